@@ -1,0 +1,49 @@
+# Two commands to remember: `make demo` and `make test`.
+PYTHON ?= python3
+VENV := .venv
+READY := $(VENV)/.ready
+
+.PHONY: demo test check format lock benchmark clean
+
+demo: $(READY)
+	@$(VENV)/bin/fsessions demo $(ARGS)
+
+test: $(READY)
+	@$(VENV)/bin/python -m pytest -q $(ARGS)
+
+check: $(READY)
+	@$(VENV)/bin/ruff format --check .
+	@$(VENV)/bin/ruff check .
+	@$(VENV)/bin/mypy
+
+format: $(READY)
+	@$(VENV)/bin/ruff check --fix --exit-zero .
+	@$(VENV)/bin/ruff format .
+
+benchmark: $(READY)
+	@$(VENV)/bin/python -m benchmarks.idle
+
+# Set-up happens once, and again when a lock file changes.
+$(READY): requirements.txt requirements-dev.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "fsessions needs Python 3.11 or newer. Point to one: make PYTHON=/path/to/python3.12 demo" >&2; exit 1; }
+	@echo "Setting up $(VENV), once ..."
+	@$(PYTHON) -m venv --clear $(VENV) || { \
+	  echo "Python's venv module is missing. On Debian or Ubuntu: apt-get install python3-venv" >&2; exit 1; }
+	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes \
+	  -r requirements.txt -r requirements-dev.txt
+	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $(READY)
+
+# Renews both lock files. pip-tools lives in a throw-away environment: it is no part of the project.
+PIP_COMPILE = "$$tools/bin/python" -m piptools compile --quiet --upgrade --generate-hashes --strip-extras \
+  --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --no-emit-options
+lock:
+	@tools=$$(mktemp -d) && trap 'rm -rf "$$tools"' EXIT && $(PYTHON) -m venv "$$tools" && \
+	"$$tools/bin/python" -m pip install --quiet --disable-pip-version-check pip-tools && \
+	export CUSTOM_COMPILE_COMMAND="make lock" && \
+	$(PIP_COMPILE) --output-file requirements.txt pyproject.toml && \
+	$(PIP_COMPILE) --allow-unsafe --extra dev --constraint requirements.txt --output-file requirements-dev.txt pyproject.toml
+
+clean:
+	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -1,0 +1,138 @@
+"""`fsessions check`: does each part of a deployment work, and if not, how to mend it?"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+import aiohttp
+from rich.console import Console
+from slack_sdk.errors import SlackApiError
+
+from bot.connections import open_session
+from bot.errors import AccessDenied, FullstoryError, KeyRejected, Unavailable
+from bot.service import fullstory_client
+from bot.sessions import Query
+from bot.settings import Settings
+from bot.slack import wording
+from bot.slack.app import SCOPES, slack_client
+
+_NOBODY = "fsessions-check"  # a uid that no site gives
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What was found of one part; `mend` says what to do, and is "" where all is well."""
+
+    part: str
+    says: str
+    mend: str = ""
+
+
+async def run(settings: Settings) -> bool:
+    """Prints a line for each part. Gives whether all is well."""
+    console = Console(highlight=False, soft_wrap=True)
+    well = True
+    async for finding in _findings(settings):
+        well = well and not finding.mend
+        mark = "[red]✗[/red]" if finding.mend else "[green]✓[/green]"
+        console.print(f"{mark} [bold]{finding.part}[/bold]", end="  ")
+        console.print(finding.says, markup=False)
+        if finding.mend:
+            console.print(f"  → {finding.mend}", markup=False)
+    return well
+
+
+async def _findings(settings: Settings) -> AsyncIterator[Finding]:
+    transport = "Socket Mode" if settings.socket_mode else "HTTP"
+    yield Finding("Settings", f"complete; Slack over {transport}")
+    async with open_session() as session:
+        yield await _slack_token(settings, session)
+        if settings.slack_app_token:
+            yield await _app_token(settings, session)
+        yield await _fullstory(settings, session)
+
+
+async def _slack_token(settings: Settings, session: aiohttp.ClientSession) -> Finding:
+    part = "Slack token"
+    token = settings.slack_bot_token
+    try:
+        answer = await slack_client(settings, session).auth_test(
+            token=token.get_secret_value() if token else None
+        )
+    except SlackApiError as error:
+        return Finding(
+            part,
+            f"Slack says {error.response.get('error')}",
+            "Copy the Bot User OAuth Token (xoxb-…) from “OAuth & Permissions” of the app into "
+            "SLACK_BOT_TOKEN; install the app to the workspace first.",
+        )
+    except (aiohttp.ClientError, OSError) as error:
+        return _unreachable(part, settings.slack_api_url, error)
+    granted = set(str(answer.headers.get("X-OAuth-Scopes", "")).replace(" ", "").split(","))
+    if missing := [scope for scope in SCOPES if scope not in granted]:
+        return Finding(
+            part,
+            f"lacks the scope {', '.join(missing)}",
+            "Add it under “OAuth & Permissions” (or update the app from app-manifest.yml), then "
+            "reinstall the app to the workspace.",
+        )
+    return Finding(part, f"works in the workspace {answer.get('team')}, with every scope it needs")
+
+
+async def _app_token(settings: Settings, session: aiohttp.ClientSession) -> Finding:
+    part = "Slack app token"
+    token = settings.slack_app_token
+    try:
+        await slack_client(settings, session).apps_connections_open(
+            app_token=token.get_secret_value() if token else ""
+        )
+    except SlackApiError as error:
+        return Finding(
+            part,
+            f"Slack says {error.response.get('error')}",
+            "Turn Socket Mode on, and copy an App-Level Token (xapp-…) with the scope "
+            "connections:write from “Basic Information” into SLACK_APP_TOKEN.",
+        )
+    except (aiohttp.ClientError, OSError) as error:
+        return _unreachable(part, settings.slack_api_url, error)
+    return Finding(part, "opens connections")
+
+
+async def _fullstory(settings: Settings, session: aiohttp.ClientSession) -> Finding:
+    part = "Fullstory key"
+    host = settings.fullstory_base_url
+    try:
+        await fullstory_client(settings, session).sessions(Query(None, _NOBODY, limit=1))
+    except KeyRejected:
+        return Finding(
+            part,
+            f"{host} doesn't accept it",
+            "Copy a key from Settings → Integrations & API Keys in Fullstory into "
+            "FULLSTORY_API_KEY, with everything before the first dot: the beginning (na1. or "
+            "eu1.) tells the data centre.",
+        )
+    except AccessDenied:
+        return Finding(
+            part,
+            "isn't allowed to list sessions",
+            "Make a key of the level Standard or higher in Fullstory's settings.",
+        )
+    except Unavailable as error:
+        return _unreachable(part, host, error)
+    except FullstoryError as error:
+        return Finding(part, f"{host}: {wording.failure(error)}", "Run this check again later.")
+    return Finding(part, f"lists sessions at {host}")
+
+
+def _unreachable(part: str, address: str, error: Exception) -> Finding:
+    return Finding(
+        part,
+        f"no good answer from {address} ({type(error).__name__}: {_cause(error)})",
+        "Can this machine reach that address? A firewall or proxy may be in the way; if you have "
+        "set an _API_URL, check it.",
+    )
+
+
+def _cause(error: Exception) -> str:
+    return type(error.__cause__).__name__ if error.__cause__ else str(error) or "no details"

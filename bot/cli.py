@@ -1,0 +1,121 @@
+"""`fsessions`: serve, demo, check, lookup.
+
+What only one command needs is imported by that command: `serve` starts in a fraction of a second.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+from collections.abc import Callable, Coroutine
+from contextlib import suppress
+from typing import Any, NoReturn, TypeVar
+
+import click
+
+from bot import __version__, logs, settings
+from bot.errors import SettingsError
+from bot.settings import Settings
+
+_T = TypeVar("_T")
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="fsessions")
+def main() -> None:
+    """A customer's latest Fullstory sessions, in Slack."""
+
+
+@main.command()
+def serve() -> None:
+    """Run the bot, until SIGTERM or Ctrl-C."""
+    from bot.service import CantListen, running
+
+    loaded = _settings(for_slack=True)
+    logs.configure(loaded.log_level, loaded.log_format)
+
+    async def until_told() -> None:
+        stop = _stop_on_signals()
+        async with running(loaded) as service:
+            await service.serve_until(stop)
+
+    try:
+        _run(until_told())
+    except CantListen as error:
+        _fail([f"Can't listen on {error}. Is another program using it? Set PORT (and HOST)."], 1)
+    except SettingsError as error:
+        _fail(error.problems, 1)
+
+
+@main.command()
+@click.option("--once", metavar="TEXT", help="Do this one command and exit.")
+def demo(once: str | None) -> None:
+    """Try the bot here: no account, no key, no network."""
+    from bot.demo import run
+
+    with suppress(KeyboardInterrupt):
+        _run(run(once))
+
+
+@main.command()
+def check() -> None:
+    """Say whether each part of this deployment works, and how to mend it."""
+    from bot.check import run
+
+    loaded = _settings(for_slack=True)
+    sys.exit(0 if _run(run(loaded)) else 1)
+
+
+@main.command()
+@click.argument("person")
+@click.argument("limit", required=False)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
+def lookup(person: str, limit: str | None, *, as_json: bool) -> None:
+    """Look PERSON up, by e-mail or uid, without Slack."""
+    from bot.lookup import run
+
+    loaded = _settings(for_slack=False)
+    logs.configure("ERROR", loaded.log_format)
+    sys.exit(_run(run(loaded, person, limit, as_json=as_json)))
+
+
+def _settings(*, for_slack: bool) -> Settings:
+    try:
+        return settings.load(for_slack=for_slack)
+    except SettingsError as error:
+        _fail([*error.problems, "", "The README explains every setting."], 2)
+
+
+def _fail(lines: list[str] | tuple[str, ...], status: int) -> NoReturn:
+    for line in lines:
+        click.echo(line, err=True)
+    sys.exit(status)
+
+
+def _stop_on_signals() -> asyncio.Event:
+    """An event that SIGTERM or SIGINT sets. A second one ends the process at once."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+
+        def stop_once(number: signal.Signals = number) -> None:
+            stop.set()
+            loop.remove_signal_handler(number)
+
+        loop.add_signal_handler(number, stop_once)
+    return stop
+
+
+def _run(work: Coroutine[Any, Any, _T]) -> _T:
+    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        return runner.run(work)
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """uvloop's, where there is one."""
+    try:
+        import uvloop
+    except ImportError:
+        return None
+    return uvloop.new_event_loop

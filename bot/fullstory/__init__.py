@@ -1,0 +1,1 @@
+"""Fullstory's side: what its API says (`protocol`) and how we ask it (`client`)."""

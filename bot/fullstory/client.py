@@ -1,0 +1,120 @@
+"""How we ask Fullstory: aiohttp, one deadline for a lookup, retries inside it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Final
+
+import aiohttp
+import stamina
+from yarl import URL
+
+from bot.errors import (
+    DeadlineExceeded,
+    RateLimited,
+    ReplyCutOff,
+    ReplyTooLarge,
+    Unavailable,
+)
+from bot.fullstory import protocol
+from bot.sessions import Query, Session, SessionList, newest_first
+
+_ATTEMPTS: Final = 4
+_FIRST_WAIT: Final = 0.1
+_LONGEST_WAIT: Final = 0.5
+
+
+class FullstoryClient:
+    """Lists sessions over `http`, the process's one aiohttp session.
+
+    `base_url` has no slash at its end; `path` is one of Fullstory's two list endpoints; `key` is
+    sent to that host alone; `timeout` is the time for one lookup, in seconds, retries included.
+    """
+
+    def __init__(
+        self, http: aiohttp.ClientSession, *, base_url: str, path: str, key: str, timeout: float
+    ) -> None:
+        self._http = http
+        self._base_url = base_url
+        self._path = path
+        self._headers = protocol.headers(key)
+        self._timeout = timeout
+
+    async def sessions(self, query: Query) -> SessionList:
+        """The person's sessions, newest first, `query.limit` at most.
+
+        Raises `FullstoryError`. On 429, 5xx and broken connections it tries again while there is
+        time; a `Retry-After` is honoured if it fits, and else told at once.
+        """
+        deadline = asyncio.get_running_loop().time() + self._timeout
+        try:
+            async with asyncio.timeout_at(deadline):
+                found = await self._pages(query, _worth_another_try(deadline))
+        except TimeoutError:
+            raise DeadlineExceeded(self._timeout) from None
+        return SessionList(query, newest_first(found, query.limit))
+
+    async def _pages(
+        self, query: Query, again: Callable[[Exception], bool | float]
+    ) -> list[Session]:
+        found: list[Session] = []
+        token = ""
+        while True:
+            url = protocol.sessions_url(self._base_url, self._path, query, token)
+            page = await self._page(url, again)
+            # A page that brings nothing new ends it, so that a repeated token can't go in circles.
+            fresh = set(page.sessions).difference(found)
+            found += fresh
+            token = page.next_token
+            if not token or not fresh or len(found) >= query.limit:
+                return found
+
+    async def _page(self, url: str, again: Callable[[Exception], bool | float]) -> protocol.Page:
+        async for attempt in stamina.retry_context(
+            on=again,
+            attempts=_ATTEMPTS,
+            timeout=None,
+            wait_initial=_FIRST_WAIT,
+            wait_max=_LONGEST_WAIT,
+            wait_jitter=_FIRST_WAIT,
+        ):
+            with attempt:
+                return await self._get(url)
+        raise AssertionError("stamina returns or raises")  # pragma: no cover
+
+    async def _get(self, url: str) -> protocol.Page:
+        try:
+            async with self._http.get(
+                URL(url, encoded=True),
+                headers=self._headers,
+                allow_redirects=False,
+                timeout=aiohttp.ClientTimeout(total=None),  # the deadline is ours
+            ) as response:
+                body = bytearray()
+                async for chunk in response.content.iter_chunked(64 * 1024):
+                    body += chunk
+                    if len(body) > protocol.MAX_REPLY_BYTES:
+                        raise ReplyTooLarge
+                return protocol.decipher(response.status, response.headers, bytes(body))
+        except aiohttp.ClientPayloadError as error:
+            raise ReplyCutOff from error
+        except (aiohttp.ClientError, OSError) as error:
+            raise Unavailable from error
+
+
+def _worth_another_try(deadline: float) -> Callable[[Exception], bool | float]:
+    """Decides for stamina: no, yes after the usual wait, or yes after so many seconds."""
+
+    def decide(error: Exception) -> bool | float:
+        remaining = deadline - asyncio.get_running_loop().time()
+        match error:
+            case RateLimited(retry_after=float(wait)):
+                return max(wait, _FIRST_WAIT) if wait < remaining else False
+            case RateLimited() | Unavailable() | ReplyCutOff():
+                # Rather the true reason now than "too slow" at the deadline.
+                return remaining > _LONGEST_WAIT
+            case _:
+                return False
+
+    return decide

@@ -1,0 +1,77 @@
+"""`fsessions lookup`: the same lookup, without Slack."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from contextlib import nullcontext
+
+from rich.console import Console
+from rich.table import Table
+
+from bot.connections import open_session
+from bot.errors import FullstoryError
+from bot.finder import Finder
+from bot.parsing import Help, Refused, parse_person
+from bot.service import fullstory_client
+from bot.sessions import Query, Session, SessionList
+from bot.settings import Settings
+from bot.slack import wording
+
+_SPINNER_AFTER = 0.5  # seconds
+
+
+async def run(settings: Settings, person: str, limit: str | None, *, as_json: bool) -> int:
+    """Prints the sessions. Gives the exit code: 0, 1 for a failure, 2 for a wrong call."""
+    errors = Console(stderr=True, highlight=False, soft_wrap=True)
+    match parse_person(person, limit, settings.limits):
+        case Query() as query:
+            pass
+        case Refused() as refused:
+            errors.print(wording.refusal(refused, settings.limits), markup=False)
+            return 2
+        case Help():
+            errors.print("Usage: fsessions lookup PERSON [LIMIT] [--json]", markup=False)
+            return 2
+    try:
+        found = await _find(settings, query, errors)
+    except FullstoryError as error:
+        errors.print(wording.failure(error), markup=False)
+        return 1
+    if as_json:
+        print(json.dumps([_plain(session) for session in found.sessions], indent=2))  # noqa: T201
+    else:
+        _print_table(found)
+    return 0
+
+
+async def _find(settings: Settings, query: Query, errors: Console) -> SessionList:
+    async with open_session() as session:
+        finding = asyncio.create_task(Finder(fullstory_client(settings, session)).find(query))
+        await asyncio.wait({finding}, timeout=_SPINNER_AFTER)
+        waiting = not finding.done() and errors.is_terminal
+        with errors.status("Asking Fullstory …") if waiting else nullcontext():
+            return await finding
+
+
+def _print_table(found: SessionList) -> None:
+    console = Console(highlight=False, soft_wrap=True)
+    query = found.query
+    console.print(wording.heading(query.person, len(found.sessions), query.limit), markup=False)
+    if not found.sessions:
+        return
+    table = Table("Started", "Replay", box=None, pad_edge=False)
+    for session in found.sessions:
+        started = f"{session.started.astimezone():%Y-%m-%d %H:%M}" if session.started else ""
+        table.add_row(started or wording.UNKNOWN_TIME, session.link or wording.UNUSABLE_LINK)
+    # As wide as it needs: an address that is cut or wrapped can't be opened.
+    console.print(table, crop=False, no_wrap=True, width=console.measure(table).maximum)
+
+
+def _plain(session: Session) -> dict[str, str | None]:
+    return {
+        "started": session.started.isoformat() if session.started else None,
+        "link": session.link,
+        "uid": session.uid,
+        "session_id": session.session_id,
+    }

@@ -1,0 +1,351 @@
+"""What people type, as a `Query`.
+
+Strategy: undo what Slack and phones do to a text (links, entities, smart quotes, odd spaces), split
+it into words, sort the words into addresses, uids and limits, and only then judge. Pure and total:
+any text gives a `Query`, `Help` or a `Refused` with the reason; nothing raises. The sentences that
+people read are in `bot.slack.wording`.
+
+How Slack escapes a command's text: https://docs.slack.dev/interactivity/implementing-slash-commands
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from dataclasses import dataclass
+from enum import Enum, auto
+from typing import Final, NamedTuple
+
+from bot.sessions import MAX_UID_LENGTH, Query
+
+MAX_TEXT_LENGTH: Final = 2000
+"""Characters. Room for the longest uid and address several times over."""
+
+_HELP: Final = frozenset({"", "?", "help", "-h", "--help"})
+_EXAMPLE_EMAIL: Final = "jane@example.com"
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How many sessions: when nobody says, and at most."""
+
+    default: int
+    highest: int
+
+
+@dataclass(frozen=True, slots=True)
+class Help:
+    """The person asks how this works."""
+
+
+class Problem(Enum):
+    """Why a text was refused."""
+
+    BAD_ADDRESS = auto()
+    CHANNEL = auto()
+    CONTROL_CHARACTER = auto()
+    LIMIT_NEGATIVE = auto()
+    LIMIT_NOT_WHOLE = auto()
+    LIMIT_TOO_HIGH = auto()
+    LIMIT_ZERO = auto()
+    MENTION = auto()
+    NOBODY = auto()
+    TEXT_TOO_LONG = auto()
+    TWO_ADDRESSES = auto()
+    TWO_LIMITS = auto()
+    TWO_UIDS = auto()
+    UID_TOO_LONG = auto()
+    UNCLEAR = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """The text can't be looked up.
+
+    `shown` is the part of the text that is meant, or ""; `example` is a text that would work.
+    """
+
+    problem: Problem
+    shown: str
+    example: str
+
+
+Parsed = Query | Help | Refused
+
+# -- Undoing what Slack and phones do -------------------------------------------------------------
+
+_DOUBLE_QUOTES: Final = '"“”„‟«»'
+_SINGLE_QUOTES: Final = "'‘’‚‛"
+_QUOTES: Final = _DOUBLE_QUOTES + _SINGLE_QUOTES
+# Marks that nobody sees and that come along when text is pasted: zero-width spaces, soft hyphens,
+# directions. The two joiners (U+200C, U+200D) stay: they are part of how some languages are spelt.
+_INVISIBLE: Final = re.compile("[\u00ad\u200b\u200e\u200f\u202a-\u202e\u2060\u2066-\u2069\ufeff]")
+_SPACES: Final = re.compile(r"\s")
+# \s includes the separators U+001C to U+001F and U+0085, which are control characters all the same.
+_WRITTEN_SPACES: Final = frozenset("\t\n\v\f\r")
+
+_MARKUP: Final = re.compile(r"<([^<>]*)>")
+_MENTION: Final = re.compile(r"<@([^<>|]*)(?:\|([^<>]*))?>")
+_CHANNEL: Final = re.compile(r"<[#!]([^<>|]*)(?:\|([^<>]*))?>")
+
+
+def _typed(markup: re.Match[str]) -> str:
+    """What the person typed before Slack made `<target|label>` of it."""
+    target, _, label = markup[1].partition("|")
+    if target.lower().startswith("mailto:"):
+        return target[len("mailto:") :].partition("?")[0]
+    return label or target
+
+
+def _unescape(text: str) -> str:
+    return text.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
+
+
+def _escape(text: str) -> str:
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def _is_control(character: str) -> bool:
+    category = unicodedata.category(character)
+    return category == "Cs" or (category == "Cc" and character not in _WRITTEN_SPACES)
+
+
+# -- Words ----------------------------------------------------------------------------------------
+
+
+class _Word(NamedTuple):
+    label: str  # "uid", "email", "limit" or ""
+    text: str
+    quoted: bool
+
+
+def _quoted(name: str, quotes: str) -> str:
+    # A quote closes only where a word can end, so that "O'Brien's" needs no escaping.
+    closing = rf"[{quotes}](?=[\s,;]|$)"
+    inside = rf"(?:\\.|[^{quotes}\\]|\\(?=.)|(?!{closing})[{quotes}])*+"
+    return rf"[{quotes}](?P<{name}>{inside}){closing}"
+
+
+_WORD: Final = re.compile(
+    rf"""
+    (?: (?P<label>uid|e?-?mail) \s? [:=] \s*
+      | (?P<limit>limit) (?: \s? [:=] \s* | \s+ (?=[-+]?\d) ) )?
+    (?: {_quoted("double", _DOUBLE_QUOTES)}
+      | {_quoted("single", _SINGLE_QUOTES)}
+      | (?P<bare>\S+) )
+    """,
+    re.VERBOSE | re.IGNORECASE | re.DOTALL,
+)
+_LABEL_ALONE: Final = re.compile(r"(?:uid|e?-?mail|limit)[:=]", re.IGNORECASE)
+_ESCAPED: Final = re.compile(rf"\\([\\{_QUOTES}])")
+
+
+def _words(text: str) -> list[_Word]:
+    words = []
+    for match in _WORD.finditer(text):
+        label = "limit" if match["limit"] else (match["label"] or "").lower()
+        if label not in ("", "uid", "limit"):
+            label = "email"
+        inside = match["double"] if match["double"] is not None else match["single"]
+        if inside is not None:
+            words.append(_Word(label, _ESCAPED.sub(r"\1", inside).strip(), quoted=True))
+            continue
+        bare: str = match["bare"]
+        # A list of addresses without spaces, and an address with its limit: "a@b.org,c@d.org;5".
+        if not label and _LABEL_ALONE.fullmatch(bare):
+            continue
+        for piece in re.split(r"[,;]", bare) if "@" in bare and label != "uid" else [bare]:
+            # A quote that is left over was never closed: it means nothing.
+            plain = piece.strip(_QUOTES).rstrip(",;")
+            if plain:
+                words.append(_Word(label, plain, quoted=False))
+    return words
+
+
+# -- Judging --------------------------------------------------------------------------------------
+
+_NUMBER: Final = re.compile(r"[-+\u2212\u2013]?\d+(?:[.,]\d+)?")
+_AROUND_ADDRESS: Final = ".,;:!?()[]{}<>" + _QUOTES
+# Loose on purpose: it catches slips, Fullstory knows which addresses exist. A local part without
+# spaces, quotes and brackets; a domain of two labels or more; other scripts are welcome in both.
+_LOCAL: Final = re.compile(rf"(?![.'])[^\s@{_DOUBLE_QUOTES}‘’‚‛<>()\[\]:;,\\]{{1,64}}(?<!\.)")
+_DOMAIN_LABEL: Final = re.compile(r"(?!-)(?:[A-Za-z0-9-]|[^\x00-\x7f]){1,63}(?<!-)")
+
+
+def is_address(text: str) -> bool:
+    """Whether this looks like an e-mail address, by eye."""
+    local, _, domain = text.rpartition("@")
+    labels = domain.split(".")
+    return (
+        len(text) <= 254
+        and _LOCAL.fullmatch(local) is not None
+        and ".." not in local
+        and len(labels) > 1
+        and all(_DOMAIN_LABEL.fullmatch(label) for label in labels)
+        and not labels[-1].isdigit()
+        and text.isprintable()
+    )
+
+
+def _limit(text: str, limits: Limits) -> int | Problem:
+    if not _NUMBER.fullmatch(text):
+        return Problem.LIMIT_NOT_WHOLE
+    if text[0] in "-\u2212\u2013":
+        return Problem.LIMIT_NEGATIVE
+    if not text.lstrip("+").isdigit():
+        return Problem.LIMIT_NOT_WHOLE
+    digits = text.lstrip("+").lstrip("0")
+    if len(digits) > 9:  # int() is slow, and by default refuses, beyond thousands of digits
+        return Problem.LIMIT_TOO_HIGH
+    value = int(digits or "0")
+    if value == 0:
+        return Problem.LIMIT_ZERO
+    return Problem.LIMIT_TOO_HIGH if value > limits.highest else value
+
+
+def _meant_as_address(word: _Word) -> bool:
+    return not word.quoted or is_address(word.text)
+
+
+class _Sorted:
+    """The words by what they are; the same one twice counts once."""
+
+    def __init__(self, words: list[_Word]) -> None:
+        self.emails: list[str] = []
+        self.uids: list[str] = []
+        self.limits: list[str] = []
+        self.stray: list[str] = []
+        numbers = []
+        for word in words:
+            if word.label == "limit":
+                self.limits.append(word.text)
+            elif word.label == "uid":
+                self._once(self.uids, word.text)
+            elif word.label == "email" or ("@" in word.text and _meant_as_address(word)):
+                self._add_address(word)
+            elif not word.quoted and _NUMBER.fullmatch(word.text):
+                numbers.append(word.text)
+            else:
+                self._once(self.stray, word.text)
+        if len(self.stray) == 1 and not self.emails and not self.uids:
+            self.uids.append(self.stray.pop())
+        if numbers and not (self.emails or self.uids or self.stray):
+            self.uids.append(numbers.pop(0))  # "12345" is a uid; "12345 5" a uid and a limit
+        self.limits += numbers
+
+    def _add_address(self, word: _Word) -> None:
+        text = word.text.translate(dict.fromkeys(map(ord, _SINGLE_QUOTES), "'"))
+        if word.quoted:
+            self._once(self.emails, text)
+            return
+        if text.startswith("<") and text.endswith(">"):
+            self.stray.clear()  # "Jane Doe <jane@example.com>", as mail programs copy it
+        text = text.removeprefix("mailto:")
+        self._once(self.emails, text.strip(_AROUND_ADDRESS) if text[:1] != "@" else text)
+
+    @staticmethod
+    def _once(values: list[str], value: str) -> None:
+        if value and value not in values:
+            values.append(value)
+
+
+def _identity_problem(found: _Sorted) -> tuple[Problem, str] | None:
+    for email in found.emails:
+        if email.startswith("@"):
+            return Problem.MENTION, email
+        if not is_address(email):
+            return Problem.BAD_ADDRESS, email
+    for uid in found.uids:
+        if len(uid) > MAX_UID_LENGTH:
+            return Problem.UID_TOO_LONG, ""
+    if len(found.emails) > 1:
+        return Problem.TWO_ADDRESSES, ""
+    if len(found.uids) > 1:
+        return Problem.TWO_UIDS, ""
+    if found.stray:
+        return Problem.UNCLEAR, " ".join(found.stray)
+    if not (found.emails or found.uids):
+        return Problem.NOBODY, ""
+    return None
+
+
+def _example(found: _Sorted, problem: Problem, limits: Limits) -> str:
+    """A text that would work, of the person's own words where they are of use."""
+    email = next(iter(filter(is_address, found.emails)), None)
+    uid = next((uid for uid in found.uids if len(uid) <= MAX_UID_LENGTH), None)
+    if problem is Problem.UNCLEAR and not (email or uid):
+        joined = " ".join(found.stray)
+        uid = joined if len(joined) <= MAX_UID_LENGTH else None
+    if not (email or uid):
+        email = _EXAMPLE_EMAIL
+    limit = limits.highest if problem is Problem.LIMIT_TOO_HIGH else min(5, limits.highest)
+    query = Query(email=email, uid=None if email else uid, limit=limit)
+    return typed_form(query, with_limit=problem.name.startswith(("LIMIT", "TWO_LIMITS")))
+
+
+def parse(text: str, limits: Limits) -> Parsed:
+    """Whose sessions does this text ask for?
+
+    `text` is a command's text as Slack sends it: links as `<…|…>`, and `&`, `<`, `>` as entities.
+    """
+    simple = f"{_EXAMPLE_EMAIL} {min(5, limits.highest)}"
+    if any(map(_is_control, text)):
+        return Refused(Problem.CONTROL_CHARACTER, "", simple)
+    if mention := _MENTION.search(text):
+        return Refused(Problem.MENTION, f"@{mention[2] or mention[1]}", simple)
+    if channel := _CHANNEL.search(text):
+        return Refused(Problem.CHANNEL, f"#{channel[2] or channel[1]}", simple)
+    plain = _unescape(_MARKUP.sub(_typed, text))
+    plain = _SPACES.sub(" ", _INVISIBLE.sub("", plain)).strip()
+    if plain.lower() in _HELP:
+        return Help()
+    if len(plain) > MAX_TEXT_LENGTH:
+        return Refused(Problem.TEXT_TOO_LONG, "", simple)
+    words = _words(plain)
+    return _judge(_Sorted(words), limits) if words else Help()
+
+
+def parse_person(person: str, limit: str | None, limits: Limits) -> Parsed:
+    """The same where the shell has split the words already: a uid with spaces needs no quotes."""
+    suffix = "" if limit is None else f" limit:{limit}"
+    parsed = parse(_escape(person + suffix), limits)
+    if isinstance(parsed, Refused) and parsed.problem is Problem.UNCLEAR:
+        return parse(_escape(f"{_uid_form(person)}{suffix}"), limits)
+    return parsed
+
+
+def _judge(found: _Sorted, limits: Limits) -> Query | Refused:
+    trouble = _identity_problem(found)
+    limit: int | Problem = limits.default
+    if not trouble and len(found.limits) > 1:
+        trouble = Problem.TWO_LIMITS, " ".join(found.limits)
+    if not trouble and found.limits:
+        limit = _limit(found.limits[0], limits)
+        if isinstance(limit, Problem):
+            trouble = limit, found.limits[0]
+    if trouble or isinstance(limit, Problem):
+        problem, shown = trouble or (Problem.UNCLEAR, "")
+        return Refused(problem, shown, _example(found, problem, limits))
+    return Query(
+        email=next(iter(found.emails), None), uid=next(iter(found.uids), None), limit=limit
+    )
+
+
+def typed_form(query: Query, *, with_limit: bool = True) -> str:
+    """What a person would type to get this query: the inverse of `parse`, before Slack escapes."""
+    parts = []
+    if query.email:
+        plain = query.email == query.email.strip(_AROUND_ADDRESS)
+        parts.append(query.email if plain else f'email:"{query.email}"')
+    if query.uid:
+        parts.append(_uid_form(query.uid))
+    if with_limit:
+        parts.append(str(query.limit))
+    return " ".join(parts)
+
+
+def _uid_form(uid: str) -> str:
+    if re.fullmatch(r"[\w.-]+", uid, re.ASCII):
+        return f"uid:{uid}"
+    escaped = re.sub(rf"([\\{_QUOTES}])", r"\\\1", uid)
+    return f'uid:"{escaped}"'

@@ -1,0 +1,169 @@
+"""A stand-in for Fullstory's API, as awkward as the real one.
+
+Both list endpoints with their two shapes; the documented errors; a union that repeats sessions and
+exceeds the limit; pages; and whatever a test scripts: slow, cut off, redirecting, garbage.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator, Iterable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from aiohttp import web
+
+from bot.sandbox.people import PEOPLE, Person, Recording, Trouble, recordings
+from bot.sandbox.server import serving
+
+KEY: Final = "na1.c2FuZGJveA/key.with/slashes.and.dots"
+SLOW_SECONDS: Final = 3.0
+PAGE_SIZE: Final = 40
+ORGANISATION: Final = "DEMO1"
+
+
+@dataclass(frozen=True, slots=True)
+class Scripted:
+    """A reply to give instead of the usual one.
+
+    `seconds` to wait before it; with `cut_off`, the connection ends after half of the body.
+    """
+
+    status: int = 200
+    body: bytes = b""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    seconds: float = 0.0
+    cut_off: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """A request that came in; `raw_query` is as it stood on the wire."""
+
+    path: str
+    raw_query: str
+    query: dict[str, str]
+    headers: dict[str, str]
+
+
+class FullstorySandbox:
+    """Knows `people`; `received` is what it was asked; `script` is what it will answer first."""
+
+    def __init__(self, people: Iterable[Person] = PEOPLE, *, key: str = KEY) -> None:
+        self.people = tuple(people)
+        self.key = key
+        self.key_may_list = True
+        self.url = ""
+        self.received: list[Received] = []
+        self.script: deque[Scripted] = deque()
+        self.always: Scripted | None = None
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[FullstorySandbox]:
+        """Serves on loopback, at `self.url`."""
+        app = web.Application()
+        app.router.add_get("/sessions/v2", self._sessions)
+        app.router.add_get("/v2/sessions", self._sessions)
+        async with serving(app) as self.url:
+            yield self
+
+    async def _sessions(self, request: web.Request) -> web.StreamResponse:
+        self.received.append(
+            Received(
+                request.path,
+                request.url.raw_query_string,
+                dict(request.query),
+                dict(request.headers),
+            )
+        )
+        scripted = self.script.popleft() if self.script else self.always
+        if scripted:
+            return await _play(scripted, request)
+        if request.headers.get("Authorization") != f"Basic {self.key}":
+            return _error(401, "unauthorized", "Invalid API key")
+        if not self.key_may_list:
+            return _error(403, "forbidden", "This key can't list sessions")
+        return await self._list(request)
+
+    async def _list(self, request: web.Request) -> web.Response:
+        email, uid = request.query.get("email"), request.query.get("uid")
+        if not (email or uid):
+            return _error(400, "required_field", "email or uid is required")
+        try:
+            limit = int(request.query.get("limit", "20"))
+        except ValueError:
+            return _error(400, "invalid_field", "limit")
+        # Queried separately, answered as the union: a session of both comes twice.
+        known = [person for person in self.people if email and person.email == email]
+        known += [person for person in self.people if uid and person.uid == uid]
+        for person in known:
+            match person.trouble:
+                case Trouble.SLOW:
+                    await asyncio.sleep(SLOW_SECONDS)
+                case Trouble.DOWN:
+                    return web.Response(status=503, text="<html>Service unavailable</html>")
+                case Trouble.BUSY:
+                    busy = _error(429, "too_many_requests", "Slow down")
+                    busy.headers["Retry-After"] = "30"
+                    return busy
+        if not known:
+            # For an unknown uid and an unknown address the real thing differs; both happen.
+            return _error(404, "resource_not_found", "No such user") if uid else _json({})
+        now = datetime.now(UTC)
+        found = [one for person in known for one in recordings(person, now)[-limit:]]
+        if request.path == "/v2/sessions":
+            return _json({"results": [_server_v2(one) for one in found]})
+        start = int(request.query.get("pagination_token", "0"))
+        reply: dict[str, Any] = {"sessions": [_v1(one) for one in found[start:][:PAGE_SIZE]]}
+        if start + PAGE_SIZE < len(found):
+            reply["pagination_token"] = str(start + PAGE_SIZE)
+        return _json(reply)
+
+
+async def _play(scripted: Scripted, request: web.Request) -> web.StreamResponse:
+    await asyncio.sleep(scripted.seconds)
+    headers = {"Content-Type": "application/json", **scripted.headers}
+    if not scripted.cut_off:
+        return web.Response(status=scripted.status, body=scripted.body, headers=headers)
+    response = web.StreamResponse(status=scripted.status, headers=headers)
+    response.content_length = len(scripted.body)
+    await response.prepare(request)
+    await response.write(scripted.body[: len(scripted.body) // 2])
+    if request.transport:
+        request.transport.close()
+    return response
+
+
+def _json(document: object) -> web.Response:
+    return web.json_response(document)
+
+
+def _error(status: int, code: str, message: str) -> web.Response:
+    return web.json_response({"message": message, "code": code}, status=status)
+
+
+def _link(one: Recording, separator: str) -> str:
+    host = "fullstory.example.net" if one.foreign else "app.fullstory.com"
+    path = f"ui/{ORGANISATION}/session/{one.user_id}{separator}{one.session_id}"
+    return f"https://{host}/{path}"
+
+
+def _v1(one: Recording) -> dict[str, str]:
+    """As the documentation's example shows it: camelCase, everything a string."""
+    return {
+        "userId": one.user_id,
+        "sessionId": one.session_id,
+        "createdTime": str(int(one.started.timestamp())),
+        "fsUrl": _link(one, ":"),
+    }
+
+
+def _server_v2(one: Recording) -> dict[str, str]:
+    return {
+        "id": f"{one.user_id}:{one.session_id}",
+        "created_time": one.started.isoformat().replace("+00:00", "Z"),
+        "app_url": _link(one, "%3A"),
+    }

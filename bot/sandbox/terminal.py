@@ -1,0 +1,76 @@
+"""A message as Slack would draw it, on a terminal."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from typing import Any
+
+from rich.console import Console
+from rich.text import Text
+
+_TOKEN = re.compile(
+    r"<!date\^(?P<seconds>-?\d+)\^(?P<format>[^|^>]*)(?:\^(?P<date_link>[^|>]*))?\|[^>]*>"
+    r"|<(?P<link>https?://[^|>]*)\|(?P<label>[^>]*)>"
+    r"|\*(?P<bold>[^*\n]+)\*"
+    r"|`(?P<code>[^`\n]+)`"
+)
+
+
+def draw(console: Console, message: dict[str, Any]) -> None:
+    """Prints the blocks; an address stands in full, where terminals can open it."""
+    for block in message.get("blocks") or [{"type": "section", "text": message}]:
+        match block["type"]:
+            case "header":
+                _print(console, Text(_unescape(block["text"]["text"]), style="bold"))
+            case "section":
+                line = _text(block["text"]["text"])
+                if button := block.get("accessory"):
+                    line.append(f"  [{button['text']['text']}] ", style="bold green")
+                    line.append(button["url"], style="blue underline")
+                _print(console, line)
+            case "context":
+                for element in block["elements"]:
+                    _print(console, _text(element["text"], style="dim"))
+            case kind:
+                _print(console, Text(f"({kind})"))
+
+
+def _print(console: Console, line: Text) -> None:
+    # Addresses must not be broken over lines.
+    console.print(Text("  ┃ ", style="dim"), end="")
+    line = Text("\n  ┃ ", style="dim").join(line.split("\n"))
+    console.print(line, soft_wrap=True, highlight=False)
+
+
+def _text(markdown: str, style: str = "") -> Text:
+    drawn = Text(style=style)
+    end = 0
+    for match in _TOKEN.finditer(markdown):
+        drawn.append(_unescape(markdown[end : match.start()]))
+        end = match.end()
+        if match["seconds"]:
+            drawn.append(_date(int(match["seconds"]), match["format"]))
+            if match["date_link"]:
+                drawn.append(" ")
+                drawn.append(_unescape(match["date_link"]), style="blue underline")
+        elif match["link"]:
+            drawn.append(f"{_unescape(match['label'])} ")
+            drawn.append(_unescape(match["link"]), style="blue underline")
+        elif match["bold"]:
+            drawn.append(_unescape(match["bold"]), style="bold")
+        else:
+            drawn.append(_unescape(match["code"]), style="cyan")
+    drawn.append(_unescape(markdown[end:]))
+    return drawn
+
+
+def _date(seconds: int, template: str) -> str:
+    then = datetime.fromtimestamp(seconds, UTC).astimezone()
+    days = (datetime.now().astimezone().date() - then.date()).days
+    day = {0: "today", 1: "yesterday"}.get(days, f"{then:%b} {then.day}, {then.year}")
+    return template.replace("{date_short_pretty}", day).replace("{time}", f"{then:%H:%M}")
+
+
+def _unescape(text: str) -> str:
+    return text.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")

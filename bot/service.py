@@ -1,0 +1,131 @@
+"""The bot as a running process: what `fsessions serve` starts, and how it ends."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Final
+
+import aiohttp
+import structlog
+from aiohttp import web
+from slack_bolt.async_app import AsyncApp
+
+from bot.connections import open_session
+from bot.errors import FsessionsError
+from bot.finder import Finder
+from bot.fullstory.client import FullstoryClient
+from bot.settings import Settings
+from bot.slack import http as slack_http
+from bot.slack.app import build_app, slack_client
+from bot.slack.delivery import Delivery, InFlight
+from bot.slack.socket import SocketMode
+
+_log = structlog.get_logger()
+
+DRAIN_SECONDS: Final = 20.0
+"""How long work in flight may take after SIGTERM. Heroku and Kubernetes kill after 30 seconds."""
+
+
+def fullstory_client(settings: Settings, session: aiohttp.ClientSession) -> FullstoryClient:
+    """The client that the settings describe."""
+    return FullstoryClient(
+        session,
+        base_url=settings.fullstory_base_url,
+        path=settings.fullstory_sessions_path,
+        key=settings.fullstory_api_key.get_secret_value(),
+        timeout=settings.fullstory_timeout_seconds,
+    )
+
+
+class Service:
+    """The started bot: where it listens, and whether it is ready."""
+
+    def __init__(self, socket_mode: SocketMode | None) -> None:
+        self.port = 0
+        self.draining = False
+        self._socket_mode = socket_mode
+        self.connecting = asyncio.create_task(socket_mode.run()) if socket_mode else None
+
+    def state(self) -> str:
+        """`starting`, `ready` or `draining`."""
+        if self.draining:
+            return "draining"
+        return "ready" if self._socket_mode is None or self._socket_mode.connected else "starting"
+
+    async def serve_until(self, stop: asyncio.Event) -> None:
+        """Returns when `stop` is set. Raises `SettingsError` if Slack rejects the app token."""
+        stopping = asyncio.create_task(stop.wait())
+        try:
+            waited_for = {stopping, self.connecting} if self.connecting else {stopping}
+            done, _ = await asyncio.wait(waited_for, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
+        finally:
+            stopping.cancel()
+
+
+class CantListen(FsessionsError):
+    """The address to listen on is taken, or not ours."""
+
+
+@asynccontextmanager
+async def running(settings: Settings) -> AsyncIterator[Service]:
+    """Starts the bot; on leaving, finishes what is in flight and ends it. Raises `CantListen`."""
+    async with AsyncExitStack() as stack:
+        session = await stack.enter_async_context(open_session())
+        in_flight = InFlight()
+        # Runs when nothing new can come any more: for what came while we were draining.
+        stack.push_async_callback(in_flight.drain, DRAIN_SECONDS)
+        finder = Finder(fullstory_client(settings, session))
+        delivery = Delivery(session, in_flight, settings.answer_budget_seconds)
+        app = build_app(settings, session, finder, delivery)
+        socket_mode = _socket_mode(settings, app, session, in_flight)
+        service = Service(socket_mode)
+        if service.connecting:
+            stack.push_async_callback(_end, service.connecting)
+        web_app = slack_http.health_app(service.state)
+        if settings.slack_signing_secret and not socket_mode:
+            secret = settings.slack_signing_secret.get_secret_value()
+            slack_http.add_slack_events(web_app, app, secret, in_flight)
+        service.port = await _listen(web_app, settings.host, settings.port, stack)
+        transport = "Socket Mode" if socket_mode else "HTTP"
+        _log.info("listening", host=settings.host, port=service.port, transport=transport)
+        try:
+            yield service
+        finally:
+            service.draining = True
+            _log.info("draining")
+            unfinished = await in_flight.drain(DRAIN_SECONDS)
+            _log.info("stopped", unfinished=unfinished)
+
+
+def _socket_mode(
+    settings: Settings, app: AsyncApp, session: aiohttp.ClientSession, in_flight: InFlight
+) -> SocketMode | None:
+    if settings.slack_app_token is None:
+        return None
+    token = settings.slack_app_token.get_secret_value()
+    return SocketMode(app, slack_client(settings, session), session, token, in_flight)
+
+
+async def _end(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.wait({task})
+
+
+async def _listen(web_app: web.Application, host: str, port: int, stack: AsyncExitStack) -> int:
+    runner = web.AppRunner(
+        web_app,
+        access_log=None,
+        auto_decompress=False,  # a signature is over the bytes as they came
+        shutdown_timeout=1.0,  # what matters has been waited for by then
+    )
+    await runner.setup()
+    stack.push_async_callback(runner.cleanup)
+    try:
+        await web.TCPSite(runner, host, port).start()
+    except OSError as error:
+        raise CantListen(f"{host}:{port}") from error
+    return int(runner.addresses[0][1])

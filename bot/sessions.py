@@ -1,0 +1,100 @@
+"""What is looked up and what is found: values, their order, nothing else.
+
+Pure: no I/O, no clock, no Slack.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from urllib.parse import unquote, urlsplit
+
+MAX_UID_LENGTH = 256
+"""Characters. Longer than any id a site would give, short enough for a URL and a heading."""
+
+_LONG_AGO = datetime.min.replace(tzinfo=UTC)
+_BREAKS_SLACK_LINKS = frozenset("<>|^\\`\"' ")
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """Whose sessions, and how many at most.
+
+    With both an e-mail and a uid the answer is the union of the two.
+    """
+
+    email: str | None
+    uid: str | None
+    limit: int
+
+    def __post_init__(self) -> None:
+        if not (self.email or self.uid):
+            raise ValueError("a query needs an email or a uid")
+
+    @property
+    def person(self) -> str:
+        """How to name the person in an answer."""
+        return " / ".join(name for name in (self.email, self.uid) if name)
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """One recording.
+
+    `started` is aware and in UTC, or None where Fullstory gave no readable time. `link` is
+    Fullstory's own, letter for letter, or None where it gave none that is safe to open.
+    """
+
+    uid: str
+    session_id: str
+    started: datetime | None
+    link: str | None
+
+
+def usable_link(link: str) -> str | None:
+    """The link itself if a person may be sent there, else None.
+
+    That is: https on fullstory.com or a subdomain, without credentials or a port, and no character
+    that would end a link early in Slack's markup.
+    """
+    if not link.isascii() or not link.isprintable() or not _BREAKS_SLACK_LINKS.isdisjoint(link):
+        return None
+    try:
+        parts = urlsplit(link)
+    except ValueError:
+        return None
+    host = parts.netloc.lower()
+    if parts.scheme != "https" or not (host == "fullstory.com" or host.endswith(".fullstory.com")):
+        return None
+    # What stands before an "@" or after a ":" is no part of the host, whatever it looks like.
+    return None if "@" in host or ":" in host else link
+
+
+def newest_first(sessions: Iterable[Session], limit: int) -> tuple[Session, ...]:
+    """Each session once, newest first, `limit` at most; those without a time come last.
+
+    The same session can be told by its ids, or by its link: Fullstory writes the colon between the
+    ids both plain and as `%3A`.
+    """
+    seen: set[object] = set()
+    found: list[Session] = []
+    for session in sorted(sessions, key=lambda one: one.started or _LONG_AGO, reverse=True):
+        marks: set[object] = set()
+        if session.uid and session.session_id:
+            marks.add((session.uid, session.session_id))
+        if session.link:
+            marks.add(unquote(session.link))
+        if marks and not seen.isdisjoint(marks):
+            continue
+        seen |= marks
+        found.append(session)
+    return tuple(found[:limit])
+
+
+@dataclass(frozen=True, slots=True)
+class SessionList:
+    """What a lookup found: `sessions` newest first, no more than `query.limit`."""
+
+    query: Query
+    sessions: tuple[Session, ...]

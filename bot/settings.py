@@ -1,0 +1,198 @@
+"""The settings: from the environment and `.env`, checked all at once.
+
+`.env` is read with python-dotenv and the values are checked by pydantic. (pydantic-settings would
+do both, for 7 MB of memory and 75 ms at every start.)
+
+A secret never shows: not in a repr, not in a problem's sentence.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal
+from urllib.parse import urlsplit
+
+from dotenv import dotenv_values
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+)
+
+from bot.errors import SettingsError
+from bot.parsing import Limits
+
+_LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
+
+
+def _header_safe(secret: SecretStr) -> SecretStr:
+    value = secret.get_secret_value()
+    if not value.isascii() or not value.isprintable() or " " in value:
+        raise ValueError("holds a space, a line break or a letter that no key has; copy it again")
+    return secret
+
+
+def _begins_with(prefix: str) -> AfterValidator:
+    def check(secret: SecretStr) -> SecretStr:
+        if not secret.get_secret_value().startswith(prefix):
+            raise ValueError(f"should begin with {prefix}")
+        return secret
+
+    return AfterValidator(check)
+
+
+def _url(value: str) -> str:
+    """An address without the slash at its end. Plain http is for this machine alone."""
+    try:
+        parts = urlsplit(value)
+        host, _ = parts.hostname, parts.port  # each raises where it makes no sense
+    except ValueError:
+        raise ValueError("should be an address such as https://api.example.com") from None
+    plain = not (parts.query or parts.fragment or "@" in parts.netloc)
+    if not host or parts.scheme not in ("https", "http") or not plain:
+        raise ValueError("should be an address such as https://api.example.com")
+    if parts.scheme == "http" and host not in _LOOPBACK:
+        raise ValueError("should begin with https://, so that keys and answers travel encrypted")
+    return value.rstrip("/")
+
+
+def _upper(value: object) -> object:
+    return value.upper() if isinstance(value, str) else value
+
+
+def _lower(value: object) -> object:
+    return value.lower() if isinstance(value, str) else value
+
+
+_Secret = Annotated[SecretStr, AfterValidator(_header_safe)]
+_Url = Annotated[str, AfterValidator(_url)]
+_Port = Annotated[int, Field(ge=0, le=65535)]
+
+
+class Settings(BaseModel):
+    """Every setting, typed; the README's table says what each means."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    slack_bot_token: Annotated[_Secret, _begins_with("xoxb-")] | None = None
+    slack_signing_secret: _Secret | None = None
+    slack_app_token: Annotated[_Secret, _begins_with("xapp-")] | None = None
+    slack_api_url: _Url = "https://slack.com/api"
+
+    fullstory_api_key: _Secret
+    fullstory_api_url: _Url = ""
+    fullstory_sessions_path: Literal["/sessions/v2", "/v2/sessions"] = "/sessions/v2"
+    fullstory_timeout_seconds: Annotated[float, Field(gt=0, le=300)] = 10
+
+    sessions_limit: Annotated[int, Field(ge=1, le=100)] = 20
+    sessions_max_limit: Annotated[int, Field(ge=1, le=100)] = 100
+    answer_budget_seconds: Annotated[float, Field(gt=0, le=2.5)] = 1.5
+
+    host: str = "0.0.0.0"  # noqa: S104 - a container's port is reached from outside it
+    port: _Port = 3000
+
+    log_level: Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], BeforeValidator(_upper)] = (
+        "INFO"
+    )
+    log_format: Annotated[Literal["auto", "json", "console"], BeforeValidator(_lower)] = "auto"
+
+    @property
+    def fullstory_base_url(self) -> str:
+        """Where Fullstory's API is: as set, or by the data centre that the key begins with.
+
+        https://developer.fullstory.com/server/authentication/
+        """
+        if self.fullstory_api_url:
+            return self.fullstory_api_url
+        european = self.fullstory_api_key.get_secret_value().startswith("eu1.")
+        return "https://api.eu1.fullstory.com" if european else "https://api.fullstory.com"
+
+    @property
+    def limits(self) -> Limits:
+        """How many sessions a person gets unasked, and at most."""
+        return Limits(min(self.sessions_limit, self.sessions_max_limit), self.sessions_max_limit)
+
+    @property
+    def socket_mode(self) -> bool:
+        """Whether Slack is reached by Socket Mode; else it comes to us over HTTP."""
+        return self.slack_app_token is not None
+
+
+NAMES: Final = tuple(name.upper() for name in Settings.model_fields)
+"""The names of all settings, as they stand in the environment."""
+
+
+def load(
+    environment: Mapping[str, str] = os.environ, file: Path = Path(".env"), *, for_slack: bool
+) -> Settings:
+    """The settings from `environment`, and from `file` what is not set there.
+
+    With `for_slack`, what the bot needs to talk with Slack has to be there too. An empty value
+    counts as none. Raises `SettingsError` with every problem at once.
+    """
+    given = {**_from_file(file), **environment}
+    values = {name.lower(): given[name] for name in NAMES if given.get(name, "").strip()}
+    problems = _missing_for_slack(values) if for_slack else []
+    settings = None
+    try:
+        settings = Settings.model_validate(values)
+    except ValidationError as error:
+        problems += [_sentence(details) for details in error.errors(include_input=False)]
+    if (
+        settings
+        and "sessions_limit" in values
+        and settings.sessions_limit > settings.limits.highest
+    ):
+        problems.append("SESSIONS_LIMIT is above SESSIONS_MAX_LIMIT")
+    if problems or settings is None:
+        raise SettingsError(sorted(problems))
+    return settings
+
+
+def _from_file(file: Path) -> dict[str, str]:
+    try:
+        return {name: value or "" for name, value in dotenv_values(file).items()}
+    except (OSError, UnicodeDecodeError):
+        raise SettingsError([f"{file.name} can't be read as text"]) from None
+
+
+def _missing_for_slack(values: Mapping[str, str]) -> list[str]:
+    problems = []
+    if "slack_bot_token" not in values:
+        problems.append("SLACK_BOT_TOKEN is missing: the Bot User OAuth Token, xoxb-…")
+    if "slack_signing_secret" not in values and "slack_app_token" not in values:
+        problems.append(
+            "SLACK_SIGNING_SECRET is missing (or set SLACK_APP_TOKEN, xapp-…, for Socket Mode)"
+        )
+    return problems
+
+
+def _sentence(details: Any) -> str:  # noqa: ANN401 - pydantic's ErrorDetails
+    """One problem, without the value that was given."""
+    name = str(details["loc"][0]).upper()
+    context = details.get("ctx", {})
+    match details["type"]:
+        case "missing":
+            return f"{name} is missing"
+        case "value_error":
+            return f"{name} {context['error']}"
+        case "literal_error":
+            return f"{name} should be {context['expected']}"
+        case "int_parsing" | "int_from_float":
+            return f"{name} should be a whole number"
+        case "float_parsing" | "finite_number":
+            return f"{name} should be a number"
+        case "greater_than":
+            return f"{name} should be more than {context['gt']:g}"
+        case "greater_than_equal":
+            return f"{name} should be {context['ge']} or more"
+        case "less_than_equal":
+            return f"{name} should be {context['le']:g} or less"
+        case _:
+            return f"{name} can't be used"

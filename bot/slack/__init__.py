@@ -1,0 +1,1 @@
+"""Slack's side: one module for each door, the sentences, the blocks, the two transports."""

@@ -1,0 +1,144 @@
+"""The Bolt app: every listener in one list, and one way in for both transports.
+
+Bolt gets bodies that are verified and parsed already, as its own Socket Mode adapter would pass
+them: it has then neither a signature to check nor bytes to misread.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Final
+
+import aiohttp
+import structlog
+from slack_bolt.async_app import AsyncAck, AsyncApp, AsyncBoltRequest
+from slack_bolt.authorization import AuthorizeResult
+from slack_bolt.error import BoltUnhandledRequestError
+from slack_bolt.response import BoltResponse
+from slack_sdk.web.async_client import AsyncWebClient
+
+from bot.errors import FsessionsError
+from bot.finder import Finder
+from bot.logs import new_reference
+from bot.settings import Settings
+from bot.slack import blocks, wording
+from bot.slack.command import Command
+from bot.slack.delivery import Delivery
+
+_log = structlog.get_logger()
+
+COMMAND: Final = "/fsessions"
+SCOPES: Final = ("commands",)
+"""What the bot token has to be allowed. The manifest asks for these and no others."""
+
+
+class BadBody(FsessionsError):
+    """Slack's signature is right, and yet this is nothing that Slack sends."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What to acknowledge with: a JSON document, plain text, or nothing (`body` is "")."""
+
+    status: int
+    body: str
+    is_json: bool
+
+
+def build_app(
+    settings: Settings, http: aiohttp.ClientSession, finder: Finder, delivery: Delivery
+) -> AsyncApp:
+    """The app with all its listeners."""
+
+    async def authorize(enterprise_id: str | None, team_id: str | None) -> AuthorizeResult:
+        # The token is known: asking auth.test about it would only be one more thing to wait for.
+        return AuthorizeResult(
+            enterprise_id=enterprise_id,
+            team_id=team_id,
+            bot_token=settings.slack_bot_token.get_secret_value()
+            if settings.slack_bot_token
+            else None,
+        )
+
+    with _bolt_reads_no_environment():
+        app = AsyncApp(
+            name="fsessions",
+            client=slack_client(settings, http),
+            authorize=authorize,
+            process_before_response=True,
+            raise_error_for_unhandled_request=True,
+            request_verification_enabled=False,
+        )
+    app.error(_on_error)
+
+    app.command(COMMAND)(Command(finder, delivery, settings.limits))
+    app.action(blocks.WATCH_REPLAY)(_opened_link)
+    return app
+
+
+def slack_client(settings: Settings, http: aiohttp.ClientSession) -> AsyncWebClient:
+    """A Web API client, without a token, that uses the one session."""
+    return AsyncWebClient(base_url=f"{settings.slack_api_url}/", session=http)
+
+
+async def dispatch(app: AsyncApp, body: dict[str, Any], acknowledged: asyncio.Event) -> Reply:
+    """What to answer to one verified body from Slack.
+
+    The caller sets `acknowledged` when the reply is sent. Raises `BadBody`; never anything else.
+    """
+    try:
+        request = AsyncBoltRequest(
+            mode="socket_mode", body=body, context={"acknowledged": acknowledged}
+        )
+    except Exception as error:
+        raise BadBody from error
+    response = await app.async_dispatch(request)
+    content_type = response.first_headers().get("content-type", "")
+    return Reply(
+        response.status, response.body or "", is_json=content_type.startswith("application/json")
+    )
+
+
+async def _opened_link(ack: AsyncAck) -> None:
+    """The link opens by itself; Slack shows a warning unless the press is acknowledged."""
+    await ack()
+
+
+async def _on_error(error: Exception, body: dict[str, Any]) -> BoltResponse:
+    """Bolt's own handlers log the whole body, or the exception's message; and answer 500."""
+    is_command = "command" in body
+    if isinstance(error, BoltUnhandledRequestError):
+        _log.warning("no listener", type=_kind(body))
+        if is_command:
+            return BoltResponse(status=200, body=blocks.note(wording.UNKNOWN_COMMAND))
+        return BoltResponse(status=404, body="")
+    reference = new_reference()
+    _log.error("listener failed", reference=reference, type=_kind(body), exc_info=error)
+    apology = blocks.note(wording.our_fault(reference)) if is_command else ""
+    return BoltResponse(status=200, body=apology)
+
+
+def _kind(body: dict[str, Any]) -> str:
+    """What sort of request this was, of names that we know."""
+    if "command" in body:
+        return "command"
+    known = ("block_actions", "event_callback", "message_action", "shortcut", "view_submission")
+    return next((name for name in known if body.get("type") == name), "unknown")
+
+
+@contextmanager
+def _bolt_reads_no_environment() -> Iterator[None]:
+    """Hides Bolt's own settings from it while it starts.
+
+    It would take a second token from SLACK_BOT_TOKEN, and change to OAuth with files for a store
+    when SLACK_CLIENT_ID and SLACK_CLIENT_SECRET happen to be set.
+    """
+    hidden = {name: os.environ.pop(name) for name in list(os.environ) if name.startswith("SLACK_")}
+    try:
+        yield
+    finally:
+        os.environ.update(hidden)

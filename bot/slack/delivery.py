@@ -1,0 +1,154 @@
+"""Answers that outlive their ack: tracked, sent to the response_url, finished before the end.
+
+Slack waits three seconds for an ack. An answer that is ready within the budget travels in the ack
+itself; a later one goes to the response_url, which takes 5 messages within 30 minutes.
+https://docs.slack.dev/interactivity/handling-user-interaction#message_responses
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import suppress
+from typing import Any, Final, TypeVar
+
+import aiohttp
+import stamina
+import structlog
+
+from bot.logs import new_reference
+from bot.slack import blocks, wording
+from bot.slack.blocks import Message
+
+_log = structlog.get_logger()
+
+_ATTEMPTS: Final = 3  # of the 5 that a response_url takes; one that timed out may have counted
+_SEND_TIMEOUT: Final = 10.0  # seconds
+_LONGEST_WAIT: Final = 5.0
+_LAST_WORDS: Final = 3.0  # seconds to tell people that there won't be an answer
+
+_T = TypeVar("_T")
+Acknowledge = Callable[[Message], Awaitable[Any]]
+
+
+class InFlight:
+    """The tasks that must be finished before the process may end."""
+
+    def __init__(self) -> None:
+        self._tasks: set[asyncio.Task[Any]] = set()
+
+    def start(self, work: Coroutine[Any, Any, _T]) -> asyncio.Task[_T]:
+        """Runs `work` in a task that `drain` waits for."""
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._finished)
+        return task
+
+    def _finished(self, task: asyncio.Task[Any]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()):
+            _log.error("task failed", exc_info=error)
+
+    async def drain(self, seconds: float) -> int:
+        """Waits until nothing is in flight; cancels what is left after `seconds`, and counts it."""
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + seconds
+        while self._tasks and (remaining := deadline - loop.time()) > 0:
+            # One at a time: what is finished may have started something else.
+            await asyncio.wait(
+                set(self._tasks), timeout=remaining, return_when=asyncio.FIRST_COMPLETED
+            )
+        unfinished = set(self._tasks)
+        for task in unfinished:
+            task.cancel()
+        if unfinished:
+            await asyncio.wait(unfinished, timeout=_LAST_WORDS + 1)
+        return len(unfinished)
+
+
+class Delivery:
+    """Brings an answer to the person: in the ack if it is ready within `budget` seconds."""
+
+    def __init__(self, http: aiohttp.ClientSession, in_flight: InFlight, budget: float) -> None:
+        self._http = http
+        self._in_flight = in_flight
+        self._budget = budget
+
+    async def answer(
+        self,
+        work: Coroutine[Any, Any, Message],
+        *,
+        acknowledge: Acknowledge,
+        acknowledged: asyncio.Event,
+        response_url: str,
+    ) -> None:
+        """Acknowledges with what `work` gives, or with "still looking" and sends it afterwards.
+
+        `acknowledged` is set by the transport when the ack is on its way: the answer must not
+        overtake it.
+        """
+        task = self._in_flight.start(work)
+        await asyncio.wait({task}, timeout=self._budget)
+        if task.done():
+            await acknowledge(task.result())
+            return
+        self._in_flight.start(self._send_later(task, acknowledged, response_url))
+        await acknowledge(blocks.note(wording.STILL_LOOKING))
+
+    async def _send_later(
+        self, task: asyncio.Task[Message], acknowledged: asyncio.Event, response_url: str
+    ) -> None:
+        reference = new_reference()
+        try:
+            message = await task
+            await acknowledged.wait()
+            await self._send(response_url, message, reference)
+        except asyncio.CancelledError:
+            # The process ends before the answer came. Nobody should wait for it.
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_LAST_WORDS):
+                    await self._send(response_url, blocks.note(wording.RESTARTING), reference)
+            raise
+
+    async def _send(self, response_url: str, message: Message, reference: str) -> None:
+        """Posts to the response_url. A failure can't be told to the person: it is logged."""
+        try:
+            async for attempt in stamina.retry_context(
+                on=_worth_another_try, attempts=_ATTEMPTS, timeout=None, wait_max=_LONGEST_WAIT
+            ):
+                with attempt:
+                    await self._post(response_url, message)
+        except _NotDelivered as error:
+            _log.error("answer not delivered", reference=reference, reason=str(error))
+
+    async def _post(self, response_url: str, message: Message) -> None:
+        try:
+            async with self._http.post(
+                response_url,
+                json=message,
+                allow_redirects=False,
+                timeout=aiohttp.ClientTimeout(total=_SEND_TIMEOUT),
+            ) as response:
+                if response.status != 200:
+                    wait = response.headers.get("Retry-After", "")
+                    raise _NotDelivered(response.status, float(wait) if wait.isdecimal() else None)
+        except (aiohttp.ClientError, OSError) as error:  # TimeoutError is an OSError
+            raise _NotDelivered(type(error).__name__) from error
+
+
+class _NotDelivered(Exception):
+    """The response_url did not take a message; `reason` is a status or a connection's trouble."""
+
+    def __init__(self, reason: int | str, retry_after: float | None = None) -> None:
+        super().__init__(f"HTTP {reason}" if isinstance(reason, int) else reason)
+        self.reason = reason
+        self.retry_after = retry_after
+
+
+def _worth_another_try(error: Exception) -> bool | float:
+    """Not where the response_url is used up (404), gone (410) or dislikes the message (4xx)."""
+    if not isinstance(error, _NotDelivered):
+        return False
+    if error.reason == 429 and error.retry_after is not None:
+        return error.retry_after if error.retry_after <= _LONGEST_WAIT else False
+    return isinstance(error.reason, str) or error.reason == 429 or error.reason >= 500

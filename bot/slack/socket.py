@@ -1,0 +1,170 @@
+"""The Socket Mode edge: connect, receive, dispatch, acknowledge.
+
+slack_sdk opens the connection's address; the connection itself is aiohttp's. slack_sdk has a client
+for it too, which we do not use, because it tries a failed connection again with the same address
+although Slack lets each be used once, closes the old connection before the new one stands, loses
+acks in flight when it closes, and logs what it received.
+
+https://docs.slack.dev/apis/events-api/using-socket-mode
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Any, Final
+
+import aiohttp
+import structlog
+from slack_bolt.async_app import AsyncApp
+from slack_sdk.errors import SlackApiError
+from slack_sdk.web.async_client import AsyncWebClient
+
+from bot.errors import SettingsError
+from bot.slack.app import BadBody, dispatch
+from bot.slack.delivery import InFlight
+
+_log = structlog.get_logger()
+
+_PING_SECONDS: Final = 10.0
+_FIRST_WAIT: Final = 0.5
+_LONGEST_WAIT: Final = 30.0
+_TOKEN_ERRORS: Final = frozenset(
+    {
+        "account_inactive",
+        "invalid_auth",
+        "missing_scope",
+        "not_allowed_token_type",
+        "not_authed",
+        "token_expired",
+        "token_revoked",
+    }
+)
+
+
+class _Connection:
+    """One WebSocket, from Slack's greeting to its end."""
+
+    def __init__(self, socket: aiohttp.ClientWebSocketResponse) -> None:
+        self.socket = socket
+        self.greeted = False
+        self.leaving = asyncio.Event()  # it ended, or Slack says that it soon will
+
+
+class SocketMode:
+    """Keeps a connection to Slack open, from `run` until that is cancelled."""
+
+    def __init__(
+        self,
+        app: AsyncApp,
+        client: AsyncWebClient,
+        http: aiohttp.ClientSession,
+        app_token: str,
+        in_flight: InFlight,
+    ) -> None:
+        self._app = app
+        self._client = client
+        self._http = http
+        self._app_token = app_token
+        self._in_flight = in_flight
+        self._receiving: dict[_Connection, asyncio.Task[None]] = {}
+
+    @property
+    def connected(self) -> bool:
+        """Whether Slack has greeted us on a connection that stands."""
+        return any(connection.greeted for connection in self._receiving)
+
+    async def run(self) -> None:
+        """Connects, and connects again, until cancelled.
+
+        Raises `SettingsError` where Slack says that the token is no good: waiting won't help.
+        """
+        wait = _FIRST_WAIT
+        try:
+            while True:
+                connection = await self._connect()
+                if connection:
+                    # Slack announces that a connection will end. The old one then lives on beside
+                    # the new one until Slack closes it: acks go where their requests came from.
+                    await connection.leaving.wait()
+                    if connection.greeted:
+                        wait = _FIRST_WAIT
+                    if connection in self._receiving:
+                        continue
+                _log.warning("not connected to Slack", next_try_in_seconds=wait)
+                await asyncio.sleep(wait)
+                wait = min(2 * wait, _LONGEST_WAIT)
+        finally:
+            await self._close()
+
+    async def _connect(self) -> _Connection | None:
+        try:
+            # An address is for one connection, once:
+            # https://docs.slack.dev/reference/methods/apps.connections.open
+            answer = await self._client.apps_connections_open(app_token=self._app_token)
+            socket = await self._http.ws_connect(str(answer["url"]), heartbeat=_PING_SECONDS)
+        except SlackApiError as error:
+            reason = str(error.response.get("error", ""))
+            if reason in _TOKEN_ERRORS:
+                raise SettingsError([f"SLACK_APP_TOKEN: Slack says {reason}"]) from None
+            _log.warning("connecting failed", exc_info=error)
+            return None
+        except (aiohttp.ClientError, OSError) as error:
+            _log.warning("connecting failed", exc_info=error)
+            return None
+        connection = _Connection(socket)
+        self._receiving[connection] = asyncio.create_task(self._receive(connection))
+        return connection
+
+    async def _receive(self, connection: _Connection) -> None:
+        try:
+            async with connection.socket as socket:
+                async for message in socket:
+                    if message.type is aiohttp.WSMsgType.TEXT:
+                        self._take(message.data, connection)
+        finally:
+            del self._receiving[connection]
+            connection.leaving.set()
+
+    def _take(self, text: str, connection: _Connection) -> None:
+        try:
+            envelope = json.loads(text)
+            kind, identifier = envelope["type"], envelope.get("envelope_id")
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+            _log.warning("request refused", reason="body")
+            return
+        if kind == "hello":
+            connection.greeted = True
+            _log.info("connected to Slack")
+        elif kind == "disconnect":
+            _log.info("Slack renews the connection")
+            connection.leaving.set()
+        elif isinstance(identifier, str) and isinstance(envelope.get("payload"), dict):
+            self._in_flight.start(self._answer(envelope["payload"], identifier, connection.socket))
+
+    async def _answer(
+        self, body: dict[str, Any], envelope_id: str, socket: aiohttp.ClientWebSocketResponse
+    ) -> None:
+        acknowledged = asyncio.Event()
+        try:
+            reply = await dispatch(self._app, body, acknowledged)
+            if reply.status != 200:
+                return  # as over HTTP: Slack is to see that this was not handled
+            acknowledgement: dict[str, Any] = {"envelope_id": envelope_id}
+            if reply.is_json:
+                acknowledgement["payload"] = json.loads(reply.body)
+            elif reply.body:
+                acknowledgement["payload"] = {"text": reply.body}
+            await socket.send_json(acknowledgement)
+        except BadBody:
+            _log.warning("request refused", reason="body")
+        except (aiohttp.ClientError, ConnectionError) as error:
+            _log.warning("acknowledgement lost", exc_info=error)
+        finally:
+            acknowledged.set()
+
+    async def _close(self) -> None:
+        receiving = list(self._receiving.values())
+        for task in receiving:
+            task.cancel()
+        await asyncio.gather(*receiving, return_exceptions=True)

@@ -1,0 +1,207 @@
+"""Every sentence that people read in Slack, and nothing else.
+
+Plain text goes in, plain text comes out: `bot.slack.blocks` escapes it. Short, kind, and with what
+to do next.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Final
+
+from bot.errors import (
+    AccessDenied,
+    DeadlineExceeded,
+    FullstoryError,
+    KeyRejected,
+    RateLimited,
+    ReplyCutOff,
+    ReplyError,
+    ReplyMalformed,
+    ReplyNotJSON,
+    ReplyRedirected,
+    ReplyTooLarge,
+    RequestRejected,
+    Unavailable,
+)
+from bot.parsing import Limits, Problem, Refused
+
+WATCH_REPLAY: Final = "Watch replay"
+LATEST: Final = "Latest"
+UNKNOWN_TIME: Final = "time unknown"
+UNUSABLE_LINK: Final = "its link doesn't lead to Fullstory, so it isn't shown"
+LONG_LINK: Final = "its link is too long for Slack"
+STILL_LOOKING: Final = "Still looking. The sessions will appear here in a moment."
+RESTARTING: Final = "I was restarted before I could finish. Please ask once more."
+ONLY_YOU: Final = "Only you can see this. Links open for people who are signed in to Fullstory."
+TRY: Final = "Try"
+UNKNOWN_COMMAND: Final = "I don't know that command. An administrator may have to update this app."
+
+NONE_FOUND_REASONS: Final = (
+    "Fullstory knows people by what your site tells it. Common reasons to find nothing:",
+    "they were not signed in, so their sessions carry no e-mail or uid",
+    "your site uses another spelling of the address, or another id",
+    "the sessions are older than your Fullstory plan keeps them",
+    "only a part of all visits is recorded",
+)
+NONE_FOUND_NEXT: Final = "If you know another address or their uid, try that."
+
+
+def heading(person: str, count: int, limit: int) -> str:
+    """The first line of an answer."""
+    if count == 0:
+        return f"No sessions of {person}"
+    if count == 1:
+        return f"{'Latest session' if limit == 1 else '1 session'} of {person}"
+    return f"{'Latest ' if count == limit else ''}{count} sessions of {person}"
+
+
+def left_out(count: int) -> str:
+    """Under an answer that is more than one message can hold."""
+    return f"{count} older {'session' if count == 1 else 'sessions'} didn't fit into one message."
+
+
+def spoken(person: str, count: int, limit: int, latest: str) -> str:
+    """The answer in one breath, for screen readers and notifications."""
+    if count == 0:
+        return f"{heading(person, 0, limit)}. {NONE_FOUND_NEXT}"
+    return f"{heading(person, count, limit)}. {LATEST}: {latest}."
+
+
+def ago(then: datetime, now: datetime) -> str:
+    """How long ago, in one unit."""
+    passed = now - then
+    if passed < timedelta(minutes=1):
+        return "just now"  # also a Fullstory clock that is ahead of ours
+    for unit, name in (
+        (timedelta(days=365), "year"),
+        (timedelta(days=30), "month"),
+        (timedelta(days=1), "day"),
+        (timedelta(hours=1), "hour"),
+        (timedelta(minutes=1), "minute"),
+    ):
+        if count := passed // unit:
+            return f"{count} {name}{'s' if count > 1 else ''} ago"
+    raise AssertionError("a minute or more is at least one of these")  # pragma: no cover
+
+
+def help_lines(command: str, limits: Limits) -> tuple[str, list[tuple[str, str]], str]:
+    """What the bot does; examples, each with its meaning; what else to know."""
+    return (
+        "I find a customer's latest Fullstory sessions. Tell me who, by e-mail or uid:",
+        [
+            (f"{command} jane@example.com", f"the latest {limits.default} sessions"),
+            (f"{command} jane@example.com 5", f"the latest 5 (at most {limits.highest})"),
+            (f"{command} user-42", "by uid, the id your site gives its users"),
+            (f"{command} uid:jane@example.com", "a uid that looks like an address"),
+            (f'{command} "a uid with spaces"', "with quotes around it"),
+            (f"{command} jane@example.com uid:user-42", "both, in one list"),
+        ],
+        ONLY_YOU,
+    )
+
+
+def refusal(refused: Refused, limits: Limits) -> str:  # noqa: C901 - one flat list of sentences
+    """Why a text can't be looked up. What would work stands under it."""
+    range_ = f"Please use a whole number from 1 to {limits.highest}."
+    match refused.problem:
+        case Problem.BAD_ADDRESS:
+            return (
+                "That doesn't look like a complete e-mail address. For a uid, put uid: before it."
+            )
+        case Problem.CHANNEL:
+            return "I look up people, not channels or groups. Please give an e-mail or a uid."
+        case Problem.CONTROL_CHARACTER:
+            return "The text holds characters that can't be typed. Please type it by hand."
+        case Problem.LIMIT_NEGATIVE:
+            return f"I can't show fewer than one session. {range_}"
+        case Problem.LIMIT_NOT_WHOLE:
+            return f"How many sessions? {range_}"
+        case Problem.LIMIT_TOO_HIGH:
+            return (
+                f"I can show {limits.highest} sessions at most. For a uid that is a number, "
+                "put uid: before it."
+            )
+        case Problem.LIMIT_ZERO:
+            return f"That would be no sessions at all. {range_}"
+        case Problem.MENTION:
+            return (
+                "I can't look up Slack members yet. Please give the e-mail or uid of the customer."
+            )
+        case Problem.NOBODY:
+            return "Whose sessions? Please give an e-mail or a uid."
+        case Problem.TEXT_TOO_LONG:
+            return "That is more text than I can read. An e-mail or a uid is enough."
+        case Problem.TWO_ADDRESSES:
+            return "I look up one person at a time. Please give one e-mail address."
+        case Problem.TWO_LIMITS:
+            return "I see two numbers of sessions. Please give one."
+        case Problem.TWO_UIDS:
+            return "I look up one person at a time. Please give one uid."
+        case Problem.UID_TOO_LONG:
+            return "That uid is too long. A uid has 256 characters at most."
+        case Problem.UNCLEAR:
+            return (
+                "I'm not sure who that is. Please give one e-mail or uid, and how many if you "
+                "like. A uid with spaces goes in quotes."
+            )
+
+
+def failure(error: FullstoryError, reference: str = "") -> str:  # noqa: C901 - as above
+    """What went wrong at Fullstory, whether to try again, and what an administrator needs.
+
+    `reference` is the mark of the log line that says more, if there is one.
+    """
+    mark = f" (reference {reference})" if reference else ""
+    tell = f"Trying again won't help: please tell your administrator{mark}."
+    again = f"Please try again in a minute; if it goes on, tell your administrator{mark}."
+    match error:
+        case KeyRejected():
+            return f"Fullstory doesn't accept this bot's API key. {tell}"
+        case AccessDenied():
+            return f"This bot's Fullstory API key isn't allowed to list sessions. {tell}"
+        case RequestRejected():
+            return f"Fullstory didn't accept the request. {tell}"
+        case RateLimited(retry_after=None):
+            return f"Fullstory is getting too many requests just now. {again}"
+        case RateLimited(retry_after=float(seconds)):
+            return (
+                "Fullstory is getting too many requests just now. Please try again in "
+                f"{duration(seconds)}."
+            )
+        case Unavailable(status=None):
+            return f"I can't reach Fullstory just now. {again}"
+        case Unavailable():
+            return f"Fullstory has trouble answering just now. {again}"
+        case DeadlineExceeded():
+            return f"Fullstory took longer than {duration(error.seconds)} to answer. {again}"
+        case ReplyTooLarge():
+            return f"Fullstory's answer was too large to read. Asking for fewer may help. {again}"
+        case ReplyCutOff():
+            return f"Fullstory's answer broke off in the middle. {again}"
+        case ReplyNotJSON():
+            return f"Fullstory's answer wasn't readable. {again}"
+        case ReplyMalformed():
+            return f"Fullstory's answer wasn't what this bot understands. {tell}"
+        case ReplyRedirected():
+            return f"Fullstory's answer pointed to another address, and I didn't follow it. {tell}"
+        case ReplyError() | _:
+            return f"Fullstory's answer was of no use. {again}"
+
+
+def our_fault(reference: str) -> str:
+    """Where this bot itself failed."""
+    return (
+        "Something went wrong in this bot; you did nothing wrong. Please try again. If it happens "
+        f"once more, tell your administrator (reference {reference})."
+    )
+
+
+def duration(seconds: float) -> str:
+    """A time to wait, rounded up."""
+    if seconds < 1:
+        return "a second"
+    whole = -int(-seconds // 1)
+    if whole < 120:
+        return f"{whole} second{'s' if whole > 1 else ''}"
+    return f"{-(-whole // 60)} minutes"
