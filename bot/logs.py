@@ -12,16 +12,18 @@ import secrets
 import sys
 import traceback
 from collections.abc import Iterator
-from typing import Literal
+from typing import Literal, TextIO
 
 import stamina.instrumentation
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
 
-def configure(level: str, style: Literal["auto", "json", "console"]) -> None:
-    """Sends all logs to standard error: JSON lines, or text for people where that is a terminal."""
-    on_terminal = sys.stderr.isatty()
+def configure(
+    level: str, style: Literal["auto", "json", "console"], stream: TextIO = sys.stderr
+) -> None:
+    """Sends all logs to `stream`: as JSON lines, or as text for people if that is a terminal."""
+    on_terminal = stream.isatty()
     renderer: Processor = (
         structlog.dev.ConsoleRenderer(colors=on_terminal)
         if style == "console" or (style == "auto" and on_terminal)
@@ -35,7 +37,7 @@ def configure(level: str, style: Literal["auto", "json", "console"]) -> None:
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=structlog.PrintLoggerFactory(stream),
     )
     logging.basicConfig(handlers=[_LibraryHandler()], level=logging.WARNING, force=True)
     stamina.instrumentation.set_on_retry_hooks([_log_retry])

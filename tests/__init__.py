@@ -1,0 +1,1 @@
+"""Tests: `unit` (pure parts), `scenarios` (real servers), `contracts` (what must not drift)."""

@@ -1,0 +1,72 @@
+"""What tests share: the stand-ins, and the real bot between them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from io import StringIO
+from typing import Any
+
+import pytest
+
+from bot import logs
+from bot.demo import settings_for
+from bot.sandbox.fullstory import FullstorySandbox
+from bot.sandbox.slack import SlackSandbox
+from bot.service import Service, running
+
+StartBot = Callable[..., AbstractAsyncContextManager[Service]]
+
+
+@pytest.fixture(autouse=True)
+def logged() -> Callable[[], list[dict[str, Any]]]:
+    """The log lines of this test."""
+    stream = StringIO()
+    logs.configure("INFO", "json", stream)
+    return lambda: [json.loads(line) for line in stream.getvalue().splitlines()]
+
+
+@pytest.fixture
+async def fullstory() -> AsyncIterator[FullstorySandbox]:
+    """A running stand-in for Fullstory."""
+    async with FullstorySandbox().running() as sandbox:
+        yield sandbox
+
+
+@pytest.fixture
+async def slack() -> AsyncIterator[SlackSandbox]:
+    """A running stand-in for Slack."""
+    async with SlackSandbox().running() as sandbox:
+        yield sandbox
+
+
+@pytest.fixture(params=["http", "socket"])
+def transport(request: pytest.FixtureRequest) -> str:
+    """Each of the two ways between Slack and the bot."""
+    return str(request.param)
+
+
+@pytest.fixture
+def start_bot(slack: SlackSandbox, fullstory: FullstorySandbox, transport: str) -> StartBot:
+    """Starts the bot over the transport; keyword arguments are settings."""
+
+    @asynccontextmanager
+    async def start(**settings: Any) -> AsyncIterator[Service]:  # noqa: ANN401
+        if transport == "socket":
+            settings["slack_app_token"] = slack.app_token
+        async with running(settings_for(slack, fullstory, **settings)) as service:
+            if transport == "socket":
+                await slack.connected()
+            else:
+                slack.request_url = f"http://127.0.0.1:{service.port}/slack/events"
+            yield service
+
+    return start
+
+
+@pytest.fixture
+async def bot(start_bot: StartBot) -> AsyncIterator[Service]:
+    """The running bot, over the transport."""
+    async with start_bot() as service:
+        yield service

@@ -1,0 +1,179 @@
+"""Settings: what is read, what is refused, what never shows."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from bot.errors import SettingsError
+from bot.parsing import Limits
+from bot.settings import Settings, load
+
+SECRET = "na1.s3cr3t/with.dots"
+ENOUGH = {
+    "SLACK_BOT_TOKEN": "xoxb-1",
+    "SLACK_SIGNING_SECRET": "signing",
+    "FULLSTORY_API_KEY": SECRET,
+}
+NO_FILE = Path("/nonexistent/.env")
+
+
+def problems(environment: dict[str, str], *, for_slack: bool = True) -> tuple[str, ...]:
+    """What `load` has to say about it."""
+    with pytest.raises(SettingsError) as caught:
+        load(environment, NO_FILE, for_slack=for_slack)
+    return caught.value.problems
+
+
+def test_defaults() -> None:
+    """As the design's table has them."""
+    settings = load(ENOUGH, NO_FILE, for_slack=True)
+    assert settings.slack_api_url == "https://slack.com/api"
+    assert settings.fullstory_base_url == "https://api.fullstory.com"
+    assert settings.fullstory_sessions_path == "/sessions/v2"
+    assert settings.fullstory_timeout_seconds == 10
+    assert settings.limits == Limits(20, 100)
+    assert settings.answer_budget_seconds == 1.5
+    assert (settings.host, settings.port) == ("0.0.0.0", 3000)  # noqa: S104
+    assert (settings.log_level, settings.log_format) == ("INFO", "auto")
+    assert not settings.socket_mode
+
+
+@pytest.mark.parametrize(
+    ("key", "url"),
+    [
+        ("eu1.abc", "https://api.eu1.fullstory.com"),
+        ("na1.abc", "https://api.fullstory.com"),
+        ("eu1abc", "https://api.fullstory.com"),
+        ("abc", "https://api.fullstory.com"),
+    ],
+)
+def test_data_centre_by_the_key(key: str, url: str) -> None:
+    """Unless FULLSTORY_API_URL says otherwise."""
+    given = ENOUGH | {"FULLSTORY_API_KEY": key}
+    assert load(given, NO_FILE, for_slack=True).fullstory_base_url == url
+    given["FULLSTORY_API_URL"] = "https://relay.example.com/fs/"
+    assert load(given, NO_FILE, for_slack=True).fullstory_base_url == "https://relay.example.com/fs"
+
+
+def test_environment_wins_over_file(tmp_path: Path) -> None:
+    """And an empty value counts as none."""
+    file = tmp_path / ".env"
+    file.write_text("FULLSTORY_API_KEY=from-file\nPORT=1\nHOST='::1'\nSLACK_APP_TOKEN=\n")
+    settings = load({"PORT": "2", "LOG_LEVEL": " "}, file, for_slack=False)
+    assert settings.fullstory_api_key.get_secret_value() == "from-file"
+    assert (settings.port, settings.host) == (2, "::1")
+    assert not settings.socket_mode
+
+
+def test_file_that_is_no_text(tmp_path: Path) -> None:
+    """One sentence, no traceback."""
+    file = tmp_path / ".env"
+    file.write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(SettingsError, match="can't be read"):
+        load({}, file, for_slack=False)
+
+
+def test_every_problem_at_once() -> None:
+    """Nobody should have to start the bot five times."""
+    given = {
+        "SLACK_BOT_TOKEN": "xapp-swapped",
+        "FULLSTORY_API_URL": "api.fullstory.com",
+        "FULLSTORY_SESSIONS_PATH": "/sessions",
+        "FULLSTORY_TIMEOUT_SECONDS": "0",
+        "SESSIONS_LIMIT": "many",
+        "SESSIONS_MAX_LIMIT": "101",
+        "ANSWER_BUDGET_SECONDS": "3",
+        "PORT": "65536",
+        "LOG_LEVEL": "LOUD",
+    }
+    assert problems(given) == (
+        "ANSWER_BUDGET_SECONDS should be 2.5 or less",
+        "FULLSTORY_API_KEY is missing",
+        "FULLSTORY_API_URL should be an address such as https://api.example.com",
+        "FULLSTORY_SESSIONS_PATH should be '/sessions/v2' or '/v2/sessions'",
+        "FULLSTORY_TIMEOUT_SECONDS should be more than 0",
+        "LOG_LEVEL should be 'DEBUG', 'INFO', 'WARNING' or 'ERROR'",
+        "PORT should be 65535 or less",
+        "SESSIONS_LIMIT should be a whole number",
+        "SESSIONS_MAX_LIMIT should be 100 or less",
+        "SLACK_BOT_TOKEN should begin with xoxb-",
+        "SLACK_SIGNING_SECRET is missing (or set SLACK_APP_TOKEN, xapp-…, for Socket Mode)",
+    )
+
+
+def test_what_a_terminal_lookup_needs() -> None:
+    """The Fullstory key, and nothing of Slack's."""
+    assert load({"FULLSTORY_API_KEY": SECRET}, NO_FILE, for_slack=False)
+    assert problems({}, for_slack=False) == ("FULLSTORY_API_KEY is missing",)
+
+
+def test_socket_mode_needs_no_signing_secret() -> None:
+    """The app token chooses the transport."""
+    given = {"SLACK_BOT_TOKEN": "xoxb-1", "SLACK_APP_TOKEN": "xapp-1", "FULLSTORY_API_KEY": SECRET}
+    assert load(given, NO_FILE, for_slack=True).socket_mode
+
+
+def test_limits_that_contradict() -> None:
+    """A default above the maximum is a mistake; a low maximum alone is not."""
+    assert problems(ENOUGH | {"SESSIONS_LIMIT": "30", "SESSIONS_MAX_LIMIT": "10"}) == (
+        "SESSIONS_LIMIT is above SESSIONS_MAX_LIMIT",
+    )
+    low = load(ENOUGH | {"SESSIONS_MAX_LIMIT": "10"}, NO_FILE, for_slack=True)
+    assert low.limits == Limits(10, 10)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "problem"),
+    [
+        ("FULLSTORY_API_URL", "http://api.example.com", "should begin with https://"),
+        ("FULLSTORY_API_URL", "https://user:word@api.example.com", "should be an address"),
+        ("FULLSTORY_API_URL", "https://api.example.com:x", "should be an address"),
+        ("FULLSTORY_API_URL", "https://[", "should be an address"),
+        ("SLACK_API_URL", "ftp://slack.com", "should be an address"),
+        ("FULLSTORY_API_KEY", "a b", "copy it again"),
+        ("FULLSTORY_API_KEY", "a\nb", "copy it again"),
+        ("FULLSTORY_API_KEY", "ключ", "copy it again"),
+        ("FULLSTORY_TIMEOUT_SECONDS", "nan", "should be"),
+        ("FULLSTORY_TIMEOUT_SECONDS", "inf", "should be"),
+        ("SESSIONS_LIMIT", "2.5", "should be a whole number"),
+        ("SESSIONS_LIMIT", "0", "should be 1 or more"),
+        ("LOG_FORMAT", "xml", "should be 'auto', 'json' or 'console'"),
+    ],
+)
+def test_one_problem(name: str, value: str, problem: str) -> None:
+    """Named, and without the value."""
+    (said,) = problems(ENOUGH | {name: value})
+    assert said.startswith(name)
+    assert problem in said
+    assert value not in said
+
+
+@pytest.mark.parametrize("url", ["http://localhost:8080", "http://127.0.0.1:1/", "http://[::1]:2"])
+def test_plain_http_on_this_machine(url: str) -> None:
+    """For stand-ins and relays beside the bot."""
+    assert load(ENOUGH | {"FULLSTORY_API_URL": url}, NO_FILE, for_slack=True)
+
+
+def test_level_and_format_in_any_case() -> None:
+    """`LOG_LEVEL=debug` is what people write."""
+    settings = load(ENOUGH | {"LOG_LEVEL": "debug", "LOG_FORMAT": "JSON"}, NO_FILE, for_slack=True)
+    assert (settings.log_level, settings.log_format) == ("DEBUG", "json")
+
+
+def test_secrets_never_show() -> None:
+    """Not in a repr, not in an error."""
+    settings = load(ENOUGH, NO_FILE, for_slack=True)
+    assert SECRET not in repr(settings) + str(settings)
+    with pytest.raises(SettingsError) as caught:
+        load(ENOUGH | {"FULLSTORY_API_KEY": f"{SECRET} x", "PORT": "x"}, NO_FILE, for_slack=True)
+    assert SECRET not in repr(caught.value) + str(caught.value)
+
+
+def test_settings_can_not_be_changed() -> None:
+    """Read once, the same for everybody."""
+    settings = load(ENOUGH, NO_FILE, for_slack=True)
+    with pytest.raises(ValueError, match="frozen"):
+        settings.port = 1
+    assert isinstance(settings, Settings)
