@@ -5,6 +5,7 @@ Every door comes through here, once. Who may ask, and the record of who did, wil
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from time import perf_counter
 
 import structlog
@@ -17,15 +18,21 @@ _log = structlog.get_logger()
 
 
 class Finder:
-    """Finds sessions, and logs that it did: how long it took and how many, never whose."""
+    """Finds sessions, and tells the log and `observe` how that went and how long it took.
 
-    def __init__(self, fullstory: FullstoryClient) -> None:
+    Never whose they were. `observe` is called with the outcome and the seconds.
+    """
+
+    def __init__(
+        self, fullstory: FullstoryClient, observe: Callable[[str, float], None] | None = None
+    ) -> None:
         self._fullstory = fullstory
+        self._observe = observe
 
     async def find(self, query: Query) -> SessionList:
         """The sessions that were asked for. Raises `FullstoryError`."""
         started = perf_counter()
-        outcome = "cancelled"
+        outcome = "unfinished"
         try:
             found = await self._fullstory.sessions(query)
             outcome = "found" if found.sessions else "none"
@@ -34,6 +41,7 @@ class Finder:
             outcome = type(error).__name__
             raise
         finally:
-            _log.info(
-                "lookup", outcome=outcome, milliseconds=round((perf_counter() - started) * 1000)
-            )
+            seconds = perf_counter() - started
+            _log.info("lookup", outcome=outcome, milliseconds=round(seconds * 1000))
+            if self._observe:
+                self._observe(outcome, seconds)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Final
 
@@ -18,7 +18,7 @@ from bot.finder import Finder
 from bot.fullstory.client import FullstoryClient
 from bot.settings import Settings
 from bot.slack import http as slack_http
-from bot.slack.app import build_app, slack_client
+from bot.slack.app import build_app, listeners, slack_client
 from bot.slack.delivery import Delivery, InFlight
 from bot.slack.socket import SocketMode
 
@@ -78,9 +78,10 @@ async def running(settings: Settings) -> AsyncIterator[Service]:
         in_flight = InFlight()
         # Runs when nothing new can come any more: for what came while we were draining.
         stack.push_async_callback(in_flight.drain, DRAIN_SECONDS)
-        finder = Finder(fullstory_client(settings, session))
+        observe = await _metrics(settings, stack)
+        finder = Finder(fullstory_client(settings, session), observe)
         delivery = Delivery(session, in_flight, settings.answer_budget_seconds)
-        app = build_app(settings, session, finder, delivery)
+        app = build_app(settings, session, listeners(finder, delivery, settings.limits))
         socket_mode = _socket_mode(settings, app, session, in_flight)
         service = Service(socket_mode)
         if service.connecting:
@@ -108,6 +109,19 @@ def _socket_mode(
         return None
     token = settings.slack_app_token.get_secret_value()
     return SocketMode(app, slack_client(settings, session), session, token, in_flight)
+
+
+async def _metrics(
+    settings: Settings, stack: AsyncExitStack
+) -> Callable[[str, float], None] | None:
+    if settings.metrics_port is None:
+        return None
+    from bot.metrics import Metrics
+
+    metrics = Metrics()
+    port = await _listen(metrics.app(), settings.metrics_host, settings.metrics_port, stack)
+    _log.info("metrics", host=settings.metrics_host, port=port)
+    return metrics.observe
 
 
 async def _end(task: asyncio.Task[None]) -> None:

@@ -97,6 +97,9 @@ class Settings(BaseModel):
     host: str = "0.0.0.0"  # noqa: S104 - a container's port is reached from outside it
     port: _Port = 3000
 
+    metrics_host: str = "127.0.0.1"
+    metrics_port: _Port | None = None
+
     log_level: Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], BeforeValidator(_upper)] = (
         "INFO"
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -16,11 +17,19 @@ from bot.sandbox.fullstory import FullstorySandbox
 from bot.sandbox.slack import SlackSandbox
 from bot.service import Service, running
 
+Logged = Callable[[], list[dict[str, Any]]]
 StartBot = Callable[..., AbstractAsyncContextManager[Service]]
 
 
+async def until(condition: Callable[[], bool], seconds: float = 8.0) -> None:
+    """Waits for something that the other side does."""
+    async with asyncio.timeout(seconds):
+        while not condition():
+            await asyncio.sleep(0.002)
+
+
 @pytest.fixture(autouse=True)
-def logged() -> Callable[[], list[dict[str, Any]]]:
+def logged() -> Logged:
     """The log lines of this test."""
     stream = StringIO()
     logs.configure("INFO", "json", stream)
@@ -57,7 +66,7 @@ def start_bot(slack: SlackSandbox, fullstory: FullstorySandbox, transport: str) 
             settings["slack_app_token"] = slack.app_token
         async with running(settings_for(slack, fullstory, **settings)) as service:
             if transport == "socket":
-                await slack.connected()
+                await until(lambda: service.state() == "ready")
             else:
                 slack.request_url = f"http://127.0.0.1:{service.port}/slack/events"
             yield service

@@ -225,6 +225,10 @@ class SlackSandbox:
         self._connected.clear()
         await self._sockets[-1].send_json({"type": "disconnect", "reason": "refresh_requested"})
 
+    async def send_frame(self, text: str) -> None:
+        """Sends any text over the connection."""
+        await self._sockets[-1].send_str(text)
+
     async def close_sockets(self) -> None:
         """Ends all connections without a word."""
         self._connected.clear()

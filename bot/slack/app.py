@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import aiohttp
 import structlog
@@ -24,6 +24,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 from bot.errors import FsessionsError
 from bot.finder import Finder
 from bot.logs import new_reference
+from bot.parsing import Limits
 from bot.settings import Settings
 from bot.slack import blocks, wording
 from bot.slack.command import Command
@@ -49,20 +50,33 @@ class Reply:
     is_json: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """What Slack may send, by its kind and the name that the manifest or our blocks give it."""
+
+    kind: Literal["command", "action"]
+    name: str
+    handle: Callable[..., Awaitable[None]]
+
+
+def listeners(finder: Finder, delivery: Delivery, limits: Limits) -> tuple[Listener, ...]:
+    """Every listener there is. A contract test holds this list against the manifest."""
+    command = Command(finder, delivery, limits)
+    return (
+        Listener("command", COMMAND, command.answer),
+        Listener("action", blocks.WATCH_REPLAY, _opened_link),
+    )
+
+
 def build_app(
-    settings: Settings, http: aiohttp.ClientSession, finder: Finder, delivery: Delivery
+    settings: Settings, http: aiohttp.ClientSession, listening: Iterable[Listener]
 ) -> AsyncApp:
-    """The app with all its listeners."""
+    """The Bolt app with these listeners."""
+    token = settings.slack_bot_token.get_secret_value() if settings.slack_bot_token else None
 
     async def authorize(enterprise_id: str | None, team_id: str | None) -> AuthorizeResult:
         # The token is known: asking auth.test about it would only be one more thing to wait for.
-        return AuthorizeResult(
-            enterprise_id=enterprise_id,
-            team_id=team_id,
-            bot_token=settings.slack_bot_token.get_secret_value()
-            if settings.slack_bot_token
-            else None,
-        )
+        return AuthorizeResult(enterprise_id=enterprise_id, team_id=team_id, bot_token=token)
 
     with _bolt_reads_no_environment():
         app = AsyncApp(
@@ -74,9 +88,9 @@ def build_app(
             request_verification_enabled=False,
         )
     app.error(_on_error)
-
-    app.command(COMMAND)(Command(finder, delivery, settings.limits))
-    app.action(blocks.WATCH_REPLAY)(_opened_link)
+    for listener in listening:
+        register = app.command if listener.kind == "command" else app.action
+        register(listener.name)(listener.handle)
     return app
 
 

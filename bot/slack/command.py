@@ -26,16 +26,14 @@ _log = structlog.get_logger()
 
 
 class Command:
-    """Answers the slash command; an instance is the listener."""
+    """Answers the slash command."""
 
     def __init__(self, finder: Finder, delivery: Delivery, limits: Limits) -> None:
         self._finder = finder
         self._delivery = delivery
         self._limits = limits
 
-    async def __call__(
-        self, ack: AsyncAck, body: dict[str, Any], context: AsyncBoltContext
-    ) -> None:
+    async def answer(self, ack: AsyncAck, body: dict[str, Any], context: AsyncBoltContext) -> None:
         """Acknowledges with the answer, with what was wrong, or with "still looking"."""
         name = str(body["command"])
         match parse(str(body.get("text") or ""), self._limits):

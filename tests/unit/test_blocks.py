@@ -21,7 +21,9 @@ NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 LIMITS = Limits(20, 100)
 
 
-def found(count: int, *, limit: int = 100, link_length: int = 0, uid: str = "user-42") -> SessionList:
+def found(
+    count: int, *, limit: int = 100, link_length: int = 0, uid: str = "user-42"
+) -> SessionList:
     """So many sessions, an hour apart; their links padded to a length."""
     sessions = []
     for number in range(count):

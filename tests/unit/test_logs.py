@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
-from typing import Any
 
 import structlog
 
-SECRET = "jane@example.com"
+from tests.conftest import Logged
 
-Logged = Callable[[], list[dict[str, Any]]]
+SECRET = "jane@example.com"
 
 
 def test_an_exception_is_its_type_and_place(logged: Logged) -> None:

@@ -178,9 +178,7 @@ def test_example_is_made_of_what_was_typed() -> None:
     assert parse("bob@example.com 500", LIMITS) == Refused(
         Problem.LIMIT_TOO_HIGH, "500", "bob@example.com 100"
     )
-    assert parse("john smith", LIMITS) == Refused(
-        Problem.UNCLEAR, "john smith", 'uid:"john smith"'
-    )
+    assert parse("john smith", LIMITS) == Refused(Problem.UNCLEAR, "john smith", 'uid:"john smith"')
 
 
 def test_configured_limits() -> None:
@@ -212,8 +210,34 @@ def test_on_a_command_line(person: str, limit: str | None, expected: Query) -> N
 ANY_TEXT = st.text(st.characters(codec=None), max_size=300)
 SLACKISH = st.lists(
     st.sampled_from(
-        ["<", ">", "|", "@", "mailto:", "uid:", "limit:", '"', "'", "“", "’", "\\", " ", ".", ","]
-        + ["&amp;", "&lt;", "5", "-1", "a", "jane@example.com", "ü", "\u00a0", "<@U1>", "\n", "="]
+        [
+            "<",
+            ">",
+            "|",
+            "@",
+            "mailto:",
+            "uid:",
+            "limit:",
+            '"',
+            "'",
+            "“",
+            "’",
+            "\\",
+            " ",
+            ".",
+            ",",
+            "&amp;",
+            "&lt;",
+            "5",
+            "-1",
+            "a",
+            "jane@example.com",
+            "ü",
+            "\xa0",
+            "<@U1>",
+            "\n",
+            "=",
+        ]
     ),
     max_size=25,
 ).map("".join)

@@ -175,5 +175,5 @@ def test_settings_can_not_be_changed() -> None:
     """Read once, the same for everybody."""
     settings = load(ENOUGH, NO_FILE, for_slack=True)
     with pytest.raises(ValueError, match="frozen"):
-        settings.port = 1
+        settings.port = 1  # type: ignore[misc]
     assert isinstance(settings, Settings)

@@ -1,0 +1,41 @@
+"""What can be counted without knowing anybody: `GET /metrics`, for Prometheus.
+
+https://prometheus.io/docs/instrumenting/exposition_formats/
+"""
+
+from __future__ import annotations
+
+from aiohttp import web
+from prometheus_client import CollectorRegistry, Counter, Histogram
+from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+
+
+class Metrics:
+    """Lookups by outcome (`found`, `none`, or the name of the error), and their time in seconds."""
+
+    def __init__(self) -> None:
+        self._registry = CollectorRegistry()
+        self._lookups = Counter(
+            "fsessions_lookups", "Lookups by outcome", ["outcome"], registry=self._registry
+        )
+        self._seconds = Histogram(
+            "fsessions_lookup_seconds",
+            "Time of a lookup, retries included",
+            registry=self._registry,
+        )
+
+    def observe(self, outcome: str, seconds: float) -> None:
+        """Counts one lookup."""
+        self._lookups.labels(outcome).inc()
+        self._seconds.observe(seconds)
+
+    def app(self) -> web.Application:
+        """Serves `GET /metrics`."""
+
+        async def metrics(_: web.Request) -> web.Response:
+            body = generate_latest(self._registry)
+            return web.Response(body=body, headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+        app = web.Application()
+        app.router.add_get("/metrics", metrics)
+        return app

@@ -1,0 +1,95 @@
+"""What could drift: the README, the example of an .env, the lock files."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from bot.settings import NAMES, Settings
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text()
+
+
+def settings_table() -> dict[str, str]:
+    """The README's rows: name and default."""
+    rows = re.findall(r"^\| `([A-Z_]+)` \| (.*?) \|", README, re.MULTILINE)
+    return dict(rows)
+
+
+def test_every_setting_is_documented() -> None:
+    """No more and no fewer than there are."""
+    assert set(settings_table()) == set(NAMES)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_documented_defaults(name: str) -> None:
+    """The table's default is the code's."""
+    default = Settings.model_fields[name.lower()].get_default()
+    said = settings_table()[name]
+    if default in (None, "") or "required" in said:
+        assert "`" not in said
+    else:
+        shown = f"{default:g}" if isinstance(default, float) else str(default)
+        assert said == f"`{shown}`"
+
+
+def test_env_example_holds_what_has_no_default() -> None:
+    """And nothing that is filled in."""
+    names = re.findall(r"^([A-Z_]+)=(.*)$", (ROOT / ".env.example").read_text(), re.MULTILINE)
+    assert {name for name, _ in names} <= set(NAMES)
+    assert {value for _, value in names} == {""}
+    assert {"SLACK_BOT_TOKEN", "FULLSTORY_API_KEY"} <= {name for name, _ in names}
+
+
+def test_every_dependency_has_its_reason() -> None:
+    """A line in the README for each that the bot needs at run time, and for no other."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    needed = {re.split(r"[><=;\s]", name)[0] for name in project["dependencies"]}
+    section = README.split("### Dependencies")[1].split("\n## ")[0].split("\n### ")[0]
+    assert set(re.findall(r"^- \*\*([\w-]+)\*\*", section, re.MULTILINE)) == needed
+
+
+def test_make_targets_in_the_readme_exist() -> None:
+    """`make demo`, `make test` and the others."""
+    targets = set(re.findall(r"^(\w+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    assert set(re.findall(r"`make (\w+)", README)) <= targets
+
+
+def test_links_within_the_readme_lead_somewhere() -> None:
+    """Files and headings."""
+    headings = re.findall(r"^#+ (.*)$", README, re.MULTILINE)
+    anchors = {re.sub(r"[^\w -]", "", text.lower()).replace(" ", "-") for text in headings}
+    for target in re.findall(r"\]\(([^)]+)\)", README):
+        if target.startswith("#"):
+            assert target[1:] in anchors, target
+        elif not target.startswith("https://"):
+            assert (ROOT / target).exists(), target
+
+
+@pytest.mark.parametrize("file", ["requirements.txt", "requirements-dev.txt"])
+def test_lock_files(file: str) -> None:
+    """Every package pinned with hashes; no registry's address."""
+    text = (ROOT / file).read_text()
+    assert "://" not in text
+    assert "--index" not in text
+    assert "--find-links" not in text
+    pinned = re.findall(r"^([a-z0-9][\w.-]*)==", text, re.MULTILINE)
+    assert len(pinned) > 10
+    lines = [line for line in text.splitlines() if line and not line.lstrip().startswith("#")]
+    unpinned = [
+        line for line in lines if not re.match(r"\s+--hash=sha256:[0-9a-f]{64}|\S+==", line)
+    ]
+    assert unpinned == []
+
+
+def test_lock_files_agree() -> None:
+    """What the tests ran with is what gets deployed."""
+
+    def pins(file: str) -> set[str]:
+        return set(re.findall(r"^(\S+==\S+)", (ROOT / file).read_text(), re.MULTILINE))
+
+    assert pins("requirements.txt") < pins("requirements-dev.txt")

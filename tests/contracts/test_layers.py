@@ -1,0 +1,83 @@
+"""Dependencies point one way; what is pure stays pure."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+BOT = Path(__file__).parents[2] / "bot"
+MODULES = {
+    ".".join(path.relative_to(BOT.parent).with_suffix("").parts): path
+    for path in BOT.rglob("*.py")
+    if path.name != "__init__.py"
+}
+PURE = {
+    "bot.errors",
+    "bot.sessions",
+    "bot.parsing",
+    "bot.fullstory.protocol",
+    "bot.slack.blocks",
+    "bot.slack.wording",
+}
+IMPURE = {"aiohttp", "slack_bolt", "slack_sdk", "asyncio", "os", "socket", "structlog", "stamina"}
+# What a layer may import of ours, from the outside in.
+LAYERS = [
+    {"bot.cli", "bot.__main__", "bot.demo", "bot.check", "bot.lookup"},
+    {"bot.sandbox", "bot.service"},
+    {"bot.slack.http", "bot.slack.socket"},
+    {"bot.slack"},
+    {"bot.finder"},
+    {"bot.fullstory.client", "bot.settings", "bot.connections", "bot.logs", "bot.metrics"},
+    {"bot.fullstory.protocol"},
+    {"bot.parsing"},
+    {"bot.sessions", "bot.errors"},
+]
+
+
+def imported(module: str) -> set[str]:
+    """The modules that a module imports, anywhere in it."""
+    names = set()
+    for node in ast.walk(ast.parse(MODULES[module].read_text())):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names |= {f"{node.module}.{alias.name}" for alias in node.names} | {node.module}
+    return names
+
+
+def layer(module: str) -> int:
+    """The innermost layer that names the module or a package around it."""
+    fitting = [
+        (len(name), number)
+        for number, names in enumerate(LAYERS)
+        for name in names
+        if module == name or module.startswith(f"{name}.")
+    ]
+    assert fitting, f"{module} is in no layer"
+    return max(fitting)[1]
+
+
+@pytest.mark.parametrize("module", sorted(MODULES))
+def test_dependencies_point_inwards(module: str) -> None:
+    """A module imports from its own layer or from further in."""
+    for name in imported(module) & set(MODULES):
+        assert layer(name) >= layer(module), f"{module} imports {name}"
+
+
+@pytest.mark.parametrize("module", sorted(PURE))
+def test_pure_modules(module: str) -> None:
+    """No network, no clock to wait for, no environment; nothing is awaited."""
+    assert {name.split(".")[0] for name in imported(module)} & IMPURE == set()
+    assert {name for name in imported(module) if name.startswith("bot.")} & set(MODULES) <= PURE
+    waiting = (ast.AsyncFunctionDef, ast.Await, ast.AsyncFor, ast.AsyncWith)
+    assert not any(
+        isinstance(node, waiting) for node in ast.walk(ast.parse(MODULES[module].read_text()))
+    )
+
+
+@pytest.mark.parametrize("module", sorted(MODULES))
+def test_every_module_says_what_it_is_for(module: str) -> None:
+    """In its first lines."""
+    assert ast.get_docstring(ast.parse(MODULES[module].read_text()))

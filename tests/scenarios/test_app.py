@@ -1,0 +1,83 @@
+"""Where the bot itself stumbles: nobody is left without a word, and none of theirs is logged."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import re
+from collections.abc import AsyncIterator
+
+import pytest
+from slack_bolt.async_app import AsyncApp
+
+from bot.connections import open_session
+from bot.demo import settings_for
+from bot.finder import Finder
+from bot.sandbox.fullstory import FullstorySandbox
+from bot.sandbox.slack import SlackSandbox
+from bot.service import fullstory_client
+from bot.sessions import Query, SessionList
+from bot.slack.app import build_app, dispatch, listeners
+from bot.slack.delivery import Delivery, InFlight
+from tests.conftest import Logged
+
+
+class BrokenFinder(Finder):
+    """A bug of ours that nobody has foreseen."""
+
+    async def find(self, query: Query) -> SessionList:
+        """Fails, and quotes what was asked for."""
+        raise RuntimeError(query.person)
+
+
+@pytest.fixture
+async def app(
+    slack: SlackSandbox, fullstory: FullstorySandbox, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[AsyncApp]:
+    """The app around a broken finder, amid variables that Bolt would read by itself."""
+    monkeypatch.setenv("SLACK_CLIENT_ID", "1")
+    monkeypatch.setenv("SLACK_CLIENT_SECRET", "2")
+    settings = settings_for(slack, fullstory)
+    async with open_session() as http:
+        finder = BrokenFinder(fullstory_client(settings, http))
+        delivery = Delivery(http, InFlight(), budget=1.0)
+        yield build_app(settings, http, listeners(finder, delivery, settings.limits))
+
+
+async def test_a_crash_is_apologised_for(app: AsyncApp, logged: Logged) -> None:
+    """With a reference to a log line that says where, not what."""
+    body = {"command": "/fsessions", "text": "jane@example.com", "response_url": "http://x"}
+    reply = await dispatch(app, body, asyncio.Event())
+    assert reply.status == 200
+    said = json.loads(reply.body)["text"]
+    assert "you did nothing wrong" in said
+    reference = re.search(r"reference (\w+)", said)
+    assert reference
+    (line,) = [line for line in logged() if line.get("reference") == reference[1]]
+    assert line["error"] == "RuntimeError"
+    assert "jane" not in str(logged())
+
+
+async def test_a_broken_listener_is_apologised_for(app: AsyncApp, logged: Logged) -> None:
+    """Also where the listener itself fails, before any lookup."""
+    reply = await dispatch(app, {"command": "/fsessions", "text": "help"}, asyncio.Event())
+    assert "I find a customer's" in reply.body
+    body = {"command": "/fsessions", "text": "jane@example.com", "response_url": "http://x"}
+
+    async def broken(**_: object) -> None:
+        raise ValueError("jane@example.com")
+
+    app.command("/broken")(broken)
+    reply = await dispatch(app, body | {"command": "/broken"}, asyncio.Event())
+    assert reply.status == 200
+    assert "you did nothing wrong" in reply.body
+    assert "listener failed" in str(logged())
+    assert "jane" not in str(logged())
+
+
+def test_bolt_takes_nothing_from_the_environment(app: AsyncApp) -> None:
+    """With a client id and secret around, it would change to OAuth, its store in files."""
+    assert app.oauth_flow is None
+    assert app.installation_store is None
+    assert os.environ["SLACK_CLIENT_ID"] == "1"

@@ -1,0 +1,293 @@
+"""The slash command, from Slack's request to what the person sees; over both transports."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+from typing import Any
+
+import pytest
+
+from bot.sandbox.fullstory import KEY, FullstorySandbox, Scripted
+from bot.sandbox.people import PEOPLE
+from bot.sandbox.slack import SlackSandbox
+from bot.service import Service
+from bot.slack import wording
+from tests.conftest import Logged, StartBot, until
+
+pytestmark = pytest.mark.usefixtures("bot")
+
+
+def links(message: dict[str, Any]) -> list[str]:
+    """All addresses in a message's blocks."""
+    return re.findall(r"https://[^|^>\"]*", json.dumps(message["blocks"]))
+
+
+async def answer_to(slack: SlackSandbox, typed: str, **fields: str) -> dict[str, Any]:
+    """What the ack shows."""
+    exchange = await slack.command(typed, **fields)
+    assert exchange.status == 200
+    assert exchange.ack is not None
+    return exchange.ack
+
+
+async def test_links_come_in_the_ack(slack: SlackSandbox, fullstory: FullstorySandbox) -> None:
+    """One command, one answer, three links, nothing more to send."""
+    exchange = await slack.command("/fsessions jane@example.com 3")
+    assert exchange.ack is not None
+    assert len(links(exchange.ack)) == 3
+    assert exchange.ack["response_type"] == "ephemeral"
+    assert exchange.later == []
+    assert slack.api_calls in ([], ["apps.connections.open"])
+    (asked,) = fullstory.received
+    assert asked.query == {"email": "jane@example.com", "limit": "3"}
+    assert asked.headers["Authorization"] == f"Basic {KEY}"
+
+
+@pytest.mark.parametrize(
+    ("typed", "count"),
+    [
+        ("omar@example.com", 1),
+        ("zoe@example.com", 0),
+        ("12345", 6),
+        ("12345 3", 3),
+        ("user-42 3", 3),
+        ('"a uid with spaces"', 3),
+        ("uid:kim@legacy", 2),
+        ("maria+vip@example.com", 2),
+        ("jürgen@müller.example", 2),
+        ("jane@example.com uid:user-42 9", 9),
+        ("jane@example.com", 20),
+        ("fan@example.com 100", 100),
+        ("nobody@example.com", 0),
+        ("uid:nobody", 0),
+    ],
+)
+async def test_everybody_is_found(slack: SlackSandbox, typed: str, count: int) -> None:
+    """By e-mail, by uid, by both; never more than asked for, never one twice."""
+    found = links(await answer_to(slack, f"/fsessions {typed}"))
+    assert len(found) == len(set(found)) == count
+
+
+async def test_all_of_the_demos_people_can_be_looked_up(slack: SlackSandbox) -> None:
+    """What `help` in the demo names works as it is typed there."""
+    for person in PEOPLE:
+        shown = await answer_to(slack, f"/fsessions {person.typed}")
+        assert "not sure" not in shown["text"]
+
+
+async def test_as_slack_writes_it(slack: SlackSandbox) -> None:
+    """A link made of the address, and entities."""
+    shown = await answer_to(slack, "/fsessions <mailto:jane@example.com|jane@example.com> 2")
+    assert len(links(shown)) == 2
+
+
+@pytest.mark.parametrize(
+    ("typed", "says"),
+    [
+        ("", "I find a customer's latest Fullstory sessions"),
+        ("help", "I find a customer's latest Fullstory sessions"),
+        ("jane@example.com 0", "no sessions at all"),
+        ("jane@", "complete e-mail address"),
+        ("<@U1|jane>", "can't look up Slack members yet"),
+    ],
+)
+async def test_help_and_refusals(
+    slack: SlackSandbox, fullstory: FullstorySandbox, typed: str, says: str
+) -> None:
+    """Answered at once, and Fullstory isn't asked."""
+    assert says in (await answer_to(slack, f"/fsessions {typed}"))["text"]
+    assert fullstory.received == []
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"channel_name": "payload"},
+        {"user_name": "payload"},
+        {"text": "payload=%7B%7D"},
+        {"text": 'payload={"type":"block_actions"}'},
+        {"channel_name": "{", "user_name": "&=;"},
+        {"text": "ssl_check=1"},
+    ],
+)
+async def test_words_that_confuse_bolt(slack: SlackSandbox, fields: dict[str, str]) -> None:
+    """A channel's name is only a name: "payload" in it makes nothing else of the request."""
+    typed = "" if "text" in fields else " jane@example.com 1"
+    shown = await answer_to(slack, f"/fsessions{typed}", **fields)
+    assert "sessions of" in shown["text"] or "session of" in shown["text"]
+
+
+async def test_a_command_that_is_not_ours(slack: SlackSandbox, logged: Logged) -> None:
+    """Answered, and logged without what was typed."""
+    shown = await answer_to(slack, "/other jane@example.com")
+    assert shown["text"] == wording.UNKNOWN_COMMAND
+    assert "jane" not in str(logged())
+
+
+async def test_the_button_that_opens_a_replay(slack: SlackSandbox) -> None:
+    """Slack tells of the press; unacknowledged, it would show a warning."""
+    exchange = await slack.press("watch_replay")
+    assert exchange.status == 200
+    assert exchange.ack is None
+
+
+@pytest.mark.parametrize(
+    ("reply", "says"),
+    [
+        (Scripted(401), "doesn't accept this bot's API key"),
+        (Scripted(403), "isn't allowed to list sessions"),
+        (Scripted(400), "didn't accept the request"),
+        (Scripted(429, headers={"Retry-After": "45"}), "try again in 45 seconds"),
+        (Scripted(200, b"<html>"), "wasn't readable"),
+        (Scripted(200, b"[1]"), "wasn't what this bot understands"),
+        (Scripted(302, headers={"Location": "https://example.net/"}), "pointed to another address"),
+        (Scripted(200, b" " * (5 * 1024 * 1024 + 1)), "too large"),
+    ],
+)
+async def test_fullstorys_troubles(
+    slack: SlackSandbox, fullstory: FullstorySandbox, logged: Logged, reply: Scripted, says: str
+) -> None:
+    """Each is told in its own sentence, at once; an administrator finds it in the log."""
+    fullstory.always = reply
+    exchange = await slack.command("/fsessions jane@example.com")
+    assert exchange.ack is not None
+    assert says in exchange.ack["text"]
+    assert len(fullstory.received) == 1
+    if reference := re.search(r"reference (\w+)", exchange.ack["text"]):
+        assert [line["event"] for line in logged() if line.get("reference") == reference[1]] == [
+            "lookup failed"
+        ]
+
+
+async def test_fullstory_that_is_down(slack: SlackSandbox, fullstory: FullstorySandbox) -> None:
+    """Retried, then told."""
+    shown = await answer_to(slack, "/fsessions down@example.com")
+    assert "Fullstory has trouble answering" in shown["text"]
+    assert len(fullstory.received) == 4
+
+
+async def test_commands_at_once_do_not_wait_for_each_other(
+    slack: SlackSandbox, fullstory: FullstorySandbox
+) -> None:
+    """One person's slow lookup costs nobody else theirs."""
+    slow = asyncio.create_task(slack.command("/fsessions slow@example.com"))
+    await until(lambda: bool(fullstory.received))
+    quick = await asyncio.gather(
+        *(slack.command("/fsessions jane@example.com 1") for _ in range(20))
+    )
+    assert not slow.done()
+    assert all(exchange.ack and len(links(exchange.ack)) == 1 for exchange in quick)
+    assert len(links(await (await slow).answer())) == 4
+
+
+class TestLate:
+    """A lookup that takes longer than the budget."""
+
+    @pytest.fixture
+    async def bot(self, start_bot: StartBot) -> Any:  # noqa: ANN401 - a generator of the service
+        """A bot that waits a tenth of a second."""
+        async with start_bot(answer_budget_seconds=0.1, fullstory_timeout_seconds=1) as service:
+            yield service
+
+    async def test_still_looking_then_the_answer(
+        self, slack: SlackSandbox, fullstory: FullstorySandbox
+    ) -> None:
+        """The ack says so; one message follows, after the ack."""
+        fullstory.script.append(Scripted(200, b'{"sessions": []}', seconds=0.3))
+        exchange = await slack.command("/fsessions jane@example.com")
+        assert exchange.ack is not None
+        assert exchange.ack["text"] == wording.STILL_LOOKING
+        assert (await exchange.answer())["text"].startswith("No sessions of jane@example.com")
+        assert exchange.uses == 1
+
+    async def test_the_answer_never_overtakes_the_ack(
+        self, slack: SlackSandbox, fullstory: FullstorySandbox
+    ) -> None:
+        """Even where it is ready just after the budget."""
+        order = []
+        slack.on_message = lambda _, message: order.append(message["text"])
+        for seconds in (0.09, 0.095, 0.1, 0.101, 0.105, 0.11):
+            order.clear()
+            fullstory.script.append(Scripted(200, b"[]", seconds=seconds))
+            exchange = await slack.command("/fsessions jane@example.com")
+            assert exchange.ack is not None
+            if exchange.ack["text"] == wording.STILL_LOOKING:
+                await exchange.answer()
+                assert order[0] == wording.STILL_LOOKING
+
+    async def test_no_answer_at_all(self, slack: SlackSandbox, fullstory: FullstorySandbox) -> None:
+        """The deadline ends it, and the person is told."""
+        fullstory.always = Scripted(seconds=30)
+        exchange = await slack.command("/fsessions jane@example.com")
+        assert "Fullstory took longer than 1 second" in (await exchange.answer())["text"]
+
+    async def test_failure_after_the_budget(
+        self, slack: SlackSandbox, fullstory: FullstorySandbox
+    ) -> None:
+        """Errors too find their way to the response_url."""
+        fullstory.script.append(Scripted(401, seconds=0.2))
+        exchange = await slack.command("/fsessions jane@example.com")
+        assert "API key" in (await exchange.answer())["text"]
+
+    @pytest.mark.parametrize("statuses", [[500], [503, 500], [429]])
+    async def test_response_url_that_stumbles(
+        self, slack: SlackSandbox, fullstory: FullstorySandbox, statuses: list[int]
+    ) -> None:
+        """It is tried again."""
+        slack.response_statuses.extend(statuses)
+        fullstory.script.append(Scripted(200, b"[]", seconds=0.2))
+        exchange = await slack.command("/fsessions jane@example.com")
+        await exchange.answer()
+        assert exchange.uses == len(statuses) + 1
+
+    @pytest.mark.parametrize(
+        ("statuses", "uses"), [([404], 1), ([410], 1), ([400], 1), ([302], 1), ([500] * 5, 3)]
+    )
+    async def test_response_url_that_is_dead(
+        self,
+        slack: SlackSandbox,
+        fullstory: FullstorySandbox,
+        logged: Logged,
+        statuses: list[int],
+        uses: int,
+    ) -> None:
+        """Not tried beyond sense; logged with a reference and the status, without the address."""
+        slack.response_statuses.extend(statuses)
+        fullstory.script.append(Scripted(200, b"[]", seconds=0.2))
+        exchange = await slack.command("/fsessions jane@example.com")
+        await until(lambda: "answer not delivered" in str(logged()))
+        (lost,) = [line for line in logged() if line["event"] == "answer not delivered"]
+        assert exchange.uses == uses
+        assert lost["reason"] == f"HTTP {statuses[0]}"
+        assert lost["reference"]
+        assert exchange.response_url not in str(logged())
+        assert "jane" not in str(logged())
+
+    async def test_response_url_after_half_an_hour(
+        self, slack: SlackSandbox, fullstory: FullstorySandbox, logged: Logged
+    ) -> None:
+        """Slack has forgotten it: there is nothing to do but say so in the log."""
+        now = slack.clock()
+        fullstory.script.append(Scripted(200, b"[]", seconds=0.3))
+        exchange = await slack.command("/fsessions jane@example.com")
+        slack.clock = lambda: now + 31 * 60
+        await until(lambda: "answer not delivered" in str(logged()))
+        assert exchange.later == []
+
+
+async def test_bot_starts_while_slack_is_in_trouble(
+    slack: SlackSandbox, start_bot: StartBot
+) -> None:
+    """`auth.test` isn't asked at all: its failure is nobody's business."""
+    slack.api_errors["auth.test"] = "internal_error"
+    async with start_bot() as service:
+        assert service.state() == "ready"
+        assert links(await answer_to(slack, "/fsessions omar@example.com"))
+    assert "auth.test" not in slack.api_calls
+
+
+def test_ready(bot: Service) -> None:
+    """As soon as requests can come."""
+    assert bot.state() == "ready"

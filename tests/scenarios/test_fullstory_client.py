@@ -1,0 +1,285 @@
+"""Asking Fullstory over a real connection: retries, deadlines, pages, what never happens."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+
+import aiohttp
+import pytest
+
+from bot.connections import open_session
+from bot.errors import (
+    DeadlineExceeded,
+    FullstoryError,
+    KeyRejected,
+    RateLimited,
+    ReplyCutOff,
+    ReplyRedirected,
+    ReplyTooLarge,
+    Unavailable,
+)
+from bot.fullstory.client import FullstoryClient
+from bot.fullstory.protocol import MAX_REPLY_BYTES
+from bot.sandbox.fullstory import FullstorySandbox, Scripted
+from bot.sandbox.people import Person
+from bot.sessions import Query
+from tests.conftest import Logged
+
+JANE = Query("jane@example.com", None, 5)
+GOOD = Scripted(200, b'{"sessions": []}')
+PATHS = ["/sessions/v2", "/v2/sessions"]
+
+
+@pytest.fixture
+async def http() -> AsyncIterator[aiohttp.ClientSession]:
+    """The process's one session."""
+    async with open_session() as session:
+        yield session
+
+
+@pytest.fixture(params=PATHS)
+def path(request: pytest.FixtureRequest) -> str:
+    """Each of the two list endpoints."""
+    return str(request.param)
+
+
+@pytest.fixture
+def client(http: aiohttp.ClientSession, fullstory: FullstorySandbox, path: str) -> FullstoryClient:
+    """A client with two seconds' patience."""
+    return client_for(http, fullstory.url, fullstory.key, path)
+
+
+def client_for(
+    http: aiohttp.ClientSession, url: str, key: str, path: str = PATHS[0], timeout: float = 2.0
+) -> FullstoryClient:
+    """A client for an address."""
+    return FullstoryClient(http, base_url=url, path=path, key=key, timeout=timeout)
+
+
+async def test_both_endpoints(
+    client: FullstoryClient, fullstory: FullstorySandbox, path: str
+) -> None:
+    """The same answer, in the order of time."""
+    found = await client.sessions(JANE)
+    assert len(found.sessions) == 5
+    times = [session.started for session in found.sessions if session.started]
+    assert times == sorted(times, reverse=True)
+    assert all(session.link for session in found.sessions)
+    assert fullstory.received[0].path == path
+    assert fullstory.received[0].headers["Integration-Source"] == "fsessions"
+
+
+async def test_union_is_one_list_within_the_limit(client: FullstoryClient) -> None:
+    """Fullstory repeats sessions and exceeds the limit; we don't."""
+    found = await client.sessions(Query("jane@example.com", "user-42", 10))
+    newest = await client.sessions(Query("jane@example.com", None, 10))
+    assert [s.session_id for s in found.sessions] == [s.session_id for s in newest.sessions]
+
+
+@pytest.mark.parametrize(
+    "identity",
+    [
+        "a+b@example.com",
+        "a&b=c@example.com",
+        "100%@example.com",
+        "用户@例子.公司",
+        "a#b@example.com",
+    ],
+)
+async def test_addresses_arrive_as_meant(
+    http: aiohttp.ClientSession, identity: str, path: str
+) -> None:
+    """Also those whose characters mean something in a URL; and the same as a uid."""
+    people = [Person("", "", email=identity, sessions=2), Person("", "", uid=identity, sessions=1)]
+    async with FullstorySandbox(people).running() as fullstory:
+        client = client_for(http, fullstory.url, fullstory.key, path)
+        assert len((await client.sessions(Query(identity, None, 5))).sessions) == 2
+        assert len((await client.sessions(Query(None, identity, 5))).sessions) == 1
+
+
+async def test_pages_are_followed(http: aiohttp.ClientSession) -> None:
+    """Until there are enough, or no more."""
+    people = [Person("", "", email="fan@example.com", sessions=95)]
+    async with FullstorySandbox(people).running() as fullstory:
+        client = client_for(http, fullstory.url, fullstory.key)
+        assert len((await client.sessions(Query("fan@example.com", None, 100))).sessions) == 95
+        assert len(fullstory.received) == 3
+        assert len((await client.sessions(Query("fan@example.com", None, 40))).sessions) == 40
+        assert len(fullstory.received) == 4
+
+
+async def test_a_token_that_leads_in_circles(
+    http: aiohttp.ClientSession, fullstory: FullstorySandbox
+) -> None:
+    """The same page again ends it."""
+    item = {"id": "1:2", "created_time": 1, "app_url": "https://app.fullstory.com/s/1:2"}
+    body = json.dumps({"sessions": [item], "pagination_token": "again"}).encode()
+    fullstory.always = Scripted(200, body)
+    client = client_for(http, fullstory.url, fullstory.key)
+    assert len((await client.sessions(JANE)).sessions) == 1
+    assert len(fullstory.received) == 2
+
+
+@pytest.mark.parametrize(
+    "trouble",
+    [
+        Scripted(500),
+        Scripted(503, b"<html>"),
+        Scripted(429),
+        Scripted(429, headers={"Retry-After": "0"}),
+        Scripted(200, b'{"sessions": []}', cut_off=True),
+    ],
+)
+async def test_what_passes_is_tried_again(
+    client: FullstoryClient, fullstory: FullstorySandbox, trouble: Scripted
+) -> None:
+    """One stumble, and the answer is there nevertheless."""
+    fullstory.script.extend([trouble, GOOD])
+    assert (await client.sessions(JANE)).sessions == ()
+    assert len(fullstory.received) == 2
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 410, 422])
+async def test_other_refusals_are_final(
+    client: FullstoryClient, fullstory: FullstorySandbox, status: int
+) -> None:
+    """Asking once more would give the same, or lock the key out."""
+    fullstory.script.extend([Scripted(status), GOOD])
+    if status == 404:
+        assert (await client.sessions(JANE)).sessions == ()
+    else:
+        with pytest.raises(FullstoryError):
+            await client.sessions(JANE)
+    assert len(fullstory.received) == 1
+
+
+async def test_retry_after_is_honoured_while_it_fits(
+    client: FullstoryClient, fullstory: FullstorySandbox
+) -> None:
+    """One second is waited for, within the two that there are."""
+    fullstory.script.extend([Scripted(429, headers={"Retry-After": "1"}), GOOD])
+    started = asyncio.get_running_loop().time()
+    await client.sessions(JANE)
+    assert asyncio.get_running_loop().time() - started >= 1.0
+
+
+async def test_retry_after_that_does_not_fit_is_told_at_once(
+    client: FullstoryClient, fullstory: FullstorySandbox
+) -> None:
+    """With the time to come back, not with "too slow" two seconds later."""
+    fullstory.script.append(Scripted(429, headers={"Retry-After": "30"}))
+    async with asyncio.timeout(1):
+        with pytest.raises(RateLimited) as caught:
+            await client.sessions(JANE)
+    assert caught.value.retry_after == 30.0
+    assert len(fullstory.received) == 1
+
+
+@pytest.mark.parametrize(
+    ("trouble", "error"),
+    [
+        (Scripted(500), Unavailable),
+        (Scripted(429), RateLimited),
+        (Scripted(200, b'{"sessions": []}', cut_off=True), ReplyCutOff),
+    ],
+)
+async def test_tries_are_counted(
+    client: FullstoryClient,
+    fullstory: FullstorySandbox,
+    trouble: Scripted,
+    error: type[FullstoryError],
+) -> None:
+    """Four, and then what happened last."""
+    fullstory.always = trouble
+    with pytest.raises(error):
+        await client.sessions(JANE)
+    assert len(fullstory.received) == 4
+
+
+async def test_one_deadline_for_all(
+    http: aiohttp.ClientSession, fullstory: FullstorySandbox
+) -> None:
+    """Waiting, retries and pages together."""
+    fullstory.always = Scripted(seconds=30)
+    client = client_for(http, fullstory.url, fullstory.key, timeout=0.2)
+    async with asyncio.timeout(1):
+        with pytest.raises(DeadlineExceeded) as caught:
+            await client.sessions(JANE)
+    assert caught.value.seconds == 0.2
+
+
+async def test_a_reply_that_is_too_large(
+    client: FullstoryClient, fullstory: FullstorySandbox
+) -> None:
+    """Five MiB are read, and not a byte more."""
+    fullstory.script.append(Scripted(200, b'{"sessions": []}'.ljust(MAX_REPLY_BYTES)))
+    assert (await client.sessions(JANE)).sessions == ()
+    fullstory.script.append(Scripted(200, b'{"sessions": []}'.ljust(MAX_REPLY_BYTES + 1)))
+    with pytest.raises(ReplyTooLarge):
+        await client.sessions(JANE)
+
+
+async def test_the_key_never_follows_a_redirect(
+    client: FullstoryClient, fullstory: FullstorySandbox
+) -> None:
+    """Not to another host, nor to another address of the same."""
+    async with FullstorySandbox().running() as elsewhere:
+        for location in (f"{elsewhere.url}/sessions/v2", "/v2/sessions"):
+            fullstory.script.append(Scripted(307, headers={"Location": location}))
+            with pytest.raises(ReplyRedirected):
+                await client.sessions(JANE)
+        assert elsewhere.received == []
+    assert len(fullstory.received) == 2
+
+
+async def test_cookies_are_not_kept(client: FullstoryClient, fullstory: FullstorySandbox) -> None:
+    """One person's request leaves nothing behind for the next."""
+    cookie = Scripted(200, b"{}", headers={"Set-Cookie": "a=b"})
+    fullstory.script.extend([cookie, GOOD])
+    await client.sessions(JANE)
+    await client.sessions(JANE)
+    assert "Cookie" not in fullstory.received[1].headers
+
+
+async def test_wrong_key(http: aiohttp.ClientSession, fullstory: FullstorySandbox) -> None:
+    """401, whatever the key looks like."""
+    with pytest.raises(KeyRejected):
+        await client_for(http, fullstory.url, "na1.other").sessions(JANE)
+
+
+async def test_nobody_listens(http: aiohttp.ClientSession, unused_tcp_port: int) -> None:
+    """A connection that is refused is tried again, then told."""
+    client = client_for(http, f"http://127.0.0.1:{unused_tcp_port}", "k")
+    with pytest.raises(Unavailable) as caught:
+        await client.sessions(JANE)
+    assert caught.value.status is None
+
+
+@pytest.mark.parametrize("reply", [b"", b"SSH-2.0-OpenSSH_9.2\r\n", b"HTTP/1.1 xyz\r\n\r\n"])
+async def test_something_else_listens(http: aiohttp.ClientSession, reply: bytes) -> None:
+    """What is no HTTP is no Fullstory."""
+
+    async def answer(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(reply)
+        await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    async with server:
+        port = server.sockets[0].getsockname()[1]
+        with pytest.raises(Unavailable):
+            await client_for(http, f"http://127.0.0.1:{port}", "k").sessions(JANE)
+
+
+async def test_nothing_personal_in_an_error(
+    client: FullstoryClient, fullstory: FullstorySandbox, logged: Logged
+) -> None:
+    """Neither the address nor the key, wherever it goes wrong."""
+    for trouble in (Scripted(401), Scripted(400), Scripted(200, b'{"sessions": ["jane"]}')):
+        fullstory.script.append(trouble)
+        with pytest.raises(FullstoryError) as caught:
+            await client.sessions(JANE)
+        assert "jane" not in str(caught.value) + str(logged())
+        assert fullstory.key not in str(caught.value) + str(logged())

@@ -1,0 +1,338 @@
+"""The programs as people start them: their own processes, real signals, real exit codes."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import sys
+from asyncio.subprocess import PIPE, Process
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import aiohttp
+import pytest
+
+from bot.sandbox.fullstory import FullstorySandbox, Scripted
+from bot.sandbox.slack import SlackSandbox
+
+ROOT = Path(__file__).parents[2]
+
+
+def environment(slack: SlackSandbox, fullstory: FullstorySandbox, **other: str) -> dict[str, str]:
+    """What an administrator sets, leading to the stand-ins."""
+    return {
+        "SLACK_BOT_TOKEN": slack.bot_token,
+        "SLACK_SIGNING_SECRET": slack.signing_secret,
+        "SLACK_API_URL": slack.api_url,
+        "FULLSTORY_API_KEY": fullstory.key,
+        "FULLSTORY_API_URL": fullstory.url,
+        "HOST": "127.0.0.1",
+        "PORT": "0",
+        **other,
+    }
+
+
+async def start(*arguments: str, env: dict[str, str] | None = None, cwd: Path = ROOT) -> Process:
+    """Starts `fsessions`, with nothing of this process's environment but the way to Python."""
+    inherited = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "error"}
+    return await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "bot",
+        *arguments,
+        env=inherited | (env or {}),
+        cwd=cwd,
+        stdin=PIPE,
+        stdout=PIPE,
+        stderr=PIPE,
+    )
+
+
+async def run(
+    *arguments: str,
+    env: dict[str, str] | None = None,
+    typed: str = "",
+    cwd: Path = ROOT,
+) -> tuple[int | None, str, str]:
+    """Runs `fsessions` to its end; gives exit code, standard output and standard error."""
+    process = await start(*arguments, env=env, cwd=cwd)
+    async with asyncio.timeout(30):
+        out, err = await process.communicate(typed.encode())
+    return process.returncode, out.decode(), err.decode()
+
+
+@asynccontextmanager
+async def serving(slack: SlackSandbox, env: dict[str, str]) -> AsyncIterator[tuple[Process, int]]:
+    """`fsessions serve`, ready; with its port."""
+    process = await start("serve", env=env)
+    assert process.stderr is not None
+    try:
+        async with asyncio.timeout(15):
+            listening = json.loads(await process.stderr.readline())
+        assert listening["event"] == "listening"
+        port = int(listening["port"])
+        if "SLACK_APP_TOKEN" in env:
+            await slack.connected()
+        else:
+            slack.request_url = f"http://127.0.0.1:{port}/slack/events"
+        yield process, port
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.communicate()
+
+
+async def test_demo_once() -> None:
+    """The README's first promise: exactly three links."""
+    code, out, err = await run("demo", "--once", "/fsessions jane@example.com 3")
+    assert (code, err) == (0, "")
+    assert out.count("https://") == 3
+    assert out.count("https://app.fullstory.com/") == 3
+
+
+async def test_demo_prompt() -> None:
+    """A first command, help with everybody in it, replies, and the end of input."""
+    typed = "help\n/fsessions omar@example.com\nzoe@example.com\nslow@example.com\n"
+    code, out, err = await run("demo", typed=typed)
+    assert (code, err) == (0, "")
+    assert "/fsessions jane@example.com 3" in out
+    assert "jürgen@müller.example" in out
+    assert "1 session of omar@example.com" in out
+    assert "No sessions of zoe@example.com" in out
+    assert "Still looking" in out
+    assert "4 sessions of slow@example.com" in out
+
+
+async def test_demo_needs_and_reads_no_settings(tmp_path: Path) -> None:
+    """Not even those of a real deployment that lie around."""
+    (tmp_path / ".env").write_text("PORT=nonsense\nFULLSTORY_API_URL=https://example.net\n")
+    env = {"FULLSTORY_API_KEY": "real", "SLACK_CLIENT_ID": "1", "SLACK_CLIENT_SECRET": "2"}
+    code, out, _ = await run("demo", "--once", "/fsessions omar@example.com", env=env, cwd=tmp_path)
+    assert code == 0
+    assert out.count("https://") == 1
+
+
+async def test_demo_ends_with_ctrl_c() -> None:
+    """At once, without a traceback."""
+    process = await start("demo")
+    assert process.stdout is not None
+    async with asyncio.timeout(15):
+        while b"Ctrl-C" not in await process.stdout.readline():
+            pass
+        process.send_signal(signal.SIGINT)
+        _, err = await process.communicate()
+    assert b"Traceback" not in err
+
+
+@pytest.mark.parametrize("transport", ["http", "socket"])
+async def test_serve(slack: SlackSandbox, fullstory: FullstorySandbox, transport: str) -> None:
+    """The bot against any Slack and Fullstory: a signed command gets its links."""
+    env = environment(slack, fullstory)
+    if transport == "socket":
+        env |= {"SLACK_APP_TOKEN": slack.app_token}
+        del env["SLACK_SIGNING_SECRET"]
+    async with serving(slack, env) as (process, _):
+        exchange = await slack.command("/fsessions jane@example.com 3")
+        assert exchange.ack is not None
+        assert json.dumps(exchange.ack["blocks"]).count("https://") == 3
+        process.send_signal(signal.SIGTERM)
+        async with asyncio.timeout(5):
+            assert await process.wait() == 0
+
+
+@pytest.mark.parametrize("transport", ["http", "socket"])
+async def test_sigterm_finishes_what_is_in_flight(
+    slack: SlackSandbox, fullstory: FullstorySandbox, transport: str
+) -> None:
+    """The late answer still comes; `/readyz` says 503 meanwhile; then the process ends with 0."""
+    env = environment(slack, fullstory, ANSWER_BUDGET_SECONDS="0.1")
+    if transport == "socket":
+        env |= {"SLACK_APP_TOKEN": slack.app_token}
+    fullstory.script.append(Scripted(200, b"[]", seconds=1.0))
+    async with serving(slack, env) as (process, port), aiohttp.ClientSession() as http:
+        exchange = await slack.command("/fsessions jane@example.com")
+        process.send_signal(signal.SIGTERM)
+        statuses = set()
+        while 503 not in statuses:
+            async with http.get(f"http://127.0.0.1:{port}/readyz") as response:
+                statuses.add(response.status)
+        async with http.get(f"http://127.0.0.1:{port}/healthz") as response:
+            assert response.status == 200
+        assert exchange.later == []
+        async with asyncio.timeout(10):
+            assert await process.wait() == 0
+        assert exchange.later[0]["text"].startswith("No sessions of jane")
+
+
+async def test_a_second_signal_ends_it_at_once(
+    slack: SlackSandbox, fullstory: FullstorySandbox
+) -> None:
+    """Ctrl-C twice, for who can't wait."""
+    fullstory.always = Scripted(seconds=30)
+    env = environment(slack, fullstory, ANSWER_BUDGET_SECONDS="0.1", FULLSTORY_TIMEOUT_SECONDS="60")
+    async with serving(slack, env) as (process, _):
+        await slack.command("/fsessions jane@example.com")
+        process.send_signal(signal.SIGINT)
+        await asyncio.sleep(0.3)
+        assert process.returncode is None
+        process.send_signal(signal.SIGINT)
+        async with asyncio.timeout(3):
+            assert await process.wait() != 0
+
+
+async def test_nothing_personal_or_secret_in_any_log(
+    slack: SlackSandbox, fullstory: FullstorySandbox
+) -> None:
+    """At the loudest level, with everything going wrong that can."""
+    env = environment(slack, fullstory, LOG_LEVEL="DEBUG", ANSWER_BUDGET_SECONDS="0.05")
+    async with serving(slack, env) as (process, port):
+        fullstory.script.append(Scripted(200, b'{"sessions": ["jane@example.com"]}', seconds=0.2))
+        exchanges = [await slack.command("/fsessions jane@example.com")]
+        slack.response_statuses.append(404)
+        fullstory.script.append(Scripted(401, seconds=0.2))
+        exchanges.append(await slack.command("/fsessions uid:jane@example.com"))
+        exchanges.append(await slack.command("/unknown jane@example.com"))
+        exchanges.append(await slack.command("/fsessions jane@example.com 0"))
+        async with aiohttp.ClientSession() as http:
+            url = f"http://127.0.0.1:{port}/slack/events"
+            body = b"command=%2Ffsessions&text=jane@example.com"
+            await http.post(url, data=body, headers={"X-Slack-Signature": "v0=abc"})
+            await http.post(url, data=body, headers=slack.sign(b"other"))
+        await exchanges[1].answer()  # the first met the 404
+        process.send_signal(signal.SIGTERM)
+        async with asyncio.timeout(10):
+            out, err = await process.communicate()
+    log = (out + err).decode()
+    assert "answer not delivered" in log
+    assert "lookup failed" in log
+    assert "request refused" in log
+    secrets = [slack.bot_token, slack.signing_secret, fullstory.key, "jane", "/response/"]
+    secrets += [exchange.response_url for exchange in exchanges]
+    assert [secret for secret in secrets if secret in log] == []
+
+
+async def test_wrong_settings() -> None:
+    """Exit 2, every problem at once, on standard error."""
+    code, out, err = await run("serve", env={"PORT": "x", "FULLSTORY_API_KEY": "s3cr et"})
+    assert (code, out) == (2, "")
+    for name in ("FULLSTORY_API_KEY", "PORT", "SLACK_BOT_TOKEN", "SLACK_SIGNING_SECRET"):
+        assert name in err
+    assert "s3cr" not in err
+    assert "Traceback" not in err
+
+
+async def test_port_that_is_taken(slack: SlackSandbox, fullstory: FullstorySandbox) -> None:
+    """Exit 1, and what to do."""
+    taken = slack.url.rpartition(":")[2]
+    code, _, err = await run("serve", env=environment(slack, fullstory, PORT=taken))
+    assert code == 1
+    assert "Set PORT" in err
+    assert "Traceback" not in err
+
+
+async def test_socket_token_that_slack_rejects(
+    slack: SlackSandbox, fullstory: FullstorySandbox
+) -> None:
+    """Exit 1, and which setting it is."""
+    env = environment(slack, fullstory, SLACK_APP_TOKEN="xapp-wrong")
+    code, _, err = await run("serve", env=env)
+    assert code == 1
+    assert "SLACK_APP_TOKEN: Slack says invalid_auth" in err
+    assert "Traceback" not in err
+
+
+async def test_wrong_usage() -> None:
+    """Exit 2."""
+    for arguments in (["sing"], ["serve", "--loud"], ["lookup"]):
+        assert (await run(*arguments))[0] == 2
+
+
+async def test_lookup(fullstory: FullstorySandbox) -> None:
+    """A table for people; addresses whole; no spinner where there is no terminal."""
+    env = {"FULLSTORY_API_KEY": fullstory.key, "FULLSTORY_API_URL": fullstory.url}
+    code, out, err = await run("lookup", "jane@example.com", "3", env=env)
+    assert (code, err) == (0, "")
+    assert "Latest 3 sessions of jane@example.com" in out
+    rows = [line.split()[-1] for line in out.splitlines() if "https://" in line]
+    assert len(rows) == 3
+    assert all(row.startswith("https://app.fullstory.com/ui/DEMO1/session/") for row in rows)
+    code, out, err = await run("lookup", "slow@example.com", env=env)
+    assert (code, err) == (0, "")
+    code, out, _ = await run("lookup", "zoe@example.com", env=env)
+    assert (code, out) == (0, "No sessions of zoe@example.com\n")
+
+
+async def test_lookup_json(fullstory: FullstorySandbox) -> None:
+    """For programs."""
+    env = {"FULLSTORY_API_KEY": fullstory.key, "FULLSTORY_API_URL": fullstory.url}
+    code, out, err = await run("lookup", "a uid with spaces", "2", "--json", env=env)
+    assert (code, err) == (0, "")
+    first, second = json.loads(out)
+    assert set(first) == {"started", "link", "uid", "session_id"}
+    assert first["started"] > second["started"]
+
+
+async def test_lookup_that_fails(fullstory: FullstorySandbox) -> None:
+    """1 where Fullstory fails, 2 where the call is wrong; the reason on standard error."""
+    env = {"FULLSTORY_API_KEY": "wrong", "FULLSTORY_API_URL": fullstory.url}
+    code, out, err = await run("lookup", "jane@example.com", env=env)
+    assert (code, out) == (1, "")
+    assert "doesn't accept this bot's API key" in err
+    code, out, err = await run("lookup", "jane@example.com", "0", env=env)
+    assert (code, out) == (2, "")
+    assert "no sessions at all" in err
+
+
+async def test_check_where_all_is_well(slack: SlackSandbox, fullstory: FullstorySandbox) -> None:
+    """Exit 0, a line for each part."""
+    code, out, err = await run("check", env=environment(slack, fullstory))
+    assert (code, err) == (0, "")
+    assert [line.split()[0] for line in out.splitlines()] == ["✓", "✓", "✓"]
+    env = environment(slack, fullstory, SLACK_APP_TOKEN=slack.app_token)
+    code, out, _ = await run("check", env=env)
+    assert code == 0
+    assert "✓ Slack app token" in out
+
+
+@pytest.mark.parametrize(
+    ("wrong", "part", "mend"),
+    [
+        ({"SLACK_BOT_TOKEN": "xoxb-wrong"}, "Slack token", "Bot User OAuth Token"),
+        ({"SLACK_APP_TOKEN": "xapp-wrong"}, "Slack app token", "connections:write"),
+        ({"FULLSTORY_API_KEY": "eu1.wrong"}, "Fullstory key", "Copy a key"),
+        ({"FULLSTORY_API_URL": "http://127.0.0.1:1"}, "Fullstory key", "firewall"),
+        ({"SLACK_API_URL": "http://127.0.0.1:1"}, "Slack token", "firewall"),
+    ],
+)
+async def test_check_says_how_to_mend_it(
+    slack: SlackSandbox, fullstory: FullstorySandbox, wrong: dict[str, str], part: str, mend: str
+) -> None:
+    """Exit 1; each part is judged for itself, and no secret is shown."""
+    code, out, err = await run("check", env=environment(slack, fullstory) | wrong)
+    assert (code, err) == (1, "")
+    (at,) = [n for n, line in enumerate(out.splitlines()) if line.startswith("✗")]
+    assert part in out.splitlines()[at]
+    assert mend in out.splitlines()[at + 1]
+    assert slack.bot_token not in out
+    assert fullstory.key not in out
+
+
+async def test_check_finds_missing_scopes(slack: SlackSandbox, fullstory: FullstorySandbox) -> None:
+    """A token of an app that was not made from the manifest."""
+    slack.scopes = "chat:write"
+    code, out, _ = await run("check", env=environment(slack, fullstory))
+    assert code == 1
+    assert "lacks the scope commands" in out
+
+
+async def test_check_finds_a_key_of_too_low_a_level(
+    slack: SlackSandbox, fullstory: FullstorySandbox
+) -> None:
+    """403, not 401."""
+    fullstory.key_may_list = False
+    code, out, _ = await run("check", env=environment(slack, fullstory))
+    assert code == 1
+    assert "isn't allowed to list sessions" in out
