@@ -24,6 +24,7 @@ _log = structlog.get_logger()
 
 _ATTEMPTS: Final = 3  # of the 5 that a response_url takes; one that timed out may have counted
 _SEND_TIMEOUT: Final = 10.0  # seconds
+_FIRST_WAIT: Final = 0.3
 _LONGEST_WAIT: Final = 5.0
 _LAST_WORDS: Final = 3.0  # seconds to tell people that there won't be an answer
 
@@ -114,7 +115,12 @@ class Delivery:
         """Posts to the response_url. A failure can't be told to the person: it is logged."""
         try:
             async for attempt in stamina.retry_context(
-                on=_worth_another_try, attempts=_ATTEMPTS, timeout=None, wait_max=_LONGEST_WAIT
+                on=_worth_another_try,
+                attempts=_ATTEMPTS,
+                timeout=None,
+                wait_initial=_FIRST_WAIT,
+                wait_max=_LONGEST_WAIT,
+                wait_jitter=_FIRST_WAIT,
             ):
                 with attempt:
                     await self._post(response_url, message)
