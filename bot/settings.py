@@ -83,7 +83,7 @@ class Settings(BaseModel):
     slack_bot_token: Annotated[_Secret, _begins_with("xoxb-")] | None = None
     slack_signing_secret: _Secret | None = None
     slack_app_token: Annotated[_Secret, _begins_with("xapp-")] | None = None
-    slack_api_url: _Url = "https://slack.com/api"
+    slack_api_url: _Url = "https://slack.com/api/"
 
     fullstory_api_key: _Secret
     fullstory_api_url: _Url = ""

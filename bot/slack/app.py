@@ -96,7 +96,7 @@ def build_app(
 
 def slack_client(settings: Settings, http: aiohttp.ClientSession) -> AsyncWebClient:
     """A Web API client, without a token, that uses the one session."""
-    return AsyncWebClient(base_url=f"{settings.slack_api_url}/", session=http)
+    return AsyncWebClient(base_url=settings.slack_api_url, session=http)
 
 
 async def dispatch(app: AsyncApp, body: dict[str, Any], acknowledged: asyncio.Event) -> Reply:

@@ -29,7 +29,7 @@ def problems(environment: dict[str, str], *, for_slack: bool = True) -> tuple[st
 def test_defaults() -> None:
     """As the design's table has them."""
     settings = load(ENOUGH, NO_FILE, for_slack=True)
-    assert settings.slack_api_url == "https://slack.com/api"
+    assert settings.slack_api_url == "https://slack.com/api/"
     assert settings.fullstory_base_url == "https://api.fullstory.com"
     assert settings.fullstory_sessions_path == "/sessions/v2"
     assert settings.fullstory_timeout_seconds == 10
