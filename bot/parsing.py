@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Final, NamedTuple
 
-from bot.sessions import MAX_UID_LENGTH, Query
+from bot.sessions import MAX_UID_LENGTH, Moment, Query
 
 MAX_TEXT_LENGTH: Final = 2000
 """Characters. Room for the longest uid and address several times over."""
@@ -51,6 +51,7 @@ class Problem(Enum):
     MENTION = auto()
     NOBODY = auto()
     TEXT_TOO_LONG = auto()
+    TIME_UNCLEAR = auto()
     TWO_ADDRESSES = auto()
     TWO_LIMITS = auto()
     TWO_UIDS = auto()
@@ -70,7 +71,26 @@ class Refused:
     example: str
 
 
-Parsed = Query | Help | Refused
+@dataclass(frozen=True, slots=True)
+class Unresolved:
+    """A query that takes a look at Slack profiles first.
+
+    `mention` is the user id of the colleague who is meant, or ""; `at` is the time as it was typed,
+    in the asker's own zone, or "".
+    """
+
+    email: str | None
+    uid: str | None
+    limit: int
+    mention: str
+    at: str
+
+    def resolved(self, email: str | None, moment: Moment | None) -> Query:
+        """The query, with what the profiles gave."""
+        return Query(self.email or email, self.uid, self.limit, moment)
+
+
+Parsed = Query | Unresolved | Help | Refused
 
 # -- Undoing what Slack and phones do -------------------------------------------------------------
 
@@ -85,7 +105,7 @@ _SPACES: Final = re.compile(r"\s")
 _WRITTEN_SPACES: Final = frozenset("\t\n\v\f\r")
 
 _MARKUP: Final = re.compile(r"<([^<>]*)>")
-_MENTION: Final = re.compile(r"<@([^<>|]*)(?:\|([^<>]*))?>")
+_MENTION: Final = re.compile(r"<@([A-Z0-9]+)(?:\|([^<>]*))?>")
 _CHANNEL: Final = re.compile(r"<[#!]([^<>|]*)(?:\|([^<>]*))?>")
 
 
@@ -95,6 +115,11 @@ def _typed(markup: re.Match[str]) -> str:
     if target.lower().startswith("mailto:"):
         return target[len("mailto:") :].partition("?")[0]
     return label or target
+
+
+def plain_text(text: str) -> str:
+    """What a text says once Slack's links and entities are undone."""
+    return _unescape(_MARKUP.sub(_typed, text))
 
 
 def _unescape(text: str) -> str:
@@ -114,7 +139,7 @@ def _is_control(character: str) -> bool:
 
 
 class _Word(NamedTuple):
-    label: str  # "uid", "email", "limit" or ""
+    label: str  # "uid", "email", "at", "limit" or ""
     text: str
     quoted: bool
 
@@ -128,7 +153,7 @@ def _quoted(name: str, quotes: str) -> str:
 
 _WORD: Final = re.compile(
     rf"""
-    (?: (?P<label>uid|e?-?mail) \s? [:=] \s*
+    (?: (?P<label>uid|e?-?mail|at) \s? [:=] \s*
       | (?P<limit>limit) (?: \s? [:=] \s* | \s+ (?=[-+]?\d) ) )?
     (?: {_quoted("double", _DOUBLE_QUOTES)}
       | {_quoted("single", _SINGLE_QUOTES)}
@@ -136,7 +161,7 @@ _WORD: Final = re.compile(
     """,
     re.VERBOSE | re.IGNORECASE | re.DOTALL,
 )
-_LABEL_ALONE: Final = re.compile(r"(?:uid|e?-?mail|limit)[:=]", re.IGNORECASE)
+_LABEL_ALONE: Final = re.compile(r"(?:uid|e?-?mail|at|limit)[:=]", re.IGNORECASE)
 _ESCAPED: Final = re.compile(rf"\\([\\{_QUOTES}])")
 
 
@@ -144,7 +169,7 @@ def _words(text: str) -> list[_Word]:
     words = []
     for match in _WORD.finditer(text):
         label = "limit" if match["limit"] else (match["label"] or "").lower()
-        if label not in ("", "uid", "limit"):
+        if label.endswith("mail"):
             label = "email"
         inside = match["double"] if match["double"] is not None else match["single"]
         if inside is not None:
@@ -154,7 +179,7 @@ def _words(text: str) -> list[_Word]:
         # A list of addresses without spaces, and an address with its limit: "a@b.org,c@d.org;5".
         if not label and _LABEL_ALONE.fullmatch(bare):
             continue
-        for piece in re.split(r"[,;]", bare) if "@" in bare and label != "uid" else [bare]:
+        for piece in re.split(r"[,;]", bare) if "@" in bare and label in ("", "email") else [bare]:
             # A quote that is left over was never closed: it means nothing.
             plain = piece.strip(_QUOTES).rstrip(",;")
             if plain:
@@ -207,18 +232,43 @@ def _meant_as_address(word: _Word) -> bool:
     return not word.quoted or is_address(word.text)
 
 
+def _with_whole_times(words: list[_Word]) -> list[_Word]:
+    """The words, with what follows an `at:` taken into it where it needs no quotes to see that.
+
+    "at:yesterday 5pm" is one time; in "at:14:05 5" the 5 is a limit.
+    """
+    for index, word in enumerate(words):
+        if word.label != "at" or word.quoted:
+            continue
+        end = index + 1
+        while end < len(words) and not (
+            words[end].label or words[end].quoted or "@" in words[end].text
+        ):
+            end += 1
+        following = [after.text for after in words[index + 1 : end]]
+        if all(_NUMBER.fullmatch(text) for text in following):
+            return words
+        time = _Word("at", " ".join([word.text, *following]), quoted=True)
+        return [*words[:index], time, *words[end:]]
+    return words
+
+
 class _Sorted:
     """The words by what they are; the same one twice counts once."""
 
-    def __init__(self, words: list[_Word]) -> None:
+    def __init__(self, words: list[_Word], mentions: set[str]) -> None:
+        self.mentions = mentions
         self.emails: list[str] = []
         self.uids: list[str] = []
         self.limits: list[str] = []
+        self.times: list[str] = []
         self.stray: list[str] = []
         numbers = []
-        for word in words:
+        for word in _with_whole_times(words):
             if word.label == "limit":
                 self.limits.append(word.text)
+            elif word.label == "at":
+                self._once(self.times, word.text)
             elif word.label == "uid":
                 self._once(self.uids, word.text)
             elif word.label == "email" or ("@" in word.text and _meant_as_address(word)):
@@ -227,11 +277,14 @@ class _Sorted:
                 numbers.append(word.text)
             else:
                 self._once(self.stray, word.text)
-        if len(self.stray) == 1 and not self.emails and not self.uids:
+        if len(self.stray) == 1 and not self._names_somebody():
             self.uids.append(self.stray.pop())
-        if numbers and not (self.emails or self.uids or self.stray):
+        if numbers and not (self._names_somebody() or self.stray):
             self.uids.append(numbers.pop(0))  # "12345" is a uid; "12345 5" a uid and a limit
         self.limits += numbers
+
+    def _names_somebody(self) -> bool:
+        return bool(self.emails or self.uids or self.mentions)
 
     def _add_address(self, word: _Word) -> None:
         text = word.text.translate(dict.fromkeys(map(ord, _SINGLE_QUOTES), "'"))
@@ -255,17 +308,18 @@ def _identity_problem(found: _Sorted) -> tuple[Problem, str] | None:
             return Problem.MENTION, email
         if not is_address(email):
             return Problem.BAD_ADDRESS, email
-    for uid in found.uids:
-        if len(uid) > MAX_UID_LENGTH:
-            return Problem.UID_TOO_LONG, ""
-    if len(found.emails) > 1:
+    if any(len(uid) > MAX_UID_LENGTH for uid in found.uids):
+        return Problem.UID_TOO_LONG, ""
+    if len(found.emails) + len(found.mentions) > 1:
         return Problem.TWO_ADDRESSES, ""
     if len(found.uids) > 1:
         return Problem.TWO_UIDS, ""
     if found.stray:
         return Problem.UNCLEAR, " ".join(found.stray)
-    if not (found.emails or found.uids):
+    if not (found.emails or found.uids or found.mentions):
         return Problem.NOBODY, ""
+    if len(found.times) > 1:
+        return Problem.TIME_UNCLEAR, ", ".join(found.times)
     return None
 
 
@@ -291,18 +345,17 @@ def parse(text: str, limits: Limits) -> Parsed:
     simple = f"{_EXAMPLE_EMAIL} {min(5, limits.highest)}"
     if any(map(_is_control, text)):
         return Refused(Problem.CONTROL_CHARACTER, "", simple)
-    if mention := _MENTION.search(text):
-        return Refused(Problem.MENTION, f"@{mention[2] or mention[1]}", simple)
     if channel := _CHANNEL.search(text):
         return Refused(Problem.CHANNEL, f"#{channel[2] or channel[1]}", simple)
-    plain = _unescape(_MARKUP.sub(_typed, text))
+    mentions = {mention[1] for mention in _MENTION.finditer(text)}
+    plain = plain_text(_MENTION.sub(" ", text))
     plain = _SPACES.sub(" ", _INVISIBLE.sub("", plain)).strip()
-    if plain.lower() in _HELP:
+    if plain.lower() in _HELP and not mentions:
         return Help()
     if len(plain) > MAX_TEXT_LENGTH:
         return Refused(Problem.TEXT_TOO_LONG, "", simple)
     words = _words(plain)
-    return _judge(_Sorted(words), limits) if words else Help()
+    return _judge(_Sorted(words, mentions), limits) if words or mentions else Help()
 
 
 def parse_person(person: str, limit: str | None, limits: Limits) -> Parsed:
@@ -314,7 +367,7 @@ def parse_person(person: str, limit: str | None, limits: Limits) -> Parsed:
     return parsed
 
 
-def _judge(found: _Sorted, limits: Limits) -> Query | Refused:
+def _judge(found: _Sorted, limits: Limits) -> Query | Unresolved | Refused:
     trouble = _identity_problem(found)
     limit: int | Problem = limits.default
     if not trouble and len(found.limits) > 1:
@@ -326,9 +379,10 @@ def _judge(found: _Sorted, limits: Limits) -> Query | Refused:
     if trouble or isinstance(limit, Problem):
         problem, shown = trouble or (Problem.UNCLEAR, "")
         return Refused(problem, shown, _example(found, problem, limits))
-    return Query(
-        email=next(iter(found.emails), None), uid=next(iter(found.uids), None), limit=limit
-    )
+    email, uid = next(iter(found.emails), None), next(iter(found.uids), None)
+    if found.mentions or found.times:
+        return Unresolved(email, uid, limit, "".join(found.mentions), "".join(found.times))
+    return Query(email, uid, limit)
 
 
 def typed_form(query: Query, *, with_limit: bool = True) -> str:

@@ -7,30 +7,53 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from urllib.parse import unquote, urlsplit
 
 MAX_UID_LENGTH = 256
 """Characters. Longer than any id a site would give, short enough for a URL and a heading."""
+
+LONGEST_SESSION = timedelta(hours=8)
+"""A session that started earlier than this before a moment was not in progress then."""
+
+_REACH = 100  # sessions to look through for the one at a moment
 
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
 _BREAKS_SLACK_LINKS = frozenset("<>|^\\`\"' ")
 
 
 @dataclass(frozen=True, slots=True)
+class Moment:
+    """When something happened: `time` is aware and in UTC.
+
+    `of_message` tells whether that is when a message was written.
+    """
+
+    time: datetime
+    of_message: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Query:
     """Whose sessions, and how many at most.
 
-    With both an e-mail and a uid the answer is the union of the two.
+    With both an e-mail and a uid the answer is the union of the two. One of the sessions may show
+    what happened at the `moment`.
     """
 
     email: str | None
     uid: str | None
     limit: int
+    moment: Moment | None = None
 
     def __post_init__(self) -> None:
         if not (self.email or self.uid):
             raise ValueError("a query needs an email or a uid")
+
+    @property
+    def reach(self) -> int:
+        """How many sessions to ask Fullstory for: with a moment, enough to get back to it."""
+        return self.limit if self.moment is None else max(self.limit, _REACH)
 
     @property
     def person(self) -> str:
@@ -94,7 +117,28 @@ def newest_first(sessions: Iterable[Session], limit: int) -> tuple[Session, ...]
 
 @dataclass(frozen=True, slots=True)
 class SessionList:
-    """What a lookup found: `sessions` newest first, no more than `query.limit`."""
+    """What a lookup found: `sessions` newest first, no more than `query.limit`.
+
+    If one was most likely in progress at `query.moment`, it stands first and `at_moment` is True.
+    """
 
     query: Query
     sessions: tuple[Session, ...]
+    at_moment: bool = False
+
+    @classmethod
+    def of(cls, query: Query, sessions: Iterable[Session]) -> SessionList:
+        """The answer to `query` among `sessions`, which may come in any order and twice."""
+        newest = newest_first(sessions, query.reach)
+        current = query.moment and in_progress(newest, query.moment.time)
+        if not current:
+            return cls(query, newest[: query.limit])
+        others = [session for session in newest if session is not current]
+        return cls(query, (current, *others)[: query.limit], at_moment=True)
+
+
+def in_progress(sessions: Iterable[Session], moment: datetime) -> Session | None:
+    """The session most likely in progress at `moment`: the latest that started before it."""
+    earliest = moment - LONGEST_SESSION
+    started = [one for one in sessions if one.started and earliest <= one.started <= moment]
+    return max(started, key=lambda one: one.started or _LONG_AGO, default=None)

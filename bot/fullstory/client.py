@@ -18,7 +18,7 @@ from bot.errors import (
     Unavailable,
 )
 from bot.fullstory import protocol
-from bot.sessions import Query, Session, SessionList, newest_first
+from bot.sessions import Query, Session, SessionList
 
 _ATTEMPTS: Final = 4
 _FIRST_WAIT: Final = 0.1
@@ -42,7 +42,7 @@ class FullstoryClient:
         self._timeout = timeout
 
     async def sessions(self, query: Query) -> SessionList:
-        """The person's sessions, newest first, `query.limit` at most.
+        """The person's sessions, as `SessionList.of` puts them in order.
 
         Raises `FullstoryError`. On 429, 5xx and broken connections it tries again while there is
         time; a `Retry-After` is honoured if it fits, and else told at once.
@@ -53,7 +53,7 @@ class FullstoryClient:
                 found = await self._pages(query, _worth_another_try(deadline))
         except TimeoutError:
             raise DeadlineExceeded(self._timeout) from None
-        return SessionList(query, newest_first(found, query.limit))
+        return SessionList.of(query, found)
 
     async def _pages(
         self, query: Query, again: Callable[[Exception], bool | float]
@@ -67,7 +67,7 @@ class FullstoryClient:
             fresh = set(page.sessions).difference(found)
             found += fresh
             token = page.next_token
-            if not token or not fresh or len(found) >= query.limit:
+            if not token or not fresh or len(found) >= query.reach:
                 return found
 
     async def _page(self, url: str, again: Callable[[Exception], bool | float]) -> protocol.Page:

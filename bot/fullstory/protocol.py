@@ -61,7 +61,7 @@ class Page:
 
 def sessions_url(base_url: str, path: str, query: Query, page_token: str = "") -> str:
     """The URL to GET, fully encoded: "+" in an address arrives as "+", not as a space."""
-    parameters = {"email": query.email, "uid": query.uid, "limit": str(query.limit)}
+    parameters = {"email": query.email, "uid": query.uid, "limit": str(query.reach)}
     if page_token:
         parameters["pagination_token"] = page_token
     given = {name: value for name, value in parameters.items() if value}

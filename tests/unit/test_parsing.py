@@ -6,7 +6,16 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from bot.parsing import Help, Limits, Problem, Refused, parse, parse_person, typed_form
+from bot.parsing import (
+    Help,
+    Limits,
+    Problem,
+    Refused,
+    Unresolved,
+    parse,
+    parse_person,
+    typed_form,
+)
 from bot.sandbox.slack import as_slack_sends
 from bot.sessions import MAX_UID_LENGTH, Query
 
@@ -113,6 +122,30 @@ def test_help(text: str) -> None:
     assert parse(text, LIMITS) == Help()
 
 
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("<@U123|jane>", Unresolved(None, None, 20, "U123", "")),
+        ("<@U123> 5", Unresolved(None, None, 5, "U123", "")),
+        ("<@U123> uid:7", Unresolved(None, "7", 20, "U123", "")),
+        ("<@U123> <@U123>", Unresolved(None, None, 20, "U123", "")),
+        ("jane@example.com at:14:05", Unresolved(JANE, None, 20, "", "14:05")),
+        ("jane@example.com at:14:05 5", Unresolved(JANE, None, 5, "", "14:05")),
+        ("at:14:05 jane@example.com 5", Unresolved(JANE, None, 5, "", "14:05")),
+        ('jane@example.com at:"yesterday 5pm" 5', Unresolved(JANE, None, 5, "", "yesterday 5pm")),
+        ("jane@example.com at:“yesterday 5pm”", Unresolved(JANE, None, 20, "", "yesterday 5pm")),
+        ("jane@example.com at: yesterday 5pm", Unresolved(JANE, None, 20, "", "yesterday 5pm")),
+        ("jane@example.com at:nov 22 3pm", Unresolved(JANE, None, 20, "", "nov 22 3pm")),
+        ("at:nov 22 3pm jane@example.com", Unresolved(JANE, None, 20, "", "nov 22 3pm")),
+        ("12345 at:2026-11-22T14:05Z", Unresolved(None, "12345", 20, "", "2026-11-22T14:05Z")),
+        ("<@U123> at=9am", Unresolved(None, None, 20, "U123", "9am")),
+    ],
+)
+def test_what_takes_a_look_at_profiles(text: str, expected: Unresolved) -> None:
+    """A colleague's address and the asker's time zone are Slack's to tell."""
+    assert parse(text, LIMITS) == expected
+
+
 REFUSALS = [
     ("jane@example.com 0", Problem.LIMIT_ZERO),
     ("jane@example.com 000", Problem.LIMIT_ZERO),
@@ -144,9 +177,11 @@ REFUSALS = [
     ("jane\x1f", Problem.CONTROL_CHARACTER),
     ("jane\x85", Problem.CONTROL_CHARACTER),
     ("jane\ud800", Problem.CONTROL_CHARACTER),
-    ("<@U123|jane>", Problem.MENTION),
-    ("<@U123> 5", Problem.MENTION),
+    ("<@U123> <@U456>", Problem.TWO_ADDRESSES),
+    ("<@U123> jane@example.com", Problem.TWO_ADDRESSES),
     ("@jane", Problem.MENTION),
+    ("jane@example.com at:14:05 at:15:05", Problem.TIME_UNCLEAR),
+    ("at:14:05", Problem.NOBODY),
     ("<#C123|general>", Problem.CHANNEL),
     ("<!here>", Problem.CHANNEL),
     ("limit:5", Problem.NOBODY),

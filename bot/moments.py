@@ -1,0 +1,86 @@
+"""Times that people type: "14:05", "yesterday 5pm", "2026-11-22T14:05Z".
+
+dateparser knows how people write them; what is ours is to refuse what could mean several times.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta, timezone, tzinfo
+from typing import Final
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from bot.errors import FsessionsError
+
+EXAMPLES: Final = ("14:05", "yesterday 5pm", "2026-11-22 14:05")
+MAX_LENGTH: Final = 60
+
+# A moment needs a time of day, or a distance from now: "yesterday" alone could be any session.
+_CLOCK: Final = re.compile(
+    r"\d{1,2}[:.]\d{2}|\d\s*[ap]\.?m\b|\bnoon\b|\bmidnight\b|\bnow\b|\bago\b|T\d{2}", re.IGNORECASE
+)
+# A zone of its own; else the reader's own zone counts.
+_ZONED: Final = re.compile(r"(?:\d|\b)(?:Z|UTC|GMT|[+-]\d{2}:?\d{2})$", re.IGNORECASE)
+_FROM_NOW: Final = re.compile(r"now|(?!.*(?:\d[:.]\d|\d\s*[ap]\.?m\b)).*\bago", re.IGNORECASE)
+# 5/11 is May in one half of the world and November in the other.
+_TWO_WAYS: Final = re.compile(r"\b(?P<one>\d{1,2})(?P<by>[/.-])(?P<other>\d{1,2})(?P=by)\d{2,4}\b")
+
+
+class UnclearTime(FsessionsError):
+    """The text is no time, could be several, or is still to come."""
+
+
+def zone(name: str, offset: int = 0) -> tzinfo:
+    """The time zone that a Slack profile names; UTC plus `offset` seconds if it is unknown here."""
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        return timezone(timedelta(seconds=offset))
+
+
+def parse_moment(text: str, reader: tzinfo, now: datetime) -> datetime:
+    """The moment in UTC that a person in the zone `reader` means at the time `now`.
+
+    A time that comes twice, when clocks are set back, is the first of the two. A time without a
+    date is the last one that has passed. Raises `UnclearTime`.
+    """
+    text = " ".join(text.split())
+    if len(text) > MAX_LENGTH or not _CLOCK.search(text) or _can_be_two_dates(text):
+        raise UnclearTime
+    zoned = _ZONED.search(text) is not None
+    # Distances are the same in every zone; reckoned in UTC, no change of clocks comes between.
+    base = UTC if _FROM_NOW.fullmatch(text) else reader
+    found = _read(text, now.astimezone(base))
+    if found is None:
+        raise UnclearTime
+    if found.tzinfo is None:
+        if zoned:
+            raise UnclearTime
+        found = found.replace(tzinfo=base)
+    found = found.astimezone(UTC)
+    if found > now:
+        raise UnclearTime
+    return found
+
+
+def names_its_zone(text: str) -> bool:
+    """Whether the text means the same moment wherever its reader is."""
+    text = " ".join(text.split())
+    return _ZONED.search(text) is not None or _FROM_NOW.fullmatch(text) is not None
+
+
+def _can_be_two_dates(text: str) -> bool:
+    match = _TWO_WAYS.search(text)
+    if not match or match["one"] == match["other"]:
+        return False
+    return int(match["one"]) <= 12 and int(match["other"]) <= 12
+
+
+def _read(text: str, now: datetime) -> datetime | None:
+    import dateparser
+
+    return dateparser.parse(
+        text,
+        languages=["en"],
+        settings={"RELATIVE_BASE": now.replace(tzinfo=None), "PREFER_DATES_FROM": "past"},
+    )

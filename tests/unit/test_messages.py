@@ -1,0 +1,228 @@
+"""Who is meant in a message, whatever its shape."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bot.messages import Identity, identities
+
+JANE = "jane@example.com"
+
+
+def found(message: dict[str, Any]) -> list[str]:
+    """The identities, an e-mail as it is, a uid with its label."""
+    return [one.email or f"uid:{one.uid}" for one in identities(message)]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("the checkout is broken for jane@example.com!", [JANE]),
+        ("<mailto:jane@example.com|jane@example.com> wrote", [JANE]),
+        ("<mailto:jane@example.com|Jane> wrote", [JANE]),
+        ("From: Jane &lt;jane@example.com&gt;", [JANE]),
+        ("(jane@example.com), 'bob@example.com'.", [JANE, "bob@example.com"]),
+        ("jane@example.com and JANE@example.com", [JANE]),
+        ("`jane+tag@example.com`", ["jane+tag@example.com"]),
+        ("*jürgen@müller.example*", ["jürgen@müller.example"]),
+        ("o’brien@example.com", ["o'brien@example.com"]),
+        ("<https://crm.example.com/?email=jane@example.com&x=1>", [JANE]),
+        ("uid:user-42", ["uid:user-42"]),
+        ("uid: user-42.", ["uid:user-42"]),
+        ("UID=user-42, plan=pro", ["uid:user-42"]),
+        ("*User ID:* 12345", ["uid:12345"]),
+        ("*User ID*:\n12345\n*Plan*:\npro", ["uid:12345"]),
+        ("user_id: abc (vip)", ["uid:abc"]),
+        ("user-id #77", ["uid:77"]),
+        ('uid:"a uid with spaces"', ["uid:a uid with spaces"]),
+        ("uid:jane@example.com", [f"uid:{JANE}"]),
+        ("uid: 7 jane@example.com", ["uid:7", JANE]),
+        ("jane@example.com uid: 7", [JANE, "uid:7"]),
+        ("User ID: n/a", []),
+        ("User ID:\nEmail: jane@example.com", [JANE]),
+        ("liquid: water, fluid:gas", []),
+        ("<@U123> see @jane, jane@localhost, a@b, @example.com", []),
+        ("", []),
+    ],
+)
+def test_text(text: str, expected: list[str]) -> None:
+    """Addresses and labelled uids, as support tools and people write them."""
+    assert found({"text": text}) == expected
+
+
+MRKDWN = {"type": "mrkdwn", "text": f"Mail <mailto:{JANE}|{JANE}>"}
+PLAIN = {"type": "plain_text", "text": f"Mail {JANE}"}
+RICH = {
+    "type": "rich_text_section",
+    "elements": [{"type": "text", "text": "Mail "}, {"type": "link", "url": f"mailto:{JANE}"}],
+}
+RAW = {"type": "raw_text", "text": JANE}
+BUTTON = {"type": "button", "text": {"type": "plain_text", "text": "Open"}, "action_id": "a"}
+
+BLOCKS: dict[str, dict[str, Any]] = {
+    "section text": {"type": "section", "text": MRKDWN},
+    "section fields": {"type": "section", "fields": [{"type": "mrkdwn", "text": "x"}, MRKDWN]},
+    "section accessory": {
+        "type": "section",
+        "text": {"type": "mrkdwn", "text": "x"},
+        "accessory": BUTTON | {"text": PLAIN},
+    },
+    "header": {"type": "header", "text": PLAIN},
+    "context": {"type": "context", "elements": [{"type": "image", "alt_text": "x"}, MRKDWN]},
+    "image": {"type": "image", "alt_text": f"of {JANE}", "image_url": "https://x"},
+    "image title": {"type": "image", "alt_text": "x", "title": PLAIN},
+    "video": {"type": "video", "title": PLAIN, "alt_text": "x"},
+    "markdown": {"type": "markdown", "text": f"**Mail** [Jane](mailto:{JANE})"},
+    "actions": {"type": "actions", "elements": [BUTTON | {"text": PLAIN}]},
+    "button url": {"type": "actions", "elements": [BUTTON | {"url": f"mailto:{JANE}?subject=x"}]},
+    "input": {"type": "input", "label": PLAIN, "element": {"type": "plain_text_input"}},
+    "rich text link": {"type": "rich_text", "elements": [RICH]},
+    "rich text text": {
+        "type": "rich_text",
+        "elements": [
+            {"type": "rich_text_section", "elements": [{"type": "text", "text": f"Hi {JANE}"}]}
+        ],
+    },
+    "rich text in pieces": {
+        "type": "rich_text",
+        "elements": [
+            {
+                "type": "rich_text_section",
+                "elements": [
+                    {"type": "text", "text": "jane@", "style": {"bold": True}},
+                    {"type": "text", "text": "example.com"},
+                ],
+            }
+        ],
+    },
+    "rich text list": {
+        "type": "rich_text",
+        "elements": [{"type": "rich_text_list", "style": "bullet", "elements": [RICH]}],
+    },
+    "rich text quote": {
+        "type": "rich_text",
+        "elements": [RICH | {"type": "rich_text_quote"}],
+    },
+    "rich text preformatted": {
+        "type": "rich_text",
+        "elements": [RICH | {"type": "rich_text_preformatted"}],
+    },
+    "table": {
+        "type": "table",
+        "rows": [[RAW | {"text": "Customer"}, RAW | {"text": "Plan"}], [RAW, RAW | {"text": "-"}]],
+    },
+    "table of rich text": {
+        "type": "table",
+        "rows": [[{"type": "rich_text", "elements": [RICH]}]],
+    },
+}
+
+
+@pytest.mark.parametrize("kind", BLOCKS)
+def test_blocks(kind: str) -> None:
+    """Every kind of block yields the address in it, once; also inside an attachment."""
+    assert found({"blocks": [BLOCKS[kind]]}) == [JANE]
+    assert found({"text": JANE, "blocks": [BLOCKS[kind]]}) == [JANE]
+    assert found({"text": "", "attachments": [{"blocks": [BLOCKS[kind]]}]}) == [JANE]
+
+
+@pytest.mark.parametrize(
+    "attachment",
+    [
+        {"text": f"Mail {JANE}"},
+        {"pretext": f"Mail {JANE}"},
+        {"title": f"Mail <mailto:{JANE}|Jane>"},
+        {"title": "Jane", "title_link": f"mailto:{JANE}"},
+        {"author_name": JANE},
+        {"footer": JANE},
+        {"fallback": f"Ticket of {JANE}"},
+        {"fields": [{"title": "Requester", "value": f"<mailto:{JANE}|{JANE}>", "short": True}]},
+        {"message_blocks": [{"message": {"blocks": [BLOCKS["header"]]}}]},
+    ],
+)
+def test_attachments(attachment: dict[str, Any]) -> None:
+    """As ticket tools have been posting them for years, and as Slack shares messages."""
+    assert found({"text": "", "attachments": [attachment]}) == [JANE]
+
+
+def test_labels_and_values_in_cells_of_their_own() -> None:
+    """Fields of attachments and sections, rows of tables."""
+    cells = [{"type": "raw_text", "text": "User ID"}, {"type": "raw_text", "text": "user-42"}]
+    messages: list[dict[str, Any]] = [
+        {"attachments": [{"fields": [{"title": "User ID", "value": "user-42"}]}]},
+        {"attachments": [{"fields": [{"title": "User ID:", "value": "user-42"}]}]},
+        {"blocks": [{"type": "table", "rows": [cells]}]},
+        {
+            "blocks": [
+                {"type": "section", "fields": [{"type": "mrkdwn", "text": "*User ID:*\nuser-42"}]}
+            ]
+        },
+        {
+            "blocks": [
+                {
+                    "type": "rich_text",
+                    "elements": [
+                        {
+                            "type": "rich_text_section",
+                            "elements": [
+                                {"type": "text", "text": "User ID", "style": {"bold": True}},
+                                {"type": "text", "text": ": user-42"},
+                            ],
+                        }
+                    ],
+                }
+            ]
+        },
+    ]
+    for message in messages:
+        assert found(message) == ["uid:user-42"], message
+
+
+def test_in_reading_order() -> None:
+    """Text, blocks, attachments."""
+    message = {
+        "text": "a@example.com",
+        "blocks": [{"type": "header", "text": "b@example.com"}],
+        "attachments": [{"fields": [{"title": "x", "value": "c@example.com"}]}],
+    }
+    assert found(message) == ["a@example.com", "b@example.com", "c@example.com"]
+
+
+def test_how_an_identity_is_shown() -> None:
+    """On a button."""
+    assert Identity(email=JANE).shown == JANE
+    assert Identity(uid="42").shown == "uid 42"
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=20) | st.just(f"x {JANE}"),
+    lambda inside: (
+        st.lists(inside, max_size=4)
+        | st.dictionaries(
+            st.sampled_from(
+                ["type", "text", "blocks", "elements", "fields", "rows", "attachments", "url"]
+            ),
+            inside | st.sampled_from(["table", "rich_text_section", "section"]),
+            max_size=4,
+        )
+    ),
+    max_leaves=30,
+)
+
+
+@given(st.dictionaries(st.sampled_from(["text", "blocks", "attachments"]), JSON))
+def test_total(message: dict[str, Any]) -> None:
+    """A message of any shape gives a list; nothing raises."""
+    assert set(found(message)) <= {JANE}
+
+
+def test_depth_is_bounded() -> None:
+    """Nothing that comes in can exhaust the stack."""
+    message: dict[str, Any] = {"text": JANE}
+    for _ in range(5000):
+        message = {"attachments": [message], "blocks": [{"elements": [{"elements": []}]}]}
+    assert found(message) == []

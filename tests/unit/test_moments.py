@@ -1,0 +1,107 @@
+"""Times that people type, in their own zone."""
+
+from __future__ import annotations
+
+import contextlib
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bot.moments import EXAMPLES, UnclearTime, parse_moment, zone
+
+NOW = datetime(2026, 11, 24, 11, tzinfo=UTC)  # a Tuesday, noon in Berlin
+BERLIN = zone("Europe/Berlin")
+
+
+@pytest.mark.parametrize(
+    ("text", "utc"),
+    [
+        ("09:15", "2026-11-24 08:15"),
+        ("14:05", "2026-11-23 13:05"),  # not yet today: yesterday's
+        ("14.05", "2026-11-23 13:05"),
+        ("2pm", "2026-11-23 13:00"),
+        ("noon", "2026-11-24 11:00"),
+        ("now", "2026-11-24 11:00"),
+        ("yesterday 5pm", "2026-11-23 16:00"),
+        ("5pm yesterday", "2026-11-23 16:00"),
+        ("today 9:15", "2026-11-24 08:15"),
+        ("monday 9am", "2026-11-23 08:00"),
+        ("last friday 16:00", "2026-11-20 15:00"),
+        ("2 hours ago", "2026-11-24 09:00"),
+        ("1 day ago at 5pm", "2026-11-23 16:00"),
+        ("nov 22 3:15pm", "2026-11-22 14:15"),
+        ("2026-11-22 14:05", "2026-11-22 13:05"),
+        ("2026-11-22T14:05Z", "2026-11-22 14:05"),
+        ("2026-11-22T14:05:00.000Z", "2026-11-22 14:05"),
+        ("2026-11-22T14:05+02:00", "2026-11-22 12:05"),
+        ("14:05 UTC", "2026-11-23 14:05"),
+        ("22.11.2026 14:05", "2026-11-22 13:05"),
+        ("11/22/2026 2pm", "2026-11-22 13:00"),
+        ("5/5/2026 2pm", "2026-05-05 12:00"),
+        # Clocks go back on October 25 at 3:00, and forward on March 29 at 2:00.
+        ("2026-10-25 02:30", "2026-10-25 00:30"),
+        ("2026-10-25 03:30", "2026-10-25 02:30"),
+        ("2026-03-29 02:30", "2026-03-29 01:30"),
+    ],
+)
+def test_understood(text: str, utc: str) -> None:
+    """In the reader's zone unless the text names one; the last such time that has passed."""
+    assert parse_moment(text, BERLIN, NOW) == datetime.fromisoformat(utc).replace(tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "banana",
+        "yesterday",
+        "monday",
+        "14",
+        "25:99",
+        "5/11/2026 14:05",
+        "11-05-2026 9am",
+        "tomorrow 5pm",
+        "in 2 hours",
+        "2027-01-01 10:00",
+        "1" * 61 + ":00",
+        "5pm or 6pm-ish :00",
+    ],
+)
+def test_unclear(text: str) -> None:
+    """No time of day, two ways to read it, still to come, nonsense."""
+    with pytest.raises(UnclearTime):
+        parse_moment(text, BERLIN, NOW)
+
+
+@pytest.mark.parametrize("text", EXAMPLES)
+def test_examples(text: str) -> None:
+    """What people are shown as an example works."""
+    assert parse_moment(text, BERLIN, NOW)
+
+
+def test_distances_over_a_change_of_clocks() -> None:
+    """Three hours are three hours, though the clock moved by two."""
+    after = datetime(2026, 10, 25, 3, 30, tzinfo=UTC)
+    assert parse_moment("3 hours ago", BERLIN, after) == after - timedelta(hours=3)
+
+
+def test_unknown_zones() -> None:
+    """Slack gives the offset too."""
+    odd = zone("Mars/Olympus", 5400)
+    expected = datetime(2026, 11, 24, 7, 45, tzinfo=UTC)
+    assert parse_moment("9:15", odd, NOW) == expected
+    assert parse_moment("9:15", zone("../../etc/passwd", 5400), NOW) == expected
+
+
+PIECES = (
+    "14:05 9:99 5pm now ago noon yesterday monday nov 22 2026 -1 0 T12 Z +02:00 +99:99 / . am feb"
+)
+
+
+@given(st.lists(st.sampled_from(PIECES.split()), max_size=6).map(" ".join) | st.text(max_size=70))
+def test_total(text: str) -> None:
+    """Any text is a time that has passed, or unclear."""
+    with contextlib.suppress(UnclearTime):
+        assert parse_moment(text, BERLIN, NOW) <= NOW
