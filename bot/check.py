@@ -15,7 +15,8 @@ from bot.service import fullstory_client
 from bot.sessions import Query
 from bot.settings import Settings
 from bot.slack import wording
-from bot.slack.app import SCOPES, slack_client
+from bot.slack.app import SCOPES
+from bot.slack.web_api import error_code, slack_client
 
 _NOBODY = "fsessions-check"  # a uid that no site gives
 
@@ -63,7 +64,7 @@ async def _slack_token(settings: Settings, session: aiohttp.ClientSession) -> Fi
     except SlackApiError as error:
         return Finding(
             part,
-            f"Slack says {error.response.get('error')}",
+            f"Slack says {error_code(error) or 'nothing readable'}",
             "Copy the Bot User OAuth Token (xoxb-…) from “OAuth & Permissions” of the app into "
             "SLACK_BOT_TOKEN; install the app to the workspace first.",
         )
@@ -90,7 +91,7 @@ async def _app_token(settings: Settings, session: aiohttp.ClientSession) -> Find
     except SlackApiError as error:
         return Finding(
             part,
-            f"Slack says {error.response.get('error')}",
+            f"Slack says {error_code(error) or 'nothing readable'}",
             "Turn Socket Mode on, and copy an App-Level Token (xapp-…) with the scope "
             "connections:write from “Basic Information” into SLACK_APP_TOKEN.",
         )

@@ -18,9 +18,10 @@ from bot.finder import Finder
 from bot.fullstory.client import FullstoryClient
 from bot.settings import Settings
 from bot.slack import http as slack_http
-from bot.slack.app import build_app, listeners, slack_client
+from bot.slack.app import build_app, listeners
 from bot.slack.delivery import Delivery, InFlight
 from bot.slack.socket import SocketMode
+from bot.slack.web_api import slack_client
 
 _log = structlog.get_logger()
 
@@ -81,7 +82,7 @@ async def running(settings: Settings) -> AsyncIterator[Service]:
         observe = await _metrics(settings, stack)
         finder = Finder(fullstory_client(settings, session), observe)
         delivery = Delivery(session, in_flight, settings.answer_budget_seconds)
-        app = build_app(settings, session, listeners(finder, delivery, settings.limits))
+        app = build_app(settings, session, listeners(settings, session, finder, delivery))
         socket_mode = _socket_mode(settings, app, session, in_flight)
         service = Service(socket_mode)
         if service.connecting:

@@ -1,9 +1,11 @@
 """A stand-in for Slack, as awkward as the real one.
 
-It signs and sends commands over HTTP, or over Socket Mode's WebSocket when the bot has connected;
-gives three seconds for an ack; takes later messages at a response_url that dies after 5 uses or 30
-minutes; refuses blocks beyond Slack's limits, which it knows from slack_sdk's models; and serves
-the Web API methods that the bot calls.
+It signs and sends commands, shortcuts, presses and forms, over HTTP or over Socket Mode's WebSocket
+when the bot has connected; gives three seconds for an ack; takes later messages at a response_url
+that dies after 5 uses or 30 minutes, and that can replace a message only if it came with a press on
+it; opens views for triggers that live three seconds and work once; refuses blocks and views beyond
+Slack's limits, which it knows from slack_sdk's models; and serves the Web API methods that the bot
+calls.
 """
 
 from __future__ import annotations
@@ -25,6 +27,7 @@ import aiohttp
 from aiohttp import web
 from slack_sdk.errors import SlackObjectFormationError
 from slack_sdk.models.blocks import Block
+from slack_sdk.models.views import View
 
 from bot.sandbox.server import serving
 
@@ -35,18 +38,33 @@ TEAM: Final = "T0SANDBOX"
 USER: Final = "U0SUPPORT"
 CHANNEL: Final = "C0SUPPORT"
 
+TRIGGER_SECONDS: Final = 3.0
+
 Message = dict[str, Any]
 
 
 @dataclass(eq=False)
+class Shown:
+    """A message on the screen: for everybody, or for the one `user` who sees it."""
+
+    message: Message
+    ts: str
+    user: str
+    thread_ts: str = ""
+
+
+@dataclass(eq=False)
 class Exchange:
-    """One command and what came of it.
+    """One thing that a person did, and what came of it.
 
     `status` is the ack's HTTP status (200 over Socket Mode), or 0 if none came in time. `ack` is
     the message in it, if any; `later` are those at the response_url.
     """
 
     response_url: str = ""
+    trigger_id: str = ""
+    user: str = ""
+    pressed: Shown | None = None
     status: int = 0
     ack: Message | None = None
     later: list[Message] = field(default_factory=list)
@@ -67,23 +85,38 @@ class SlackSandbox:
 
     `request_url` is where the bot takes requests; while it is "", commands go over Socket Mode.
     `response_statuses` are what the response_urls answer first, instead of 200. `api_calls` are the
-    Web API methods that were called; `api_errors` maps a method to the error it answers with.
+    Web API methods that were called; `api_errors` maps a method to the error it answers with,
+    or to "" for a page of HTML.
     """
 
     def __init__(self) -> None:
         self.signing_secret = secrets.token_hex(16)
         self.bot_token = f"xoxb-{secrets.token_hex(12)}"
         self.app_token = f"xapp-{secrets.token_hex(12)}"
-        self.scopes = "commands"
+        self.scopes = "commands,users:read,users:read.email"
+        self.users: dict[str, Message] = {
+            USER: {
+                "id": USER,
+                "team_id": TEAM,
+                "tz": "Europe/Berlin",
+                "tz_offset": 3600,
+                "profile": {"email": "sam@example.org"},
+            }
+        }
+        self.screen: list[Shown] = []
+        self.views: dict[str, Message] = {}
         self.url = ""
         self.request_url = ""
         self.clock: Callable[[], float] = time.time
         self.on_message: Callable[[Exchange, Message], None] = lambda _, __: None
+        self.on_view: Callable[[Message], None] = lambda _: None
         self.response_statuses: deque[int] = deque()
         self.response_seconds = 0.0
         self.api_calls: list[str] = []
         self.api_errors: dict[str, str] = {}
         self._exchanges: dict[str, Exchange] = {}
+        self._triggers: dict[str, float] = {}
+        self._ts = 0
         self._tickets: set[str] = set()
         self._sockets: list[web.WebSocketResponse] = []
         self._connected = asyncio.Event()
@@ -98,7 +131,7 @@ class SlackSandbox:
     async def running(self) -> AsyncIterator[SlackSandbox]:
         """Serves on loopback, at `self.url`."""
         app = web.Application()
-        app.router.add_post("/api/{method}", self._api)
+        app.router.add_route("*", "/api/{method}", self._api)
         app.router.add_post("/response/{id}", self._respond)
         app.router.add_get("/socket", self._socket)
         async with serving(app) as self.url:
@@ -125,7 +158,7 @@ class SlackSandbox:
             "api_app_id": "A0SANDBOX",
             "is_enterprise_install": "false",
             "response_url": exchange.response_url,
-            "trigger_id": f"{secrets.token_hex(5)}.{secrets.token_hex(8)}",
+            "trigger_id": exchange.trigger_id,
             **fields,
         }
         if self.request_url:
@@ -134,18 +167,89 @@ class SlackSandbox:
             await self._send("slash_commands", body, exchange)
         return exchange
 
-    async def press(self, action_id: str) -> Exchange:
-        """Presses a button of some message."""
-        exchange = self._new_exchange()
+    async def press(
+        self,
+        action_id: str,
+        shown: Shown | None = None,
+        *,
+        user: str = USER,
+        channel: str = CHANNEL,
+    ) -> Exchange:
+        """Presses a button of a message, by default the last one on the screen that has it."""
+        if shown is None:
+            shown = next(one for one in reversed(self.screen) if _button(one.message, action_id))
+        container = {"type": "message", "message_ts": shown.ts, "channel_id": channel}
+        if shown.thread_ts:
+            container["thread_ts"] = shown.thread_ts
+        return await self._interact(
+            user,
+            {
+                "type": "block_actions",
+                "channel": {"id": channel, "name": "support"},
+                "container": container | {"is_ephemeral": bool(shown.user)},
+                "actions": [_button(shown.message, action_id) | {"block_id": "b"}],
+            },
+            pressed=shown,
+        )
+
+    async def press_in_view(self, action_id: str, view_id: str, *, user: str = USER) -> Exchange:
+        """Presses a button in an open window. There is no response_url then."""
+        view = self.views[view_id]
+        return await self._interact(
+            user,
+            {
+                "type": "block_actions",
+                "container": {"type": "view", "view_id": view_id},
+                "view": view,
+                "actions": [_button(view, action_id) | {"block_id": "b"}],
+            },
+        )
+
+    async def shortcut(self, callback_id: str, *, user: str = USER) -> Exchange:
+        """Chooses a global shortcut."""
+        return await self._interact(user, {"type": "shortcut", "callback_id": callback_id})
+
+    async def message_shortcut(
+        self, callback_id: str, message: Message, *, user: str = USER, channel: str = CHANNEL
+    ) -> Exchange:
+        """Chooses a shortcut from the menu of a message; it may be one that the bot can't see."""
+        return await self._interact(
+            user,
+            {
+                "type": "message_action",
+                "callback_id": callback_id,
+                "channel": {"id": channel, "name": "support"},
+                "message_ts": message.get("ts"),
+                "message": message,
+            },
+        )
+
+    async def submit(
+        self, view_id: str, values: dict[str, Message], *, user: str = USER
+    ) -> Exchange:
+        """Sends a form; `values` are the states of its fields by their block ids."""
+        view = self.views[view_id]
+        state = {name: {name: value} for name, value in values.items()}
+        exchange = await self._interact(
+            user,
+            {"type": "view_submission", "view": view | {"state": {"values": state}}},
+        )
+        if exchange.ack and exchange.ack.get("response_action") == "update":
+            self._put_view(view_id, exchange.ack["view"])
+        return exchange
+
+    def close_view(self, view_id: str) -> None:
+        """Closes a window before anything came of it."""
+        del self.views[view_id]
+
+    async def _interact(self, user: str, fields: Message, pressed: Shown | None = None) -> Exchange:
+        exchange = self._new_exchange(user, pressed)
         body = {
-            "type": "block_actions",
             "team": {"id": TEAM, "domain": "sandbox"},
-            "user": {"id": USER, "team_id": TEAM},
-            "channel": {"id": CHANNEL, "name": "support"},
-            "container": {"type": "message", "is_ephemeral": True},
-            "response_url": exchange.response_url,
-            "trigger_id": f"{secrets.token_hex(5)}.{secrets.token_hex(8)}",
-            "actions": [{"type": "button", "action_id": action_id, "block_id": "b"}],
+            "user": {"id": user, "team_id": TEAM},
+            "trigger_id": exchange.trigger_id,
+            **({"response_url": exchange.response_url} if "channel" in fields else {}),
+            **fields,
         }
         if self.request_url:
             await self._post(urlencode({"payload": json.dumps(body)}).encode(), exchange)
@@ -153,11 +257,24 @@ class SlackSandbox:
             await self._send("interactive", body, exchange)
         return exchange
 
-    def _new_exchange(self) -> Exchange:
+    def _new_exchange(self, user: str = USER, pressed: Shown | None = None) -> Exchange:
         identifier = secrets.token_hex(12)
-        exchange = Exchange(f"{self.url}/response/{identifier}", opened=self.clock())
+        trigger = f"{secrets.token_hex(5)}.{secrets.token_hex(8)}"
+        self._triggers[trigger] = self.clock()
+        exchange = Exchange(
+            f"{self.url}/response/{identifier}",
+            trigger,
+            user=user,
+            pressed=pressed,
+            opened=self.clock(),
+        )
         self._exchanges[identifier] = exchange
         return exchange
+
+    def new_ts(self) -> str:
+        """The next message's time, which is also its name."""
+        self._ts += 1
+        return f"{self.clock():.0f}.{self._ts:06}"
 
     # -- Slack to the bot -------------------------------------------------------------------------
 
@@ -190,7 +307,8 @@ class SlackSandbox:
             json.loads(text) if content_type == "application/json" else text and {"text": text}
         )
         if status == 200 and message:
-            self._show(exchange, message)
+            if "response_action" not in message:
+                self._show(exchange, message)
             exchange.ack = message
         exchange.status = status
 
@@ -240,23 +358,68 @@ class SlackSandbox:
     async def _api(self, request: web.Request) -> web.Response:
         method = request.match_info["method"]
         self.api_calls.append(method)
+        if self.api_errors.get(method) == "":
+            return web.Response(status=503, text="<html>Service unavailable</html>")
         if method in self.api_errors:
             return web.json_response({"ok": False, "error": self.api_errors[method]})
         token = request.headers.get("Authorization", "").removeprefix("Bearer ")
-        expected = {"auth.test": self.bot_token, "apps.connections.open": self.app_token}
-        if method not in expected:
+        methods = {
+            "auth.test": self._auth_test,
+            "users.info": self._users_info,
+            "views.open": self._views_open,
+            "views.update": self._views_update,
+            "apps.connections.open": self._connections_open,
+        }
+        if method not in methods:
             return web.json_response({"ok": False, "error": "unknown_method"})
-        if token != expected[method]:
+        app_level = method == "apps.connections.open"
+        if token != (self.app_token if app_level else self.bot_token):
             return web.json_response({"ok": False, "error": "invalid_auth"})
-        if method == "auth.test":
-            return web.json_response(
-                {"ok": True, "team": "Sandbox", "team_id": TEAM, "user": "fsessions"},
-                headers={"X-OAuth-Scopes": self.scopes},
-            )
+        answer = methods[method]({**request.query, **await request.post()})
+        ok = {"ok": "error" not in answer}
+        return web.json_response(ok | answer, headers={"X-OAuth-Scopes": self.scopes})
+
+    def _auth_test(self, _: Message) -> Message:
+        return {"team": "Sandbox", "team_id": TEAM, "user": "fsessions"}
+
+    def _users_info(self, arguments: Message) -> Message:
+        granted = self.scopes.split(",")
+        if "users:read" not in granted:
+            return {"error": "missing_scope"}
+        user = self.users.get(arguments.get("user", ""))
+        if user is None:
+            return {"error": "user_not_found"}
+        if "users:read.email" not in granted:
+            # No error: the address is just not there.
+            user = user | {"profile": {k: v for k, v in user["profile"].items() if k != "email"}}
+        return {"user": user}
+
+    def _views_open(self, arguments: Message) -> Message:
+        opened = self._triggers.pop(arguments.get("trigger_id", ""), None)
+        if opened is None:
+            return {"error": "exchanged_trigger_id"}
+        if self.clock() - opened > TRIGGER_SECONDS:
+            return {"error": "expired_trigger_id"}
+        view_id = f"V{secrets.token_hex(5)}"
+        return self._put_view(view_id, json.loads(arguments["view"]))
+
+    def _views_update(self, arguments: Message) -> Message:
+        view_id = arguments.get("view_id", "")
+        if view_id not in self.views:
+            return {"error": "not_found"}
+        return self._put_view(view_id, json.loads(arguments["view"]))
+
+    def _put_view(self, view_id: str, view: Message) -> Message:
+        if invalid_view(view):
+            return {"error": "invalid_arguments"}
+        self.views[view_id] = view | {"id": view_id}
+        self.on_view(self.views[view_id])
+        return {"view": self.views[view_id]}
+
+    def _connections_open(self, _: Message) -> Message:
         ticket = secrets.token_hex(8)
         self._tickets.add(ticket)
-        url = f"{self.url.replace('http', 'ws', 1)}/socket?ticket={ticket}"
-        return web.json_response({"ok": True, "url": url})
+        return {"url": f"{self.url.replace('http', 'ws', 1)}/socket?ticket={ticket}"}
 
     async def _respond(self, request: web.Request) -> web.Response:
         exchange = self._exchanges[request.match_info["id"]]
@@ -269,17 +432,36 @@ class SlackSandbox:
         if exchange.uses > RESPONSE_URL_USES:
             return web.json_response({"ok": False, "error": "used_url"}, status=404)
         message = await request.json()
-        if invalid_blocks(message):
+        original = exchange.pressed
+        if message.get("delete_original") and original in self.screen:
+            self.screen.remove(original)
+        elif invalid_blocks(message):
             return web.Response(status=400, text="invalid_blocks")
+        elif message.get("replace_original") and original in self.screen:
+            original.message = message
+        else:  # a command's response_url can't replace anything: it only adds
+            self._put(exchange, message)
         exchange.later.append(message)
         exchange.arrived.set()
         self.on_message(exchange, message)
         return web.Response(text="ok")
 
+    def _put(self, exchange: Exchange, message: Message) -> None:
+        everybody = message.get("response_type") == "in_channel"
+        self.screen.append(
+            Shown(
+                message,
+                self.new_ts(),
+                "" if everybody else exchange.user,
+                str(message.get("thread_ts", "")),
+            )
+        )
+
     def _show(self, exchange: Exchange, message: Message) -> None:
         if problem := invalid_blocks(message):
             # Slack shows an ack with invalid blocks to nobody, and tells nobody.
             raise AssertionError(problem)
+        self._put(exchange, message)
         self.on_message(exchange, message)
 
     async def _socket(self, request: web.Request) -> web.WebSocketResponse:
@@ -307,6 +489,24 @@ def as_slack_sends(text: str) -> str:
     if text.startswith("<"):
         return text  # a test's own markup
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def _button(holder: Message, action_id: str) -> Message:
+    """A button as Slack sends it when it is pressed, or {}."""
+    for block in holder.get("blocks", []):
+        for element in [*block.get("elements", []), block.get("accessory", {})]:
+            if element.get("action_id") == action_id:
+                return {name: element[name] for name in element if name not in ("style", "url")}
+    return {}
+
+
+def invalid_view(view: Message) -> str:
+    """What Slack would dislike about a view, or "": as for blocks."""
+    try:
+        View(**{name: view[name] for name in view if name != "id"}).validate_json()
+    except SlackObjectFormationError as error:
+        return str(error)
+    return "" if len(view["blocks"]) <= 100 else f"{len(view['blocks'])} blocks"
 
 
 def invalid_blocks(message: Message) -> str:

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from re import Pattern
 from typing import Any, Final, Literal
 
 import aiohttp
@@ -19,21 +21,27 @@ from slack_bolt.async_app import AsyncAck, AsyncApp, AsyncBoltRequest
 from slack_bolt.authorization import AuthorizeResult
 from slack_bolt.error import BoltUnhandledRequestError
 from slack_bolt.response import BoltResponse
-from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.errors import FsessionsError
 from bot.finder import Finder
 from bot.logs import new_reference
-from bot.parsing import Limits
 from bot.settings import Settings
 from bot.slack import blocks, wording
+from bot.slack.answers import Answers
+from bot.slack.buttons import Buttons
 from bot.slack.command import Command
 from bot.slack.delivery import Delivery
+from bot.slack.modal import Form
+from bot.slack.profiles import Profiles
+from bot.slack.shortcuts import Shortcuts
+from bot.slack.web_api import slack_client
 
 _log = structlog.get_logger()
 
 COMMAND: Final = "/fsessions"
-SCOPES: Final = ("commands",)
+FIND_SESSIONS: Final = "find_sessions"
+FIND_SESSIONS_FROM_MESSAGE: Final = "find_sessions_from_message"
+SCOPES: Final = ("commands", "users:read", "users:read.email")
 """What the bot token has to be allowed. The manifest asks for these and no others."""
 
 
@@ -54,17 +62,36 @@ class Reply:
 class Listener:
     """What Slack may send, by its kind and the name that the manifest or our blocks give it."""
 
-    kind: Literal["command", "action"]
-    name: str
+    kind: Literal["command", "shortcut", "action", "view"]
+    name: str | Pattern[str]
     handle: Callable[..., Awaitable[None]]
 
 
-def listeners(finder: Finder, delivery: Delivery, limits: Limits) -> tuple[Listener, ...]:
+def listeners(
+    settings: Settings, http: aiohttp.ClientSession, finder: Finder, delivery: Delivery
+) -> tuple[Listener, ...]:
     """Every listener there is. A contract test holds this list against the manifest."""
-    command = Command(finder, delivery, limits)
+    token = settings.slack_bot_token.get_secret_value() if settings.slack_bot_token else ""
+    client = slack_client(settings, http, token)
+    answers = Answers(finder, Profiles(client), settings.limits, secret=token)
+    form = Form(answers, delivery, client)
+    command = Command(answers, delivery)
+    shortcuts = Shortcuts(answers, delivery, form)
+    buttons = Buttons(answers, delivery)
     return (
         Listener("command", COMMAND, command.answer),
+        Listener("shortcut", FIND_SESSIONS, shortcuts.anywhere),
+        Listener("shortcut", FIND_SESSIONS_FROM_MESSAGE, shortcuts.on_message),
+        Listener("view", blocks.FORM, form.submit),
+        Listener("action", blocks.NEW_SEARCH, form.new_search),
         Listener("action", blocks.WATCH_REPLAY, _opened_link),
+        Listener("action", blocks.SHOW_MORE, buttons.look_again),
+        Listener("action", blocks.REFRESH, buttons.look_again),
+        Listener("action", re.compile(f"{blocks.CHOOSE}:\\d"), buttons.look_again),
+        Listener("action", blocks.SHARE, buttons.ask_to_share),
+        Listener("action", blocks.SHARE_NAMED, buttons.share_named),
+        Listener("action", blocks.SHARE_UNNAMED, buttons.share_unnamed),
+        Listener("action", blocks.DISMISS, buttons.dismiss),
     )
 
 
@@ -72,10 +99,10 @@ def build_app(
     settings: Settings, http: aiohttp.ClientSession, listening: Iterable[Listener]
 ) -> AsyncApp:
     """The Bolt app with these listeners."""
-    token = settings.slack_bot_token.get_secret_value() if settings.slack_bot_token else None
 
     async def authorize(enterprise_id: str | None, team_id: str | None) -> AuthorizeResult:
         # The token is known: asking auth.test about it would only be one more thing to wait for.
+        token = settings.slack_bot_token.get_secret_value() if settings.slack_bot_token else None
         return AuthorizeResult(enterprise_id=enterprise_id, team_id=team_id, bot_token=token)
 
     with _bolt_reads_no_environment():
@@ -88,15 +115,15 @@ def build_app(
             request_verification_enabled=False,
         )
     app.error(_on_error)
+    register = {
+        "command": app.command,
+        "shortcut": app.shortcut,
+        "action": app.action,
+        "view": app.view,
+    }
     for listener in listening:
-        register = app.command if listener.kind == "command" else app.action
-        register(listener.name)(listener.handle)
+        register[listener.kind](listener.name)(listener.handle)
     return app
-
-
-def slack_client(settings: Settings, http: aiohttp.ClientSession) -> AsyncWebClient:
-    """A Web API client, without a token, that uses the one session."""
-    return AsyncWebClient(base_url=settings.slack_api_url, session=http)
 
 
 async def dispatch(app: AsyncApp, body: dict[str, Any], acknowledged: asyncio.Event) -> Reply:

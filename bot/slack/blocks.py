@@ -6,25 +6,49 @@ Text and dates: https://docs.slack.dev/messaging/formatting-message-text
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
 
 from bot.errors import FullstoryError
 from bot.parsing import Limits, Refused
-from bot.sessions import Session, SessionList
+from bot.sessions import Moment, Session, SessionList
 from bot.slack import wording
 
 Block = dict[str, Any]
 Message = dict[str, Any]
+View = dict[str, Any]
 
 WATCH_REPLAY: Final = "watch_replay"
 """The button's action id. It opens a link; Slack tells the bot about the press all the same."""
+
+SHOW_MORE: Final = "show_more"
+REFRESH: Final = "refresh"
+SHARE: Final = "share"
+SHARE_NAMED: Final = "share_named"
+SHARE_UNNAMED: Final = "share_unnamed"
+DISMISS: Final = "dismiss"
+CHOOSE: Final = "choose_identity"
+
+FORM: Final = "find_sessions_form"
+RESULTS: Final = "find_sessions_results"
+PERSON_FIELD: Final = "person"
+LIMIT_FIELD: Final = "limit"
+MOMENT_FIELD: Final = "moment"
+NEW_SEARCH: Final = "new_search"
+
+MORE: Final = 20
+"""How many sessions "Show more" adds."""
+MAX_CHOICES: Final = 10
 
 _MAX_BLOCKS: Final = 50
 _MAX_SECTION: Final = 3000
 _MAX_HEADER: Final = 150
 _MAX_BUTTON_URL: Final = 3000
+_MAX_BUTTON_TEXT: Final = 75
+_MAX_TITLE: Final = 24
+_MAX_FIELD: Final = 150
 _MAX_LINK: Final = 2800  # what a line holds besides is less than 200 characters
 _SHOWN: Final = 100  # of a person's name or text, where it is repeated
 
@@ -32,25 +56,79 @@ _SHOWN: Final = 100  # of a person's name or text, where it is repeated
 # -- Messages -------------------------------------------------------------------------------------
 
 
-def answer(found: SessionList, now: datetime) -> Message:
-    """The sessions: the latest with a button, the others one line each."""
+@dataclass(frozen=True, slots=True)
+class Buttons:
+    """The values of an answer's buttons: the same query, and the one with more ("" for none)."""
+
+    same: str
+    more: str
+
+
+def answer(found: SessionList, now: datetime, buttons: Buttons | None = None) -> Message:
+    """The sessions: the one that matters with a button, the others one line each."""
     count, limit = len(found.sessions), found.query.limit
     person = _shorten(found.query.person, _SHOWN)
     title = _header(wording.heading(person, count, limit))
+    actions = (
+        [_answer_actions(buttons, full=count == limit, shareable=count > 0)] if buttons else []
+    )
     if not found.sessions:
-        return _message(wording.spoken(person, 0, limit, ""), [title, *_none_found()])
-    latest, *others = found.sessions
-    spoken = wording.spoken(person, count, limit, _fallback(latest, now))
-    room = _MAX_BLOCKS - 4  # heading, latest, what was left out, who can see it
-    sections, left_out = _packed([_line(session, now) for session in others], room)
+        body = [title, *_none_found(), *actions]
+        return _message(wording.spoken(person, 0, limit, ""), body)
+    spoken = wording.spoken(person, count, limit, _fallback(found.sessions[0], now))
+    body = [title, *_sessions(found, now), _context(wording.ONLY_YOU), *actions]
+    return _message(spoken, body)
+
+
+def shared(found: SessionList, now: datetime, user: str, *, named: bool) -> Message:
+    """The sessions for everybody in a conversation, by whom they were shared."""
+    if moment := found.query.moment:
+        # "This message" would be the shared one.
+        query = replace(found.query, moment=replace(moment, of_message=False))
+        found = replace(found, query=query)
+    person = _shorten(found.query.person, _SHOWN) if named else wording.A_CUSTOMER
+    count, limit = len(found.sessions), found.query.limit
+    latest = _fallback(found.sessions[0], now) if count else ""
+    credit = {"type": "mrkdwn", "text": wording.shared_by(f"<@{escape(user)}>")}
+    body = [
+        _header(wording.heading(person, count, limit)),
+        *_sessions(found, now),
+        {"type": "context", "elements": [credit]},
+    ]
+    message = _message(wording.spoken(person, count, limit, latest), body)
+    return message | {"response_type": "in_channel"}
+
+
+def share_question(person: str, channel: str, value: str) -> Message:
+    """Asks before sharing; `channel` is a channel's id, or "" where it has no name."""
+    place = f"<#{escape(channel)}>" if channel else ""
+    sentence = wording.share_question("{place}" if place else "", _shorten(person, _SHOWN))
+    asked = _section(escape(sentence).replace("{place}", place, 1))
     return _message(
-        spoken,
+        sentence.replace("{place}", "this channel"),
         [
-            title,
-            _latest(latest, now),
-            *sections,
-            *([_context(wording.left_out(left_out))] if left_out else []),
-            _context(wording.ONLY_YOU),
+            asked,
+            _actions(
+                _button(SHARE_NAMED, wording.SHARE_NAMED, value),
+                _button(SHARE_UNNAMED, wording.SHARE_UNNAMED, value),
+                _button(REFRESH, wording.SHARE_CANCEL, value),
+            ),
+        ],
+    )
+
+
+def choice(people: Sequence[tuple[str, str]]) -> Message:
+    """Asks which of the people in a message is meant: what to show of each, and the value."""
+    return _message(
+        wording.CHOOSE,
+        [
+            _section(escape(wording.CHOOSE)),
+            _actions(
+                *(
+                    _button(f"{CHOOSE}:{number}", shown, value)
+                    for number, (shown, value) in enumerate(people[:MAX_CHOICES])
+                )
+            ),
         ],
     )
 
@@ -89,11 +167,92 @@ def note(sentence: str) -> Message:
     return _message(sentence, [_section(escape(sentence))])
 
 
+# -- Views ----------------------------------------------------------------------------------------
+
+
+def form(limits: Limits, reason: str = "", moment: datetime | None = None) -> View:
+    """The form; `reason` says why it was opened, `moment` is filled in."""
+    limit = {"type": "plain_text_input", "placeholder": _plain(str(limits.default), _MAX_FIELD)}
+    when: Block = {"type": "datetimepicker"}
+    if moment:
+        when["initial_date_time"] = int(moment.timestamp())
+    return {
+        "type": "modal",
+        "callback_id": FORM,
+        "title": _plain(wording.FORM_TITLE, _MAX_TITLE),
+        "submit": _plain(wording.FORM_SUBMIT, _MAX_TITLE),
+        "close": _plain(wording.FORM_CLOSE, _MAX_TITLE),
+        "blocks": [
+            *([_section(escape(reason))] if reason else []),
+            _input(PERSON_FIELD, wording.FORM_PERSON, {"type": "plain_text_input"}),
+            _input(LIMIT_FIELD, wording.FORM_LIMIT, limit, optional=True),
+            _input(
+                MOMENT_FIELD, wording.FORM_MOMENT, when, wording.FORM_MOMENT_HINT, optional=True
+            ),
+        ],
+    }
+
+
+def results(message: Message) -> View:
+    """A message's blocks in a window, with a button for the next search."""
+    return {
+        "type": "modal",
+        "callback_id": RESULTS,
+        "title": _plain(wording.FORM_TITLE, _MAX_TITLE),
+        "close": _plain(wording.FORM_CLOSE, _MAX_TITLE),
+        "blocks": [
+            *message["blocks"],
+            _actions(_button(NEW_SEARCH, wording.NEW_SEARCH, NEW_SEARCH)),
+        ],
+    }
+
+
+def _input(
+    name: str, label: str, element: Block, hint: str = "", *, optional: bool = False
+) -> Block:
+    return {
+        "type": "input",
+        "block_id": name,
+        "label": _plain(label, _MAX_FIELD),
+        "element": {**element, "action_id": name},
+        "optional": optional,
+        **({"hint": _plain(hint, _MAX_FIELD)} if hint else {}),
+    }
+
+
 # -- Sessions -------------------------------------------------------------------------------------
 
 
-def _latest(session: Session, now: datetime) -> Block:
-    when = f"*{escape(wording.LATEST)}*  {_when(session, now)}"
+def _sessions(found: SessionList, now: datetime) -> Iterator[Block]:
+    """The one that matters, and the others in as many sections as there is room for."""
+    first, *others = found.sessions
+    moment = found.query.moment
+    if moment and not found.at_moment:
+        yield _context(wording.NOT_AT_MOMENT)
+    yield _first(first, now, moment if found.at_moment else None)
+    # Besides the sections: heading, moment, first, what was left out, who can see it, buttons.
+    sections, left_out = _packed([_line(session, now) for session in others], _MAX_BLOCKS - 6)
+    yield from sections
+    if left_out:
+        yield _context(wording.left_out(left_out))
+
+
+def _before(session: Session, moment: Moment) -> str:
+    """How long before the moment the session started."""
+    if session.started is None:
+        return ""
+    if moment.of_message:
+        text = wording.started_before(session.started, moment.time, wording.THIS_MESSAGE)
+        return escape(text)
+    text = wording.started_before(session.started, moment.time, "{time}")
+    return escape(text).replace("{time}", _date(moment.time))
+
+
+def _first(session: Session, now: datetime, moment: Moment | None) -> Block:
+    title = wording.AT_MOMENT if moment else wording.LATEST
+    when = f"*{escape(title)}*  {_when(session, now)}"
+    if moment:
+        when += f"\n{_before(session, moment)}"
     if session.link is None or len(session.link) > _MAX_BUTTON_URL:
         return _section(f"{when} · {escape(_no_link(session))}")
     return _section(when) | {
@@ -122,10 +281,13 @@ def _when(session: Session, now: datetime, link: str = "") -> str:
     if session.started is None:
         unknown = escape(wording.UNKNOWN_TIME)
         return f"<{escape(link)}|{unknown}>" if link else unknown
-    date = "{date_short_pretty} {time}" + (f"^{escape(link)}" if link else "")
-    seconds = int(session.started.timestamp())
-    shown = f"<!date^{seconds}^{date}|{session.started:%Y-%m-%d %H:%M} UTC>"
-    return f"{shown} · {escape(wording.ago(session.started, now))}"
+    return f"{_date(session.started, link)} · {escape(wording.ago(session.started, now))}"
+
+
+def _date(time: datetime, link: str = "") -> str:
+    target = f"^{escape(link)}" if link else ""
+    template = "{date_short_pretty} {time}"
+    return f"<!date^{int(time.timestamp())}^{template}{target}|{time:%Y-%m-%d %H:%M} UTC>"
 
 
 def _fallback(session: Session, now: datetime) -> str:
@@ -178,16 +340,41 @@ def _code(text: str) -> str:
     return f"`{shown}`"
 
 
-def _header(text: str) -> Block:
-    length = _MAX_HEADER
-    while len(escaped := escape(_shorten(text, length))) > _MAX_HEADER:
+def _plain(text: str, most: int) -> Block:
+    """A plain text object; shortened until its escaped form has no more than `most` characters."""
+    length = most
+    while len(escaped := escape(_shorten(text, length))) > most:
         length -= 1
-    return {"type": "header", "text": {"type": "plain_text", "text": escaped, "emoji": False}}
+    return {"type": "plain_text", "text": escaped, "emoji": False}
+
+
+def _header(text: str) -> Block:
+    return {"type": "header", "text": _plain(text, _MAX_HEADER)}
 
 
 def _section(markdown: str) -> Block:
     # verbatim: what looks like an address or a channel stays what it is.
     return {"type": "section", "text": {"type": "mrkdwn", "text": markdown, "verbatim": True}}
+
+
+def _answer_actions(buttons: Buttons, *, full: bool, shareable: bool) -> Block:
+    elements = []
+    if full and buttons.more:
+        elements.append(_button(SHOW_MORE, wording.SHOW_MORE, buttons.more))
+    elements.append(_button(REFRESH, wording.REFRESH, buttons.same))
+    if shareable:
+        elements.append(_button(SHARE, wording.SHARE, buttons.same))
+    elements.append(_button(DISMISS, wording.DISMISS, buttons.same))
+    return _actions(*elements)
+
+
+def _actions(*elements: Block) -> Block:
+    return {"type": "actions", "elements": list(elements)}
+
+
+def _button(action_id: str, text: str, value: str) -> Block:
+    label = _plain(text, _MAX_BUTTON_TEXT)
+    return {"type": "button", "action_id": action_id, "text": label, "value": value}
 
 
 def _context(text: str) -> Block:

@@ -88,35 +88,81 @@ class Delivery:
         `acknowledged` is set by the transport when the ack is on its way: the answer must not
         overtake it.
         """
-        task = self._in_flight.start(work)
-        await asyncio.wait({task}, timeout=self._budget)
+        task = await self.within_budget(work)
         if task.done():
             await acknowledge(task.result())
             return
-        self._in_flight.start(self._send_later(task, acknowledged, response_url))
+        self.start(self._send_when_done(task, acknowledged, response_url, {}))
         await acknowledge(blocks.note(wording.STILL_LOOKING))
 
-    async def _send_later(
-        self, task: asyncio.Task[Message], acknowledged: asyncio.Event, response_url: str
+    def reply(
+        self,
+        work: Coroutine[Any, Any, Message],
+        acknowledged: asyncio.Event,
+        response_url: str,
+        place: Message,
     ) -> None:
-        reference = new_reference()
+        """Sends what `work` gives to the response_url, after an ack that said nothing.
+
+        `place` is added to the message: whether it replaces another, and in which thread. If it
+        takes longer than the budget, the person is told meanwhile.
+        """
+
+        async def replying() -> None:
+            task = await self.within_budget(work)
+            await acknowledged.wait()
+            if not task.done():
+                await self.post(response_url, blocks.note(wording.STILL_LOOKING) | place)
+            await self._send_when_done(task, acknowledged, response_url, place)
+
+        self.start(replying())
+
+    def send(self, message: Message, acknowledged: asyncio.Event, response_url: str) -> None:
+        """Sends a message that is ready to the response_url, after the ack."""
+
+        async def sending() -> None:
+            await acknowledged.wait()
+            await self.post(response_url, message)
+
+        self.start(sending())
+
+    def start(self, work: Coroutine[Any, Any, None]) -> None:
+        """Runs `work`; the process does not end before it."""
+        self._in_flight.start(work)
+
+    async def within_budget(self, work: Coroutine[Any, Any, _T]) -> asyncio.Task[_T]:
+        """Starts `work` and waits for it as long as an ack may; it is done or goes on."""
+        task = self._in_flight.start(work)
+        await asyncio.wait({task}, timeout=self._budget)
+        return task
+
+    async def _send_when_done(
+        self,
+        task: asyncio.Task[Message],
+        acknowledged: asyncio.Event,
+        response_url: str,
+        place: Message,
+    ) -> None:
         try:
             message = await task
             await acknowledged.wait()
-            await self._send(response_url, message, reference)
+            await self.post(response_url, message | place)
         except asyncio.CancelledError:
             # The process ends before the answer came. Nobody should wait for it.
             with suppress(TimeoutError):
                 async with asyncio.timeout(_LAST_WORDS):
-                    await self._send(response_url, blocks.note(wording.RESTARTING), reference)
+                    await self.post(response_url, blocks.note(wording.RESTARTING) | place)
             raise
 
-    async def _send(self, response_url: str, message: Message, reference: str) -> None:
-        """Posts to the response_url. A failure can't be told to the person: it is logged."""
+    async def post(self, response_url: str, message: Message, attempts: int = _ATTEMPTS) -> bool:
+        """Posts to the response_url, and says whether it took the message.
+
+        A failure can't be told to the person: it is logged, with a reference.
+        """
         try:
             async for attempt in stamina.retry_context(
                 on=_worth_another_try,
-                attempts=_ATTEMPTS,
+                attempts=attempts,
                 timeout=None,
                 wait_initial=_FIRST_WAIT,
                 wait_max=_LONGEST_WAIT,
@@ -125,7 +171,10 @@ class Delivery:
                 with attempt:
                     await self._post(response_url, message)
         except _NotDelivered as error:
+            reference = new_reference()
             _log.error("answer not delivered", reference=reference, reason=str(error))
+            return False
+        return True
 
     async def _post(self, response_url: str, message: Message) -> None:
         try:

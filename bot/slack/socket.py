@@ -23,6 +23,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 from bot.errors import SettingsError
 from bot.slack.app import BadBody, dispatch
 from bot.slack.delivery import InFlight
+from bot.slack.web_api import error_code
 
 _log = structlog.get_logger()
 
@@ -104,7 +105,7 @@ class SocketMode:
             answer = await self._client.apps_connections_open(app_token=self._app_token)
             socket = await self._http.ws_connect(str(answer["url"]), heartbeat=_PING_SECONDS)
         except SlackApiError as error:
-            reason = str(error.response.get("error", ""))
+            reason = error_code(error)
             if reason in _TOKEN_ERRORS:
                 raise SettingsError([f"SLACK_APP_TOKEN: Slack says {reason}"]) from None
             _log.warning("connecting failed", exc_info=error)

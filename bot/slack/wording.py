@@ -27,6 +27,13 @@ from bot.errors import (
 from bot.parsing import Limits, Problem, Refused
 
 WATCH_REPLAY: Final = "Watch replay"
+SHOW_MORE: Final = "Show more"
+REFRESH: Final = "Refresh"
+SHARE: Final = "Share…"
+DISMISS: Final = "Dismiss"
+SHARE_NAMED: Final = "Share with the name"
+SHARE_UNNAMED: Final = "Share without the name"
+SHARE_CANCEL: Final = "Don't share"
 LATEST: Final = "Latest"
 UNKNOWN_TIME: Final = "time unknown"
 UNUSABLE_LINK: Final = "its link doesn't lead to Fullstory, so it isn't shown"
@@ -34,6 +41,35 @@ LONG_LINK: Final = "its link is too long for Slack"
 STILL_LOOKING: Final = "Still looking. The sessions will appear here in a moment."
 RESTARTING: Final = "I was restarted before I could finish. Please ask once more."
 ONLY_YOU: Final = "Only you can see this. Links open for people who are signed in to Fullstory."
+AT_MOMENT: Final = "In progress then"
+NOT_AT_MOMENT: Final = "No session was in progress at that time; these are the latest."
+A_CUSTOMER: Final = "a customer"
+CHOOSE: Final = "Several people are in this message. Whose sessions would you like to see?"
+NOT_YOURS: Final = "This answer belongs to somebody else. Please ask for yourself."
+TOO_OLD: Final = "This answer is more than 30 minutes old. Please ask once more."
+ALREADY_SHARED: Final = "You have shared this already."
+SHARED: Final = "Shared."
+MAYBE_SHARED: Final = (
+    "Slack didn't say whether it took the message. Please look before you share again."
+)
+NOBODY_IN_MESSAGE: Final = (
+    "I found no e-mail address and no uid in that message. Whose sessions would you like to see?"
+)
+LOOKING: Final = "Looking … The sessions will appear here. You can close this window any time."
+MOMENT_TO_COME: Final = "That time is still to come."
+FORM_TITLE: Final = "Find sessions"
+FORM_SUBMIT: Final = "Find"
+FORM_CLOSE: Final = "Close"
+FORM_PERSON: Final = "E-mail or uid"
+FORM_LIMIT: Final = "How many"
+FORM_MOMENT: Final = "When did it happen?"
+FORM_MOMENT_HINT: Final = "The session that was in progress then comes first."
+NEW_SEARCH: Final = "New search"
+EVERYONE: Final = (
+    "Everyone in this conversation can see this. Links open for people who are signed in to "
+    "Fullstory."
+)
+TIME_EXAMPLE: Final = 'jane@example.com at:"yesterday 5pm"'
 TRY: Final = "Try"
 UNKNOWN_COMMAND: Final = "I don't know that command. An administrator may have to update this app."
 
@@ -54,6 +90,51 @@ def heading(person: str, count: int, limit: int) -> str:
     if count == 1:
         return f"{'Latest session' if limit == 1 else '1 session'} of {person}"
     return f"{'Latest ' if count == limit else ''}{count} sessions of {person}"
+
+
+def share_question(channel: str, person: str) -> str:
+    """Before anything is shared: who will see it, and what of it."""
+    return (
+        f"Everyone in {channel or 'this conversation'} will see these sessions, and that you "
+        f"shared them. You can share them with the name ({person}) or without it. The links work "
+        "for people who are signed in to Fullstory."
+    )
+
+
+def shared_by(user: str) -> str:
+    """Under what was shared; `user` is Slack's markup for the person."""
+    return f"Shared by {user}. {EVERYONE}"
+
+
+def started_before(started: datetime, moment: datetime, reference: str) -> str:
+    """How long before a moment a session started; `reference` is what the moment is called."""
+    passed = moment - started
+    if passed < timedelta(minutes=1):
+        return f"Started less than a minute before {reference}"
+    minutes = passed // timedelta(minutes=1)
+    hours, rest = divmod(minutes, 60)
+    parts = [_count(hours, "hour")] if hours else []
+    parts += [_count(rest, "minute")] if rest else []
+    return f"Started {' and '.join(parts)} before {reference}"
+
+
+THIS_MESSAGE: Final = "this message"
+
+
+def lacking(lack: str) -> str:
+    """What a Slack profile could not give; `lack` is the name of a `bot.slack.profiles.Lack`."""
+    email = "Please give the e-mail or uid."
+    return {
+        "BOT": f"That is a bot; it has no sessions. {email}",
+        "EMAIL": f"There is no e-mail address in that profile. {email}",
+        "SCOPE": (
+            "I'm not allowed to read Slack profiles. An administrator can add the scopes "
+            "users:read and users:read.email and reinstall this app. Until then, please give the "
+            "e-mail or uid, and times with their zone, like at:2026-11-22T14:05Z."
+        ),
+        "SLACK": f"Slack doesn't show me profiles just now. Please try again in a minute. {email}",
+        "STRANGER": f"That person isn't in this workspace, so I can't see their address. {email}",
+    }[lack]
 
 
 def left_out(count: int) -> str:
@@ -81,8 +162,12 @@ def ago(then: datetime, now: datetime) -> str:
         (timedelta(minutes=1), "minute"),
     ):
         if count := passed // unit:
-            return f"{count} {name}{'s' if count > 1 else ''} ago"
+            return f"{_count(count, name)} ago"
     raise AssertionError("a minute or more is at least one of these")  # pragma: no cover
+
+
+def _count(count: int, name: str) -> str:
+    return f"{count} {name}{'s' if count > 1 else ''}"
 
 
 def help_lines(command: str, limits: Limits) -> tuple[str, list[tuple[str, str]], str]:
@@ -96,6 +181,8 @@ def help_lines(command: str, limits: Limits) -> tuple[str, list[tuple[str, str]]
             (f"{command} uid:jane@example.com", "a uid that looks like an address"),
             (f'{command} "a uid with spaces"', "with quotes around it"),
             (f"{command} jane@example.com uid:user-42", "both, in one list"),
+            (f"{command} @jane", "a colleague, by the e-mail of their Slack profile"),
+            (f"{command} jane@example.com at:14:05", "the session at a time first"),
         ],
         ONLY_YOU,
     )
@@ -125,13 +212,16 @@ def refusal(refused: Refused, limits: Limits) -> str:  # noqa: C901 - one flat l
         case Problem.LIMIT_ZERO:
             return f"That would be no sessions at all. {range_}"
         case Problem.MENTION:
-            return (
-                "I can't look up Slack members yet. Please give the e-mail or uid of the customer."
-            )
+            return "I can't tell which colleague that is. Please pick the name from Slack's list."
         case Problem.NOBODY:
             return "Whose sessions? Please give an e-mail or a uid."
         case Problem.TEXT_TOO_LONG:
             return "That is more text than I can read. An e-mail or a uid is enough."
+        case Problem.TIME_UNCLEAR:
+            return (
+                "I'm not sure which time that is. Please write it like at:14:05, "
+                'at:"yesterday 5pm" or at:"2026-11-22 14:05".'
+            )
         case Problem.TWO_ADDRESSES:
             return "I look up one person at a time. Please give one e-mail address."
         case Problem.TWO_LIMITS:

@@ -16,9 +16,12 @@ MODULES = {
 PURE = {
     "bot.errors",
     "bot.sessions",
+    "bot.messages",
+    "bot.moments",
     "bot.parsing",
     "bot.fullstory.protocol",
     "bot.slack.blocks",
+    "bot.slack.memory",
     "bot.slack.wording",
 }
 IMPURE = {"aiohttp", "slack_bolt", "slack_sdk", "asyncio", "os", "socket", "structlog", "stamina"}
@@ -31,6 +34,7 @@ LAYERS = [
     {"bot.finder"},
     {"bot.fullstory.client", "bot.settings", "bot.connections", "bot.logs", "bot.metrics"},
     {"bot.fullstory.protocol"},
+    {"bot.messages", "bot.moments"},
     {"bot.parsing"},
     {"bot.sessions", "bot.errors"},
 ]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,8 @@ from bot.finder import Finder
 from bot.sandbox.fullstory import FullstorySandbox
 from bot.sandbox.slack import SlackSandbox
 from bot.service import fullstory_client
-from bot.slack.app import SCOPES, Listener, build_app, dispatch, listeners
+from bot.slack import blocks
+from bot.slack.app import SCOPES, Listener, listeners
 from bot.slack.delivery import Delivery, InFlight
 
 ROOT = Path(__file__).parents[2]
@@ -38,7 +38,7 @@ async def all_listeners(
     settings = settings_for(slack, fullstory)
     async with open_session() as http:
         finder = Finder(fullstory_client(settings, http))
-        yield listeners(finder, Delivery(http, InFlight(), 1.0), settings.limits)
+        yield listeners(settings, http, finder, Delivery(http, InFlight(), 1.0))
 
 
 def test_commands(manifest: dict[str, Any], all_listeners: tuple[Listener, ...]) -> None:
@@ -47,36 +47,44 @@ def test_commands(manifest: dict[str, Any], all_listeners: tuple[Listener, ...])
     assert declared == [one.name for one in all_listeners if one.kind == "command"]
 
 
-def test_interactivity(manifest: dict[str, Any], all_listeners: tuple[Listener, ...]) -> None:
-    """Slack sends the press of a button only where interactivity is on."""
-    wanted = any(one.kind == "action" for one in all_listeners)
-    assert manifest["settings"]["interactivity"]["is_enabled"] == wanted
+def test_shortcuts(manifest: dict[str, Any], all_listeners: tuple[Listener, ...]) -> None:
+    """Each shortcut has a listener, and the reverse."""
+    declared = {shortcut["callback_id"] for shortcut in manifest["features"]["shortcuts"]}
+    assert declared == {one.name for one in all_listeners if one.kind == "shortcut"}
+    assert len(manifest["features"]["shortcuts"]) == len(declared)
+
+
+def test_interactivity(manifest: dict[str, Any]) -> None:
+    """Shortcuts, buttons and forms come only where it is on."""
+    assert manifest["settings"]["interactivity"]["is_enabled"]
 
 
 def test_nothing_else_is_declared(manifest: dict[str, Any]) -> None:
     """A new kind of feature in the manifest comes with its own test here."""
-    assert set(manifest["features"]) == {"bot_user", "slash_commands"}
+    assert set(manifest["features"]) == {"bot_user", "slash_commands", "shortcuts"}
     assert "event_subscriptions" not in manifest["settings"]
     assert "functions" not in manifest
 
 
-async def test_each_listener_answers(
-    all_listeners: tuple[Listener, ...], slack: SlackSandbox, fullstory: FullstorySandbox
-) -> None:
-    """Registered under its name, it is found by what Slack sends."""
-    bodies: dict[str, dict[str, Any]] = {
-        "command": {"text": "help"},
-        "action": {"type": "block_actions", "user": {"id": "U1"}},
+def test_every_button_and_form_has_a_listener(all_listeners: tuple[Listener, ...]) -> None:
+    """What our blocks can send is listened to, and the reverse."""
+    names = {
+        getattr(one.name, "pattern", one.name)
+        for one in all_listeners
+        if one.kind in ("action", "view")
     }
-    async with open_session() as http:
-        app = build_app(settings_for(slack, fullstory), http, all_listeners)
-        for one in all_listeners:
-            body = bodies[one.kind]
-            if one.kind == "command":
-                body = body | {"command": one.name}
-            else:
-                body = body | {"actions": [{"action_id": one.name, "block_id": "b"}]}
-            assert (await dispatch(app, body, asyncio.Event())).status == 200
+    assert names == {
+        blocks.FORM,
+        blocks.NEW_SEARCH,
+        blocks.WATCH_REPLAY,
+        blocks.SHOW_MORE,
+        blocks.REFRESH,
+        blocks.SHARE,
+        blocks.SHARE_NAMED,
+        blocks.SHARE_UNNAMED,
+        blocks.DISMISS,
+        f"{blocks.CHOOSE}:\\d",
+    }
 
 
 def test_scopes(manifest: dict[str, Any]) -> None:
@@ -99,3 +107,6 @@ def test_lengths(manifest: dict[str, Any]) -> None:
         assert len(command["command"]) <= 32
         assert len(command["description"]) <= 2000
         assert len(command["usage_hint"]) <= 1000
+    for shortcut in manifest["features"]["shortcuts"]:
+        assert len(shortcut["name"]) <= 24
+        assert len(shortcut["description"]) <= 150

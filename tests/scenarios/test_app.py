@@ -42,7 +42,7 @@ async def app(
     async with open_session() as http:
         finder = BrokenFinder(fullstory_client(settings, http))
         delivery = Delivery(http, InFlight(), budget=1.0)
-        yield build_app(settings, http, listeners(finder, delivery, settings.limits))
+        yield build_app(settings, http, listeners(settings, http, finder, delivery))
 
 
 async def test_a_crash_is_apologised_for(app: AsyncApp, logged: Logged) -> None:

@@ -90,7 +90,7 @@ async def test_as_slack_writes_it(slack: SlackSandbox) -> None:
         ("help", "I find a customer's latest Fullstory sessions"),
         ("jane@example.com 0", "no sessions at all"),
         ("jane@", "complete e-mail address"),
-        ("<@U1|jane>", "can't look up Slack members yet"),
+        ("@jane", "can't tell which colleague"),
     ],
 )
 async def test_help_and_refusals(
@@ -128,6 +128,7 @@ async def test_a_command_that_is_not_ours(slack: SlackSandbox, logged: Logged) -
 
 async def test_the_button_that_opens_a_replay(slack: SlackSandbox) -> None:
     """Slack tells of the press; unacknowledged, it would show a warning."""
+    await slack.command("/fsessions omar@example.com")
     exchange = await slack.press("watch_replay")
     assert exchange.status == 200
     assert exchange.ack is None

@@ -59,11 +59,12 @@ async def test_a_lost_connection_is_made_anew(bot: Service, slack: SlackSandbox)
     assert await answers(slack)
 
 
+@pytest.mark.parametrize("trouble", ["internal_error", ""])
 async def test_slack_in_trouble_at_the_start(
-    slack: SlackSandbox, fullstory: FullstorySandbox
+    slack: SlackSandbox, fullstory: FullstorySandbox, trouble: str
 ) -> None:
-    """The bot starts, isn't ready, tries again, and is."""
-    slack.api_errors["apps.connections.open"] = "internal_error"
+    """The bot starts, isn't ready, tries again, and is; also where Slack answers with a page."""
+    slack.api_errors["apps.connections.open"] = trouble
     async with running(settings_for(slack, fullstory, slack_app_token=slack.app_token)) as started:
         await until(lambda: len(slack.api_calls) > 1)
         assert started.state() == "starting"

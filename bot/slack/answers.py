@@ -1,0 +1,97 @@
+"""From what was asked to the message that answers it, whatever happens. Every door uses this."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import structlog
+
+from bot.errors import FullstoryError
+from bot.finder import Finder
+from bot.logs import new_reference
+from bot.moments import UnclearTime, names_its_zone, parse_moment
+from bot.parsing import Limits, Problem, Refused, Unresolved
+from bot.sessions import Moment, Query, SessionList
+from bot.slack import blocks, memory, wording
+from bot.slack.blocks import Message
+from bot.slack.profiles import ProfileError, Profiles
+
+_log = structlog.get_logger()
+
+
+class Answers:
+    """Looks up, and draws what was found or what went wrong. `secret` seals the buttons."""
+
+    def __init__(self, finder: Finder, profiles: Profiles, limits: Limits, secret: str) -> None:
+        self._finder = finder
+        self._profiles = profiles
+        self.limits = limits
+        self._secret = secret
+
+    async def to(self, query: Query, asker: str = "") -> Message:
+        """The sessions; with buttons, if there is an `asker` who may press them."""
+        buttons = self._buttons(query, asker) if asker else None
+        return await self._drawn(query, lambda found, now: blocks.answer(found, now, buttons))
+
+    async def shared(self, query: Query, asker: str, *, named: bool) -> Message:
+        """The sessions for a whole conversation; where there are none, a message to `asker`."""
+
+        def draw(found: SessionList, now: datetime) -> Message:
+            if not found.sessions:
+                return blocks.answer(found, now, self._buttons(query, asker))
+            return blocks.shared(found, now, asker, named=named)
+
+        return await self._drawn(query, draw)
+
+    async def resolved(self, asked: Unresolved, asker: str, team: str, command: str) -> Message:
+        """As `to`, after a look at Slack profiles: a colleague's e-mail, the asker's time zone."""
+        try:
+            email = await self._profiles.email(asked.mention, team) if asked.mention else None
+            moment = await self._moment(asked.at, asker) if asked.at else None
+        except ProfileError as error:
+            return blocks.note(wording.lacking(error.lack.name))
+        except UnclearTime:
+            refused = Refused(Problem.TIME_UNCLEAR, asked.at, wording.TIME_EXAMPLE)
+            return blocks.refusal(refused, command, self.limits)
+        except Exception as error:  # noqa: BLE001 - nobody is left without a word
+            return _apology(error)
+        return await self.to(asked.resolved(email, moment), asker)
+
+    def recalled(self, value: str, presser: str) -> Query:
+        """What a button was made for. Raises `NotYours`."""
+        return memory.recall(value, presser, self._secret)
+
+    def remembered(self, query: Query, asker: str) -> str:
+        """The value of a button that `asker` may press."""
+        return memory.remember(query, asker, self._secret)
+
+    async def _drawn(
+        self, query: Query, draw: Callable[[SessionList, datetime], Message]
+    ) -> Message:
+        try:
+            return draw(await self._finder.find(query), datetime.now(UTC))
+        except FullstoryError as error:
+            reference = new_reference()
+            _log.warning("lookup failed", reference=reference, exc_info=error)
+            return blocks.failure(error, reference)
+        except Exception as error:  # noqa: BLE001 - nobody is left without a word
+            return _apology(error)
+
+    async def _moment(self, text: str, asker: str) -> Moment:
+        zone = UTC if names_its_zone(text) else await self._profiles.zone(asker)
+        return Moment(parse_moment(text, zone, datetime.now(UTC)), of_message=False)
+
+    def _buttons(self, query: Query, asker: str) -> blocks.Buttons:
+        more = min(query.limit + blocks.MORE, self.limits.highest)
+        return blocks.Buttons(
+            same=self.remembered(query, asker),
+            more=self.remembered(replace(query, limit=more), asker) if more > query.limit else "",
+        )
+
+
+def _apology(error: Exception) -> Message:
+    reference = new_reference()
+    _log.error("lookup crashed", reference=reference, exc_info=error)
+    return blocks.note(wording.our_fault(reference))

@@ -1,0 +1,143 @@
+"""The buttons of an answer: more, again, share, away; and of the choice between people.
+
+A press comes with a response_url of its own, which can replace the message that was pressed.
+https://docs.slack.dev/interactivity/handling-user-interaction
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import Any, Final
+
+from slack_bolt.context.ack.async_ack import AsyncAck
+from slack_bolt.context.async_context import AsyncBoltContext
+
+from bot.sessions import Query
+from bot.slack import blocks, wording
+from bot.slack.answers import Answers
+from bot.slack.delivery import Delivery
+from bot.slack.memory import NotYours
+
+MAX_AGE: Final = 30 * 60.0
+"""Seconds. Slack itself forgets what belongs to a message after half an hour."""
+
+REPLACE: Final = {"replace_original": True}
+BESIDE: Final = {"replace_original": False}
+
+
+class Buttons:
+    """Answers presses; each method is a listener."""
+
+    def __init__(self, answers: Answers, delivery: Delivery) -> None:
+        self._answers = answers
+        self._delivery = delivery
+        self._shared: dict[tuple[str, str], float] = {}
+
+    async def look_again(
+        self, ack: AsyncAck, body: dict[str, Any], context: AsyncBoltContext
+    ) -> None:
+        """*Refresh*, *Show more*, a choice, "don't share": the message becomes the answer."""
+        await ack()
+        if query := self._query(body, context["acknowledged"]):
+            work = self._answers.to(query, str(body["user"]["id"]))
+            self._delivery.reply(work, context["acknowledged"], body["response_url"], REPLACE)
+
+    async def ask_to_share(
+        self, ack: AsyncAck, body: dict[str, Any], context: AsyncBoltContext
+    ) -> None:
+        """*Share…*: asks first, in the place of the answer."""
+        await ack()
+        if query := self._query(body, context["acknowledged"]):
+            channel = str(body.get("channel", {}).get("id", ""))
+            named = channel if channel.startswith("C") else ""  # direct messages have no name
+            question = blocks.share_question(query.person, named, body["actions"][0]["value"])
+            self._say(question | REPLACE, body, context["acknowledged"])
+
+    async def share_named(
+        self, ack: AsyncAck, body: dict[str, Any], context: AsyncBoltContext
+    ) -> None:
+        """Posts the sessions to the conversation, with the person's name."""
+        await ack()
+        self._start_sharing(body, context["acknowledged"], named=True)
+
+    async def share_unnamed(
+        self, ack: AsyncAck, body: dict[str, Any], context: AsyncBoltContext
+    ) -> None:
+        """The same without the name."""
+        await ack()
+        self._start_sharing(body, context["acknowledged"], named=False)
+
+    async def dismiss(self, ack: AsyncAck, body: dict[str, Any], context: AsyncBoltContext) -> None:
+        """The message goes away, however old it is."""
+        await ack()
+        self._say({"delete_original": True}, body, context["acknowledged"])
+
+    # -- Behind the listeners ---------------------------------------------------------------------
+
+    def _query(self, body: dict[str, Any], acknowledged: asyncio.Event) -> Query | None:
+        """What the button was made for; if it can't be used any more, the person is told so."""
+        try:
+            query = self._answers.recalled(body["actions"][0]["value"], str(body["user"]["id"]))
+        except NotYours:
+            self._say(blocks.note(wording.NOT_YOURS) | BESIDE, body, acknowledged)
+            return None
+        if time.time() - _written(body) > MAX_AGE:
+            self._say(blocks.note(wording.TOO_OLD) | REPLACE, body, acknowledged)
+            return None
+        return query
+
+    def _say(
+        self, message: dict[str, Any], body: dict[str, Any], acknowledged: asyncio.Event
+    ) -> None:
+        self._delivery.send(message, acknowledged, body["response_url"])
+
+    def _start_sharing(
+        self, body: dict[str, Any], acknowledged: asyncio.Event, *, named: bool
+    ) -> None:
+        query = self._query(body, acknowledged)
+        if not query:
+            return
+        if not self._first_time(body):
+            self._say(blocks.note(wording.ALREADY_SHARED) | REPLACE, body, acknowledged)
+            return
+        self._delivery.start(self._share(query, body, acknowledged, named=named))
+
+    async def _share(
+        self, query: Query, body: dict[str, Any], acknowledged: asyncio.Event, *, named: bool
+    ) -> None:
+        message = await self._answers.shared(query, str(body["user"]["id"]), named=named)
+        await acknowledged.wait()
+        if message["response_type"] != "in_channel":
+            self._forget(body)
+            await self._delivery.post(body["response_url"], message | REPLACE)
+            return
+        thread = body.get("container", {}).get("thread_ts")
+        place = {"thread_ts": thread} if thread else {}
+        posted = await self._delivery.post(
+            body["response_url"], message | BESIDE | place, attempts=1
+        )
+        said = wording.SHARED if posted else wording.MAYBE_SHARED
+        await self._delivery.post(body["response_url"], blocks.note(said) | REPLACE)
+
+    def _first_time(self, body: dict[str, Any]) -> bool:
+        """Whether this message was not shared before; two presses can come at once."""
+        now = time.monotonic()
+        for key in [key for key, at in self._shared.items() if now - at > MAX_AGE]:
+            del self._shared[key]
+        return self._shared.setdefault(_key(body), now) == now
+
+    def _forget(self, body: dict[str, Any]) -> None:
+        self._shared.pop(_key(body), None)
+
+
+def _key(body: dict[str, Any]) -> tuple[str, str]:
+    return str(body["user"]["id"]), str(body.get("container", {}).get("message_ts"))
+
+
+def _written(body: dict[str, Any]) -> float:
+    """When the pressed message was written, in seconds since 1970."""
+    try:
+        return float(body["container"]["message_ts"])
+    except (KeyError, TypeError, ValueError):
+        return time.time()

@@ -1,0 +1,119 @@
+"""The form: whose sessions, how many, when; and the results, in the same window.
+
+https://docs.slack.dev/surfaces/modals
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Coroutine
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import aiohttp
+import structlog
+from slack_bolt.context.ack.async_ack import AsyncAck
+from slack_bolt.context.async_context import AsyncBoltContext
+from slack_sdk.errors import SlackApiError
+from slack_sdk.web.async_client import AsyncWebClient
+
+from bot.parsing import Problem, Refused, Unresolved, parse_person
+from bot.sessions import Moment, Query
+from bot.slack import blocks, wording
+from bot.slack.answers import Answers
+from bot.slack.blocks import Message
+from bot.slack.delivery import Delivery
+from bot.slack.web_api import error_code
+
+_log = structlog.get_logger()
+
+# What Slack says where the person has closed the window, or opened another.
+_GONE: Final = frozenset({"not_found", "view_not_found", "hash_conflict"})
+
+
+class Form:
+    """Opens the form and answers it, in the window it stands in."""
+
+    def __init__(self, answers: Answers, delivery: Delivery, client: AsyncWebClient) -> None:
+        self._answers = answers
+        self._delivery = delivery
+        self._client = client
+
+    def open(self, trigger_id: str, reason: str = "", moment: datetime | None = None) -> None:
+        """Opens the form at once: a trigger lives for three seconds. `reason` stands above it."""
+        view = blocks.form(self._answers.limits, reason, moment)
+        self._delivery.start(self._call("views.open", trigger_id=trigger_id, view=view))
+
+    async def new_search(self, ack: AsyncAck, body: dict[str, Any]) -> None:
+        """The listener of *New search*: results become the empty form again."""
+        await ack()
+        view = blocks.form(self._answers.limits)
+        self._delivery.start(self._call("views.update", view_id=body["view"]["id"], view=view))
+
+    async def submit(self, ack: AsyncAck, body: dict[str, Any], context: AsyncBoltContext) -> None:
+        """The listener of *Find*: errors beside their fields, or the results."""
+        values = body["view"]["state"]["values"]
+        person = str(_value(values, blocks.PERSON_FIELD, "value") or "")
+        limit = "".join(str(_value(values, blocks.LIMIT_FIELD, "value") or "").split())
+        seconds = _value(values, blocks.MOMENT_FIELD, "selected_date_time")
+        moment = None
+        if seconds:
+            moment = Moment(datetime.fromtimestamp(int(seconds), UTC), of_message=False)
+        if moment and moment.time > datetime.now(UTC):
+            errors = {blocks.MOMENT_FIELD: wording.MOMENT_TO_COME}
+            await ack(response_action="errors", errors=errors)
+            return
+        asker, team = str(body["user"]["id"]), str((body.get("team") or {}).get("id", ""))
+        match parse_person(person, limit or None, self._answers.limits):
+            case Query() as query:
+                work = self._answers.to(replace(query, moment=moment))
+            case Unresolved() as unresolved:
+                work = self._answers.resolved(unresolved, asker, team, "")
+            case Refused(problem) as refused:
+                field = blocks.LIMIT_FIELD if "LIMIT" in problem.name else blocks.PERSON_FIELD
+                sentence = wording.refusal(refused, self._answers.limits)
+                await ack(response_action="errors", errors={field: sentence})
+                return
+            case _:
+                nobody = wording.refusal(Refused(Problem.NOBODY, "", ""), self._answers.limits)
+                await ack(response_action="errors", errors={blocks.PERSON_FIELD: nobody})
+                return
+        await self._show(work, ack, context["acknowledged"], body["view"]["id"])
+
+    async def _show(
+        self,
+        work: Coroutine[Any, Any, Message],
+        ack: AsyncAck,
+        acknowledged: asyncio.Event,
+        view_id: str,
+    ) -> None:
+        task = await self._delivery.within_budget(work)
+        if task.done():
+            await ack(response_action="update", view=blocks.results(task.result()))
+            return
+        await ack(response_action="update", view=blocks.results(blocks.note(wording.LOOKING)))
+
+        async def fill_in() -> None:
+            message = await task
+            await acknowledged.wait()
+            await self._call("views.update", view_id=view_id, view=blocks.results(message))
+
+        self._delivery.start(fill_in())
+
+    async def _call(self, method: str, **arguments: Any) -> None:  # noqa: ANN401
+        """Calls the Web API. Nobody can be told of a failure: it is logged."""
+        arguments["view"] = json.dumps(arguments["view"], ensure_ascii=False)
+        try:
+            await self._client.api_call(method, data=arguments)
+        except SlackApiError as error:
+            reason = error_code(error)
+            if reason not in _GONE:
+                _log.error("view not shown", method=method, reason=reason)
+        except (aiohttp.ClientError, OSError) as error:
+            _log.error("view not shown", method=method, exc_info=error)
+
+
+def _value(values: dict[str, Any], field: str, name: str) -> Any:  # noqa: ANN401
+    return values.get(field, {}).get(field, {}).get(name)

@@ -1,0 +1,67 @@
+"""The shortcuts: *Find sessions* on a message, and from anywhere.
+
+https://docs.slack.dev/interactivity/implementing-shortcuts
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from slack_bolt.context.ack.async_ack import AsyncAck
+from slack_bolt.context.async_context import AsyncBoltContext
+
+from bot.messages import identities
+from bot.sessions import Moment, Query
+from bot.slack import blocks, wording
+from bot.slack.answers import Answers
+from bot.slack.delivery import Delivery
+from bot.slack.modal import Form
+
+
+class Shortcuts:
+    """Answers both; each method is a listener."""
+
+    def __init__(self, answers: Answers, delivery: Delivery, form: Form) -> None:
+        self._answers = answers
+        self._delivery = delivery
+        self._form = form
+
+    async def anywhere(self, ack: AsyncAck, body: dict[str, Any]) -> None:
+        """Opens the form."""
+        await ack()
+        self._form.open(body["trigger_id"])
+
+    async def on_message(
+        self, ack: AsyncAck, body: dict[str, Any], context: AsyncBoltContext
+    ) -> None:
+        """One person in the message: their sessions. Several: a choice. Nobody: the form."""
+        await ack()
+        message, asker = body["message"], str(body["user"]["id"])
+        written = _time(message.get("ts"))
+        moment = Moment(written, of_message=True) if written else None
+        limit = self._answers.limits.default
+        queries = [
+            (one.shown, Query(one.email, one.uid, limit, moment)) for one in identities(message)
+        ]
+        # In a thread the answer belongs beside the message, not into the channel.
+        thread = message.get("thread_ts")
+        place = {"replace_original": False} | ({"thread_ts": thread} if thread else {})
+        match queries:
+            case []:
+                self._form.open(body["trigger_id"], wording.NOBODY_IN_MESSAGE, written)
+            case [(_, query)]:
+                work = self._answers.to(query, asker)
+                self._delivery.reply(work, context["acknowledged"], body["response_url"], place)
+            case _:
+                people = [(shown, self._answers.remembered(q, asker)) for shown, q in queries]
+                choice = blocks.choice(people) | place
+                self._delivery.send(choice, context["acknowledged"], body["response_url"])
+
+
+def _time(ts: object) -> datetime | None:
+    """When a message was written, by its `ts`: seconds since 1970 as a decimal text."""
+    try:
+        return datetime.fromtimestamp(float(str(ts)), UTC)
+    except (ValueError, OverflowError, OSError):
+        return None

@@ -1,0 +1,105 @@
+"""Every message and view at its worst case, judged by slack_sdk's own models.
+
+Where a limit changes in Slack, slack_sdk learns it; our idea of it is checked against theirs.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from bot.errors import FullstoryError, RateLimited, Unavailable
+from bot.parsing import Limits, Problem, Refused
+from bot.sandbox.slack import invalid_blocks, invalid_view
+from bot.sessions import MAX_UID_LENGTH, Moment, Query, Session, SessionList
+from bot.slack import blocks, memory, wording
+from bot.slack.profiles import Lack
+
+NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
+LIMITS = Limits(100, 100)
+LONGEST = {
+    "letters": "u" * MAX_UID_LENGTH,
+    "quotes": '"' * MAX_UID_LENGTH,
+    "entities": "&" * MAX_UID_LENGTH,
+    "emoji": "😀" * MAX_UID_LENGTH,
+}
+EMAIL = f"{'j' * 64}@{'example.' * 23}com"
+
+
+@pytest.fixture(params=LONGEST)
+def query(request: pytest.FixtureRequest) -> Query:
+    """The longest e-mail and the longest uid."""
+    moment = Moment(NOW - timedelta(hours=5), of_message=False)
+    return Query(EMAIL, LONGEST[request.param], 100, moment)
+
+
+def found(query: Query, length: int) -> SessionList:
+    """A hundred sessions with links of some length."""
+    start = "https://app.fullstory.com/ui/"
+    sessions = [
+        Session("1", str(n), NOW - timedelta(hours=n), (start + f"{n:03}").ljust(length, "x"))
+        for n in range(100)
+    ]
+    return SessionList.of(query, sessions)
+
+
+def all_messages(query: Query, length: int) -> dict[str, dict[str, Any]]:
+    """One of each kind."""
+    value = memory.remember(query, "U" * 20, "secret")
+    sessions = found(query, length)
+    person = query.person
+    return {
+        "answer": blocks.answer(sessions, NOW, blocks.Buttons(value, value)),
+        "none": blocks.answer(SessionList(query, ()), NOW, blocks.Buttons(value, value)),
+        "shared": blocks.shared(sessions, NOW, "U" * 20, named=True),
+        "shared unnamed": blocks.shared(sessions, NOW, "U" * 20, named=False),
+        "question": blocks.share_question(person, "C" * 20, value),
+        "question in a direct message": blocks.share_question(person, "", value),
+        "choice": blocks.choice([(person, value)] * 30),
+        "help": blocks.help_message("/" + "f" * 31, LIMITS),
+    }
+
+
+@pytest.mark.parametrize("length", [40, 400, 1400, 2800, 3001])
+def test_messages(query: Query, length: int) -> None:
+    """Lookups in all their forms."""
+    for kind, message in all_messages(query, length).items():
+        assert invalid_blocks(message) == "", kind
+        assert len(message["text"]) <= 3000, kind
+
+
+@pytest.mark.parametrize("length", [40, 1400])
+def test_views(query: Query, length: int) -> None:
+    """The form and its results."""
+    value = memory.remember(query, "U", "secret")
+    messages = [*all_messages(query, length).values(), blocks.note(wording.LOOKING)]
+    views = [blocks.form(LIMITS), blocks.form(LIMITS, wording.NOBODY_IN_MESSAGE, NOW)]
+    views += [blocks.results(message) for message in messages]
+    assert [invalid_view(view) for view in views] == [""] * len(views)
+    assert len(value) <= 2000
+
+
+@pytest.mark.parametrize("problem", Problem)
+def test_refusals(problem: Problem) -> None:
+    """With the longest text that can be shown."""
+    refused = Refused(problem, "&" * 2000, f'uid:"{"&" * MAX_UID_LENGTH}"')
+    assert invalid_blocks(blocks.refusal(refused, "/fsessions", LIMITS)) == ""
+
+
+def test_other_sentences() -> None:
+    """Failures, and what profiles lack."""
+    errors: list[FullstoryError] = [RateLimited(10**9), Unavailable(599)]
+    messages = [blocks.failure(error, "ab12cd34") for error in errors]
+    messages += [blocks.note(wording.lacking(lack.name)) for lack in Lack]
+    assert [invalid_blocks(message) for message in messages] == [""] * len(messages)
+
+
+def test_the_judge_can_say_no() -> None:
+    """What is beyond a limit is found."""
+    section = {"type": "section", "text": {"type": "mrkdwn", "text": "x" * 3001}}
+    assert invalid_blocks({"text": "x", "blocks": [section]})
+    assert invalid_blocks({"text": "x", "blocks": [{"type": "divider"}] * 51})
+    assert invalid_blocks({"text": "", "blocks": []})
+    assert invalid_view(blocks.form(LIMITS) | {"title": {"type": "plain_text", "text": "x" * 25}})

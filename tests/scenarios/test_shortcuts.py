@@ -1,0 +1,360 @@
+"""*Find sessions* on a message and from anywhere, the form, the moment; over both transports."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import time
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from bot.sandbox.fullstory import FullstorySandbox, Scripted
+from bot.sandbox.slack import USER, Exchange, SlackSandbox, invalid_view
+from bot.slack import wording
+from tests.conftest import Logged, StartBot, until
+
+pytestmark = pytest.mark.usefixtures("bot")
+
+JANE = "jane@example.com"
+
+
+def message(text: str, **fields: Any) -> dict[str, Any]:  # noqa: ANN401
+    """A message that somebody wrote just now."""
+    return {"type": "message", "user": "U0OTHER", "text": text, "ts": f"{time.time():.6f}"} | fields
+
+
+def links(holder: dict[str, Any]) -> list[str]:
+    """All addresses in a message's or a view's blocks."""
+    return re.findall(r"https://[^|^>\"]*", json.dumps(holder["blocks"]))
+
+
+async def on_message(slack: SlackSandbox, shown: dict[str, Any]) -> Exchange:
+    """Chooses the shortcut in the menu of a message."""
+    exchange = await slack.message_shortcut("find_sessions_from_message", shown)
+    assert (exchange.status, exchange.ack) == (200, None)
+    return exchange
+
+
+def only_view(slack: SlackSandbox) -> tuple[str, dict[str, Any]]:
+    """The one open window."""
+    ((view_id, view),) = slack.views.items()
+    assert invalid_view(view) == ""
+    return view_id, view
+
+
+async def opened_form(slack: SlackSandbox) -> str:
+    """The form, opened from anywhere; its id."""
+    await slack.shortcut("find_sessions")
+    await until(lambda: bool(slack.views))
+    return only_view(slack)[0]
+
+
+def filled_in(person: str, limit: str | None = None, moment: int | None = None) -> dict[str, Any]:
+    """The states of the form's fields, as Slack sends them."""
+    return {
+        "person": {"type": "plain_text_input", "value": person},
+        "limit": {"type": "plain_text_input", "value": limit},
+        "moment": {"type": "datetimepicker", "selected_date_time": moment},
+    }
+
+
+class TestOnMessage:
+    """The shortcut in a message's menu."""
+
+    async def test_one_person(self, slack: SlackSandbox) -> None:
+        """Their sessions, seen by who asked, with the one in progress first."""
+        written = f"{time.time() - 60 * 60:.6f}"  # jane's second session began 58 minutes ago
+        exchange = await on_message(slack, message(f"Broken! {JANE}", ts=written))
+        answer = await exchange.answer()
+        assert answer["response_type"] == "ephemeral"
+        assert len(links(answer)) == 20
+        assert slack.api_calls in ([], ["apps.connections.open"])
+
+    async def test_the_session_of_the_moment_is_first(self, slack: SlackSandbox) -> None:
+        """Although others are newer; it says how long before the message it started."""
+        written = f"{time.time() - 60 * 60:.6f}"  # jane's sessions began 7, 68 and 151 minutes ago
+        exchange = await on_message(slack, message(JANE, ts=written))
+        first = (await exchange.answer())["blocks"][1]["text"]["text"]
+        assert first.startswith("*In progress then*")
+        assert re.search(r"Started (7|8) minutes before this message", first)
+        assert "1 hour ago" in first
+
+    async def test_no_session_at_that_time(self, slack: SlackSandbox) -> None:
+        """It says so, and shows the latest."""
+        written = f"{time.time() - 90 * 86400:.6f}"
+        exchange = await on_message(slack, message(JANE, ts=written))
+        answer = await exchange.answer()
+        assert wording.NOT_AT_MOMENT in json.dumps(answer)
+        assert len(links(answer)) == 20
+
+    async def test_uid_with_a_label(self, slack: SlackSandbox) -> None:
+        """As support tools write it."""
+        exchange = await on_message(slack, message("*User ID:* user-42"))
+        assert "sessions of user-42" in (await exchange.answer())["text"]
+
+    @pytest.mark.parametrize("channel", ["C0PRIVATE", "D0BETWEEN", "G0GROUP"])
+    async def test_where_the_bot_is_no_member(self, slack: SlackSandbox, channel: str) -> None:
+        """The response_url needs no membership, and no other method is called."""
+        exchange = await slack.message_shortcut(
+            "find_sessions_from_message", message(JANE), channel=channel
+        )
+        assert links(await exchange.answer())
+        assert not [call for call in slack.api_calls if call.startswith("chat.")]
+
+    async def test_in_a_thread(self, slack: SlackSandbox) -> None:
+        """The answer goes where the message is."""
+        exchange = await on_message(slack, message(JANE, thread_ts="1700000000.000100"))
+        assert (await exchange.answer())["thread_ts"] == "1700000000.000100"
+
+    async def test_several_people(self, slack: SlackSandbox, fullstory: FullstorySandbox) -> None:
+        """A choice; a press on one gives that one's sessions in its place, with the moment."""
+        text = f"{JANE}, omar@example.com and uid:12345"
+        exchange = await on_message(slack, message(text))
+        choice = await exchange.answer()
+        labels = [b["text"]["text"] for b in choice["blocks"][1]["elements"]]
+        assert labels == [JANE, "omar@example.com", "uid 12345"]
+        assert fullstory.received == []
+        (shown,) = slack.screen
+        await slack.press("choose_identity:1")
+        await until(lambda: "omar" in shown.message["text"])
+        assert "Started 7 minutes before this message" in json.dumps(shown.message)
+        assert len(slack.screen) == 1
+
+    async def test_ten_people_at_most(self, slack: SlackSandbox) -> None:
+        """However many there are, with names as long as they can be."""
+        people = " ".join(f"{'j' * 60}{n}@{'example.' * 20}com" for n in range(12))
+        exchange = await on_message(slack, message(people))
+        assert len((await exchange.answer())["blocks"][1]["elements"]) == 10
+
+    async def test_nobody(self, slack: SlackSandbox) -> None:
+        """The form, with the reason, and the time of the message filled in."""
+        written = int(time.time()) - 3600
+        await on_message(slack, message("The checkout is broken", ts=f"{written}.000100"))
+        await until(lambda: bool(slack.views))
+        _, view = only_view(slack)
+        assert view["blocks"][0]["text"]["text"] == wording.NOBODY_IN_MESSAGE
+        assert view["blocks"][3]["element"]["initial_date_time"] == written
+
+    @pytest.mark.parametrize("odd", [{}, {"ts": None}, {"text": None, "blocks": "x"}, {"ts": "x"}])
+    async def test_odd_messages(self, slack: SlackSandbox, odd: dict[str, Any]) -> None:
+        """Whatever Slack hands on, the person gets something."""
+        exchange = await on_message(slack, {"text": JANE} | odd)
+        await until(lambda: bool(slack.views or exchange.later))
+
+    async def test_fullstory_fails(self, slack: SlackSandbox, fullstory: FullstorySandbox) -> None:
+        """The reason comes to the response_url."""
+        fullstory.always = Scripted(401)
+        exchange = await on_message(slack, message(JANE))
+        assert "API key" in (await exchange.answer())["text"]
+
+
+class TestForm:
+    """The form and its results."""
+
+    async def test_from_anywhere_to_results(self, slack: SlackSandbox) -> None:
+        """Search, results in the same window, search again; nothing on anybody's screen."""
+        view_id = await opened_form(slack)
+        await slack.submit(view_id, filled_in(JANE, "3"))
+        _, view = only_view(slack)
+        assert len(links(view)) == 3
+        assert "submit" not in view
+        await slack.press_in_view("new_search", view_id)
+        await until(lambda: slack.views[view_id]["callback_id"] == "find_sessions_form")
+        await slack.submit(view_id, filled_in("uid:kim@legacy"))
+        assert len(links(only_view(slack)[1])) == 2
+        assert slack.screen == []
+
+    async def test_moment(self, slack: SlackSandbox) -> None:
+        """The picker's time is the same in every zone."""
+        view_id = await opened_form(slack)
+        moment = int(time.time()) - 3600
+        await slack.submit(view_id, filled_in(JANE, None, moment))
+        first = only_view(slack)[1]["blocks"][1]["text"]["text"]
+        assert first.startswith("*In progress then*")
+        assert f"before <!date^{moment}^" in first
+
+    @pytest.mark.parametrize(
+        ("values", "field", "says"),
+        [
+            (filled_in("jane@"), "person", "complete e-mail address"),
+            (filled_in(""), "person", "Whose sessions?"),
+            (filled_in("help"), "person", "Whose sessions?"),
+            (filled_in(f"{JANE} bob@example.com"), "person", "one person at a time"),
+            (filled_in(JANE, "0"), "limit", "no sessions at all"),
+            (filled_in(JANE, "101"), "limit", "100 sessions at most"),
+            (filled_in(JANE, "a few"), "limit", "How many sessions?"),
+            (filled_in(JANE, None, int(time.time()) + 86400), "moment", "still to come"),
+        ],
+    )
+    async def test_errors_stand_beside_their_field(
+        self,
+        slack: SlackSandbox,
+        fullstory: FullstorySandbox,
+        values: dict[str, Any],
+        field: str,
+        says: str,
+    ) -> None:
+        """The form stays open, and Fullstory isn't asked."""
+        view_id = await opened_form(slack)
+        exchange = await slack.submit(view_id, values)
+        assert exchange.ack is not None
+        assert exchange.ack["response_action"] == "errors"
+        assert list(exchange.ack["errors"]) == [field]
+        assert says in exchange.ack["errors"][field]
+        assert fullstory.received == []
+
+    async def test_failure_is_shown_in_the_window(
+        self, slack: SlackSandbox, fullstory: FullstorySandbox
+    ) -> None:
+        """With the way back to the form."""
+        fullstory.always = Scripted(403)
+        view_id = await opened_form(slack)
+        await slack.submit(view_id, filled_in(JANE))
+        shown = json.dumps(only_view(slack)[1])
+        assert "isn't allowed to list sessions" in shown
+        assert "new_search" in shown
+
+    async def test_a_hundred_sessions(self, slack: SlackSandbox) -> None:
+        """Fit into a view."""
+        view_id = await opened_form(slack)
+        await slack.submit(view_id, filled_in("fan@example.com", "100"))
+        assert len(links(only_view(slack)[1])) == 100
+
+    async def test_an_expired_trigger_is_logged(self, slack: SlackSandbox, logged: Logged) -> None:
+        """There is no way to tell the person; the log says which call it was."""
+        slack.api_errors["views.open"] = "expired_trigger_id"
+        await slack.shortcut("find_sessions")
+        await until(lambda: "view not shown" in str(logged()))
+        assert logged()[-1]["reason"] == "expired_trigger_id"
+
+
+class TestSlow:
+    """A Fullstory that takes its time, or never answers."""
+
+    @pytest.fixture
+    async def bot(self, start_bot: StartBot) -> Any:  # noqa: ANN401 - a generator of the service
+        """A bot that waits a tenth of a second."""
+        async with start_bot(answer_budget_seconds=0.1, fullstory_timeout_seconds=1) as service:
+            yield service
+
+    async def test_results_are_filled_in_when_they_come(
+        self, slack: SlackSandbox, fullstory: FullstorySandbox
+    ) -> None:
+        """The window says that it is looking, then shows them."""
+        view_id = await opened_form(slack)
+        fullstory.script.append(Scripted(200, b"[]", seconds=0.4))
+        await slack.submit(view_id, filled_in(JANE))
+        assert wording.LOOKING in json.dumps(only_view(slack)[1], ensure_ascii=False)
+        await until(lambda: "No sessions of" in json.dumps(slack.views[view_id]))
+
+    async def test_a_window_closed_early(
+        self, slack: SlackSandbox, fullstory: FullstorySandbox, logged: Logged
+    ) -> None:
+        """Nothing is lost, and the log holds nothing odd."""
+        view_id = await opened_form(slack)
+        fullstory.script.append(Scripted(200, b"[]", seconds=0.4))
+        await slack.submit(view_id, filled_in(JANE))
+        slack.close_view(view_id)
+        await until(lambda: "views.update" in slack.api_calls)
+        await asyncio.sleep(0.1)
+        assert {line["level"] for line in logged()} == {"info"}
+
+    async def test_three_seconds_whatever_fullstory_does(
+        self, slack: SlackSandbox, fullstory: FullstorySandbox
+    ) -> None:
+        """Acks, the form and the results' window come in time; so does the reason, at last."""
+        fullstory.always = Scripted(seconds=30)
+        async with asyncio.timeout(3):
+            exchange = await on_message(slack, message(JANE))
+            view_id = await opened_form(slack)
+            submitted = await slack.submit(view_id, filled_in(JANE))
+        assert submitted.status == 200
+        assert (await exchange.answer())["text"] == wording.STILL_LOOKING
+        await until(lambda: len(exchange.later) == 2)
+        assert "took longer" in exchange.later[1]["text"]
+        await until(lambda: "took longer" in json.dumps(slack.views[view_id]))
+
+
+class TestMentions:
+    """`/fsessions @colleague`, and times in the asker's own zone."""
+
+    @pytest.fixture(autouse=True)
+    def people(self, slack: SlackSandbox) -> None:
+        """Some of the workspace, and some who are not."""
+        base = {"team_id": "T0SANDBOX", "profile": {"email": JANE}}
+        slack.users |= {
+            "U1": {"id": "U1", **base},
+            "U2": {"id": "U2", **base, "profile": {}},
+            "U3": {"id": "U3", **base, "is_bot": True},
+            "U4": {"id": "U4", **base, "is_stranger": True},
+            "U5": {"id": "U5", **base, "team_id": "T0OTHER"},
+        }
+
+    async def answer(self, slack: SlackSandbox, typed: str) -> dict[str, Any]:
+        """What the ack shows."""
+        exchange = await slack.command(f"/fsessions {typed}")
+        assert exchange.ack is not None
+        return exchange.ack
+
+    async def test_colleague(self, slack: SlackSandbox) -> None:
+        """By the e-mail of the profile."""
+        shown = await self.answer(slack, "<@U1|jane> 3")
+        assert shown["text"].startswith(f"Latest 3 sessions of {JANE}")
+
+    @pytest.mark.parametrize(
+        ("user", "says"),
+        [
+            ("U2", "no e-mail address in that profile"),
+            ("U3", "That is a bot"),
+            ("USLACKBOT", "isn't in this workspace"),
+            ("U4", "isn't in this workspace"),
+            ("U5", "isn't in this workspace"),
+            ("U9", "isn't in this workspace"),
+        ],
+    )
+    async def test_no_address(
+        self, slack: SlackSandbox, fullstory: FullstorySandbox, user: str, says: str
+    ) -> None:
+        """Each reason in its own sentence."""
+        assert says in (await self.answer(slack, f"<@{user}>"))["text"]
+        assert fullstory.received == []
+
+    @pytest.mark.parametrize("scopes", ["commands", "commands,users:read"])
+    async def test_without_the_scope(self, slack: SlackSandbox, scopes: str) -> None:
+        """Slack refuses, or leaves the address out without a word."""
+        slack.scopes = scopes
+        assert "users:read.email" in (await self.answer(slack, "<@U1>"))["text"]
+
+    @pytest.mark.parametrize("trouble", ["internal_error", ""])
+    async def test_slack_in_trouble(self, slack: SlackSandbox, trouble: str) -> None:
+        """Told, and worth another try."""
+        slack.api_errors["users.info"] = trouble
+        assert "try again in a minute" in (await self.answer(slack, "<@U1>"))["text"]
+
+    async def test_time_in_the_askers_zone(self, slack: SlackSandbox) -> None:
+        """14:05 in Tokyo is not 14:05 in Berlin."""
+        then = datetime.now(UTC) - timedelta(hours=1)
+        slack.users[USER] |= {"tz": "Asia/Tokyo", "tz_offset": 32400}
+        tokyo = then + timedelta(hours=9)
+        shown = await self.answer(slack, f'{JANE} at:"{tokyo:%Y-%m-%d %H:%M}"')
+        first = shown["blocks"][1]["text"]["text"]
+        minute = int(then.replace(second=0, microsecond=0).timestamp())
+        assert f"before <!date^{minute}^" in first
+
+    async def test_time_with_a_zone_needs_no_profile(self, slack: SlackSandbox) -> None:
+        """Not even the scope for it."""
+        slack.scopes = "commands"
+        then = datetime.now(UTC) - timedelta(hours=1)
+        shown = await self.answer(slack, f"{JANE} at:{then:%Y-%m-%dT%H:%MZ}")
+        assert "In progress then" in json.dumps(shown)
+        assert "users.info" not in slack.api_calls
+
+    @pytest.mark.parametrize("when", ["banana", "yesterday", "5/11/2026 14:05", "tomorrow 5pm"])
+    async def test_unclear_times(self, slack: SlackSandbox, when: str) -> None:
+        """Refused with examples."""
+        shown = await self.answer(slack, f'{JANE} at:"{when}"')
+        assert "which time that is" in shown["text"]
+        assert 'at:"yesterday 5pm"' in shown["text"]
