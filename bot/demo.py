@@ -6,21 +6,24 @@ import asyncio
 import os
 import sys
 import threading
+import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any, Final
 
 from pydantic import SecretStr
 from rich.console import Console
+from rich.text import Text
 
 from bot import logs
 from bot.sandbox.fullstory import FullstorySandbox
-from bot.sandbox.people import PEOPLE
+from bot.sandbox.people import MESSAGES, PEOPLE
 from bot.sandbox.slack import Exchange, SlackSandbox
 from bot.sandbox.terminal import draw
 from bot.service import running
 from bot.settings import Settings
-from bot.slack.app import COMMAND
+from bot.slack import blocks
+from bot.slack.app import COMMAND, FIND_SESSIONS, FIND_SESSIONS_FROM_MESSAGE
 
 _FIRST: Final = f"{COMMAND} jane@example.com 3"
 _PROMPT: Final = "\nsam in #support > "
@@ -45,28 +48,19 @@ async def run(once: str | None) -> None:
     logs.configure("ERROR", "console")
     console = Console(highlight=False)
     slack = SlackSandbox()
-
-    def show(exchange: Exchange, message: dict[str, Any]) -> None:
-        late = exchange.status != 0 and once is None
-        if late:
-            console.print("\n")
-        draw(console, message)
-        if late:
-            console.print(_PROMPT, end="")
-
-    slack.on_message = show
     async with _bot(slack):
+        demo = Demo(console, slack, prompting=once is None)
         if once is not None:
-            await _command(console, slack, once)
+            await demo.command(once)
             return
         console.print("This is the real bot. Slack and Fullstory are stand-ins on this machine.")
         console.print("A support person types:", f"[bold]{_FIRST}[/bold]\n")
-        await _command(console, slack, _FIRST)
+        await demo.command(_FIRST)
         console.print(
-            f"\nNow you: [bold]{COMMAND} …[/bold], or [bold]help[/bold] for people to try. "
-            "Ctrl-C ends it."
+            f"\nNow you: [bold]{COMMAND} …[/bold], or [bold]help[/bold] for people and things to "
+            "try. Ctrl-C ends it."
         )
-        await _prompt(console, slack)
+        await demo.prompt()
 
 
 @asynccontextmanager
@@ -82,39 +76,146 @@ async def _bot(slack: SlackSandbox) -> AsyncIterator[None]:
         yield
 
 
-async def _prompt(console: Console, slack: SlackSandbox) -> None:
-    lines = _typed_lines()
-    while True:
-        console.print(_PROMPT, end="")
-        line = await lines.get()
-        if line is None or line.strip().lower() in ("quit", "exit", "bye"):
-            console.print()
+class Demo:
+    """A support person at a terminal instead of Slack's window."""
+
+    def __init__(self, console: Console, slack: SlackSandbox, *, prompting: bool) -> None:
+        self._console = console
+        self._slack = slack
+        self._prompting = prompting
+        self._busy = False
+        slack.on_message = lambda _, message: self._draw(message)
+        slack.on_view = self._draw_view
+        self._view_drawn = asyncio.Event()
+
+    async def prompt(self) -> None:
+        """Does what is typed until the input ends."""
+        lines = _typed_lines()
+        while True:
+            self._console.print(_PROMPT, end="")
+            line = await lines.get()
+            if line is None or line.strip().lower() in ("quit", "exit", "bye"):
+                self._console.print()
+                return
+            if not sys.stdin.isatty():
+                self._console.print(line, markup=False)
+            self._busy = True
+            await self._do(line.strip(), lines)
+            self._busy = False
+
+    async def command(self, line: str) -> None:
+        """Types a slash command."""
+        self._failed(line.split()[0], (await self._slack.command(line)).status)
+
+    async def _do(self, line: str, lines: asyncio.Queue[str | None]) -> None:
+        word, _, rest = line.partition(" ")
+        match word.lower():
+            case "":
+                pass
+            case "help" | "?":
+                self._help()
+            case "messages":
+                self._messages()
+            case "press" if rest:
+                await self._press(rest.strip().lower())
+            case "find" if rest.strip().isdigit():
+                await self._find_from_message(int(rest))
+            case "find" if not rest:
+                await self._find(lines)
+            case _:
+                await self.command(line if line.startswith("/") else f"{COMMAND} {line}")
+
+    def _draw(self, message: dict[str, Any]) -> None:
+        late = self._prompting and not self._busy and self._slack.screen != []
+        if late:
+            self._console.print("\n")
+        draw(self._console, message)
+        if late:
+            self._console.print(_PROMPT, end="")
+
+    def _draw_view(self, view: dict[str, Any]) -> None:
+        self._draw(view)
+        self._view_drawn.set()
+
+    def _failed(self, what: str, status: int) -> None:
+        if status != 200:
+            self._console.print(f"Slack would say: {what} failed (status {status}).", markup=False)
+
+    def _messages(self) -> None:
+        for number, (text, minutes) in enumerate(MESSAGES, 1):
+            shown = text.replace("\n", "  ")
+            line = f"  {number}. ({minutes} minutes ago) {shown}"
+            self._console.print(line, markup=False, soft_wrap=True)
+        self._console.print("\nThe shortcut on the first one: [bold]find 1[/bold]")
+
+    async def _find_from_message(self, number: int) -> None:
+        if not 1 <= number <= len(MESSAGES):
+            self._console.print(f"There are messages 1 to {len(MESSAGES)}.")
             return
-        if not sys.stdin.isatty():
-            console.print(line, markup=False)
-        await _do(console, slack, line.strip())
+        text, minutes = MESSAGES[number - 1]
+        message = {"text": text, "ts": f"{time.time() - 60 * minutes:.6f}"}
+        exchange = await self._slack.message_shortcut(FIND_SESSIONS_FROM_MESSAGE, message)
+        self._failed("The shortcut", exchange.status)
+        await self._settled(exchange)
+
+    async def _find(self, lines: asyncio.Queue[str | None]) -> None:
+        """The form: its fields one after the other."""
+        self._slack.views.clear()
+        self._view_drawn.clear()
+        exchange = await self._slack.shortcut(FIND_SESSIONS)
+        self._failed("The shortcut", exchange.status)
+        await self._view_drawn.wait()
+        (view_id,) = self._slack.views
+        values: dict[str, Any] = {}
+        for field, label in (
+            (blocks.PERSON_FIELD, "E-mail or uid"),
+            (blocks.LIMIT_FIELD, "How many"),
+        ):
+            self._console.print(f"\n{label}: ", end="")
+            values[field] = {"value": await lines.get()}
+        submitted = await self._slack.submit(view_id, values)
+        for sentence in ((submitted.ack or {}).get("errors") or {}).values():
+            self._console.print(f"  ┃ ✗ {sentence}", markup=False)
+
+    async def _press(self, label: str) -> None:
+        """Presses the last button on the screen that is called so."""
+        for shown in reversed(self._slack.screen):
+            for block in shown.message.get("blocks", []):
+                for element in block.get("elements", []):
+                    if element.get("text") and _says(element, label):
+                        exchange = await self._slack.press(element["action_id"], shown)
+                        self._failed("The button", exchange.status)
+                        await self._settled(exchange)
+                        return
+        self._console.print("There is no such button. Try: press refresh")
+
+    async def _settled(self, exchange: Exchange) -> None:
+        """Waits a moment for what usually comes at once, so that it stands above the prompt."""
+        with suppress(TimeoutError):
+            await exchange.answer(seconds=1.0)
+            await asyncio.sleep(0.1)
+
+    def _help(self) -> None:
+        self._console.print("The stand-in Fullstory knows these people:\n")
+        rows = [(f"{COMMAND} {person.typed}", person.about) for person in PEOPLE]
+        rows += [
+            (f'{COMMAND} jane@example.com at:"1 hour ago"', "the session at a time comes first"),
+            (f"{COMMAND} help", "what the bot itself says"),
+            ("", ""),
+            ("press show more", "a button of the last answer: refresh, share, dismiss …"),
+            ("messages", "what stands in the channel"),
+            ("find 1", "the shortcut in the menu of a message"),
+            ("find", "the shortcut that opens the form"),
+            ("quit", "the end (or Ctrl-C)"),
+        ]
+        for typed, about in rows:
+            line = Text.assemble("  ", (f"{typed:<46}", "bold"), f" {about}")
+            self._console.print(line, soft_wrap=True)
 
 
-async def _do(console: Console, slack: SlackSandbox, line: str) -> None:
-    if line.lower() in ("help", "?"):
-        _help(console)
-    elif line:
-        await _command(console, slack, line if line.startswith("/") else f"{COMMAND} {line}")
-
-
-async def _command(console: Console, slack: SlackSandbox, line: str) -> None:
-    exchange = await slack.command(line)
-    if exchange.status != 200:
-        console.print(f"Slack would say: {line.split()[0]} failed (status {exchange.status}).")
-
-
-def _help(console: Console) -> None:
-    console.print("The stand-in Fullstory knows these people:\n")
-    for person in PEOPLE:
-        typed = f"{COMMAND} {person.typed}"
-        console.print(f"  [bold]{typed:<36}[/bold] {person.about}", soft_wrap=True)
-    console.print(f"\n  [bold]{COMMAND + ' help':<36}[/bold] what the bot itself says")
-    console.print(f"  [bold]{'quit':<36}[/bold] the end (or Ctrl-C)")
+def _says(element: dict[str, Any], label: str) -> bool:
+    text = element["text"]
+    return isinstance(text, dict) and text["text"].lower().rstrip("…").startswith(label.rstrip("…"))
 
 
 def _typed_lines() -> asyncio.Queue[str | None]:

@@ -12,15 +12,31 @@ from rich.text import Text
 _TOKEN = re.compile(
     r"<!date\^(?P<seconds>-?\d+)\^(?P<format>[^|^>]*)(?:\^(?P<date_link>[^|>]*))?\|[^>]*>"
     r"|<(?P<link>https?://[^|>]*)\|(?P<label>[^>]*)>"
+    r"|<(?P<mention>[#@])[A-Z0-9]+>"
     r"|\*(?P<bold>[^*\n]+)\*"
     r"|`(?P<code>[^`\n]+)`"
 )
 
 
-def draw(console: Console, message: dict[str, Any]) -> None:
+_NAMES = {"#": "support", "@": "sam"}  # the stand-in's only channel and its only person
+
+
+def draw(console: Console, message: dict[str, Any]) -> None:  # noqa: C901 - one case a block
     """Prints the blocks; an address stands in full, where terminals can open it."""
-    for block in message.get("blocks") or [{"type": "section", "text": message}]:
+    if message.get("delete_original"):
+        _print(console, Text("(the message is gone)", style="dim"))
+    if message.get("response_type") == "in_channel":
+        _print(console, Text("Everybody in #support sees:", style="dim"))
+    if title := message.get("title"):
+        _print(console, Text(f"── {_unescape(title['text'])} ──", style="bold"))
+    for block in message.get("blocks", []):
         match block["type"]:
+            case "actions":
+                buttons = [f"[{_unescape(one['text']['text'])}]" for one in block["elements"]]
+                _print(console, Text(" ".join(buttons), style="green"))
+            case "input":
+                optional = "  (optional)" if block["optional"] else ""
+                _print(console, Text(f"{block['label']['text']}: ____{optional}"))
             case "header":
                 _print(console, Text(_unescape(block["text"]["text"]), style="bold"))
             case "section":
@@ -33,7 +49,7 @@ def draw(console: Console, message: dict[str, Any]) -> None:
                 for element in block["elements"]:
                     _print(console, _text(element["text"], style="dim"))
             case kind:
-                _print(console, Text(f"({kind})"))
+                raise ValueError(f"no way to draw {kind}")
 
 
 def _print(console: Console, line: Text) -> None:
@@ -57,6 +73,8 @@ def _text(markdown: str, style: str = "") -> Text:
         elif match["link"]:
             drawn.append(f"{_unescape(match['label'])} ")
             drawn.append(_unescape(match["link"]), style="blue underline")
+        elif match["mention"]:
+            drawn.append(f"{match['mention']}{_NAMES[match['mention']]}", style="cyan")
         elif match["bold"]:
             drawn.append(_unescape(match["bold"]), style="bold")
         else:

@@ -106,6 +106,30 @@ async def test_demo_prompt() -> None:
     assert "4 sessions of slow@example.com" in out
 
 
+async def test_demo_shortcuts_and_buttons() -> None:
+    """What is no command can be tried from the prompt too."""
+    typed = "messages\nfind 1\npress refresh\nfind 3\npress omar\nfind 4\nfind\nzoe@example.com\n\n"
+    typed += (
+        "press share\npress share without\nfind\njane@\n\nfind 99\npress nothing\npress dismiss\n"
+    )
+    code, out, err = await run("demo", typed=typed)
+    assert (code, err) == (0, "")
+    for said in (
+        "minutes before this message",
+        "Several people are in this message",
+        "1 session of omar@example.com",
+        "I found no e-mail address",
+        "No sessions of zoe@example.com",
+        "Everybody in #support sees:",
+        "1 session of a customer",
+        "✗ That doesn't look like a complete e-mail address",
+        "There are messages 1 to 4",
+        "There is no such button",
+        "(the message is gone)",
+    ):
+        assert said in out, said
+
+
 async def test_demo_needs_and_reads_no_settings(tmp_path: Path) -> None:
     """Not even those of a real deployment that lie around."""
     (tmp_path / ".env").write_text("PORT=nonsense\nFULLSTORY_API_URL=https://example.net\n")
