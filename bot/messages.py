@@ -76,6 +76,10 @@ def _in_line(line: str) -> Iterator[Identity]:
     yield from (identity for _, identity in sorted(everything, key=lambda pair: pair[0]))
 
 
+# What a block holds for machines: it would be read as text, and found as an identity, by mistake.
+_FOR_MACHINES: Final = frozenset({"type", "style", "value", "source", "status", "level", "name"})
+
+
 # -- Lines of a message ---------------------------------------------------------------------------
 
 
@@ -109,30 +113,37 @@ def _attachment_lines(attachment: object, depth: int) -> Iterator[str]:
 
 
 def _block_lines(block: object, depth: int) -> Iterator[str]:
-    """Any block or element: what it says, then what is in it."""
-    if not isinstance(block, dict) or depth > MAX_DEPTH:
+    """Any block, element or text object, known or not: all that it says, in its own order."""
+    if depth > MAX_DEPTH:
         return
-    match block.get("type"):
-        case "rich_text_section" | "rich_text_preformatted" | "rich_text_quote":
-            yield _rich_line(block, depth)
-        case "table":
-            for row in _items(block.get("rows")):
-                cells = [" ".join(_cell_lines(cell, depth + 1)) for cell in _items(row)]
-                yield ": ".join(cells) if len(cells) == 2 else " ".join(cells)
-        case _:
-            for name in ("title", "text", "alt_text", "label", "description", "hint"):
-                yield from _text_lines(block.get(name), depth)
-            for name in ("fields", "elements", "blocks"):
-                for inside in _items(block.get(name)):
-                    yield from _block_lines(inside, depth + 1)
-            yield from _link_lines(block.get("url"))
-            yield from _block_lines(block.get("accessory"), depth + 1)
-            yield from _block_lines(block.get("element"), depth + 1)
+    if isinstance(block, list):
+        for inside in block:
+            yield from _block_lines(inside, depth + 1)
+    elif isinstance(block, dict):
+        match block.get("type"):
+            case "rich_text_section" | "rich_text_preformatted" | "rich_text_quote":
+                yield _rich_line(block, depth)
+            case "table":
+                yield from _table_lines(block, depth)
+            case _:
+                for name, value in block.items():
+                    yield from _value_lines(name, value, depth)
 
 
-def _cell_lines(cell: object, depth: int) -> Iterator[str]:
-    if isinstance(cell, dict):
-        yield from _block_lines(cell, depth)
+def _value_lines(name: str, value: object, depth: int) -> Iterator[str]:
+    if not isinstance(value, str):
+        yield from _block_lines(value, depth + 1)
+    elif name == "url" or name.endswith("_url"):
+        yield from _link_lines(value)
+    elif name not in _FOR_MACHINES and not name.endswith("_id"):
+        yield plain_text(value)
+
+
+def _table_lines(table: dict[str, Any], depth: int) -> Iterator[str]:
+    """A line for each row; two cells are a label and its value."""
+    for row in _items(table.get("rows")):
+        cells = [" ".join(_block_lines(cell, depth + 1)) for cell in _items(row)]
+        yield ": ".join(cells) if len(cells) == 2 else " ".join(cells)
 
 
 def _rich_line(section: dict[str, Any], depth: int) -> str:

@@ -36,6 +36,7 @@ RESPONSE_URL_USES: Final = 5
 RESPONSE_URL_SECONDS: Final = 30 * 60.0
 TEAM: Final = "T0SANDBOX"
 USER: Final = "U0SUPPORT"
+BOT_USER: Final = "U0FSESSIONS"
 CHANNEL: Final = "C0SUPPORT"
 
 TRIGGER_SECONDS: Final = 3.0
@@ -83,6 +84,7 @@ class Exchange:
 class SlackSandbox:
     """A workspace with this one app.
 
+    `members` are the people of each channel that exists for the bot; `users` are the profiles.
     `request_url` is where the bot takes requests; while it is "", commands go over Socket Mode.
     `response_statuses` are what the response_urls answer first, instead of 200. `api_calls` are the
     Web API methods that were called; `api_errors` maps a method to the error it answers with,
@@ -94,6 +96,7 @@ class SlackSandbox:
         self.bot_token = f"xoxb-{secrets.token_hex(12)}"
         self.app_token = f"xapp-{secrets.token_hex(12)}"
         self.scopes = "commands,users:read,users:read.email"
+        self.members: dict[str, set[str]] = {CHANNEL: {USER}}
         self.users: dict[str, Message] = {
             USER: {
                 "id": USER,
@@ -145,7 +148,7 @@ class SlackSandbox:
     async def command(self, typed: str, **fields: str) -> Exchange:
         """Types a command, such as `/fsessions jane@example.com`; `fields` override Slack's own."""
         command, _, text = typed.partition(" ")
-        exchange = self._new_exchange()
+        exchange = self.new_exchange()
         body = {
             "team_id": TEAM,
             "team_domain": "sandbox",
@@ -243,7 +246,7 @@ class SlackSandbox:
         del self.views[view_id]
 
     async def _interact(self, user: str, fields: Message, pressed: Shown | None = None) -> Exchange:
-        exchange = self._new_exchange(user, pressed)
+        exchange = self.new_exchange(user, pressed)
         body = {
             "team": {"id": TEAM, "domain": "sandbox"},
             "user": {"id": user, "team_id": TEAM},
@@ -257,7 +260,8 @@ class SlackSandbox:
             await self._send("interactive", body, exchange)
         return exchange
 
-    def _new_exchange(self, user: str = USER, pressed: Shown | None = None) -> Exchange:
+    def new_exchange(self, user: str = USER, pressed: Shown | None = None) -> Exchange:
+        """A trigger and a response_url that nothing has come of yet."""
         identifier = secrets.token_hex(12)
         trigger = f"{secrets.token_hex(5)}.{secrets.token_hex(8)}"
         self._triggers[trigger] = self.clock()
@@ -365,6 +369,8 @@ class SlackSandbox:
         token = request.headers.get("Authorization", "").removeprefix("Bearer ")
         methods = {
             "auth.test": self._auth_test,
+            "chat.postEphemeral": self._post_ephemeral,
+            "chat.postMessage": self._post_message,
             "users.info": self._users_info,
             "views.open": self._views_open,
             "views.update": self._views_update,
@@ -375,12 +381,35 @@ class SlackSandbox:
         app_level = method == "apps.connections.open"
         if token != (self.app_token if app_level else self.bot_token):
             return web.json_response({"ok": False, "error": "invalid_auth"})
-        answer = methods[method]({**request.query, **await request.post()})
+        answer = methods[method](await _arguments(request))
         ok = {"ok": "error" not in answer}
         return web.json_response(ok | answer, headers={"X-OAuth-Scopes": self.scopes})
 
     def _auth_test(self, _: Message) -> Message:
         return {"team": "Sandbox", "team_id": TEAM, "user": "fsessions"}
+
+    def _post_message(self, arguments: Message) -> Message:
+        return self._post_in_channel(arguments, to="")
+
+    def _post_ephemeral(self, arguments: Message) -> Message:
+        return self._post_in_channel(arguments, to=arguments.get("user", ""))
+
+    def _post_in_channel(self, arguments: Message, to: str) -> Message:
+        """Only where the bot is a member, and to members: a response_url asks for neither."""
+        people = self.members.get(arguments.get("channel", ""))
+        if people is None:  # also for direct messages between other people
+            return {"error": "channel_not_found"}
+        if BOT_USER not in people:
+            return {"error": "not_in_channel"}
+        if to and to not in people:
+            return {"error": "user_not_in_channel"}
+        blocks = json.loads(arguments.get("blocks", "[]"))
+        message = {"text": arguments.get("text", ""), "blocks": blocks}
+        if invalid_blocks(message):
+            return {"error": "invalid_blocks"}
+        shown = Shown(message, self.new_ts(), to, arguments.get("thread_ts", ""))
+        self.screen.append(shown)
+        return {"message_ts" if to else "ts": shown.ts}
 
     def _users_info(self, arguments: Message) -> Message:
         granted = self.scopes.split(",")
@@ -489,6 +518,18 @@ def as_slack_sends(text: str) -> str:
     if text.startswith("<"):
         return text  # a test's own markup
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+async def _arguments(request: web.Request) -> Message:
+    """What a method is called with: as a query, a form, or JSON; structures as JSON in a text."""
+    if request.content_type != "application/json":
+        return {**request.query, **await request.post()}
+    given: Message = await request.json()
+    structures = (dict, list)
+    return {
+        name: json.dumps(value) if isinstance(value, structures) else value
+        for name, value in given.items()
+    }
 
 
 def _button(holder: Message, action_id: str) -> Message:

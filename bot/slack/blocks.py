@@ -117,6 +117,12 @@ def share_question(person: str, channel: str, value: str) -> Message:
     )
 
 
+def after_sharing(sentence: str, value: str) -> Message:
+    """What became of it, and the way back."""
+    back = _actions(_button(REFRESH, wording.BACK, value))
+    return _message(sentence, [_section(escape(sentence)), back])
+
+
 def choice(people: Sequence[tuple[str, str]]) -> Message:
     """Asks which of the people in a message is meant: what to show of each, and the value."""
     return _message(

@@ -46,9 +46,10 @@ class Buttons:
     async def ask_to_share(
         self, ack: AsyncAck, body: dict[str, Any], context: AsyncBoltContext
     ) -> None:
-        """*Share…*: asks first, in the place of the answer."""
+        """*Share…*: asks first, in the place of the answer. To ask anew is to share anew."""
         await ack()
         if query := self._query(body, context["acknowledged"]):
+            self._forget(body)
             channel = str(body.get("channel", {}).get("id", ""))
             named = channel if channel.startswith("C") else ""  # direct messages have no name
             question = blocks.share_question(query.person, named, body["actions"][0]["value"])
@@ -99,8 +100,7 @@ class Buttons:
         if not query:
             return
         if not self._first_time(body):
-            self._say(blocks.note(wording.ALREADY_SHARED) | REPLACE, body, acknowledged)
-            return
+            return  # the second press of two: the first is being answered
         self._delivery.start(self._share(query, body, acknowledged, named=named))
 
     async def _share(
@@ -118,7 +118,8 @@ class Buttons:
             body["response_url"], message | BESIDE | place, attempts=1
         )
         said = wording.SHARED if posted else wording.MAYBE_SHARED
-        await self._delivery.post(body["response_url"], blocks.note(said) | REPLACE)
+        note = blocks.after_sharing(said, body["actions"][0]["value"])
+        await self._delivery.post(body["response_url"], note | REPLACE)
 
     def _first_time(self, body: dict[str, Any]) -> bool:
         """Whether this message was not shared before; two presses can come at once."""

@@ -6,8 +6,7 @@ https://docs.slack.dev/surfaces/modals
 from __future__ import annotations
 
 import asyncio
-import json
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Coroutine
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -44,13 +43,14 @@ class Form:
     def open(self, trigger_id: str, reason: str = "", moment: datetime | None = None) -> None:
         """Opens the form at once: a trigger lives for three seconds. `reason` stands above it."""
         view = blocks.form(self._answers.limits, reason, moment)
-        self._delivery.start(self._call("views.open", trigger_id=trigger_id, view=view))
+        self._delivery.start(self._shown(self._client.views_open(trigger_id=trigger_id, view=view)))
 
     async def new_search(self, ack: AsyncAck, body: dict[str, Any]) -> None:
         """The listener of *New search*: results become the empty form again."""
         await ack()
         view = blocks.form(self._answers.limits)
-        self._delivery.start(self._call("views.update", view_id=body["view"]["id"], view=view))
+        view_id = str(body["view"]["id"])
+        self._delivery.start(self._shown(self._client.views_update(view_id=view_id, view=view)))
 
     async def submit(self, ack: AsyncAck, body: dict[str, Any], context: AsyncBoltContext) -> None:
         """The listener of *Find*: errors beside their fields, or the results."""
@@ -98,21 +98,21 @@ class Form:
         async def fill_in() -> None:
             message = await task
             await acknowledged.wait()
-            await self._call("views.update", view_id=view_id, view=blocks.results(message))
+            view = blocks.results(message)
+            await self._shown(self._client.views_update(view_id=view_id, view=view))
 
         self._delivery.start(fill_in())
 
-    async def _call(self, method: str, **arguments: Any) -> None:  # noqa: ANN401
-        """Calls the Web API. Nobody can be told of a failure: it is logged."""
-        arguments["view"] = json.dumps(arguments["view"], ensure_ascii=False)
+    async def _shown(self, call: Awaitable[Any]) -> None:
+        """Waits until Slack shows the view. Nobody can be told of a failure: it is logged."""
         try:
-            await self._client.api_call(method, data=arguments)
+            await call
         except SlackApiError as error:
             reason = error_code(error)
             if reason not in _GONE:
-                _log.error("view not shown", method=method, reason=reason)
+                _log.error("view not shown", reason=reason)
         except (aiohttp.ClientError, OSError) as error:
-            _log.error("view not shown", method=method, exc_info=error)
+            _log.error("view not shown", exc_info=error)
 
 
 def _value(values: dict[str, Any], field: str, name: str) -> Any:  # noqa: ANN401

@@ -47,7 +47,7 @@ A_CUSTOMER: Final = "a customer"
 CHOOSE: Final = "Several people are in this message. Whose sessions would you like to see?"
 NOT_YOURS: Final = "This answer belongs to somebody else. Please ask for yourself."
 TOO_OLD: Final = "This answer is more than 30 minutes old. Please ask once more."
-ALREADY_SHARED: Final = "You have shared this already."
+BACK: Final = "Back to the sessions"
 SHARED: Final = "Shared."
 MAYBE_SHARED: Final = (
     "Slack didn't say whether it took the message. Please look before you share again."

@@ -57,6 +57,7 @@ def all_messages(query: Query, length: int) -> dict[str, dict[str, Any]]:
         "shared unnamed": blocks.shared(sessions, NOW, "U" * 20, named=False),
         "question": blocks.share_question(person, "C" * 20, value),
         "question in a direct message": blocks.share_question(person, "", value),
+        "after sharing": blocks.after_sharing(wording.MAYBE_SHARED, value),
         "choice": blocks.choice([(person, value)] * 30),
         "help": blocks.help_message("/" + "f" * 31, LIMITS),
     }

@@ -93,6 +93,10 @@ async def test_share(slack: SlackSandbox, answer: Shown, button: str, named: boo
     assert f"Shared by <@{USER}>" in json.dumps(post.message)
     assert labels(post) == []
     await until(lambda: answer.message["text"] == wording.SHARED)
+    assert labels(answer) == ["Back to the sessions"]
+    await slack.press("refresh", answer)
+    await until(lambda: len(links(answer)) == 3)
+    assert len(slack.screen) == 2
 
 
 async def test_what_is_shared_names_the_time(slack: SlackSandbox) -> None:

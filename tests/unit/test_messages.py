@@ -111,6 +111,30 @@ BLOCKS: dict[str, dict[str, Any]] = {
         "type": "rich_text",
         "elements": [RICH | {"type": "rich_text_preformatted"}],
     },
+    "context actions": {"type": "context_actions", "elements": [BUTTON | {"text": PLAIN}]},
+    "video description": {"type": "video", "title": "x", "description": PLAIN, "alt_text": "x"},
+    "video author": {"type": "video", "title": "x", "author_name": JANE, "alt_text": "x"},
+    "card": {"type": "card", "title": {"type": "mrkdwn", "text": "x"}, "body": MRKDWN},
+    "card subtitle": {"type": "card", "subtitle": PLAIN, "actions": [BUTTON]},
+    "carousel": {"type": "carousel", "elements": [{"type": "card", "body": MRKDWN}]},
+    "container": {"type": "container", "child_blocks": [{"type": "header", "text": PLAIN}]},
+    "container title": {
+        "type": "container",
+        "rich_text_title": {"type": "rich_text", "elements": [RICH]},
+    },
+    "alert": {"type": "alert", "level": "info", "text": MRKDWN},
+    "plan": {"type": "plan", "title": "x", "tasks": [{"type": "task_card", "title": JANE}]},
+    "task card": {
+        "type": "task_card",
+        "title": "x",
+        "details": {"type": "rich_text", "elements": [RICH]},
+    },
+    "task card source": {
+        "type": "task_card",
+        "sources": [{"type": "url", "text": "Mail", "url": f"mailto:{JANE}"}],
+    },
+    "data table": {"type": "data_table", "rows": [[RAW | {"text": "Customer"}], [RAW]]},
+    "a block of tomorrow": {"type": "hologram", "layers": [{"caption": {"words": JANE}}]},
     "table": {
         "type": "table",
         "rows": [[RAW | {"text": "Customer"}, RAW | {"text": "Plan"}], [RAW, RAW | {"text": "-"}]],
@@ -180,6 +204,18 @@ def test_labels_and_values_in_cells_of_their_own() -> None:
     ]
     for message in messages:
         assert found(message) == ["uid:user-42"], message
+
+
+def test_what_is_for_machines_is_not_read() -> None:
+    """Ids, values and addresses of pages say nothing about who is meant."""
+    hidden = {
+        "type": "actions",
+        "block_id": "uid:1",
+        "elements": [
+            BUTTON | {"action_id": JANE, "value": JANE, "url": f"https://x.example/{JANE}"}
+        ],
+    }
+    assert found({"blocks": [hidden]}) == []
 
 
 def test_in_reading_order() -> None:

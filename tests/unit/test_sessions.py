@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.sessions import Query, Session, newest_first, usable_link
+from bot.sessions import Moment, Query, Session, SessionList, newest_first, usable_link
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 
@@ -113,6 +113,66 @@ def test_order(drawn: list[tuple[int, int | None]], limit: int) -> None:
     assert len({one.session_id for one in found}) == len(found) <= limit
     assert set(found) <= set(sessions)
     assert len(found) == min(limit, len({one.session_id for one in sessions}))
+
+
+def at(time: str) -> datetime:
+    """A time with its offset, in UTC."""
+    return datetime.fromisoformat(time).astimezone(UTC)
+
+
+@pytest.mark.parametrize(
+    ("started", "moment", "first"),
+    [
+        # On both sides of midnight.
+        (["2026-11-22T23:50Z", "2026-11-23T00:20Z"], "2026-11-23T00:10Z", "0"),
+        (["2026-11-22T23:50Z", "2026-11-23T00:05Z"], "2026-11-23T00:10Z", "1"),
+        (["2026-12-31T23:59Z", "2026-12-31T18:00Z"], "2027-01-01T00:00Z", "0"),
+        # Clocks go back: 02:40 comes twice, and the second is an hour after the first.
+        (["2026-10-25T02:40+02:00", "2026-10-25T02:40+01:00"], "2026-10-25T02:50+02:00", "0"),
+        (["2026-10-25T02:40+02:00", "2026-10-25T02:40+01:00"], "2026-10-25T02:50+01:00", "1"),
+        # Clocks go forward: eight hours are eight hours.
+        (["2026-03-28T20:00+01:00"], "2026-03-29T05:00+02:00", "0"),
+        (["2026-03-28T20:00+01:00"], "2026-03-29T05:01+02:00", None),
+        # Equal times: it started just then; and what starts later did not.
+        (["2026-11-23T10:00Z", "2026-11-23T11:00Z"], "2026-11-23T10:00Z", "0"),
+        (["2026-11-23T10:00:01Z"], "2026-11-23T10:00Z", None),
+        # Eight hours, to the second.
+        (["2026-11-23T02:00Z"], "2026-11-23T10:00Z", "0"),
+        (["2026-11-23T01:59:59Z"], "2026-11-23T10:00Z", None),
+    ],
+)
+def test_the_session_at_a_moment(started: list[str], moment: str, first: str | None) -> None:
+    """The latest that started before it, no more than eight hours before."""
+    sessions = [
+        Session("1", str(n), at(time), f"https://app.fullstory.com/s/1:{n}")
+        for n, time in enumerate(started)
+    ]
+    query = Query(None, "u", 5, Moment(at(moment), of_message=True))
+    found = SessionList.of(query, sessions)
+    assert found.at_moment == (first is not None)
+    if first is not None:
+        assert found.sessions[0].session_id == first
+    assert set(found.sessions) == set(sessions)
+    others = [one.started for one in found.sessions[found.at_moment :] if one.started]
+    assert others == sorted(others, reverse=True)
+
+
+def test_two_sessions_that_started_at_the_same_time() -> None:
+    """One of them is first, and both are there."""
+    twins = [session(1, 10), session(2, 10)]
+    found = SessionList.of(Query(None, "u", 5, Moment(NOON, of_message=False)), twins)
+    assert found.at_moment
+    assert sorted(one.session_id for one in found.sessions) == ["1", "2"]
+
+
+def test_a_moment_reaches_further_back_than_the_limit() -> None:
+    """The session that matters may be the fiftieth; what is shown stays within the limit."""
+    sessions = [session(n, minutes_ago=60 * n) for n in range(60)]
+    moment = Moment(NOON - timedelta(hours=50, minutes=30), of_message=True)
+    query = Query(None, "u", 3, moment)
+    found = SessionList.of(query, sessions)
+    assert [one.session_id for one in found.sessions] == ["51", "0", "1"]
+    assert query.reach == 100
 
 
 def test_a_query_names_somebody() -> None:

@@ -1,0 +1,90 @@
+"""The stand-in Slack is as awkward as the real one, seen through Slack's own client."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from slack_sdk.errors import SlackApiError
+from slack_sdk.web.async_client import AsyncWebClient
+
+from bot.connections import open_session
+from bot.parsing import Limits
+from bot.sandbox.slack import BOT_USER, CHANNEL, USER, SlackSandbox
+from bot.slack import blocks
+
+
+@pytest.fixture
+async def client(slack: SlackSandbox) -> AsyncIterator[AsyncWebClient]:
+    """The bot's token in hand."""
+    async with open_session() as http:
+        yield AsyncWebClient(slack.bot_token, slack.api_url, session=http)
+
+
+async def error_of(call: Any) -> str:  # noqa: ANN401 - a coroutine of slack_sdk's
+    """What Slack says is wrong."""
+    with pytest.raises(SlackApiError) as caught:
+        await call
+    return str(caught.value.response["error"])
+
+
+async def test_membership(slack: SlackSandbox, client: AsyncWebClient) -> None:
+    """Messages that don't go through a response_url need the bot and the person in the channel."""
+    assert await error_of(client.chat_postMessage(channel="D0", text="x")) == "channel_not_found"
+    assert await error_of(client.chat_postMessage(channel=CHANNEL, text="x")) == "not_in_channel"
+    slack.members[CHANNEL].add(BOT_USER)
+    await client.chat_postMessage(channel=CHANNEL, text="x")
+    await client.chat_postEphemeral(channel=CHANNEL, user=USER, text="x")
+    stranger = client.chat_postEphemeral(channel=CHANNEL, user="U0OTHER", text="x")
+    assert await error_of(stranger) == "user_not_in_channel"
+    assert [shown.user for shown in slack.screen] == ["", USER]
+
+
+async def test_invalid_blocks(slack: SlackSandbox, client: AsyncWebClient) -> None:
+    """Refused, as everywhere."""
+    slack.members[CHANNEL].add(BOT_USER)
+    many = [{"type": "divider"}] * 51
+    call = client.chat_postMessage(channel=CHANNEL, text="x", blocks=many)
+    assert await error_of(call) == "invalid_blocks"
+
+
+async def test_triggers(slack: SlackSandbox, client: AsyncWebClient) -> None:
+    """Three seconds, once."""
+    view = blocks.form(Limits(20, 100))
+    exchange = slack.new_exchange()
+    await client.views_open(trigger_id=exchange.trigger_id, view=view)
+    again = client.views_open(trigger_id=exchange.trigger_id, view=view)
+    assert await error_of(again) == "exchanged_trigger_id"
+    late, now = slack.new_exchange(), slack.clock()
+    slack.clock = lambda: now + 3.5
+    call = client.views_open(trigger_id=late.trigger_id, view=view)
+    assert await error_of(call) == "expired_trigger_id"
+
+
+async def test_a_response_url_is_used_five_times(slack: SlackSandbox) -> None:
+    """The sixth message is refused."""
+    exchange = slack.new_exchange()
+    async with open_session() as http:
+        for used in range(6):
+            async with http.post(exchange.response_url, json={"text": "x"}) as response:
+                assert response.status == (200 if used < 5 else 404)
+    assert len(exchange.later) == 5
+
+
+async def test_a_commands_response_url_replaces_nothing(slack: SlackSandbox) -> None:
+    """It only adds."""
+    exchange = slack.new_exchange()
+    async with open_session() as http:
+        for _ in range(2):
+            message = {"text": "x", "replace_original": True}
+            async with http.post(exchange.response_url, json=message) as response:
+                assert response.status == 200
+    assert len(slack.screen) == 2
+
+
+async def test_tokens(slack: SlackSandbox, client: AsyncWebClient) -> None:
+    """Each method wants its own kind."""
+    assert await error_of(client.auth_test(token="xoxb-other")) == "invalid_auth"
+    assert await error_of(client.apps_connections_open(app_token=slack.bot_token)) == "invalid_auth"
+    assert await error_of(client.api_call("no.method")) == "unknown_method"
