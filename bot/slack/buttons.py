@@ -126,7 +126,10 @@ class Buttons:
         now = time.monotonic()
         for key in [key for key, at in self._shared.items() if now - at > MAX_AGE]:
             del self._shared[key]
-        return self._shared.setdefault(_key(body), now) == now
+        if _key(body) in self._shared:
+            return False
+        self._shared[_key(body)] = now
+        return True
 
     def _forget(self, body: dict[str, Any]) -> None:
         self._shared.pop(_key(body), None)

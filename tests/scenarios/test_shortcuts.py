@@ -291,6 +291,7 @@ class TestMentions:
             "U3": {"id": "U3", **base, "is_bot": True},
             "U4": {"id": "U4", **base, "is_stranger": True},
             "U5": {"id": "U5", **base, "team_id": "T0OTHER"},
+            "USLACKBOT": {"id": "USLACKBOT", **base, "is_bot": False},
         }
 
     async def answer(self, slack: SlackSandbox, typed: str) -> dict[str, Any]:
@@ -309,7 +310,7 @@ class TestMentions:
         [
             ("U2", "no e-mail address in that profile"),
             ("U3", "That is a bot"),
-            ("USLACKBOT", "isn't in this workspace"),
+            ("USLACKBOT", "That is a bot"),
             ("U4", "isn't in this workspace"),
             ("U5", "isn't in this workspace"),
             ("U9", "isn't in this workspace"),
