@@ -3,7 +3,9 @@ PYTHON ?= python3
 VENV := .venv
 READY := $(VENV)/.ready
 
-.PHONY: demo test check format lock benchmark clean
+.PHONY: setup demo test check format lock benchmark clean
+
+setup: $(READY)
 
 demo: $(READY)
 	@$(VENV)/bin/fsessions demo $(ARGS)
