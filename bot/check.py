@@ -7,16 +7,15 @@ from dataclasses import dataclass
 
 import aiohttp
 from rich.console import Console
-from slack_sdk.errors import SlackApiError
 
 from bot.connections import open_session
-from bot.errors import AccessDenied, FullstoryError, KeyRejected, Unavailable
+from bot.errors import AccessDenied, FullstoryError, KeyRejected, SlackError, Unavailable
 from bot.service import fullstory_client
 from bot.sessions import Query
 from bot.settings import Settings
 from bot.slack import wording
 from bot.slack.app import SCOPES
-from bot.slack.web_api import error_code, slack_client
+from bot.slack.web_api import TOKEN_ERRORS, called, slack_client
 
 _NOBODY = "fsessions-check"  # a uid that no site gives
 
@@ -56,20 +55,17 @@ async def _findings(settings: Settings) -> AsyncIterator[Finding]:
 
 async def _slack_token(settings: Settings, session: aiohttp.ClientSession) -> Finding:
     part = "Slack token"
-    token = settings.slack_bot_token
+    token = settings.slack_bot_token.get_secret_value() if settings.slack_bot_token else None
     try:
-        answer = await slack_client(settings, session).auth_test(
-            token=token.get_secret_value() if token else None
-        )
-    except SlackApiError as error:
-        return Finding(
+        answer = await called(slack_client(settings, session, token).auth_test())
+    except SlackError as error:
+        return _slack_trouble(
             part,
-            f"Slack says {error_code(error) or 'nothing readable'}",
+            settings,
+            error,
             "Copy the Bot User OAuth Token (xoxb-…) from “OAuth & Permissions” of the app into "
             "SLACK_BOT_TOKEN; install the app to the workspace first.",
         )
-    except (aiohttp.ClientError, OSError) as error:
-        return _unreachable(part, settings.slack_api_url, error)
     granted = set(str(answer.headers.get("X-OAuth-Scopes", "")).replace(" ", "").split(","))
     if missing := [scope for scope in SCOPES if scope not in granted]:
         return Finding(
@@ -83,28 +79,36 @@ async def _slack_token(settings: Settings, session: aiohttp.ClientSession) -> Fi
 
 async def _app_token(settings: Settings, session: aiohttp.ClientSession) -> Finding:
     part = "Slack app token"
-    token = settings.slack_app_token
+    token = settings.slack_app_token.get_secret_value() if settings.slack_app_token else ""
     try:
-        await slack_client(settings, session).apps_connections_open(
-            app_token=token.get_secret_value() if token else ""
-        )
-    except SlackApiError as error:
-        return Finding(
+        await called(slack_client(settings, session).apps_connections_open(app_token=token))
+    except SlackError as error:
+        return _slack_trouble(
             part,
-            f"Slack says {error_code(error) or 'nothing readable'}",
+            settings,
+            error,
             "Turn Socket Mode on, and copy an App-Level Token (xapp-…) with the scope "
             "connections:write from “Basic Information” into SLACK_APP_TOKEN.",
         )
-    except (aiohttp.ClientError, OSError) as error:
-        return _unreachable(part, settings.slack_api_url, error)
     return Finding(part, "opens connections")
+
+
+def _slack_trouble(part: str, settings: Settings, error: SlackError, token: str) -> Finding:
+    """A bad token, Slack's own trouble, or no Slack at all; `token` says how to mend the first."""
+    if error.code in TOKEN_ERRORS:
+        return Finding(part, f"Slack says {error.code}", token)
+    if error.code:
+        return Finding(part, f"Slack says {error.code}", "Run this check again later.")
+    return _unreachable(part, settings.slack_api_url, error)
 
 
 async def _fullstory(settings: Settings, session: aiohttp.ClientSession) -> Finding:
     part = "Fullstory key"
     host = settings.fullstory_base_url
+    client = fullstory_client(settings, session)
     try:
-        await fullstory_client(settings, session).sessions(Query(None, _NOBODY, limit=1))
+        await client.sessions(Query(None, _NOBODY, limit=1))
+        organisation = await client.organisation()
     except KeyRejected:
         return Finding(
             part,
@@ -120,20 +124,26 @@ async def _fullstory(settings: Settings, session: aiohttp.ClientSession) -> Find
             "Make a key of the level Standard or higher in Fullstory's settings.",
         )
     except Unavailable as error:
-        return _unreachable(part, host, error)
+        if error.status is None:
+            return _unreachable(part, host, error)
+        return Finding(part, f"{host} answers {error}", "Run this check again later.")
     except FullstoryError as error:
         return Finding(part, f"{host}: {wording.failure(error)}", "Run this check again later.")
-    return Finding(part, f"lists sessions at {host}")
+    if not organisation:
+        return Finding(
+            part,
+            f"{host} doesn't answer as Fullstory's API does",
+            "Remove FULLSTORY_API_URL, or correct it: people would be told “no sessions” of "
+            "everybody.",
+        )
+    return Finding(part, f"lists sessions of {organisation} at {host}")
 
 
 def _unreachable(part: str, address: str, error: Exception) -> Finding:
+    cause = type(error.__cause__ or error).__name__
     return Finding(
         part,
-        f"no good answer from {address} ({type(error).__name__}: {_cause(error)})",
+        f"no good answer from {address} ({cause})",
         "Can this machine reach that address? A firewall or proxy may be in the way; if you have "
         "set an _API_URL, check it.",
     )
-
-
-def _cause(error: Exception) -> str:
-    return type(error.__cause__).__name__ if error.__cause__ else str(error) or "no details"

@@ -10,9 +10,11 @@ import signal
 import sys
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
+from io import TextIOWrapper
 from typing import Any, NoReturn, TypeVar
 
 import click
+import structlog
 
 from bot import __version__, logs, settings
 from bot.errors import SettingsError
@@ -25,6 +27,10 @@ _T = TypeVar("_T")
 @click.version_option(__version__, prog_name="fsessions")
 def main() -> None:
     """A customer's latest Fullstory sessions, in Slack."""
+    for stream in (sys.stdout, sys.stderr):
+        # A terminal that knows no "✓" shows a "?"; it is no reason to fail.
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="replace")
 
 
 @main.command()
@@ -43,9 +49,12 @@ def serve() -> None:
     try:
         _run(until_told())
     except CantListen as error:
-        _fail([f"Can't listen on {error}. Is another program using it? Set PORT (and HOST)."], 1)
+        _fail([f"Can't listen on {error}. Is another program using it? Set {error.setting}."], 1)
     except SettingsError as error:
         _fail(error.problems, 1)
+    except Exception as error:  # noqa: BLE001 - a traceback would quote the error's message
+        structlog.get_logger().critical("crashed", exc_info=error)
+        sys.exit(1)
 
 
 @main.command()
@@ -64,6 +73,7 @@ def check() -> None:
     from bot.check import run
 
     loaded = _settings(for_slack=True)
+    logs.configure("CRITICAL", loaded.log_format)  # its findings are on the screen
     sys.exit(0 if _run(run(loaded)) else 1)
 
 
@@ -76,7 +86,7 @@ def lookup(person: str, limit: str | None, *, as_json: bool) -> None:
     from bot.lookup import run
 
     loaded = _settings(for_slack=False)
-    logs.configure("ERROR", loaded.log_format)
+    logs.configure("CRITICAL", loaded.log_format)
     sys.exit(_run(run(loaded, person, limit, as_json=as_json)))
 
 

@@ -46,12 +46,13 @@ def settings_for(slack: SlackSandbox, fullstory: FullstorySandbox, **other: Any)
 async def run(once: str | None) -> None:
     """The whole demo, or one command of it."""
     logs.configure("ERROR", "console")
+    os.environ["NO_PROXY"] = "*"  # nothing here leaves this machine
     console = Console(highlight=False)
     slack = SlackSandbox()
     async with _bot(slack):
         demo = Demo(console, slack, prompting=once is None)
         if once is not None:
-            await demo.command(once)
+            await demo.do(once.strip())
             return
         console.print("This is the real bot. Slack and Fullstory are stand-ins on this machine.")
         console.print("A support person types:", f"[bold]{_FIRST}[/bold]\n")
@@ -100,19 +101,18 @@ class Demo:
             if not sys.stdin.isatty():
                 self._console.print(line, markup=False)
             self._busy = True
-            await self._do(line.strip(), lines)
+            await self.do(line.strip(), lines)
             self._busy = False
 
     async def command(self, line: str) -> None:
         """Types a slash command."""
         self._failed(line.split()[0], (await self._slack.command(line)).status)
 
-    async def _do(self, line: str, lines: asyncio.Queue[str | None]) -> None:
+    async def do(self, line: str, lines: asyncio.Queue[str | None] | None = None) -> None:
+        """Does one line; `lines` are where the fields of a form come from."""
         word, _, rest = line.partition(" ")
         match word.lower():
-            case "":
-                pass
-            case "help" | "?":
+            case "" | "help" | "?" if not rest:
                 self._help()
             case "messages":
                 self._messages()
@@ -120,7 +120,7 @@ class Demo:
                 await self._press(rest.strip().lower())
             case "find" if rest.strip().isdigit():
                 await self._find_from_message(int(rest))
-            case "find" if not rest:
+            case "find" if not rest and lines:
                 await self._find(lines)
             case _:
                 await self.command(line if line.startswith("/") else f"{COMMAND} {line}")

@@ -2,6 +2,7 @@
 
     FsessionsError
     ├── SettingsError            our side: what the administrator has to mend
+    ├── SlackError               their side: a Web API method failed, or Slack was not reached
     └── FullstoryError           their side: what Fullstory answered, or did not
         ├── KeyRejected          401: the key is wrong or revoked
         ├── AccessDenied         403: the key's level is too low
@@ -40,6 +41,17 @@ class SettingsError(FsessionsError):
     def __init__(self, problems: Sequence[str]) -> None:
         super().__init__("; ".join(problems))
         self.problems = tuple(problems)
+
+
+class SlackError(FsessionsError):
+    """A Web API method failed. `code` is Slack's own word, such as `invalid_auth`.
+
+    It is "" where Slack was not reached, or answered something that is no answer of its API.
+    """
+
+    def __init__(self, code: str) -> None:
+        super().__init__(code or "no readable answer")
+        self.code = code
 
 
 class FullstoryError(FsessionsError):

@@ -18,6 +18,8 @@ import stamina.instrumentation
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
+from bot.errors import FsessionsError
+
 
 def configure(
     level: str, style: Literal["auto", "json", "console"], stream: TextIO = sys.stderr
@@ -54,6 +56,10 @@ def _without_messages(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
         error = sys.exc_info()[1]
     if isinstance(error, BaseException):
         event["error"] = type(error).__name__
+        if isinstance(error, FsessionsError):
+            event["reason"] = str(error)  # our own errors hold nothing personal
+        if error.__cause__:
+            event["cause"] = type(error.__cause__).__name__
         event["at"] = list(_places(error))
     return event
 

@@ -15,6 +15,7 @@ import unicodedata
 from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Final, NamedTuple
+from urllib.parse import unquote
 
 from bot.sessions import MAX_UID_LENGTH, Moment, Query
 
@@ -99,7 +100,11 @@ _SINGLE_QUOTES: Final = "'‘’‚‛"
 _QUOTES: Final = _DOUBLE_QUOTES + _SINGLE_QUOTES
 # Marks that nobody sees and that come along when text is pasted: zero-width spaces, soft hyphens,
 # directions. The two joiners (U+200C, U+200D) stay: they are part of how some languages are spelt.
-_INVISIBLE: Final = re.compile("[\u00ad\u200b\u200e\u200f\u202a-\u202e\u2060\u2066-\u2069\ufeff]")
+_INVISIBLE: Final = re.compile(
+    "[\u00ad\u061c\u200b\u200e\u200f\u202a-\u202e\u2060\u2066-\u2069\ufeff]"
+)
+# Letters of wide keyboards, for those that an address is made of.
+_WIDE: Final = str.maketrans({"＠": "@", "。": ".", "．": ".", "｡": "."})
 _SPACES: Final = re.compile(r"\s")
 # \s includes the separators U+001C to U+001F and U+0085, which are control characters all the same.
 _WRITTEN_SPACES: Final = frozenset("\t\n\v\f\r")
@@ -112,8 +117,8 @@ _CHANNEL: Final = re.compile(r"<[#!]([^<>|]*)(?:\|([^<>]*))?>")
 def _typed(markup: re.Match[str]) -> str:
     """What the person typed before Slack made `<target|label>` of it."""
     target, _, label = markup[1].partition("|")
-    if target.lower().startswith("mailto:"):
-        return target[len("mailto:") :].partition("?")[0]
+    if target.lower().startswith("mailto:") and not is_address(label):
+        return unquote(target[len("mailto:") :].partition("?")[0])
     return label or target
 
 
@@ -154,6 +159,7 @@ def _quoted(name: str, quotes: str) -> str:
 _WORD: Final = re.compile(
     rf"""
     (?: (?P<label>uid|e?-?mail|at) \s? [:=] \s*
+      | (?P<spaced>uid|e?-?mail) \s+
       | (?P<limit>limit) (?: \s? [:=] \s* | \s+ (?=[-+]?\d) ) )?
     (?: {_quoted("double", _DOUBLE_QUOTES)}
       | {_quoted("single", _SINGLE_QUOTES)}
@@ -162,13 +168,14 @@ _WORD: Final = re.compile(
     re.VERBOSE | re.IGNORECASE | re.DOTALL,
 )
 _LABEL_ALONE: Final = re.compile(r"(?:uid|e?-?mail|at|limit)[:=]", re.IGNORECASE)
+_LABELS: Final = re.compile(r"(?:^|\s)(?:uid|e?-?mail|at|limit)\s?[:=]|<@", re.IGNORECASE)
 _ESCAPED: Final = re.compile(rf"\\([\\{_QUOTES}])")
 
 
 def _words(text: str) -> list[_Word]:
     words = []
     for match in _WORD.finditer(text):
-        label = "limit" if match["limit"] else (match["label"] or "").lower()
+        label = "limit" if match["limit"] else (match["label"] or match["spaced"] or "").lower()
         if label.endswith("mail"):
             label = "email"
         inside = match["double"] if match["double"] is not None else match["single"]
@@ -179,9 +186,12 @@ def _words(text: str) -> list[_Word]:
         # A list of addresses without spaces, and an address with its limit: "a@b.org,c@d.org;5".
         if not label and _LABEL_ALONE.fullmatch(bare):
             continue
-        for piece in re.split(r"[,;]", bare) if "@" in bare and label in ("", "email") else [bare]:
+        listed = ("@" in bare or "＠" in bare) and label in ("", "email")
+        for piece in re.split(r"[,;]", bare) if listed else [bare]:
             # A quote that is left over was never closed: it means nothing.
             plain = piece.strip(_QUOTES).rstrip(",;")
+            if _NUMBER.fullmatch(plain.rstrip(".")):
+                plain = plain.rstrip(".")  # the end of a sentence
             if plain:
                 words.append(_Word(label, plain, quoted=False))
     return words
@@ -191,6 +201,11 @@ def _words(text: str) -> list[_Word]:
 
 _NUMBER: Final = re.compile(r"[-+\u2212\u2013]?\d+(?:[.,]\d+)?")
 _AROUND_ADDRESS: Final = ".,;:!?()[]{}<>" + _QUOTES
+_MARKED_UP: Final = _AROUND_ADDRESS + "*_`~/"
+_GENERIC: Final = frozenset(
+    {"account", "customer", "id", "member", "order", "person", "session", "sessions", "ticket"}
+    | {"user", "userid", "user_id"}
+)
 # Loose on purpose: it catches slips, Fullstory knows which addresses exist. A local part without
 # spaces, quotes and brackets; a domain of two labels or more; other scripts are welcome in both.
 _LOCAL: Final = re.compile(rf"(?![.'])[^\s@{_DOUBLE_QUOTES}‘’‚‛<>()\[\]:;,\\]{{1,64}}(?<!\.)")
@@ -229,7 +244,7 @@ def _limit(text: str, limits: Limits) -> int | Problem:
 
 
 def _meant_as_address(word: _Word) -> bool:
-    return not word.quoted or is_address(word.text)
+    return ("@" in word.text or "＠" in word.text) and (not word.quoted or is_address(word.text))
 
 
 def _with_whole_times(words: list[_Word]) -> list[_Word]:
@@ -271,13 +286,16 @@ class _Sorted:
                 self._once(self.times, word.text)
             elif word.label == "uid":
                 self._once(self.uids, word.text)
-            elif word.label == "email" or ("@" in word.text and _meant_as_address(word)):
+            elif word.label == "email" or _meant_as_address(word):
                 self._add_address(word)
-            elif not word.quoted and _NUMBER.fullmatch(word.text):
+            elif _NUMBER.fullmatch(word.text):
                 numbers.append(word.text)
             else:
                 self._once(self.stray, word.text)
-        if len(self.stray) == 1 and not self._names_somebody():
+        generic = bool(numbers) and self.stray[:1] != [] and self.stray[0].lower() in _GENERIC
+        if generic:
+            self.stray += numbers  # "customer 42": the 42 is hardly a limit
+        elif len(self.stray) == 1 and not self._names_somebody():
             self.uids.append(self.stray.pop())
         if numbers and not (self._names_somebody() or self.stray):
             self.uids.append(numbers.pop(0))  # "12345" is a uid; "12345 5" a uid and a limit
@@ -287,14 +305,18 @@ class _Sorted:
         return bool(self.emails or self.uids or self.mentions)
 
     def _add_address(self, word: _Word) -> None:
-        text = word.text.translate(dict.fromkeys(map(ord, _SINGLE_QUOTES), "'"))
+        text = word.text.translate(dict.fromkeys(map(ord, _SINGLE_QUOTES), "'") | _WIDE)
         if word.quoted:
             self._once(self.emails, text)
             return
         if text.startswith("<") and text.endswith(">"):
             self.stray.clear()  # "Jane Doe <jane@example.com>", as mail programs copy it
-        text = text.removeprefix("mailto:")
-        self._once(self.emails, text.strip(_AROUND_ADDRESS) if text[:1] != "@" else text)
+        if text[:1] != "@":
+            text = re.sub("^mailto:", "", text, flags=re.IGNORECASE).strip(_AROUND_ADDRESS)
+            # Stars and the like can belong to an address; where they do not, they were markup.
+            if not is_address(text):
+                text = text.strip(_MARKED_UP)
+        self._once(self.emails, text)
 
     @staticmethod
     def _once(values: list[str], value: str) -> None:
@@ -328,9 +350,11 @@ def _example(found: _Sorted, problem: Problem, limits: Limits) -> str:
     email = next(iter(filter(is_address, found.emails)), None)
     uid = next((uid for uid in found.uids if len(uid) <= MAX_UID_LENGTH), None)
     if problem is Problem.UNCLEAR and not (email or uid):
-        joined = " ".join(found.stray)
+        generic = found.stray[0].lower() in _GENERIC and len(found.stray) == 2
+        joined = found.stray[1] if generic else " ".join(found.stray)
         uid = joined if len(joined) <= MAX_UID_LENGTH else None
-    if not (email or uid):
+    # A backtick can't be shown as code, as examples are; a changed example would mislead.
+    if not (email or uid) or "`" in (email or uid or ""):
         email = _EXAMPLE_EMAIL
     limit = limits.highest if problem is Problem.LIMIT_TOO_HIGH else min(5, limits.highest)
     query = Query(email=email, uid=None if email else uid, limit=limit)
@@ -346,7 +370,8 @@ def parse(text: str, limits: Limits) -> Parsed:
     if any(map(_is_control, text)):
         return Refused(Problem.CONTROL_CHARACTER, "", simple)
     if channel := _CHANNEL.search(text):
-        return Refused(Problem.CHANNEL, f"#{channel[2] or channel[1]}", simple)
+        name = _unescape(channel[2] or channel[1])
+        return Refused(Problem.CHANNEL, f"#{name}" if channel[0][1] == "#" else name, simple)
     mentions = {mention[1] for mention in _MENTION.finditer(text)}
     plain = plain_text(_MENTION.sub(" ", text))
     plain = _SPACES.sub(" ", _INVISIBLE.sub("", plain)).strip()
@@ -359,12 +384,14 @@ def parse(text: str, limits: Limits) -> Parsed:
 
 
 def parse_person(person: str, limit: str | None, limits: Limits) -> Parsed:
-    """The same where the shell has split the words already: a uid with spaces needs no quotes."""
+    """The same where person and limit have a place of their own: on a command line, in a form.
+
+    A uid with spaces needs no quotes there, and nothing in `person` is taken for a limit.
+    """
+    person = person.strip()
+    plain = " " in person and "@" not in person and not _LABELS.search(person)
     suffix = "" if limit is None else f" limit:{limit}"
-    parsed = parse(_escape(person + suffix), limits)
-    if isinstance(parsed, Refused) and parsed.problem is Problem.UNCLEAR:
-        return parse(_escape(f"{_uid_form(person)}{suffix}"), limits)
-    return parsed
+    return parse(_escape(f"{_uid_form(person) if plain else person}{suffix}"), limits)
 
 
 def _judge(found: _Sorted, limits: Limits) -> Query | Unresolved | Refused:

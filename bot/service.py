@@ -68,13 +68,18 @@ class Service:
 
 
 class CantListen(FsessionsError):
-    """The address to listen on is taken, or not ours."""
+    """The address to listen on is taken, or not ours; `setting` is the name of its port."""
+
+    def __init__(self, address: str, setting: str) -> None:
+        super().__init__(address)
+        self.setting = setting
 
 
 @asynccontextmanager
 async def running(settings: Settings) -> AsyncIterator[Service]:
     """Starts the bot; on leaving, finishes what is in flight and ends it. Raises `CantListen`."""
     async with AsyncExitStack() as stack:
+        stack.callback(_log.info, "stopped")
         session = await stack.enter_async_context(open_session())
         in_flight = InFlight()
         # Runs when nothing new can come any more: for what came while we were draining.
@@ -91,7 +96,7 @@ async def running(settings: Settings) -> AsyncIterator[Service]:
         if settings.slack_signing_secret and not socket_mode:
             secret = settings.slack_signing_secret.get_secret_value()
             slack_http.add_slack_events(web_app, app, secret, in_flight)
-        service.port = await _listen(web_app, settings.host, settings.port, stack)
+        service.port = await _listen(web_app, settings.host, settings.port, "PORT", stack)
         transport = "Socket Mode" if socket_mode else "HTTP"
         _log.info("listening", host=settings.host, port=service.port, transport=transport)
         try:
@@ -100,7 +105,7 @@ async def running(settings: Settings) -> AsyncIterator[Service]:
             service.draining = True
             _log.info("draining")
             unfinished = await in_flight.drain(DRAIN_SECONDS)
-            _log.info("stopped", unfinished=unfinished)
+            _log.info("drained", unfinished=unfinished)
 
 
 def _socket_mode(
@@ -120,7 +125,8 @@ async def _metrics(
     from bot.metrics import Metrics
 
     metrics = Metrics()
-    port = await _listen(metrics.app(), settings.metrics_host, settings.metrics_port, stack)
+    host, wanted = settings.metrics_host, settings.metrics_port
+    port = await _listen(metrics.app(), host, wanted, "METRICS_PORT", stack)
     _log.info("metrics", host=settings.metrics_host, port=port)
     return metrics.observe
 
@@ -130,7 +136,9 @@ async def _end(task: asyncio.Task[None]) -> None:
     await asyncio.wait({task})
 
 
-async def _listen(web_app: web.Application, host: str, port: int, stack: AsyncExitStack) -> int:
+async def _listen(
+    web_app: web.Application, host: str, port: int, setting: str, stack: AsyncExitStack
+) -> int:
     runner = web.AppRunner(
         web_app,
         access_log=None,
@@ -142,5 +150,5 @@ async def _listen(web_app: web.Application, host: str, port: int, stack: AsyncEx
     try:
         await web.TCPSite(runner, host, port).start()
     except OSError as error:
-        raise CantListen(f"{host}:{port}") from error
+        raise CantListen(f"{host}:{port}", setting) from error
     return int(runner.addresses[0][1])

@@ -56,6 +56,11 @@ class Query:
         return self.limit if self.moment is None else max(self.limit, _REACH)
 
     @property
+    def identities(self) -> int:
+        """How many names of the person there are to look up: one or two."""
+        return bool(self.email) + bool(self.uid)
+
+    @property
     def person(self) -> str:
         """How to name the person in an answer."""
         return " / ".join(name for name in (self.email, self.uid) if name)

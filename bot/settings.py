@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 from urllib.parse import urlsplit
@@ -28,7 +29,12 @@ from pydantic import (
 from bot.errors import SettingsError
 from bot.parsing import Limits
 
-_LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
+
+def _is_this_machine(host: str) -> bool:
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def _header_safe(secret: SecretStr) -> SecretStr:
@@ -57,7 +63,7 @@ def _url(value: str) -> str:
     plain = not (parts.query or parts.fragment or "@" in parts.netloc)
     if not host or parts.scheme not in ("https", "http") or not plain:
         raise ValueError("should be an address such as https://api.example.com")
-    if parts.scheme == "http" and host not in _LOOPBACK:
+    if parts.scheme == "http" and not _is_this_machine(host):
         raise ValueError("should begin with https://, so that keys and answers travel encrypted")
     return value.rstrip("/")
 

@@ -29,6 +29,13 @@ async def until(condition: Callable[[], bool], seconds: float = 8.0) -> None:
 
 
 @pytest.fixture(autouse=True)
+def no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever the machine is set to: tests talk to this machine alone."""
+    monkeypatch.setenv("NO_PROXY", "*")
+    monkeypatch.delenv("no_proxy", raising=False)
+
+
+@pytest.fixture(autouse=True)
 def logged() -> Logged:
     """The log lines of this test."""
     stream = StringIO()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Final
 
 import aiohttp
@@ -55,6 +55,17 @@ class FullstoryClient:
             raise DeadlineExceeded(self._timeout) from None
         return SessionList.of(query, found)
 
+    async def organisation(self) -> str:
+        """The id of the organisation that the key belongs to, or "" where this is no Fullstory.
+
+        Raises `FullstoryError` if it doesn't answer.
+        """
+        try:
+            async with asyncio.timeout(self._timeout):
+                return protocol.organisation(*await self._get(f"{self._base_url}/me"))
+        except TimeoutError:
+            raise DeadlineExceeded(self._timeout) from None
+
     async def _pages(
         self, query: Query, again: Callable[[Exception], bool | float]
     ) -> list[Session]:
@@ -64,10 +75,12 @@ class FullstoryClient:
             url = protocol.sessions_url(self._base_url, self._path, query, token)
             page = await self._page(url, again)
             # A page that brings nothing new ends it, so that a repeated token can't go in circles.
-            fresh = set(page.sessions).difference(found)
+            known = set(found)
+            fresh = [session for session in page.sessions if session not in known]
             found += fresh
             token = page.next_token
-            if not token or not fresh or len(found) >= query.reach:
+            # A union may list all of one identity before the other: enough is enough of both.
+            if not token or not fresh or len(found) >= query.reach * query.identities:
                 return found
 
     async def _page(self, url: str, again: Callable[[Exception], bool | float]) -> protocol.Page:
@@ -80,10 +93,10 @@ class FullstoryClient:
             wait_jitter=_FIRST_WAIT,
         ):
             with attempt:
-                return await self._get(url)
+                return protocol.decipher(*await self._get(url))
         raise AssertionError("stamina returns or raises")  # pragma: no cover
 
-    async def _get(self, url: str) -> protocol.Page:
+    async def _get(self, url: str) -> tuple[int, Mapping[str, str], bytes]:
         try:
             async with self._http.get(
                 URL(url, encoded=True),
@@ -96,7 +109,7 @@ class FullstoryClient:
                     body += chunk
                     if len(body) > protocol.MAX_REPLY_BYTES:
                         raise ReplyTooLarge
-                return protocol.decipher(response.status, response.headers, bytes(body))
+                return response.status, response.headers, bytes(body)
         except aiohttp.ClientPayloadError as error:
             raise ReplyCutOff from error
         except (aiohttp.ClientError, OSError) as error:

@@ -100,6 +100,19 @@ def decipher(status: int, reply_headers: Mapping[str, str], body: bytes) -> Page
     return Page(tuple(item.session() for item in reply.items or ()), reply.next_token)
 
 
+def organisation(status: int, reply_headers: Mapping[str, str], body: bytes) -> str:
+    """The `orgId` of a reply to `GET /me`, or "" for whatever is no such reply.
+
+    Raises as `decipher` does, but for 404. https://developer.fullstory.com/server/me/
+    """
+    if status != 404 and not 200 <= status < 300:
+        raise _error(status, reply_headers)
+    try:
+        return str(from_json(body)["orgId"])
+    except (ValueError, KeyError, TypeError, IndexError):
+        return ""
+
+
 def _error(status: int, reply_headers: Mapping[str, str]) -> FullstoryError:
     match status:
         case 401:
@@ -131,9 +144,11 @@ def _time(value: Any) -> datetime | None:  # noqa: ANN401 - whatever Fullstory s
     """Seconds as a number or digits, or RFC 3339. What can't be read is None: no reason to fail."""
     try:
         time = _datetime.validate_python(value)
-    except ValidationError:
+        time = time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
+    except (ValidationError, OverflowError):
         return None
-    return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
+    # Zero times and the like: Fullstory has no recordings of then.
+    return time if 2000 <= time.year < 2100 else None
 
 
 def _or_empty(value: Any, validate: ValidatorFunctionWrapHandler) -> str:  # noqa: ANN401

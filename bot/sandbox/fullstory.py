@@ -67,8 +67,14 @@ class FullstorySandbox:
         app = web.Application()
         app.router.add_get("/sessions/v2", self._sessions)
         app.router.add_get("/v2/sessions", self._sessions)
+        app.router.add_get("/me", self._me)
         async with serving(app) as self.url:
             yield self
+
+    async def _me(self, request: web.Request) -> web.Response:
+        if request.headers.get("Authorization") != f"Basic {self.key}":
+            return _error(401, "unauthorized", "Invalid API key")
+        return _json({"email": "", "orgId": ORGANISATION, "role": "STANDARD"})
 
     async def _sessions(self, request: web.Request) -> web.StreamResponse:
         self.received.append(

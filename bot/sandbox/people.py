@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum, auto
 from typing import Final
+from zlib import crc32
 
 
 class Trouble(Enum):
@@ -100,7 +101,8 @@ class Recording:
 
 def recordings(person: Person, now: datetime) -> list[Recording]:
     """The person's sessions, oldest first: the last was some minutes ago, the gaps widen."""
-    number = PEOPLE.index(person) + 1 if person in PEOPLE else 99
+    name = person.email or person.uid or ""
+    number = PEOPLE.index(person) + 1 if person in PEOPLE else 100 + crc32(name.encode())
     newest_first = [
         Recording(
             user_id=str(6_000_000_000_000_000 + number),

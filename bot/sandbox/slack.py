@@ -88,7 +88,7 @@ class SlackSandbox:
     `request_url` is where the bot takes requests; while it is "", commands go over Socket Mode.
     `response_statuses` are what the response_urls answer first, instead of 200. `api_calls` are the
     Web API methods that were called; `api_errors` maps a method to the error it answers with,
-    or to "" for a page of HTML.
+    or to "" for HTML and plain text in turns.
     """
 
     def __init__(self) -> None:
@@ -114,9 +114,13 @@ class SlackSandbox:
         self.on_message: Callable[[Exchange, Message], None] = lambda _, __: None
         self.on_view: Callable[[Message], None] = lambda _: None
         self.response_statuses: deque[int] = deque()
+        self.retry_after = ""
         self.response_seconds = 0.0
         self.api_calls: list[str] = []
         self.api_errors: dict[str, str] = {}
+        self.greets = True
+        self.sends_away = False
+        self._plain = False
         self._exchanges: dict[str, Exchange] = {}
         self._triggers: dict[str, float] = {}
         self._ts = 0
@@ -363,7 +367,10 @@ class SlackSandbox:
         method = request.match_info["method"]
         self.api_calls.append(method)
         if self.api_errors.get(method) == "":
-            return web.Response(status=503, text="<html>Service unavailable</html>")
+            # slack_sdk stumbles over plain text in another way than over HTML.
+            self._plain = not self._plain
+            kind = "text/plain" if self._plain else "text/html"
+            return web.Response(status=503, text="Service unavailable", content_type=kind)
         if method in self.api_errors:
             return web.json_response({"ok": False, "error": self.api_errors[method]})
         token = request.headers.get("Authorization", "").removeprefix("Bearer ")
@@ -455,7 +462,8 @@ class SlackSandbox:
         exchange.uses += 1
         await asyncio.sleep(self.response_seconds)
         if self.response_statuses and (status := self.response_statuses.popleft()) != 200:
-            return web.Response(status=status, text="scripted")
+            headers = {"Retry-After": self.retry_after} if self.retry_after else {}
+            return web.Response(status=status, text="scripted", headers=headers)
         if self.clock() - exchange.opened > RESPONSE_URL_SECONDS:
             return web.json_response({"ok": False, "error": "expired_url"}, status=404)
         if exchange.uses > RESPONSE_URL_USES:
@@ -500,7 +508,10 @@ class SlackSandbox:
         self._tickets.remove(ticket)
         socket = web.WebSocketResponse()
         await socket.prepare(request)
-        await socket.send_json({"type": "hello", "num_connections": len(self._sockets) + 1})
+        if self.greets:
+            await socket.send_json({"type": "hello", "num_connections": len(self._sockets) + 1})
+        if self.sends_away:
+            await socket.send_json({"type": "disconnect", "reason": "warning"})
         self._sockets.append(socket)
         self._connected.set()
         try:

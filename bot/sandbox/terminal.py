@@ -55,7 +55,7 @@ def draw(console: Console, message: dict[str, Any]) -> None:  # noqa: C901 - one
 def _print(console: Console, line: Text) -> None:
     # Addresses must not be broken over lines.
     console.print(Text("  ┃ ", style="dim"), end="")
-    line = Text("\n  ┃ ", style="dim").join(line.split("\n"))
+    line = Text.assemble(("\n  ┃ ", "dim")).join(line.split("\n"))
     console.print(line, soft_wrap=True, highlight=False)
 
 

@@ -22,9 +22,21 @@ _log = structlog.get_logger()
 
 
 class Answers:
-    """Looks up, and draws what was found or what went wrong. `secret` seals the buttons."""
+    """Looks up, and draws what was found or what went wrong.
 
-    def __init__(self, finder: Finder, profiles: Profiles, limits: Limits, secret: str) -> None:
+    `secret` seals the buttons. While `draining()`, the process is about to end, and nobody is kept
+    waiting for a lookup.
+    """
+
+    def __init__(
+        self,
+        finder: Finder,
+        profiles: Profiles,
+        limits: Limits,
+        secret: str,
+        draining: Callable[[], bool],
+    ) -> None:
+        self._draining = draining
         self._finder = finder
         self._profiles = profiles
         self.limits = limits
@@ -70,6 +82,8 @@ class Answers:
     async def _drawn(
         self, query: Query, draw: Callable[[SessionList, datetime], Message]
     ) -> Message:
+        if self._draining():
+            return blocks.note(wording.RESTARTING)
         try:
             return draw(await self._finder.find(query), datetime.now(UTC))
         except FullstoryError as error:

@@ -6,7 +6,6 @@ them: it has then neither a signature to check nor bytes to misread.
 
 from __future__ import annotations
 
-import asyncio
 import os
 import re
 from collections.abc import Awaitable, Callable, Iterable, Iterator
@@ -30,7 +29,7 @@ from bot.slack import blocks, wording
 from bot.slack.answers import Answers
 from bot.slack.buttons import Buttons
 from bot.slack.command import Command
-from bot.slack.delivery import Delivery
+from bot.slack.delivery import Acknowledged, Delivery
 from bot.slack.modal import Form
 from bot.slack.profiles import Profiles
 from bot.slack.shortcuts import Shortcuts
@@ -73,7 +72,9 @@ def listeners(
     """Every listener there is. A contract test holds this list against the manifest."""
     token = settings.slack_bot_token.get_secret_value() if settings.slack_bot_token else ""
     client = slack_client(settings, http, token)
-    answers = Answers(finder, Profiles(client), settings.limits, secret=token)
+    answers = Answers(
+        finder, Profiles(client), settings.limits, token, draining=lambda: delivery.draining
+    )
     form = Form(answers, delivery, client)
     command = Command(answers, delivery)
     shortcuts = Shortcuts(answers, delivery, form)
@@ -126,18 +127,19 @@ def build_app(
     return app
 
 
-async def dispatch(app: AsyncApp, body: dict[str, Any], acknowledged: asyncio.Event) -> Reply:
+async def dispatch(app: AsyncApp, body: dict[str, Any], acknowledged: Acknowledged) -> Reply:
     """What to answer to one verified body from Slack.
 
-    The caller sets `acknowledged` when the reply is sent. Raises `BadBody`; never anything else.
+    The caller sets `acknowledged` when the reply is sent or lost. Raises `BadBody` where Bolt can't
+    make sense of the body; never anything else.
     """
     try:
         request = AsyncBoltRequest(
             mode="socket_mode", body=body, context={"acknowledged": acknowledged}
         )
-    except Exception as error:
+        response = await app.async_dispatch(request)
+    except Exception as error:  # what our listeners raise is caught by `_on_error`
         raise BadBody from error
-    response = await app.async_dispatch(request)
     content_type = response.first_headers().get("content-type", "")
     return Reply(
         response.status, response.body or "", is_json=content_type.startswith("application/json")

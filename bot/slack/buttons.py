@@ -6,7 +6,6 @@ https://docs.slack.dev/interactivity/handling-user-interaction
 
 from __future__ import annotations
 
-import asyncio
 import time
 from typing import Any, Final
 
@@ -16,7 +15,7 @@ from slack_bolt.context.async_context import AsyncBoltContext
 from bot.sessions import Query
 from bot.slack import blocks, wording
 from bot.slack.answers import Answers
-from bot.slack.delivery import Delivery
+from bot.slack.delivery import Acknowledged, Delivery
 from bot.slack.memory import NotYours
 
 MAX_AGE: Final = 30 * 60.0
@@ -76,7 +75,7 @@ class Buttons:
 
     # -- Behind the listeners ---------------------------------------------------------------------
 
-    def _query(self, body: dict[str, Any], acknowledged: asyncio.Event) -> Query | None:
+    def _query(self, body: dict[str, Any], acknowledged: Acknowledged) -> Query | None:
         """What the button was made for; if it can't be used any more, the person is told so."""
         try:
             query = self._answers.recalled(body["actions"][0]["value"], str(body["user"]["id"]))
@@ -89,12 +88,12 @@ class Buttons:
         return query
 
     def _say(
-        self, message: dict[str, Any], body: dict[str, Any], acknowledged: asyncio.Event
+        self, message: dict[str, Any], body: dict[str, Any], acknowledged: Acknowledged
     ) -> None:
         self._delivery.send(message, acknowledged, body["response_url"])
 
     def _start_sharing(
-        self, body: dict[str, Any], acknowledged: asyncio.Event, *, named: bool
+        self, body: dict[str, Any], acknowledged: Acknowledged, *, named: bool
     ) -> None:
         query = self._query(body, acknowledged)
         if not query:
@@ -104,10 +103,10 @@ class Buttons:
         self._delivery.start(self._share(query, body, acknowledged, named=named))
 
     async def _share(
-        self, query: Query, body: dict[str, Any], acknowledged: asyncio.Event, *, named: bool
+        self, query: Query, body: dict[str, Any], acknowledged: Acknowledged, *, named: bool
     ) -> None:
         message = await self._answers.shared(query, str(body["user"]["id"]), named=named)
-        await acknowledged.wait()
+        await acknowledged
         if message["response_type"] != "in_channel":
             self._forget(body)
             await self._delivery.post(body["response_url"], message | REPLACE)

@@ -22,13 +22,15 @@ from bot.slack.blocks import Message
 
 _log = structlog.get_logger()
 
-_ATTEMPTS: Final = 3  # of the 5 that a response_url takes; one that timed out may have counted
+_ATTEMPTS: Final = 4  # of the 5 that a response_url takes; one may be gone for "still looking"
 _SEND_TIMEOUT: Final = 10.0  # seconds
-_FIRST_WAIT: Final = 0.3
-_LONGEST_WAIT: Final = 5.0
+_FIRST_WAIT: Final = 0.3  # then four times as long, and again: six seconds in all
+_LONGEST_WAIT: Final = 30.0
 _LAST_WORDS: Final = 3.0  # seconds to tell people that there won't be an answer
 
 _T = TypeVar("_T")
+# Whether the ack reached Slack: set by the transport, once it is sent or lost.
+Acknowledged = asyncio.Future[bool]
 Acknowledge = Callable[[Message], Awaitable[Any]]
 
 
@@ -37,6 +39,12 @@ class InFlight:
 
     def __init__(self) -> None:
         self._tasks: set[asyncio.Task[Any]] = set()
+        self._deadline: float | None = None
+
+    @property
+    def draining(self) -> bool:
+        """Whether the end has begun: nothing long should be started any more."""
+        return self._deadline is not None
 
     def start(self, work: Coroutine[Any, Any, _T]) -> asyncio.Task[_T]:
         """Runs `work` in a task that `drain` waits for."""
@@ -51,10 +59,14 @@ class InFlight:
             _log.error("task failed", exc_info=error)
 
     async def drain(self, seconds: float) -> int:
-        """Waits until nothing is in flight; cancels what is left after `seconds`, and counts it."""
+        """Waits until nothing is in flight; cancels what is left after `seconds`, and counts it.
+
+        The seconds count from the first call.
+        """
         loop = asyncio.get_running_loop()
-        deadline = loop.time() + seconds
-        while self._tasks and (remaining := deadline - loop.time()) > 0:
+        if self._deadline is None:
+            self._deadline = loop.time() + seconds
+        while self._tasks and (remaining := self._deadline - loop.time()) > 0:
             # One at a time: what is finished may have started something else.
             await asyncio.wait(
                 set(self._tasks), timeout=remaining, return_when=asyncio.FIRST_COMPLETED
@@ -80,25 +92,37 @@ class Delivery:
         work: Coroutine[Any, Any, Message],
         *,
         acknowledge: Acknowledge,
-        acknowledged: asyncio.Event,
+        acknowledged: Acknowledged,
         response_url: str,
     ) -> None:
         """Acknowledges with what `work` gives, or with "still looking" and sends it afterwards.
 
-        `acknowledged` is set by the transport when the ack is on its way: the answer must not
-        overtake it.
+        A later answer waits for the ack, so as not to overtake it. If the ack is lost, the answer
+        that was in it goes to the response_url.
         """
         task = await self.within_budget(work)
         if task.done():
             await acknowledge(task.result())
+            self.start(self._send_if_lost(task.result(), acknowledged, response_url))
             return
         self.start(self._send_when_done(task, acknowledged, response_url, {}))
         await acknowledge(blocks.note(wording.STILL_LOOKING))
 
+    async def _send_if_lost(
+        self, message: Message, acknowledged: Acknowledged, response_url: str
+    ) -> None:
+        if not await acknowledged:
+            await self.post(response_url, message)
+
+    @property
+    def draining(self) -> bool:
+        """Whether the process is about to end."""
+        return self._in_flight.draining
+
     def reply(
         self,
         work: Coroutine[Any, Any, Message],
-        acknowledged: asyncio.Event,
+        acknowledged: Acknowledged,
         response_url: str,
         place: Message,
     ) -> None:
@@ -110,18 +134,18 @@ class Delivery:
 
         async def replying() -> None:
             task = await self.within_budget(work)
-            await acknowledged.wait()
+            await acknowledged
             if not task.done():
                 await self.post(response_url, blocks.note(wording.STILL_LOOKING) | place)
             await self._send_when_done(task, acknowledged, response_url, place)
 
         self.start(replying())
 
-    def send(self, message: Message, acknowledged: asyncio.Event, response_url: str) -> None:
+    def send(self, message: Message, acknowledged: Acknowledged, response_url: str) -> None:
         """Sends a message that is ready to the response_url, after the ack."""
 
         async def sending() -> None:
-            await acknowledged.wait()
+            await acknowledged
             await self.post(response_url, message)
 
         self.start(sending())
@@ -139,13 +163,13 @@ class Delivery:
     async def _send_when_done(
         self,
         task: asyncio.Task[Message],
-        acknowledged: asyncio.Event,
+        acknowledged: Acknowledged,
         response_url: str,
         place: Message,
     ) -> None:
         try:
             message = await task
-            await acknowledged.wait()
+            await acknowledged
             await self.post(response_url, message | place)
         except asyncio.CancelledError:
             # The process ends before the answer came. Nobody should wait for it.
@@ -167,6 +191,7 @@ class Delivery:
                 wait_initial=_FIRST_WAIT,
                 wait_max=_LONGEST_WAIT,
                 wait_jitter=_FIRST_WAIT,
+                wait_exp_base=4,
             ):
                 with attempt:
                     await self._post(response_url, message)

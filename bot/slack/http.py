@@ -18,7 +18,7 @@ from slack_bolt.async_app import AsyncApp
 from slack_sdk.signature import SignatureVerifier
 
 from bot.slack.app import BadBody, Reply, dispatch
-from bot.slack.delivery import InFlight
+from bot.slack.delivery import Acknowledged, InFlight
 
 _log = structlog.get_logger()
 
@@ -50,7 +50,7 @@ def add_slack_events(
 
     async def events(request: web.Request) -> web.StreamResponse:
         # A task of its own: it is finished whatever becomes of the connection or the process.
-        return await in_flight.start(_answer(request, verifier, bolt_app))
+        return await asyncio.shield(in_flight.start(_answer(request, verifier, bolt_app)))
 
     web_app.router.add_post("/slack/events", events)
 
@@ -58,29 +58,39 @@ def add_slack_events(
 async def _answer(
     request: web.Request, verifier: SignatureVerifier, bolt_app: AsyncApp
 ) -> web.StreamResponse:
-    acknowledged = asyncio.Event()
+    acknowledged: Acknowledged = asyncio.get_running_loop().create_future()
     try:
         async with asyncio.timeout(_READ_TIMEOUT):
             raw = await request.read()
         if not _is_from_slack(request, raw, verifier):
             return _refuse(401, "signature")
         reply = await dispatch(bolt_app, _parse(raw), acknowledged)
-        response = _response(reply)
         # Sent here, not by aiohttp after we return: what follows the ack must not overtake it.
-        await response.prepare(request)
-        await response.write_eof()
+        response = await _sent(_response(reply), request)
+        acknowledged.set_result(True)
     except BadBody:
         return _refuse(400, "body")
     except web.HTTPRequestEntityTooLarge:
         return _refuse(413, "size")
     except TimeoutError:
         return _refuse(408, "slow")
-    except ConnectionError:
-        return _refuse(400, "connection")
+    except ConnectionError as error:
+        _log.warning("acknowledgement lost", exc_info=error)
+        return web.Response(status=400)  # nobody reads it
     else:
         return response
     finally:
-        acknowledged.set()
+        if not acknowledged.done():
+            acknowledged.set_result(False)
+
+
+async def _sent(response: web.Response, request: web.Request) -> web.Response:
+    """Raises `ConnectionError` if the other side is gone."""
+    if request.transport is None or request.transport.is_closing():
+        raise ConnectionResetError
+    await response.prepare(request)
+    await response.write_eof()
+    return response
 
 
 def _refuse(status: int, reason: str) -> web.Response:

@@ -5,26 +5,24 @@ https://docs.slack.dev/surfaces/modals
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Coroutine
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Final
 
-import aiohttp
 import structlog
 from slack_bolt.context.ack.async_ack import AsyncAck
 from slack_bolt.context.async_context import AsyncBoltContext
-from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
+from bot.errors import SlackError
 from bot.parsing import Problem, Refused, Unresolved, parse_person
 from bot.sessions import Moment, Query
 from bot.slack import blocks, wording
 from bot.slack.answers import Answers
 from bot.slack.blocks import Message
-from bot.slack.delivery import Delivery
-from bot.slack.web_api import error_code
+from bot.slack.delivery import Acknowledged, Delivery
+from bot.slack.web_api import called
 
 _log = structlog.get_logger()
 
@@ -86,7 +84,7 @@ class Form:
         self,
         work: Coroutine[Any, Any, Message],
         ack: AsyncAck,
-        acknowledged: asyncio.Event,
+        acknowledged: Acknowledged,
         view_id: str,
     ) -> None:
         task = await self._delivery.within_budget(work)
@@ -97,7 +95,7 @@ class Form:
 
         async def fill_in() -> None:
             message = await task
-            await acknowledged.wait()
+            await acknowledged
             view = blocks.results(message)
             await self._shown(self._client.views_update(view_id=view_id, view=view))
 
@@ -106,13 +104,10 @@ class Form:
     async def _shown(self, call: Awaitable[Any]) -> None:
         """Waits until Slack shows the view. Nobody can be told of a failure: it is logged."""
         try:
-            await call
-        except SlackApiError as error:
-            reason = error_code(error)
-            if reason not in _GONE:
-                _log.error("view not shown", reason=reason)
-        except (aiohttp.ClientError, OSError) as error:
-            _log.error("view not shown", exc_info=error)
+            await called(call)
+        except SlackError as error:
+            if error.code not in _GONE:
+                _log.error("view not shown", exc_info=error)
 
 
 def _value(values: dict[str, Any], field: str, name: str) -> Any:  # noqa: ANN401

@@ -9,14 +9,12 @@ from datetime import tzinfo
 from enum import Enum, auto
 from typing import Any
 
-import aiohttp
 import structlog
-from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
-from bot.errors import FsessionsError
+from bot.errors import FsessionsError, SlackError
 from bot.moments import zone
-from bot.slack.web_api import error_code
+from bot.slack.web_api import called
 
 _log = structlog.get_logger()
 
@@ -64,9 +62,9 @@ class Profiles:
 
     async def _info(self, user: str) -> tuple[dict[str, Any], list[str]]:
         try:
-            answer = await self._client.users_info(user=user)
-        except SlackApiError as error:
-            match error_code(error):
+            answer = await called(self._client.users_info(user=user))
+        except SlackError as error:
+            match error.code:
                 case "missing_scope":
                     lack = Lack.SCOPE
                 case "user_not_found" | "user_not_visible":
@@ -75,7 +73,4 @@ class Profiles:
                     _log.warning("users.info failed", exc_info=error)
                     lack = Lack.SLACK
             raise ProfileError(lack) from None
-        except (aiohttp.ClientError, OSError) as error:
-            _log.warning("users.info failed", exc_info=error)
-            raise ProfileError(Lack.SLACK) from None
         return dict(answer["user"]), str(answer.headers.get("X-OAuth-Scopes", "")).split(",")

@@ -17,30 +17,20 @@ from typing import Any, Final
 import aiohttp
 import structlog
 from slack_bolt.async_app import AsyncApp
-from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
-from bot.errors import SettingsError
+from bot.errors import SettingsError, SlackError
 from bot.slack.app import BadBody, dispatch
 from bot.slack.delivery import InFlight
-from bot.slack.web_api import error_code
+from bot.slack.web_api import TOKEN_ERRORS, called
 
 _log = structlog.get_logger()
 
 _PING_SECONDS: Final = 10.0
 _FIRST_WAIT: Final = 0.5
 _LONGEST_WAIT: Final = 30.0
-_TOKEN_ERRORS: Final = frozenset(
-    {
-        "account_inactive",
-        "invalid_auth",
-        "missing_scope",
-        "not_allowed_token_type",
-        "not_authed",
-        "token_expired",
-        "token_revoked",
-    }
-)
+_HELLO_SECONDS: Final = 10.0
+_STEADY_SECONDS: Final = 30.0  # a connection that lasts this long is a good one
 
 
 class _Connection:
@@ -80,17 +70,18 @@ class SocketMode:
 
         Raises `SettingsError` where Slack says that the token is no good: waiting won't help.
         """
+        loop = asyncio.get_running_loop()
         wait = _FIRST_WAIT
         try:
             while True:
+                started = loop.time()
                 connection = await self._connect()
                 if connection:
                     # Slack announces that a connection will end. The old one then lives on beside
                     # the new one until Slack closes it: acks go where their requests came from.
                     await connection.leaving.wait()
-                    if connection.greeted:
+                    if loop.time() - started > _STEADY_SECONDS:
                         wait = _FIRST_WAIT
-                    if connection in self._receiving:
                         continue
                 _log.warning("not connected to Slack", next_try_in_seconds=wait)
                 await asyncio.sleep(wait)
@@ -102,15 +93,14 @@ class SocketMode:
         try:
             # An address is for one connection, once:
             # https://docs.slack.dev/reference/methods/apps.connections.open
-            answer = await self._client.apps_connections_open(app_token=self._app_token)
+            answer = await called(self._client.apps_connections_open(app_token=self._app_token))
             socket = await self._http.ws_connect(str(answer["url"]), heartbeat=_PING_SECONDS)
-        except SlackApiError as error:
-            reason = error_code(error)
-            if reason in _TOKEN_ERRORS:
-                raise SettingsError([f"SLACK_APP_TOKEN: Slack says {reason}"]) from None
+        except SlackError as error:
+            if error.code in TOKEN_ERRORS:
+                raise SettingsError([f"SLACK_APP_TOKEN: Slack says {error.code}"]) from None
             _log.warning("connecting failed", exc_info=error)
             return None
-        except (aiohttp.ClientError, OSError) as error:
+        except (aiohttp.ClientError, OSError, ValueError) as error:
             _log.warning("connecting failed", exc_info=error)
             return None
         connection = _Connection(socket)
@@ -120,9 +110,15 @@ class SocketMode:
     async def _receive(self, connection: _Connection) -> None:
         try:
             async with connection.socket as socket:
+                async with asyncio.timeout(_HELLO_SECONDS):
+                    hello = await socket.receive()
+                if hello.type is aiohttp.WSMsgType.TEXT:
+                    self._take(hello.data, connection)
                 async for message in socket:
                     if message.type is aiohttp.WSMsgType.TEXT:
                         self._take(message.data, connection)
+        except TimeoutError:
+            _log.warning("Slack said nothing on a new connection")
         finally:
             del self._receiving[connection]
             connection.leaving.set()
@@ -146,7 +142,7 @@ class SocketMode:
     async def _answer(
         self, body: dict[str, Any], envelope_id: str, socket: aiohttp.ClientWebSocketResponse
     ) -> None:
-        acknowledged = asyncio.Event()
+        acknowledged = asyncio.get_running_loop().create_future()
         try:
             reply = await dispatch(self._app, body, acknowledged)
             if reply.status != 200:
@@ -157,12 +153,14 @@ class SocketMode:
             elif reply.body:
                 acknowledgement["payload"] = {"text": reply.body}
             await socket.send_json(acknowledgement)
+            acknowledged.set_result(True)
         except BadBody:
             _log.warning("request refused", reason="body")
         except (aiohttp.ClientError, ConnectionError) as error:
             _log.warning("acknowledgement lost", exc_info=error)
         finally:
-            acknowledged.set()
+            if not acknowledged.done():
+                acknowledged.set_result(False)
 
     async def _close(self) -> None:
         receiving = list(self._receiving.values())

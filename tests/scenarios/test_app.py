@@ -48,7 +48,7 @@ async def app(
 async def test_a_crash_is_apologised_for(app: AsyncApp, logged: Logged) -> None:
     """With a reference to a log line that says where, not what."""
     body = {"command": "/fsessions", "text": "jane@example.com", "response_url": "http://x"}
-    reply = await dispatch(app, body, asyncio.Event())
+    reply = await dispatch(app, body, asyncio.get_running_loop().create_future())
     assert reply.status == 200
     said = json.loads(reply.body)["text"]
     assert "you did nothing wrong" in said
@@ -61,7 +61,9 @@ async def test_a_crash_is_apologised_for(app: AsyncApp, logged: Logged) -> None:
 
 async def test_a_broken_listener_is_apologised_for(app: AsyncApp, logged: Logged) -> None:
     """Also where the listener itself fails, before any lookup."""
-    reply = await dispatch(app, {"command": "/fsessions", "text": "help"}, asyncio.Event())
+    reply = await dispatch(
+        app, {"command": "/fsessions", "text": "help"}, asyncio.get_running_loop().create_future()
+    )
     assert "I find a customer's" in reply.body
     body = {"command": "/fsessions", "text": "jane@example.com", "response_url": "http://x"}
 
@@ -69,7 +71,9 @@ async def test_a_broken_listener_is_apologised_for(app: AsyncApp, logged: Logged
         raise ValueError("jane@example.com")
 
     app.command("/broken")(broken)
-    reply = await dispatch(app, body | {"command": "/broken"}, asyncio.Event())
+    reply = await dispatch(
+        app, body | {"command": "/broken"}, asyncio.get_running_loop().create_future()
+    )
     assert reply.status == 200
     assert "you did nothing wrong" in reply.body
     assert "listener failed" in str(logged())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections import Counter
 from collections.abc import AsyncIterator
 
 import aiohttp
@@ -108,6 +109,60 @@ async def test_pages_are_followed(http: aiohttp.ClientSession) -> None:
         assert len(fullstory.received) == 3
         assert len((await client.sessions(Query("fan@example.com", None, 40))).sessions) == 40
         assert len(fullstory.received) == 4
+
+
+@pytest.mark.parametrize("limit", [10, 30, 50, 100])
+async def test_a_union_over_pages(http: aiohttp.ClientSession, limit: int) -> None:
+    """It lists all of one identity before the other; the newest of both are wanted."""
+    people = [
+        Person("", "", email="two@example.com", sessions=90),
+        Person("", "", uid="two", sessions=100),
+    ]
+    async with FullstorySandbox(people).running() as fullstory:
+        client = client_for(http, fullstory.url, fullstory.key)
+        both = await client.sessions(Query("two@example.com", "two", limit))
+    # Their sessions began at the same times: half of the newest are the one's, half the other's.
+    counts = Counter(session.uid for session in both.sessions)
+    assert sorted(counts.values()) == [limit // 2, limit // 2]
+
+
+async def test_equal_times_keep_fullstorys_order(
+    http: aiohttp.ClientSession, fullstory: FullstorySandbox
+) -> None:
+    """The same question gets the same answer; sessions without any mark are all there."""
+    items = [{"id": f"1:{n}", "created_time": "2026-11-23T10:00:00Z"} for n in range(9)]
+    fullstory.always = Scripted(200, json.dumps({"results": items}).encode())
+    client = client_for(http, fullstory.url, fullstory.key)
+    found = await client.sessions(JANE)
+    assert [session.session_id for session in found.sessions] == ["0", "1", "2", "3", "4"]
+    fullstory.always = Scripted(200, b'{"results": [{}, {}]}')
+    assert len((await client.sessions(JANE)).sessions) == 2
+
+
+async def test_proxies_are_respected(
+    fullstory: FullstorySandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those of the environment, but for what NO_PROXY names."""
+    asked = []
+
+    async def proxy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked.append((await reader.readline()).decode())
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\n[]")
+        writer.close()
+
+    server = await asyncio.start_server(proxy, "127.0.0.1", 0)
+    async with server:
+        address = server.sockets[0].getsockname()
+        monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{address[1]}")
+        monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{address[1]}")
+        monkeypatch.setenv("NO_PROXY", "elsewhere.example")
+        async with open_session() as http:
+            await client_for(http, fullstory.url, fullstory.key).sessions(JANE)
+        assert asked[0].startswith(f"GET {fullstory.url}/sessions/v2")
+        monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+        async with open_session() as http:
+            await client_for(http, fullstory.url, fullstory.key).sessions(JANE)
+    assert (len(asked), len(fullstory.received)) == (1, 1)
 
 
 async def test_a_token_that_leads_in_circles(

@@ -160,6 +160,8 @@ async def test_a_signature_is_for_these_bytes(post: Post, slack: SlackSandbox) -
         b"\x00",
         b"{" + b'"a":{' * 50_000,
         b'{"type": "event_callback", "event": 5, "user": 7}',
+        b'{"type": "block_actions", "actions": []}',
+        b"payload=%7B%22type%22%3A%22block_actions%22%2C%22actions%22%3A%5B%5D%7D",
         b'{"type": "block_actions", "user": 7, "team": 5}',
         b'{"authorizations": [1]}',
         b'{"type": [], "view": []}',

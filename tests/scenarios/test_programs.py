@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import pty
 import signal
 import sys
 from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import aiohttp
@@ -19,6 +20,7 @@ from bot.sandbox.fullstory import FullstorySandbox, Scripted
 from bot.sandbox.slack import SlackSandbox
 
 ROOT = Path(__file__).parents[2]
+HERE = Path(__file__).parent  # without the .env that an administrator may have in the root
 
 
 def environment(slack: SlackSandbox, fullstory: FullstorySandbox, **other: str) -> dict[str, str]:
@@ -35,7 +37,7 @@ def environment(slack: SlackSandbox, fullstory: FullstorySandbox, **other: str) 
     }
 
 
-async def start(*arguments: str, env: dict[str, str] | None = None, cwd: Path = ROOT) -> Process:
+async def start(*arguments: str, env: dict[str, str] | None = None, cwd: Path = HERE) -> Process:
     """Starts `fsessions`, with nothing of this process's environment but the way to Python."""
     inherited = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "error"}
     return await asyncio.create_subprocess_exec(
@@ -55,7 +57,7 @@ async def run(
     *arguments: str,
     env: dict[str, str] | None = None,
     typed: str = "",
-    cwd: Path = ROOT,
+    cwd: Path = HERE,
 ) -> tuple[int | None, str, str]:
     """Runs `fsessions` to its end; gives exit code, standard output and standard error."""
     process = await start(*arguments, env=env, cwd=cwd)
@@ -257,6 +259,14 @@ async def test_port_that_is_taken(slack: SlackSandbox, fullstory: FullstorySandb
     assert "Traceback" not in err
 
 
+async def test_metrics_port_that_is_taken(slack: SlackSandbox, fullstory: FullstorySandbox) -> None:
+    """The setting that is meant is named."""
+    taken = slack.url.rpartition(":")[2]
+    code, _, err = await run("serve", env=environment(slack, fullstory, METRICS_PORT=taken))
+    assert code == 1
+    assert "Set METRICS_PORT" in err
+
+
 async def test_socket_token_that_slack_rejects(
     slack: SlackSandbox, fullstory: FullstorySandbox
 ) -> None:
@@ -287,6 +297,46 @@ async def test_lookup(fullstory: FullstorySandbox) -> None:
     assert (code, err) == (0, "")
     code, out, _ = await run("lookup", "zoe@example.com", env=env)
     assert (code, out) == (0, "No sessions of zoe@example.com\n")
+
+
+async def test_lookup_on_a_terminal_that_waits(fullstory: FullstorySandbox) -> None:
+    """A spinner after half a second, where somebody can see it."""
+    env = {"FULLSTORY_API_KEY": fullstory.key, "FULLSTORY_API_URL": fullstory.url, "TERM": "xterm"}
+    for person, spins in (("slow@example.com", True), ("omar@example.com", False)):
+        ours, theirs = pty.openpty()
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "bot", "lookup", person),
+            env={"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)} | env,
+            cwd=HERE,
+            stdout=PIPE,
+            stderr=theirs,
+        )
+        os.close(theirs)
+        out, _ = await process.communicate()
+        assert b"example.com" in out
+        os.set_blocking(ours, False)
+        shown = b""
+        with suppress(OSError):
+            while chunk := os.read(ours, 65536):
+                shown += chunk
+        os.close(ours)
+        assert (b"Asking Fullstory" in shown) == spins
+
+
+async def test_terminals_that_know_few_letters() -> None:
+    """A question mark instead of a traceback."""
+    env = {"PYTHONIOENCODING": "ascii"}
+    code, out, err = await run("demo", "--once", "/fsessions help", env=env)
+    assert (code, err) == (0, "")
+    assert "/fsessions jane@example.com" in out
+
+
+@pytest.mark.parametrize("typed", ["omar@example.com", " /fsessions omar@example.com ", "find 2"])
+async def test_demo_once_takes_what_the_prompt_takes(typed: str) -> None:
+    """With or without the command's name."""
+    code, out, _ = await run("demo", "--once", typed)
+    assert code == 0
+    assert "https://app.fullstory.com/" in out
 
 
 async def test_lookup_json(fullstory: FullstorySandbox) -> None:
@@ -342,6 +392,34 @@ async def test_check_says_how_to_mend_it(
     assert mend in out.splitlines()[at + 1]
     assert slack.bot_token not in out
     assert fullstory.key not in out
+
+
+async def test_check_of_an_address_that_is_not_fullstorys(
+    slack: SlackSandbox, fullstory: FullstorySandbox
+) -> None:
+    """Something that knows nobody is no proof of a good key."""
+    env = environment(slack, fullstory) | {"FULLSTORY_API_URL": slack.url}
+    code, out, _ = await run("check", env=env)
+    assert code == 1
+    assert "doesn't answer as Fullstory's API does" in out
+    assert "FULLSTORY_API_URL" in out
+
+
+async def test_check_while_others_are_in_trouble(
+    slack: SlackSandbox, fullstory: FullstorySandbox
+) -> None:
+    """Not the administrator's fault: no advice about tokens and firewalls, no log lines."""
+    slack.api_errors["auth.test"] = "internal_error"
+    fullstory.always = Scripted(503)
+    code, out, err = await run("check", env=environment(slack, fullstory))
+    assert (code, err) == (1, "")
+    assert out.count("Run this check again later") == 2
+    assert "retry" not in out
+    slack.api_errors["auth.test"] = ""
+    for _ in range(2):  # HTML, and plain text
+        code, out, err = await run("check", env=environment(slack, fullstory))
+        assert (code, err) == (1, "")
+        assert "no good answer from" in out
 
 
 async def test_check_finds_missing_scopes(slack: SlackSandbox, fullstory: FullstorySandbox) -> None:

@@ -12,6 +12,7 @@ from bot.errors import SettingsError
 from bot.sandbox.fullstory import FullstorySandbox, Scripted
 from bot.sandbox.slack import Exchange, SlackSandbox
 from bot.service import Service, running
+from bot.slack import socket
 from tests.conftest import StartBot, until
 
 
@@ -80,6 +81,28 @@ async def test_a_ticket_is_used_once(bot: Service, slack: SlackSandbox) -> None:
         await until(lambda: bot.state() == "starting")
         await until(lambda: bot.state() == "ready")
     assert slack.api_calls == ["apps.connections.open"] * 4
+
+
+async def test_a_connection_without_a_greeting(
+    slack: SlackSandbox, fullstory: FullstorySandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Given up after a while, and made anew."""
+    monkeypatch.setattr(socket, "_HELLO_SECONDS", 0.2)
+    slack.greets = False
+    async with running(settings_for(slack, fullstory, slack_app_token=slack.app_token)) as started:
+        await until(lambda: len(slack.api_calls) > 1)
+        assert started.state() == "starting"
+        slack.greets = True
+        await until(lambda: started.state() == "ready")
+
+
+async def test_a_slack_that_keeps_sending_us_away(bot: Service, slack: SlackSandbox) -> None:
+    """New connections are asked for at a decent pace."""
+    slack.sends_away = True
+    await slack.announce_disconnect()
+    await asyncio.sleep(2)
+    assert slack.api_calls.count("apps.connections.open") <= 4
+    assert bot.port
 
 
 @pytest.mark.parametrize("reason", ["invalid_auth", "not_allowed_token_type", "missing_scope"])
@@ -156,4 +179,4 @@ async def test_the_limit_of_patience(
     fullstory.always = Scripted(seconds=30)
     async with start_bot(answer_budget_seconds=0.1):
         exchange = await slack.command("/fsessions jane@example.com")
-    assert "restarted before I could finish" in exchange.later[0]["text"]
+    assert "being restarted" in exchange.later[0]["text"]

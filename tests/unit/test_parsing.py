@@ -34,6 +34,9 @@ JANE = "jane@example.com"
         ("uid:12345", None, "12345", 20),
         ("uid: 12345", None, "12345", 20),
         ("UID=12345 5", None, "12345", 5),
+        ("uid 12345", None, "12345", 20),
+        ("uid 12345 5", None, "12345", 5),
+        ("email jane@example.com 5", JANE, None, 5),
         ("email:jane@example.com", JANE, None, 20),
         ("uid:jane@example.com", None, JANE, 20),
         ("jane@example.com uid:user-42", JANE, "user-42", 20),
@@ -99,6 +102,19 @@ def test_undoes_what_slack_and_phones_do(
         ('"jane@example.com"', JANE),
         ('"jane@example.com', JANE),
         ("mailto:jane@example.com", JANE),
+        ("Mailto:jane@example.com", JANE),
+        ("*jane@example.com*", JANE),
+        ("`jane@example.com`", JANE),
+        ("_jane@example.com_", JANE),
+        ("jane@example.com/", JANE),
+        ("\u061cjane@example.com", JANE),
+        ("jane＠example.com", JANE),
+        ("jane＠example．com", JANE),
+        ("用户@例子。公司", "用户@例子.公司"),
+        ("<mailto:jane%2Btag@example.com|jane+tag@example.com>", "jane+tag@example.com"),
+        ("<mailto:jane%2Btag@example.com|Jane>", "jane+tag@example.com"),
+        ("jane@example.com 20.", JANE),
+        ('jane@example.com "20"', JANE),
         ("Jane Doe &lt;<mailto:jane@example.com|jane@example.com>&gt;", JANE),
         ("jane@example.com, 20", JANE),
         ("jane@example.com,20", JANE),
@@ -190,6 +206,10 @@ REFUSALS = [
     ("jane@example.com please", Problem.UNCLEAR),
     ("jane@example.com five", Problem.UNCLEAR),
     ("user-42 user-43", Problem.UNCLEAR),
+    ("customer 42", Problem.UNCLEAR),
+    ("user 12345", Problem.UNCLEAR),
+    ("id 7 5", Problem.UNCLEAR),
+    ("use `a` b", Problem.UNCLEAR),
     ("x " * 1001, Problem.TEXT_TOO_LONG),
 ]
 
@@ -216,6 +236,19 @@ def test_example_is_made_of_what_was_typed() -> None:
     assert parse("john smith", LIMITS) == Refused(Problem.UNCLEAR, "john smith", 'uid:"john smith"')
 
 
+def test_a_number_after_a_word_for_people_is_a_uid_perhaps() -> None:
+    """The text "customer 42" is not the uid "customer", 42 times."""
+    assert parse("customer 42", LIMITS) == Refused(Problem.UNCLEAR, "customer 42", "uid:42")
+
+
+def test_a_channels_name_is_shown_as_it_is() -> None:
+    """Unescaped once, and without a # that it has not."""
+    assert parse("<#C1|r&amp;d>", LIMITS) == Refused(Problem.CHANNEL, "#r&d", f"{JANE} 5")
+    assert parse("<!subteam^S1|@support>", LIMITS) == Refused(
+        Problem.CHANNEL, "@support", f"{JANE} 5"
+    )
+
+
 def test_configured_limits() -> None:
     """The administrator's limits count, in the judgement and in the example."""
     few = Limits(default=2, highest=3)
@@ -231,6 +264,9 @@ def test_configured_limits() -> None:
         ("jane@example.com", None, Query(JANE, None, 20)),
         ("12345", "5", Query(None, "12345", 5)),
         ("uid:jane@example.com", None, Query(None, JANE, 20)),
+        ("order 66", None, Query(None, "order 66", 20)),
+        ("john smith", "2", Query(None, "john smith", 2)),
+        ("5 apples 7", None, Query(None, "5 apples 7", 20)),
         ("R&D <7>", "2", Query(None, "R&D <7>", 2)),
         ("&amp;x", None, Query(None, "&amp;x", 20)),
     ],

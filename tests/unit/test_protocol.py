@@ -90,6 +90,10 @@ def test_unknown_user_is_no_sessions() -> None:
         {"id": None, "created_time": None, "app_url": None},
         {"id": [], "created_time": {}, "app_url": 7},
         {"created_time": 10**400},
+        {"created_time": "9999-12-31T23:59:59-10:00"},
+        {"created_time": "0001-01-01T00:00:00+10:00"},
+        {"created_time": "0001-01-01T00:00:00Z"},
+        {"created_time": 0},
     ],
 )
 def test_one_odd_session_costs_no_other(item: dict[str, Any]) -> None:

@@ -150,7 +150,7 @@ def test_one_problem(name: str, value: str, problem: str) -> None:
     assert value not in said
 
 
-@pytest.mark.parametrize("url", ["http://localhost:8080", "http://127.0.0.1:1/", "http://[::1]:2"])
+@pytest.mark.parametrize("url", ["http://localhost:8080", "http://127.0.0.2:1/", "http://[::1]:2"])
 def test_plain_http_on_this_machine(url: str) -> None:
     """For stand-ins and relays beside the bot."""
     assert load(ENOUGH | {"FULLSTORY_API_URL": url}, NO_FILE, for_slack=True)
