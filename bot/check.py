@@ -9,11 +9,18 @@ import aiohttp
 from rich.console import Console
 
 from bot.connections import open_session
-from bot.errors import AccessDenied, FullstoryError, KeyRejected, SlackError, Unavailable
+from bot.errors import (
+    AccessDenied,
+    DeadlineExceeded,
+    FullstoryError,
+    KeyRejected,
+    RateLimited,
+    SlackError,
+    Unavailable,
+)
 from bot.service import fullstory_client
 from bot.sessions import Query
 from bot.settings import Settings
-from bot.slack import wording
 from bot.slack.app import SCOPES
 from bot.slack.web_api import TOKEN_ERRORS, called, slack_client
 
@@ -127,8 +134,14 @@ async def _fullstory(settings: Settings, session: aiohttp.ClientSession) -> Find
         if error.status is None:
             return _unreachable(part, host, error)
         return Finding(part, f"{host} answers {error}", "Run this check again later.")
+    except (RateLimited, DeadlineExceeded) as error:
+        return Finding(part, f"{host} answers {error}", "Run this check again later.")
     except FullstoryError as error:
-        return Finding(part, f"{host}: {wording.failure(error)}", "Run this check again later.")
+        return Finding(
+            part,
+            f"{host} answers in an unexpected way ({type(error).__name__} {error})",
+            "If FULLSTORY_API_URL is set, check it; if not, run this check again later.",
+        )
     if not organisation:
         return Finding(
             part,

@@ -104,16 +104,20 @@ def _fail(lines: list[str] | tuple[str, ...], status: int) -> NoReturn:
 
 
 def _stop_on_signals() -> asyncio.Event:
-    """An event that SIGTERM or SIGINT sets. A second one ends the process at once."""
+    """An event that SIGTERM or SIGINT sets.
+
+    A second Ctrl-C ends the process at once. A second SIGTERM does not: process managers send it
+    more than once, and people wait for their answers.
+    """
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
 
-        def stop_once(number: signal.Signals = number) -> None:
-            stop.set()
-            loop.remove_signal_handler(number)
+    def interrupted() -> None:
+        stop.set()
+        loop.remove_signal_handler(signal.SIGINT)
 
-        loop.add_signal_handler(number, stop_once)
+    loop.add_signal_handler(signal.SIGTERM, stop.set)
+    loop.add_signal_handler(signal.SIGINT, interrupted)
     return stop
 
 

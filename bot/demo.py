@@ -98,7 +98,7 @@ class Demo:
             if line is None or line.strip().lower() in ("quit", "exit", "bye"):
                 self._console.print()
                 return
-            if not sys.stdin.isatty():
+            if not (sys.stdin and sys.stdin.isatty()):
                 self._console.print(line, markup=False)
             self._busy = True
             await self.do(line.strip(), lines)
@@ -227,9 +227,13 @@ def _typed_lines() -> asyncio.Queue[str | None]:
     lines: asyncio.Queue[str | None] = asyncio.Queue()
     loop = asyncio.get_running_loop()
 
+    if sys.stdin is None:  # closed by who started us
+        lines.put_nowait(None)
+        return lines
+    descriptor = sys.stdin.fileno()
+
     def read() -> None:
         rest = b""
-        descriptor = sys.stdin.fileno()
         while chunk := os.read(descriptor, 4096):
             *whole, rest = (rest + chunk).split(b"\n")
             for line in whole:

@@ -8,6 +8,7 @@ Libraries write request bodies, tokens and addresses into their messages, some o
 from __future__ import annotations
 
 import logging
+import os
 import secrets
 import sys
 import traceback
@@ -27,7 +28,7 @@ def configure(
     """Sends all logs to `stream`: as JSON lines, or as text for people if that is a terminal."""
     on_terminal = stream.isatty()
     renderer: Processor = (
-        structlog.dev.ConsoleRenderer(colors=on_terminal)
+        structlog.dev.ConsoleRenderer(colors=on_terminal and not os.environ.get("NO_COLOR"))
         if style == "console" or (style == "auto" and on_terminal)
         else structlog.processors.JSONRenderer()
     )

@@ -7,7 +7,6 @@ import json
 from contextlib import nullcontext
 
 from rich.console import Console
-from rich.table import Table
 
 from bot.connections import open_session
 from bot.errors import FullstoryError
@@ -29,6 +28,7 @@ async def run(settings: Settings, person: str, limit: str | None, *, as_json: bo
             pass
         case Refused() as refused:
             errors.print(wording.refusal(refused, settings.limits), markup=False)
+            errors.print(f"{wording.TRY}: fsessions lookup {refused.example}", markup=False)
             return 2
         case Help():
             errors.print("Usage: fsessions lookup PERSON [LIMIT] [--json]", markup=False)
@@ -55,17 +55,19 @@ async def _find(settings: Settings, query: Query, errors: Console) -> SessionLis
 
 
 def _print_table(found: SessionList) -> None:
-    console = Console(highlight=False, soft_wrap=True)
+    """Links stand whole and as they are: one that is cut or wrapped can't be opened."""
     query = found.query
-    console.print(wording.heading(query.person, len(found.sessions), query.limit), markup=False)
+    print(wording.heading(query.person, len(found.sessions), query.limit))  # noqa: T201
     if not found.sessions:
+        intro, *reasons = wording.NONE_FOUND_REASONS
+        print("\n".join([intro, *(f"- {reason}" for reason in reasons)]))  # noqa: T201
         return
-    table = Table("Started", "Replay", box=None, pad_edge=False)
+    rows = [("Started (local time)", "Replay")]
     for session in found.sessions:
         started = f"{session.started.astimezone():%Y-%m-%d %H:%M}" if session.started else ""
-        table.add_row(started or wording.UNKNOWN_TIME, session.link or wording.UNUSABLE_LINK)
-    # As wide as it needs: an address that is cut or wrapped can't be opened.
-    console.print(table, crop=False, no_wrap=True, width=console.measure(table).maximum)
+        rows.append((started or wording.UNKNOWN_TIME, session.link or wording.UNUSABLE_LINK))
+    for started, link in rows:
+        print(f"{started:<20}  {link}")  # noqa: T201
 
 
 def _plain(session: Session) -> dict[str, str | None]:

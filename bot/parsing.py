@@ -22,7 +22,7 @@ from bot.sessions import MAX_UID_LENGTH, Moment, Query
 MAX_TEXT_LENGTH: Final = 2000
 """Characters. Room for the longest uid and address several times over."""
 
-_HELP: Final = frozenset({"", "?", "help", "-h", "--help"})
+_HELP: Final = frozenset({"", "help", "-h", "--help"})
 _EXAMPLE_EMAIL: Final = "jane@example.com"
 
 
@@ -187,7 +187,7 @@ def _words(text: str) -> list[_Word]:
         if not label and _LABEL_ALONE.fullmatch(bare):
             continue
         listed = ("@" in bare or "＠" in bare) and label in ("", "email")
-        for piece in re.split(r"[,;]", bare) if listed else [bare]:
+        for piece in re.split(r"[,;，；、]", bare) if listed else [bare]:
             # A quote that is left over was never closed: it means nothing.
             plain = piece.strip(_QUOTES).rstrip(",;")
             if _NUMBER.fullmatch(plain.rstrip(".")):
@@ -200,7 +200,9 @@ def _words(text: str) -> list[_Word]:
 # -- Judging --------------------------------------------------------------------------------------
 
 _NUMBER: Final = re.compile(r"[-+\u2212\u2013]?\d+(?:[.,]\d+)?")
-_AROUND_ADDRESS: Final = ".,;:!?()[]{}<>" + _QUOTES
+# What hardly is a uid beside another name: "1/2", "1e2", "50%".
+_NUMBERISH: Final = re.compile(rf"{_NUMBER.pattern}|\d+(?:/\d+|e\d+|%)")
+_AROUND_ADDRESS: Final = ".,;:!?()[]{}<>…、，；：！？（）「」『』【】《》〈〉‹›—–؟،؛" + _QUOTES
 _MARKED_UP: Final = _AROUND_ADDRESS + "*_`~/"
 _GENERIC: Final = frozenset(
     {"account", "customer", "id", "member", "order", "person", "session", "sessions", "ticket"}
@@ -288,7 +290,7 @@ class _Sorted:
                 self._once(self.uids, word.text)
             elif word.label == "email" or _meant_as_address(word):
                 self._add_address(word)
-            elif _NUMBER.fullmatch(word.text):
+            elif _NUMBERISH.fullmatch(word.text):
                 numbers.append(word.text)
             else:
                 self._once(self.stray, word.text)
@@ -357,7 +359,11 @@ def _example(found: _Sorted, problem: Problem, limits: Limits) -> str:
     if not (email or uid) or "`" in (email or uid or ""):
         email = _EXAMPLE_EMAIL
     limit = limits.highest if problem is Problem.LIMIT_TOO_HIGH else min(5, limits.highest)
-    query = Query(email=email, uid=None if email else uid, limit=limit)
+    if email and problem is Problem.UNCLEAR and len(found.stray) == 1 and not found.uids:
+        uid = found.stray[0]  # perhaps both were meant
+    elif email:
+        uid = None
+    query = Query(email=email, uid=uid, limit=limit)
     return typed_form(query, with_limit=problem.name.startswith(("LIMIT", "TWO_LIMITS")))
 
 
@@ -375,7 +381,7 @@ def parse(text: str, limits: Limits) -> Parsed:
     mentions = {mention[1] for mention in _MENTION.finditer(text)}
     plain = plain_text(_MENTION.sub(" ", text))
     plain = _SPACES.sub(" ", _INVISIBLE.sub("", plain)).strip()
-    if plain.lower() in _HELP and not mentions:
+    if plain.lower().rstrip("!?. ") in _HELP and not mentions:
         return Help()
     if len(plain) > MAX_TEXT_LENGTH:
         return Refused(Problem.TEXT_TOO_LONG, "", simple)
@@ -390,7 +396,7 @@ def parse_person(person: str, limit: str | None, limits: Limits) -> Parsed:
     """
     person = person.strip()
     plain = " " in person and "@" not in person and not _LABELS.search(person)
-    suffix = "" if limit is None else f" limit:{limit}"
+    suffix = "" if limit is None else f" limit:{limit.lower().removeprefix('limit:')}"
     return parse(_escape(f"{_uid_form(person) if plain else person}{suffix}"), limits)
 
 

@@ -5,6 +5,7 @@ Pure: no I/O, no clock, no Slack.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -19,6 +20,7 @@ LONGEST_SESSION = timedelta(hours=8)
 _REACH = 100  # sessions to look through for the one at a moment
 
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
+_FULLSTORY_HOST = re.compile(r"(?:[a-z0-9](?:[a-z0-9-]*[a-z0-9])?\.)*fullstory\.com")
 _BREAKS_SLACK_LINKS = frozenset("<>|^\\`\"' ")
 
 
@@ -92,11 +94,10 @@ def usable_link(link: str) -> str | None:
         parts = urlsplit(link)
     except ValueError:
         return None
-    host = parts.netloc.lower()
-    if parts.scheme != "https" or not (host == "fullstory.com" or host.endswith(".fullstory.com")):
-        return None
-    # What stands before an "@" or after a ":" is no part of the host, whatever it looks like.
-    return None if "@" in host or ":" in host else link
+    # Nothing but the host itself: what stands before an "@", after a ":" or behind a "%" is no part
+    # of it, whatever it looks like.
+    is_ours = parts.scheme == "https" and _FULLSTORY_HOST.fullmatch(parts.netloc.lower())
+    return link if is_ours else None
 
 
 def newest_first(sessions: Iterable[Session], limit: int) -> tuple[Session, ...]:

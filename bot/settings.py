@@ -29,6 +29,8 @@ from pydantic import (
 from bot.errors import SettingsError
 from bot.parsing import Limits
 
+_WHERE: Final = "in Fullstory, Settings → Integrations & API Keys"
+
 
 def _is_this_machine(host: str) -> bool:
     try:
@@ -166,7 +168,7 @@ def load(
 
 def _from_file(file: Path) -> dict[str, str]:
     try:
-        return {name: value or "" for name, value in dotenv_values(file).items()}
+        return {name: value or "" for name, value in dotenv_values(file, interpolate=False).items()}
     except (OSError, UnicodeDecodeError):
         raise SettingsError([f"{file.name} can't be read as text"]) from None
 
@@ -188,7 +190,11 @@ def _sentence(details: Any) -> str:  # noqa: ANN401 - pydantic's ErrorDetails
     context = details.get("ctx", {})
     match details["type"]:
         case "missing":
-            return f"{name} is missing"
+            return (
+                f"{name} is missing: {_WHERE}"
+                if name == "FULLSTORY_API_KEY"
+                else f"{name} is missing"
+            )
         case "value_error":
             return f"{name} {context['error']}"
         case "literal_error":

@@ -20,9 +20,7 @@ from bot.errors import (
 from bot.fullstory import protocol
 from bot.sessions import Query, Session, SessionList
 
-_ATTEMPTS: Final = 4
-_FIRST_WAIT: Final = 0.1
-_LONGEST_WAIT: Final = 0.5
+_WAITS: Final = (0.1, 0.4, 1.6)  # seconds before the second, third and fourth attempt
 
 
 class FullstoryClient:
@@ -85,12 +83,7 @@ class FullstoryClient:
 
     async def _page(self, url: str, again: Callable[[Exception], bool | float]) -> protocol.Page:
         async for attempt in stamina.retry_context(
-            on=again,
-            attempts=_ATTEMPTS,
-            timeout=None,
-            wait_initial=_FIRST_WAIT,
-            wait_max=_LONGEST_WAIT,
-            wait_jitter=_FIRST_WAIT,
+            on=again, attempts=None, timeout=None, wait_jitter=_WAITS[0]
         ):
             with attempt:
                 return protocol.decipher(*await self._get(url))
@@ -117,17 +110,19 @@ class FullstoryClient:
 
 
 def _worth_another_try(deadline: float) -> Callable[[Exception], bool | float]:
-    """Decides for stamina: no, yes after the usual wait, or yes after so many seconds."""
+    """Decides for stamina after each failure: no, or yes after so many seconds.
+
+    No also where the wait would not fit: rather the true reason now than "too slow" then.
+    """
+    waits = iter(_WAITS)
 
     def decide(error: Exception) -> bool | float:
+        if not isinstance(error, RateLimited | Unavailable | ReplyCutOff):
+            return False
         remaining = deadline - asyncio.get_running_loop().time()
-        match error:
-            case RateLimited(retry_after=float(wait)):
-                return max(wait, _FIRST_WAIT) if wait < remaining else False
-            case RateLimited() | Unavailable() | ReplyCutOff():
-                # Rather the true reason now than "too slow" at the deadline.
-                return remaining > _LONGEST_WAIT
-            case _:
-                return False
+        wait = next(waits, None)
+        if wait is not None and isinstance(error, RateLimited) and error.retry_after is not None:
+            wait = max(error.retry_after, wait)
+        return wait if wait is not None and wait < remaining else False
 
     return decide

@@ -155,7 +155,7 @@ def refusal(refused: Refused, command: str, limits: Limits) -> Message:
     shown = _shorten(refused.shown, _SHOWN)
     example = f"{command} {refused.example}"
     return _message(
-        f"{sentence} {wording.TRY}: {example}",
+        f"{shown + ': ' if shown else ''}{sentence} {wording.TRY}: {example}",
         [
             _section(f"{_code(shown)}: {escape(sentence)}" if shown else escape(sentence)),
             _section(f"{wording.TRY}: {_code(example)}"),
@@ -273,7 +273,7 @@ def _first(session: Session, now: datetime, moment: Moment | None) -> Block:
 
 
 def _line(session: Session, now: datetime) -> str:
-    if session.link is None or len(session.link) > _MAX_LINK:
+    if session.link is None or len(escape(session.link)) > _MAX_LINK:
         return f"• {_when(session, now)} · {escape(_no_link(session))}"
     return f"• {_when(session, now, session.link)}"
 

@@ -48,12 +48,12 @@ def path(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def client(http: aiohttp.ClientSession, fullstory: FullstorySandbox, path: str) -> FullstoryClient:
-    """A client with two seconds' patience."""
+    """A client with four seconds' patience."""
     return client_for(http, fullstory.url, fullstory.key, path)
 
 
 def client_for(
-    http: aiohttp.ClientSession, url: str, key: str, path: str = PATHS[0], timeout: float = 2.0
+    http: aiohttp.ClientSession, url: str, key: str, path: str = PATHS[0], timeout: float = 4.0
 ) -> FullstoryClient:
     """A client for an address."""
     return FullstoryClient(http, base_url=url, path=path, key=key, timeout=timeout)
@@ -213,7 +213,7 @@ async def test_other_refusals_are_final(
 async def test_retry_after_is_honoured_while_it_fits(
     client: FullstoryClient, fullstory: FullstorySandbox
 ) -> None:
-    """One second is waited for, within the two that there are."""
+    """One second is waited for, within the four that there are."""
     fullstory.script.extend([Scripted(429, headers={"Retry-After": "1"}), GOOD])
     started = asyncio.get_running_loop().time()
     await client.sessions(JANE)
@@ -223,7 +223,7 @@ async def test_retry_after_is_honoured_while_it_fits(
 async def test_retry_after_that_does_not_fit_is_told_at_once(
     client: FullstoryClient, fullstory: FullstorySandbox
 ) -> None:
-    """With the time to come back, not with "too slow" two seconds later."""
+    """With the time to come back, not with "too slow" four seconds later."""
     fullstory.script.append(Scripted(429, headers={"Retry-After": "30"}))
     async with asyncio.timeout(1):
         with pytest.raises(RateLimited) as caught:

@@ -181,6 +181,7 @@ async def test_sigterm_finishes_what_is_in_flight(
     async with serving(slack, env) as (process, port), aiohttp.ClientSession() as http:
         exchange = await slack.command("/fsessions jane@example.com")
         process.send_signal(signal.SIGTERM)
+        process.send_signal(signal.SIGTERM)  # process managers do that
         statuses = set()
         while 503 not in statuses:
             async with http.get(f"http://127.0.0.1:{port}/readyz") as response:
@@ -296,7 +297,19 @@ async def test_lookup(fullstory: FullstorySandbox) -> None:
     code, out, err = await run("lookup", "slow@example.com", env=env)
     assert (code, err) == (0, "")
     code, out, _ = await run("lookup", "zoe@example.com", env=env)
-    assert (code, out) == (0, "No sessions of zoe@example.com\n")
+    assert code == 0
+    assert out.startswith("No sessions of zoe@example.com\n")
+
+
+async def test_lookup_prints_links_letter_for_letter(fullstory: FullstorySandbox) -> None:
+    """However long they are, and whatever they look like to a library for colours."""
+    env = {"FULLSTORY_API_KEY": fullstory.key, "FULLSTORY_API_URL": fullstory.url, "COLUMNS": "40"}
+    link = f"https://app.fullstory.com/s/[/foo][red]{'x' * 200}"
+    item = {"id": "1:2", "created_time": 1700000000, "app_url": link}
+    fullstory.always = Scripted(200, json.dumps({"results": [item]}).encode())
+    code, out, err = await run("lookup", "jane@example.com", "limit:1", env=env)
+    assert (code, err) == (0, "")
+    assert link in out.splitlines()[-1]
 
 
 async def test_lookup_on_a_terminal_that_waits(fullstory: FullstorySandbox) -> None:
@@ -358,6 +371,7 @@ async def test_lookup_that_fails(fullstory: FullstorySandbox) -> None:
     code, out, err = await run("lookup", "jane@example.com", "0", env=env)
     assert (code, out) == (2, "")
     assert "no sessions at all" in err
+    assert "Try: fsessions lookup jane@example.com 5" in err
 
 
 async def test_check_where_all_is_well(slack: SlackSandbox, fullstory: FullstorySandbox) -> None:

@@ -100,7 +100,7 @@ def test_unusable_links_are_shown_and_not_linked() -> None:
     message = blocks.answer(SessionList(Query(None, "u", 5), sessions), NOW)
     assert links(message) == []
     assert "accessory" not in message["blocks"][1]
-    assert texts(message).count("doesn't lead to Fullstory") == 2
+    assert texts(message).count("no link that is safe to open") == 2
 
 
 def test_unknown_times_are_said() -> None:
@@ -127,6 +127,15 @@ def test_a_hundred_sessions_are_one_valid_message(link_length: int, uid: str) ->
     if shown < 100:
         assert f"{100 - shown} older sessions didn't fit" in texts(message)
     assert shown == 100 or link_length > 1000
+
+
+@pytest.mark.parametrize("ampersands", [100, 500, 600, 900])
+def test_links_that_grow_when_they_are_escaped(ampersands: int) -> None:
+    """Each "&" takes five characters; the section's limit is over those."""
+    link = "https://app.fullstory.com/ui?" + "a=1&" * ampersands
+    sessions = tuple(Session("1", str(n), NOW, f"{link}{n}") for n in range(5))
+    message = blocks.answer(SessionList(Query(None, "u", 5), sessions), NOW)
+    assert invalid_blocks(message) == ""
 
 
 @pytest.mark.parametrize("length", [2801, 3001, 9000])

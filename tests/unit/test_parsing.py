@@ -103,6 +103,11 @@ def test_undoes_what_slack_and_phones_do(
         ('"jane@example.com', JANE),
         ("mailto:jane@example.com", JANE),
         ("Mailto:jane@example.com", JANE),
+        ("jane@example.com…", JANE),
+        ("jane@example.com。", JANE),
+        ("（jane@example.com）", JANE),
+        ("‹jane@example.com›؟", JANE),
+        ("jane@example.com，20", JANE),
         ("*jane@example.com*", JANE),
         ("`jane@example.com`", JANE),
         ("_jane@example.com_", JANE),
@@ -132,7 +137,9 @@ def test_addresses(text: str, email: str) -> None:
     assert parse(text, LIMITS) == Query(email, None, 20)
 
 
-@pytest.mark.parametrize("text", ["", "  ", "help", "HELP", " help ", "?", "--help", '"', "uid:"])
+@pytest.mark.parametrize(
+    "text", ["", "  ", "help", "HELP", " help ", "Help!", "?", "???", "--help", '"', "uid:"]
+)
 def test_help(text: str) -> None:
     """Who asks for help, or for nothing, gets help."""
     assert parse(text, LIMITS) == Help()
@@ -171,6 +178,9 @@ REFUSALS = [
     ("jane@example.com 2.5", Problem.LIMIT_NOT_WHOLE),
     ("jane@example.com 2,5", Problem.LIMIT_NOT_WHOLE),
     ("jane@example.com limit:many", Problem.LIMIT_NOT_WHOLE),
+    ("jane@example.com 1/2", Problem.LIMIT_NOT_WHOLE),
+    ("jane@example.com 1e2", Problem.LIMIT_NOT_WHOLE),
+    ("jane@example.com 50%", Problem.LIMIT_NOT_WHOLE),
     ("jane@example.com 101", Problem.LIMIT_TOO_HIGH),
     ("jane@example.com " + "9" * 900, Problem.LIMIT_TOO_HIGH),
     ("jane@example.com 5 6", Problem.TWO_LIMITS),
@@ -232,6 +242,9 @@ def test_example_is_made_of_what_was_typed() -> None:
     """The example keeps the person's own words, so that it can be copied."""
     assert parse("bob@example.com 500", LIMITS) == Refused(
         Problem.LIMIT_TOO_HIGH, "500", "bob@example.com 100"
+    )
+    assert parse("bob@example.com user-42", LIMITS) == Refused(
+        Problem.UNCLEAR, "user-42", "bob@example.com uid:user-42"
     )
     assert parse("john smith", LIMITS) == Refused(Problem.UNCLEAR, "john smith", 'uid:"john smith"')
 
