@@ -164,7 +164,12 @@ class Demo:
         self._view_drawn.clear()
         exchange = await self._slack.shortcut(FIND_SESSIONS)
         self._failed("The shortcut", exchange.status)
-        await self._view_drawn.wait()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(3):
+                await self._view_drawn.wait()
+        if not self._slack.views:
+            self._console.print("The form did not open.")
+            return
         (view_id,) = self._slack.views
         values: dict[str, Any] = {}
         for field, label in (

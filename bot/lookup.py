@@ -5,15 +5,17 @@ from __future__ import annotations
 import asyncio
 import json
 from contextlib import nullcontext
+from datetime import UTC, datetime
 
 from rich.console import Console
 
 from bot.connections import open_session
 from bot.errors import FullstoryError
 from bot.finder import Finder
-from bot.parsing import Help, Refused, parse_person
+from bot.moments import UnclearTime, parse_moment
+from bot.parsing import Help, Problem, Refused, Unresolved, parse_person
 from bot.service import fullstory_client
-from bot.sessions import Query, Session, SessionList
+from bot.sessions import Moment, Query, Session, SessionList
 from bot.settings import Settings
 from bot.slack import wording
 
@@ -26,6 +28,13 @@ async def run(settings: Settings, person: str, limit: str | None, *, as_json: bo
     match parse_person(person, limit, settings.limits):
         case Query() as query:
             pass
+        case Unresolved() as unresolved:
+            try:
+                query = _here(unresolved)
+            except UnclearTime:
+                refused = Refused(Problem.TIME_UNCLEAR, "", "")
+                errors.print(wording.refusal(refused, settings.limits), markup=False)
+                return 2
         case Refused() as refused:
             errors.print(wording.refusal(refused, settings.limits), markup=False)
             errors.print(f"{wording.TRY}: fsessions lookup {refused.example}", markup=False)
@@ -43,6 +52,13 @@ async def run(settings: Settings, person: str, limit: str | None, *, as_json: bo
     else:
         _print_table(found)
     return 0
+
+
+def _here(asked: Unresolved) -> Query:
+    """The query, its time in this machine's zone. Raises `UnclearTime`."""
+    now = datetime.now().astimezone()
+    time = parse_moment(asked.at, now.tzinfo or UTC, now.astimezone(UTC))
+    return asked.resolved(None, Moment(time, of_message=False))
 
 
 async def _find(settings: Settings, query: Query, errors: Console) -> SessionList:

@@ -15,9 +15,9 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
+from urllib.parse import unquote
 
-from bot.parsing import is_address, plain_text
-from bot.sessions import MAX_UID_LENGTH
+from bot.parsing import INVISIBLE, is_address, plain_text
 
 MAX_DEPTH: Final = 20
 """Levels of nesting that are read. Slack's own messages have fewer than ten."""
@@ -36,17 +36,27 @@ class Identity:
         return self.email or f"uid {self.uid}"
 
 
-# Loose at its edges, judged by `is_address`: whatever stands around an address is left outside.
-_NOT_IN_ADDRESS: Final = r"\s@<>()\[\]{}|\"“”„«»,;:\\`*/?&=#"
-_ADDRESS: Final = re.compile(rf"[^{_NOT_IN_ADDRESS}]+@[^{_NOT_IN_ADDRESS}]+")
-# As support tools write them, in bold and over two lines too.
+# What ends an address, whatever stands around it; the rest is judged by `is_address`. Each pattern
+# is bounded and starts at the beginning of a run, so that long words cost no more than short ones.
+_OUTSIDE: Final = r"\s@<>()\[\]{}|\"“”„«»,;:\\`*/?&=#…—–•→←‹›。、：，；！？（）「」『』【】"
+_ADDRESS: Final = re.compile(rf"(?<![^{_OUTSIDE}])[^{_OUTSIDE}]{{1,80}}@[^{_OUTSIDE}]{{1,255}}")
+# As support tools write them: in bold, over two lines, in JSON.
+_LABEL: Final = r"(?:uid|user[ _-]?id)"
 _LABELLED: Final = re.compile(
-    r"(?<![\w.-])(?:uid|user[ _-]?id)[*_`]*\s?[:=#][*_` \t]*\n?[*_` \t]*"
-    r"(?:\"(?P<quoted>[^\"\n]+)\"|(?P<bare>[^\s,;<>\"`*|]*[^\s,;<>\"`*|:]))(?![^\s,;<>\"`*|])",
+    rf"(?<![A-Za-z0-9.-]){_LABEL}(?:[*_`\"']{{0,3}}\s?[:：=#]|\*\s?\n)"
+    r"[*_` \t]{0,8}\n?[*_` \t]{0,8}"
+    r"(?:\"(?P<quoted>[^\"\n]{1,256})\"|“(?P<curly>[^”\n]{1,256})”"
+    r"|(?P<bare>[^\s,;<>\"`*|&]{0,255}[^\s,;<>\"`*|&:]))(?![^\s,;<>\"`*|&])",
     re.IGNORECASE,
 )
-_NOBODY: Final = frozenset({"-", "n/a", "na", "none", "null", "undefined", "unknown", "anonymous"})
+_LABEL_CELL: Final = re.compile(rf"[\s*]*{_LABEL}[\s*:]*", re.IGNORECASE)
+_NOBODY: Final = frozenset(
+    {"", "-", "—", "–", "n/a", "na", "no", "none", "not", "null", "undefined", "unknown"}
+    | {"anonymous"}
+)
+_MAILTO: Final = re.compile(r"<mailto:[^<>]*>", re.IGNORECASE)
 _EDGES: Final = ".!?'’‘"
+_AROUND_UID: Final = "()[]{}'’‘.!?"
 
 
 def identities(message: dict[str, Any]) -> tuple[Identity, ...]:
@@ -62,18 +72,30 @@ def identities(message: dict[str, Any]) -> tuple[Identity, ...]:
 def _in_line(line: str) -> Iterator[Identity]:
     labelled = []
     for match in _LABELLED.finditer(line):
-        uid = (match["quoted"] or match["bare"].rstrip(").]" + _EDGES)).strip()
-        if uid.lower() not in _NOBODY and 0 < len(uid) <= MAX_UID_LENGTH and uid.isprintable():
-            labelled.append((match.start(), match.end(), Identity(uid=uid)))
+        uid = match["quoted"] or match["curly"] or match["bare"].strip(_AROUND_UID).rstrip("_~")
+        if uid.strip().lower() not in _NOBODY and uid.isprintable() and uid[0] != "@":
+            labelled.append((match.start(), match.end(), Identity(uid=uid.strip())))
     addresses = [
         (match.start(), Identity(email=address))
         for match in _ADDRESS.finditer(line)
         # What is labelled as a uid is one, though it may look like an address.
         if not any(start <= match.start() < end for start, end, _ in labelled)
-        and is_address(address := match[0].strip(_EDGES).replace("’", "'"))
+        and (address := _address(match[0]))
     ]
     everything = [(start, identity) for start, _, identity in labelled] + addresses
     yield from (identity for _, identity in sorted(everything, key=lambda pair: pair[0]))
+
+
+def _address(text: str) -> str:
+    """The address in what was found, without what a sentence or its markup left on it; or ""."""
+    text = text.replace("’", "'").strip(_EDGES).removesuffix("'s")
+    return next((one for one in (text, text.strip("_~")) if is_address(one)), "")
+
+
+def _readable(text: str) -> str:
+    """A text as plain words: a mailto link says where its address begins and ends."""
+    spaced = _MAILTO.sub(lambda link: f" {link[0]} ", INVISIBLE.sub("", text))
+    return plain_text(spaced).replace("\\_", "_")
 
 
 # What a block holds for machines: it would be read as text, and found as an identity, by mistake.
@@ -91,6 +113,17 @@ def _message_lines(message: object, depth: int) -> Iterator[str]:
         yield from _block_lines(block, depth + 1)
     for attachment in _items(message.get("attachments")):
         yield from _attachment_lines(attachment, depth + 1)
+    for file in _items(message.get("files")):
+        yield from _file_lines(file, depth + 1)
+
+
+def _file_lines(file: object, depth: int) -> Iterator[str]:
+    """A file's name and text; Slack's e-mail integration posts e-mails as files."""
+    if isinstance(file, dict):
+        for sender in _items(file.get("from")):
+            yield from _text_lines(sender.get("address") if isinstance(sender, dict) else "", depth)
+        for name in ("title", "subject", "plain_text", "preview_plain_text"):
+            yield from _text_lines(file.get(name), depth)
 
 
 def _attachment_lines(attachment: object, depth: int) -> Iterator[str]:
@@ -105,8 +138,10 @@ def _attachment_lines(attachment: object, depth: int) -> Iterator[str]:
         if isinstance(field, dict):
             value = " ".join(_text_lines(field.get("value"), depth))
             yield f"{' '.join(_text_lines(field.get('title'), depth)).rstrip(': ')}: {value}"
-    for name in ("footer", "fallback"):
-        yield from _text_lines(attachment.get(name), depth)
+    yield from _text_lines(attachment.get("footer"), depth)
+    if not any(attachment.get(name) for name in ("text", "fields", "blocks", "message_blocks")):
+        # It repeats what stands above, often cut in the middle of an address.
+        yield from _text_lines(attachment.get("fallback"), depth)
     for shared in _items(attachment.get("message_blocks")):
         if isinstance(shared, dict):
             yield from _message_lines(shared.get("message"), depth + 1)
@@ -136,14 +171,31 @@ def _value_lines(name: str, value: object, depth: int) -> Iterator[str]:
     elif name == "url" or name.endswith("_url"):
         yield from _link_lines(value)
     elif name not in _FOR_MACHINES and not name.endswith("_id"):
-        yield plain_text(value)
+        yield _readable(value)
 
 
 def _table_lines(table: dict[str, Any], depth: int) -> Iterator[str]:
-    """A line for each row; two cells are a label and its value."""
-    for row in _items(table.get("rows")):
-        cells = [" ".join(_block_lines(cell, depth + 1)) for cell in _items(row)]
-        yield ": ".join(cells) if len(cells) == 2 else " ".join(cells)
+    """A line for each cell: under a heading such as "User ID" with it, else beside its label."""
+    rows = [
+        [" ".join(_block_lines(cell, depth + 1)) for cell in _items(row)]
+        for row in _items(table.get("rows"))
+    ]
+    headings = rows[0] if len(rows) > 1 else []
+    if any(_LABEL_CELL.fullmatch(cell) for cell in headings[1:]) or (
+        len(rows) > 1 and _LABEL_CELL.fullmatch(headings[0] if headings else "") and _is_head(rows)
+    ):
+        for row in rows[1:]:
+            for heading, cell in zip(headings, row, strict=False):
+                labelled = _LABEL_CELL.fullmatch(heading)
+                yield f"{heading.rstrip(': ')}: {cell}" if labelled else cell
+        return
+    for row in rows:
+        yield ": ".join(row) if len(row) == 2 else " ".join(row)
+
+
+def _is_head(rows: list[list[str]]) -> bool:
+    """Whether the first row holds headings, and not a label with its value."""
+    return len(rows[0]) != 2 or rows[0][1].strip().isalpha()
 
 
 def _rich_line(section: dict[str, Any], depth: int) -> str:
@@ -169,12 +221,12 @@ def _text_lines(text: object, depth: int) -> Iterator[str]:
             yield from _text_lines(text.get("text"), depth + 1)
     elif isinstance(text, str):
         # A label and its value often stand on two lines: "*User ID*:\n42".
-        yield plain_text(text)
+        yield _readable(text)
 
 
 def _link_lines(url: object) -> Iterator[str]:
     if isinstance(url, str) and url.lower().startswith("mailto:"):
-        yield f" {url[len('mailto:') :].partition('?')[0]} "
+        yield f" {unquote(url[len('mailto:') :].partition('?')[0])} "
 
 
 def _items(value: object) -> list[Any]:

@@ -23,11 +23,25 @@ _CLOCK: Final = re.compile(
 _ZONED: Final = re.compile(r"(?:\d|\b)(?:Z|UTC|GMT|[+-]\d{2}:?\d{2})$", re.IGNORECASE)
 _FROM_NOW: Final = re.compile(r"now|(?!.*(?:\d[:.]\d|\d\s*[ap]\.?m\b)).*\bago", re.IGNORECASE)
 # 5/11 is May in one half of the world and November in the other.
-_TWO_WAYS: Final = re.compile(r"\b(?P<one>\d{1,2})(?P<by>[/.-])(?P<other>\d{1,2})(?P=by)\d{2,4}\b")
+_TWO_WAYS: Final = re.compile(
+    r"(?<![\d:./-])(?P<one>\d{1,2})(?P<by>[/.-])(?P<other>\d{1,2})(?:(?P=by)(?P<year>\d{2,4}))?(?![\d:])"
+)
+# "5 pm 3" could be the third of any month, or three sessions.
+_STRAY_NUMBER: Final = re.compile(r"[ap]\.?m\.?\s+\d{1,2}$", re.IGNORECASE)
+# The clock in a text, in the order in which one is looked for.
+_CLOCKS: Final = (
+    re.compile(r"(?<!\d)(?P<hour>\d{1,2})(?:[:.](?P<minute>\d{2}))?\s*(?P<half>[ap])\.?m\b", re.I),
+    re.compile(r"(?<!\d)(?P<hour>\d{1,2}):(?P<minute>\d{2})(?P<half>)"),
+    re.compile(r"(?<![\d.])(?P<hour>\d{1,2})\.(?P<minute>\d{2})(?![\d.])(?P<half>)"),
+)
 
 
 class UnclearTime(FsessionsError):
-    """The text is no time, could be several, or is still to come."""
+    """The text is no time, or could be several; or it is still `to_come`."""
+
+    def __init__(self, *, to_come: bool = False) -> None:
+        super().__init__("to come" if to_come else "unclear")
+        self.to_come = to_come
 
 
 def zone(name: str, offset: int = 0) -> tzinfo:
@@ -51,7 +65,7 @@ def parse_moment(text: str, reader: tzinfo, now: datetime) -> datetime:
     # Distances are the same in every zone; reckoned in UTC, no change of clocks comes between.
     base = UTC if _FROM_NOW.fullmatch(text) else reader
     found = _read(text, now.astimezone(base))
-    if found is None:
+    if found is None or not _agrees(text, found):
         raise UnclearTime
     if found.tzinfo is None:
         if zoned:
@@ -59,7 +73,7 @@ def parse_moment(text: str, reader: tzinfo, now: datetime) -> datetime:
         found = found.replace(tzinfo=base)
     found = found.astimezone(UTC)
     if found > now:
-        raise UnclearTime
+        raise UnclearTime(to_come=True)
     return found
 
 
@@ -70,10 +84,28 @@ def names_its_zone(text: str) -> bool:
 
 
 def _can_be_two_dates(text: str) -> bool:
+    if _STRAY_NUMBER.search(text):
+        return True
     match = _TWO_WAYS.search(text)
     if not match or match["one"] == match["other"]:
         return False
+    if match["by"] == "." and not match["year"] and not any(c.search(text) for c in _CLOCKS[:2]):
+        return False  # "14.05" alone is a clock
     return int(match["one"]) <= 12 and int(match["other"]) <= 12
+
+
+def _agrees(text: str, found: datetime) -> bool:
+    """Whether the time that was read is the one that the text writes.
+
+    Of what it can't make sense of, dateparser keeps the rest, and the present time of day.
+    """
+    clock = next(filter(None, (pattern.search(text) for pattern in _CLOCKS)), None)
+    if clock is None:
+        return True
+    hour, minute = int(clock["hour"]), int(clock["minute"] or 0)
+    if clock["half"]:
+        hour = hour % 12 + (12 if clock["half"].lower() == "p" else 0)
+    return (hour, minute) == (found.hour, found.minute)
 
 
 def _read(text: str, now: datetime) -> datetime | None:

@@ -100,7 +100,7 @@ _SINGLE_QUOTES: Final = "'‘’‚‛"
 _QUOTES: Final = _DOUBLE_QUOTES + _SINGLE_QUOTES
 # Marks that nobody sees and that come along when text is pasted: zero-width spaces, soft hyphens,
 # directions. The two joiners (U+200C, U+200D) stay: they are part of how some languages are spelt.
-_INVISIBLE: Final = re.compile(
+INVISIBLE: Final = re.compile(
     "[\u00ad\u061c\u200b\u200e\u200f\u202a-\u202e\u2060\u2066-\u2069\ufeff]"
 )
 # Letters of wide keyboards, for those that an address is made of.
@@ -199,6 +199,9 @@ def _words(text: str) -> list[_Word]:
 
 # -- Judging --------------------------------------------------------------------------------------
 
+_ENDS_TIME: Final = re.compile(
+    r"(?:\d[:.]\d\d|[ap]\.?m\.?|ago|noon|midnight|now|Z)$", re.IGNORECASE
+)
 _NUMBER: Final = re.compile(r"[-+\u2212\u2013]?\d+(?:[.,]\d+)?")
 # What hardly is a uid beside another name: "1/2", "1e2", "50%".
 _NUMBERISH: Final = re.compile(rf"{_NUMBER.pattern}|\d+(?:/\d+|e\d+|%)")
@@ -225,6 +228,7 @@ def is_address(text: str) -> bool:
         and len(labels) > 1
         and all(_DOMAIN_LABEL.fullmatch(label) for label in labels)
         and not labels[-1].isdigit()
+        and (len(labels[-1]) > 1 or not labels[-1].isascii())
         and text.isprintable()
     )
 
@@ -265,6 +269,9 @@ def _with_whole_times(words: list[_Word]) -> list[_Word]:
         following = [after.text for after in words[index + 1 : end]]
         if all(_NUMBER.fullmatch(text) for text in following):
             return words
+        if _NUMBER.fullmatch(following[-1]) and _ENDS_TIME.search(f"{word.text} {following[-2]}"):
+            following.pop()  # "at:yesterday 5pm 3": three sessions
+            end -= 1
         time = _Word("at", " ".join([word.text, *following]), quoted=True)
         return [*words[:index], time, *words[end:]]
     return words
@@ -380,7 +387,7 @@ def parse(text: str, limits: Limits) -> Parsed:
         return Refused(Problem.CHANNEL, f"#{name}" if channel[0][1] == "#" else name, simple)
     mentions = {mention[1] for mention in _MENTION.finditer(text)}
     plain = plain_text(_MENTION.sub(" ", text))
-    plain = _SPACES.sub(" ", _INVISIBLE.sub("", plain)).strip()
+    plain = _SPACES.sub(" ", INVISIBLE.sub("", plain)).strip()
     if plain.lower().rstrip("!?. ") in _HELP and not mentions:
         return Help()
     if len(plain) > MAX_TEXT_LENGTH:

@@ -126,11 +126,14 @@ class SessionList:
     """What a lookup found: `sessions` newest first, no more than `query.limit`.
 
     If one was most likely in progress at `query.moment`, it stands first and `at_moment` is True.
+    If Fullstory's newest sessions all started after the moment, and there may be older ones,
+    `too_far` is True.
     """
 
     query: Query
     sessions: tuple[Session, ...]
     at_moment: bool = False
+    too_far: bool = False
 
     @classmethod
     def of(cls, query: Query, sessions: Iterable[Session]) -> SessionList:
@@ -138,7 +141,9 @@ class SessionList:
         newest = newest_first(sessions, query.reach)
         current = query.moment and in_progress(newest, query.moment.time)
         if not current:
-            return cls(query, newest[: query.limit])
+            oldest = newest[-1].started if len(newest) == query.reach else None
+            too_far = bool(query.moment and oldest and oldest > query.moment.time)
+            return cls(query, newest[: query.limit], too_far=too_far)
         others = [session for session in newest if session is not current]
         return cls(query, (current, *others)[: query.limit], at_moment=True)
 

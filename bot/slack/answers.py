@@ -45,17 +45,20 @@ class Answers:
     async def to(self, query: Query, asker: str = "") -> Message:
         """The sessions; with buttons, if there is an `asker` who may press them."""
         buttons = self._buttons(query, asker) if asker else None
-        return await self._drawn(query, lambda found, now: blocks.answer(found, now, buttons))
+        return await self._drawn(
+            query, lambda found, now: blocks.answer(found, now, buttons), buttons
+        )
 
     async def shared(self, query: Query, asker: str, *, named: bool) -> Message:
         """The sessions for a whole conversation; where there are none, a message to `asker`."""
+        buttons = self._buttons(query, asker)
 
         def draw(found: SessionList, now: datetime) -> Message:
             if not found.sessions:
-                return blocks.answer(found, now, self._buttons(query, asker))
+                return blocks.answer(found, now, buttons)
             return blocks.shared(found, now, asker, named=named)
 
-        return await self._drawn(query, draw)
+        return await self._drawn(query, draw, buttons)
 
     async def resolved(self, asked: Unresolved, asker: str, team: str, command: str) -> Message:
         """As `to`, after a look at Slack profiles: a colleague's e-mail, the asker's time zone."""
@@ -64,7 +67,9 @@ class Answers:
             moment = await self._moment(asked.at, asker) if asked.at else None
         except ProfileError as error:
             return blocks.note(wording.lacking(error.lack.name))
-        except UnclearTime:
+        except UnclearTime as error:
+            if error.to_come:
+                return blocks.note(wording.MOMENT_TO_COME)
             refused = Refused(Problem.TIME_UNCLEAR, asked.at, wording.TIME_EXAMPLE)
             return blocks.refusal(refused, command, self.limits)
         except Exception as error:  # noqa: BLE001 - nobody is left without a word
@@ -80,7 +85,10 @@ class Answers:
         return memory.remember(query, asker, self._secret)
 
     async def _drawn(
-        self, query: Query, draw: Callable[[SessionList, datetime], Message]
+        self,
+        query: Query,
+        draw: Callable[[SessionList, datetime], Message],
+        buttons: blocks.Buttons | None,
     ) -> Message:
         if self._draining():
             return blocks.note(wording.RESTARTING)
@@ -89,7 +97,7 @@ class Answers:
         except FullstoryError as error:
             reference = new_reference()
             _log.warning("lookup failed", reference=reference, exc_info=error)
-            return blocks.failure(error, reference)
+            return blocks.failure(error, reference, buttons.same if buttons else "")
         except Exception as error:  # noqa: BLE001 - nobody is left without a word
             return _apology(error)
 

@@ -75,7 +75,8 @@ def answer(found: SessionList, now: datetime, buttons: Buttons | None = None) ->
     if not found.sessions:
         body = [title, *_none_found(), *actions]
         return _message(wording.spoken(person, 0, limit, ""), body)
-    spoken = wording.spoken(person, count, limit, _fallback(found.sessions[0], now))
+    first = _fallback(found.sessions[0], now)
+    spoken = wording.spoken(person, count, limit, first, at_moment=found.at_moment)
     body = [title, *_sessions(found, now), _context(wording.ONLY_YOU), *actions]
     return _message(spoken, body)
 
@@ -88,14 +89,15 @@ def shared(found: SessionList, now: datetime, user: str, *, named: bool) -> Mess
         found = replace(found, query=query)
     person = _shorten(found.query.person, _SHOWN) if named else wording.A_CUSTOMER
     count, limit = len(found.sessions), found.query.limit
-    latest = _fallback(found.sessions[0], now) if count else ""
+    first = _fallback(found.sessions[0], now)
     credit = {"type": "mrkdwn", "text": wording.shared_by(f"<@{escape(user)}>")}
     body = [
         _header(wording.heading(person, count, limit)),
         *_sessions(found, now),
         {"type": "context", "elements": [credit]},
     ]
-    message = _message(wording.spoken(person, count, limit, latest), body)
+    spoken = wording.spoken(person, count, limit, first, at_moment=found.at_moment)
+    message = _message(spoken, body)
     return message | {"response_type": "in_channel"}
 
 
@@ -125,10 +127,11 @@ def after_sharing(sentence: str, value: str) -> Message:
 
 def choice(people: Sequence[tuple[str, str]]) -> Message:
     """Asks which of the people in a message is meant: what to show of each, and the value."""
+    question = wording.CHOOSE_FIRST if len(people) > MAX_CHOICES else wording.CHOOSE
     return _message(
-        wording.CHOOSE,
+        question,
         [
-            _section(escape(wording.CHOOSE)),
+            _section(escape(question)),
             _actions(
                 *(
                     _button(f"{CHOOSE}:{number}", shown, value)
@@ -163,9 +166,13 @@ def refusal(refused: Refused, command: str, limits: Limits) -> Message:
     )
 
 
-def failure(error: FullstoryError, reference: str) -> Message:
-    """What Fullstory's side did."""
-    return note(wording.failure(error, reference))
+def failure(error: FullstoryError, reference: str, value: str = "") -> Message:
+    """What Fullstory's side did; `value` is for a button to try again, or "" for none."""
+    message = note(wording.failure(error, reference))
+    if value:
+        again, away = (REFRESH, wording.TRY_AGAIN), (DISMISS, wording.DISMISS)
+        message["blocks"].append(_actions(*(_button(*each, value) for each in (again, away))))
+    return message
 
 
 def note(sentence: str) -> Message:
@@ -199,17 +206,18 @@ def form(limits: Limits, reason: str = "", moment: datetime | None = None) -> Vi
     }
 
 
-def results(message: Message) -> View:
-    """A message's blocks in a window, with a button for the next search."""
+def results(message: Message, *, final: bool = True) -> View:
+    """A message's blocks in a window, with a button for the next search if it is `final`.
+
+    While results are still to come there is none: they would take the place of the next search.
+    """
+    again = [_actions(_button(NEW_SEARCH, wording.NEW_SEARCH, NEW_SEARCH))] if final else []
     return {
         "type": "modal",
         "callback_id": RESULTS,
         "title": _plain(wording.FORM_TITLE, _MAX_TITLE),
         "close": _plain(wording.FORM_CLOSE, _MAX_TITLE),
-        "blocks": [
-            *message["blocks"],
-            _actions(_button(NEW_SEARCH, wording.NEW_SEARCH, NEW_SEARCH)),
-        ],
+        "blocks": [*message["blocks"], *again],
     }
 
 
@@ -234,7 +242,7 @@ def _sessions(found: SessionList, now: datetime) -> Iterator[Block]:
     first, *others = found.sessions
     moment = found.query.moment
     if moment and not found.at_moment:
-        yield _context(wording.NOT_AT_MOMENT)
+        yield _context(wording.TOO_FAR if found.too_far else wording.NOT_AT_MOMENT)
     yield _first(first, now, moment if found.at_moment else None)
     # Besides the sections: heading, moment, first, what was left out, who can see it, buttons.
     sections, left_out = _packed([_line(session, now) for session in others], _MAX_BLOCKS - 6)

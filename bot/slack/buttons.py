@@ -32,6 +32,7 @@ class Buttons:
         self._answers = answers
         self._delivery = delivery
         self._shared: dict[tuple[str, str], float] = {}
+        self._sharing: set[tuple[str, str]] = set()
 
     async def look_again(
         self, ack: AsyncAck, body: dict[str, Any], context: AsyncBoltContext
@@ -47,8 +48,8 @@ class Buttons:
     ) -> None:
         """*Share…*: asks first, in the place of the answer. To ask anew is to share anew."""
         await ack()
-        if query := self._query(body, context["acknowledged"]):
-            self._forget(body)
+        if (query := self._query(body, context["acknowledged"])) and not self._is_sharing(body):
+            self._shared.pop(_key(body), None)
             channel = str(body.get("channel", {}).get("id", ""))
             named = channel if channel.startswith("C") else ""  # direct messages have no name
             question = blocks.share_question(query.person, named, body["actions"][0]["value"])
@@ -83,7 +84,7 @@ class Buttons:
             self._say(blocks.note(wording.NOT_YOURS) | BESIDE, body, acknowledged)
             return None
         if time.time() - _written(body) > MAX_AGE:
-            self._say(blocks.note(wording.TOO_OLD) | REPLACE, body, acknowledged)
+            self._say(blocks.note(wording.TOO_OLD) | BESIDE, body, acknowledged)
             return None
         return query
 
@@ -96,42 +97,43 @@ class Buttons:
         self, body: dict[str, Any], acknowledged: Acknowledged, *, named: bool
     ) -> None:
         query = self._query(body, acknowledged)
-        if not query:
-            return
-        if not self._first_time(body):
+        if not query or _key(body) in self._shared:
             return  # the second press of two: the first is being answered
-        self._delivery.start(self._share(query, body, acknowledged, named=named))
+        now = time.monotonic()
+        self._shared = {key: at for key, at in self._shared.items() if now - at < MAX_AGE}
+        self._shared[_key(body)] = now
+        sharing = self._share(query, body, acknowledged, named=named)
+        self._delivery.start(self._delivery.or_last_words(sharing, body["response_url"], REPLACE))
 
     async def _share(
         self, query: Query, body: dict[str, Any], acknowledged: Acknowledged, *, named: bool
     ) -> None:
-        message = await self._answers.shared(query, str(body["user"]["id"]), named=named)
-        await acknowledged
-        if message["response_type"] != "in_channel":
-            self._forget(body)
-            await self._delivery.post(body["response_url"], message | REPLACE)
-            return
-        thread = body.get("container", {}).get("thread_ts")
-        place = {"thread_ts": thread} if thread else {}
-        posted = await self._delivery.post(
-            body["response_url"], message | BESIDE | place, attempts=1
-        )
-        said = wording.SHARED if posted else wording.MAYBE_SHARED
-        note = blocks.after_sharing(said, body["actions"][0]["value"])
-        await self._delivery.post(body["response_url"], note | REPLACE)
+        url, value = body["response_url"], body["actions"][0]["value"]
+        self._sharing.add(_key(body))
+        try:
+            await acknowledged
+            # Without buttons: there is nothing to press while it is being shared.
+            await self._delivery.post(url, blocks.note(wording.SHARING) | REPLACE)
+            message = await self._answers.shared(query, str(body["user"]["id"]), named=named)
+            if message["response_type"] != "in_channel":
+                self._shared.pop(_key(body), None)
+                await self._delivery.post(url, message | REPLACE)
+                return
+            thread = body.get("container", {}).get("thread_ts")
+            place = {"thread_ts": thread} if thread else {}
+            posted = await self._delivery.post(url, message | BESIDE | place, attempts=1)
+            said = {
+                "taken": wording.shared(query.person),
+                "refused": wording.NOT_SHARED,
+                "unknown": wording.MAYBE_SHARED,
+            }[posted]
+            note = blocks.after_sharing(said, value)
+            await self._delivery.post(url, note | REPLACE)
+        finally:
+            self._sharing.discard(_key(body))
 
-    def _first_time(self, body: dict[str, Any]) -> bool:
-        """Whether this message was not shared before; two presses can come at once."""
-        now = time.monotonic()
-        for key in [key for key, at in self._shared.items() if now - at > MAX_AGE]:
-            del self._shared[key]
-        if _key(body) in self._shared:
-            return False
-        self._shared[_key(body)] = now
-        return True
-
-    def _forget(self, body: dict[str, Any]) -> None:
-        self._shared.pop(_key(body), None)
+    def _is_sharing(self, body: dict[str, Any]) -> bool:
+        return _key(body) in self._sharing
 
 
 def _key(body: dict[str, Any]) -> tuple[str, str]:

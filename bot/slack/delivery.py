@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Literal, TypeVar
 
 import aiohttp
 import stamina
@@ -31,6 +31,7 @@ _LAST_WORDS: Final = 3.0  # seconds to tell people that there won't be an answer
 _T = TypeVar("_T")
 # Whether the ack reached Slack: set by the transport, once it is sent or lost.
 Acknowledged = asyncio.Future[bool]
+Posted = Literal["taken", "refused", "unknown"]
 Acknowledge = Callable[[Message], Awaitable[Any]]
 
 
@@ -105,7 +106,8 @@ class Delivery:
             await acknowledge(task.result())
             self.start(self._send_if_lost(task.result(), acknowledged, response_url))
             return
-        self.start(self._send_when_done(task, acknowledged, response_url, {}))
+        sending = self._send_when_done(task, acknowledged, response_url, {})
+        self.start(self.or_last_words(sending, response_url, {}))
         await acknowledge(blocks.note(wording.STILL_LOOKING))
 
     async def _send_if_lost(
@@ -133,13 +135,14 @@ class Delivery:
         """
 
         async def replying() -> None:
-            task = await self.within_budget(work)
+            task = self._in_flight.start(work)
+            await asyncio.wait({task}, timeout=self._budget)
             await acknowledged
             if not task.done():
                 await self.post(response_url, blocks.note(wording.STILL_LOOKING) | place)
             await self._send_when_done(task, acknowledged, response_url, place)
 
-        self.start(replying())
+        self.start(self.or_last_words(replying(), response_url, place))
 
     def send(self, message: Message, acknowledged: Acknowledged, response_url: str) -> None:
         """Sends a message that is ready to the response_url, after the ack."""
@@ -167,18 +170,23 @@ class Delivery:
         response_url: str,
         place: Message,
     ) -> None:
+        message = await task
+        await acknowledged
+        await self.post(response_url, message | place)
+
+    async def or_last_words(
+        self, work: Coroutine[Any, Any, None], response_url: str, place: Message
+    ) -> None:
+        """Does `work`; if the process ends before it is done, the person is told so."""
         try:
-            message = await task
-            await acknowledged
-            await self.post(response_url, message | place)
+            await work
         except asyncio.CancelledError:
-            # The process ends before the answer came. Nobody should wait for it.
             with suppress(TimeoutError):
                 async with asyncio.timeout(_LAST_WORDS):
                     await self.post(response_url, blocks.note(wording.RESTARTING) | place)
             raise
 
-    async def post(self, response_url: str, message: Message, attempts: int = _ATTEMPTS) -> bool:
+    async def post(self, response_url: str, message: Message, attempts: int = _ATTEMPTS) -> Posted:
         """Posts to the response_url, and says whether it took the message.
 
         A failure can't be told to the person: it is logged, with a reference.
@@ -198,8 +206,9 @@ class Delivery:
         except _NotDelivered as error:
             reference = new_reference()
             _log.error("answer not delivered", reference=reference, reason=str(error))
-            return False
-        return True
+            sure = isinstance(error.reason, int) and error.reason < 500
+            return "refused" if sure else "unknown"
+        return "taken"
 
     async def _post(self, response_url: str, message: Message) -> None:
         try:

@@ -5,6 +5,7 @@ https://docs.slack.dev/surfaces/modals
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Coroutine
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -27,7 +28,7 @@ from bot.slack.web_api import called
 _log = structlog.get_logger()
 
 # What Slack says where the person has closed the window, or opened another.
-_GONE: Final = frozenset({"not_found", "view_not_found", "hash_conflict"})
+_GONE: Final = frozenset({"not_found", "view_not_found"})
 
 
 class Form:
@@ -38,17 +39,31 @@ class Form:
         self._delivery = delivery
         self._client = client
 
-    def open(self, trigger_id: str, reason: str = "", moment: datetime | None = None) -> None:
-        """Opens the form at once: a trigger lives for three seconds. `reason` stands above it."""
+    def open(
+        self,
+        trigger_id: str,
+        reason: str = "",
+        moment: datetime | None = None,
+        response_url: str = "",
+    ) -> None:
+        """Opens the form at once: a trigger lives for three seconds. `reason` stands above it.
+
+        Where it can't be opened, the person is told at the `response_url`, if there is one.
+        """
         view = blocks.form(self._answers.limits, reason, moment)
-        self._delivery.start(self._shown(self._client.views_open(trigger_id=trigger_id, view=view)))
+
+        async def opening() -> None:
+            opened = await self._shown(self._client.views_open(trigger_id=trigger_id, view=view))
+            if not opened and response_url:
+                await self._delivery.post(response_url, blocks.note(wording.FORM_NOT_OPENED))
+
+        self._delivery.start(opening())
 
     async def new_search(self, ack: AsyncAck, body: dict[str, Any]) -> None:
         """The listener of *New search*: results become the empty form again."""
         await ack()
         view = blocks.form(self._answers.limits)
-        view_id = str(body["view"]["id"])
-        self._delivery.start(self._shown(self._client.views_update(view_id=view_id, view=view)))
+        self._delivery.start(self._update(str(body["view"]["id"]), view))
 
     async def submit(self, ack: AsyncAck, body: dict[str, Any], context: AsyncBoltContext) -> None:
         """The listener of *Find*: errors beside their fields, or the results."""
@@ -63,12 +78,15 @@ class Form:
             errors = {blocks.MOMENT_FIELD: wording.MOMENT_TO_COME}
             await ack(response_action="errors", errors=errors)
             return
-        asker, team = str(body["user"]["id"]), str((body.get("team") or {}).get("id", ""))
         match parse_person(person, limit or None, self._answers.limits):
             case Query() as query:
                 work = self._answers.to(replace(query, moment=moment))
-            case Unresolved() as unresolved:
-                work = self._answers.resolved(unresolved, asker, team, "")
+            case Unresolved():
+                await ack(
+                    response_action="errors",
+                    errors={blocks.PERSON_FIELD: wording.USE_MOMENT_FIELD},
+                )
+                return
             case Refused(problem) as refused:
                 field = blocks.LIMIT_FIELD if "LIMIT" in problem.name else blocks.PERSON_FIELD
                 sentence = wording.refusal(refused, self._answers.limits)
@@ -91,23 +109,32 @@ class Form:
         if task.done():
             await ack(response_action="update", view=blocks.results(task.result()))
             return
-        await ack(response_action="update", view=blocks.results(blocks.note(wording.LOOKING)))
+        looking = blocks.results(blocks.note(wording.LOOKING), final=False)
+        await ack(response_action="update", view=looking)
 
         async def fill_in() -> None:
-            message = await task
-            await acknowledged
-            view = blocks.results(message)
-            await self._shown(self._client.views_update(view_id=view_id, view=view))
+            try:
+                message = await task
+                await acknowledged
+            except asyncio.CancelledError:
+                await self._update(view_id, blocks.results(blocks.note(wording.RESTARTING)))
+                raise
+            await self._update(view_id, blocks.results(message))
 
         self._delivery.start(fill_in())
 
-    async def _shown(self, call: Awaitable[Any]) -> None:
-        """Waits until Slack shows the view. Nobody can be told of a failure: it is logged."""
+    async def _update(self, view_id: str, view: blocks.View) -> None:
+        await self._shown(self._client.views_update(view_id=view_id, view=view))
+
+    async def _shown(self, call: Awaitable[Any]) -> bool:
+        """Waits for Slack to show a view, and says whether it does. A failure is logged."""
         try:
             await called(call)
         except SlackError as error:
             if error.code not in _GONE:
                 _log.error("view not shown", exc_info=error)
+            return False
+        return True
 
 
 def _value(values: dict[str, Any], field: str, name: str) -> Any:  # noqa: ANN401

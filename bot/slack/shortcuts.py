@@ -15,7 +15,7 @@ from bot.messages import identities
 from bot.sessions import Moment, Query
 from bot.slack import blocks, wording
 from bot.slack.answers import Answers
-from bot.slack.delivery import Delivery
+from bot.slack.delivery import Acknowledged, Delivery
 from bot.slack.modal import Form
 
 
@@ -37,26 +37,31 @@ class Shortcuts:
     ) -> None:
         """One person in the message: their sessions. Several: a choice. Nobody: the form."""
         await ack()
-        message, asker = body["message"], str(body["user"]["id"])
+        # After the ack: a message may be long, and Slack waits for three seconds.
+        self._delivery.start(self._answer(body, context["acknowledged"]))
+
+    async def _answer(self, body: dict[str, Any], acknowledged: Acknowledged) -> None:
+        message, asker, url = body["message"], str(body["user"]["id"]), str(body["response_url"])
         written = _time(message.get("ts"))
         moment = Moment(written, of_message=True) if written else None
         limit = self._answers.limits.default
         queries = [
             (one.shown, Query(one.email, one.uid, limit, moment)) for one in identities(message)
         ]
-        # In a thread the answer belongs beside the message, not into the channel.
+        # In a thread the answer belongs beside the message, not into the channel. The message that
+        # a thread hangs on is in the channel itself.
         thread = message.get("thread_ts")
-        place = {"replace_original": False} | ({"thread_ts": thread} if thread else {})
+        place = {"replace_original": False}
+        if thread and thread != message.get("ts"):
+            place["thread_ts"] = thread
         match queries:
             case []:
-                self._form.open(body["trigger_id"], wording.NOBODY_IN_MESSAGE, written)
+                self._form.open(body["trigger_id"], wording.NOBODY_IN_MESSAGE, written, url)
             case [(_, query)]:
-                work = self._answers.to(query, asker)
-                self._delivery.reply(work, context["acknowledged"], body["response_url"], place)
+                self._delivery.reply(self._answers.to(query, asker), acknowledged, url, place)
             case _:
                 people = [(shown, self._answers.remembered(q, asker)) for shown, q in queries]
-                choice = blocks.choice(people) | place
-                self._delivery.send(choice, context["acknowledged"], body["response_url"])
+                self._delivery.send(blocks.choice(people) | place, acknowledged, url)
 
 
 def _time(ts: object) -> datetime | None:

@@ -45,10 +45,24 @@ AT_MOMENT: Final = "In progress then"
 NOT_AT_MOMENT: Final = "No session was in progress at that time; these are the latest."
 A_CUSTOMER: Final = "a customer"
 CHOOSE: Final = "Several people are in this message. Whose sessions would you like to see?"
+CHOOSE_FIRST: Final = (
+    "Many people are in this message; these are the first ten. Whose sessions would you like to "
+    "see?"
+)
 NOT_YOURS: Final = "This answer belongs to somebody else. Please ask for yourself."
 TOO_OLD: Final = "This answer is more than 30 minutes old. Please ask once more."
 BACK: Final = "Back to the sessions"
-SHARED: Final = "Shared."
+SHARING: Final = "Sharing …"
+NOT_SHARED: Final = "Slack didn't take the message, so nothing was shared. Please ask once more."
+TRY_AGAIN: Final = "Try again"
+TOO_FAR: Final = (
+    "None of the latest 100 sessions had started by then; the one you are looking for may be older."
+)
+USE_MOMENT_FIELD: Final = "Please leave the at: out here and use the field for the time below."
+FORM_NOT_OPENED: Final = (
+    "I found no e-mail address and no uid in that message. Please type the command with one, like "
+    "/fsessions jane@example.com"
+)
 MAYBE_SHARED: Final = (
     "Slack didn't say whether it took the message. Please look before you share again."
 )
@@ -137,16 +151,21 @@ def lacking(lack: str) -> str:
     }[lack]
 
 
+def shared(person: str) -> str:
+    """After it was shared."""
+    return f"The sessions of {person} are shared."
+
+
 def left_out(count: int) -> str:
     """Under an answer that is more than one message can hold."""
     return f"{count} older {'session' if count == 1 else 'sessions'} didn't fit into one message."
 
 
-def spoken(person: str, count: int, limit: int, latest: str) -> str:
+def spoken(person: str, count: int, limit: int, first: str, *, at_moment: bool = False) -> str:
     """The answer in one breath, for screen readers and notifications."""
     if count == 0:
         return f"{heading(person, 0, limit)}. {NONE_FOUND_NEXT}"
-    return f"{heading(person, count, limit)}. {LATEST}: {latest}."
+    return f"{heading(person, count, limit)}. {AT_MOMENT if at_moment else LATEST}: {first}."
 
 
 def ago(then: datetime, now: datetime) -> str:

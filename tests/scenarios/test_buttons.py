@@ -92,7 +92,7 @@ async def test_share(slack: SlackSandbox, answer: Shown, button: str, named: boo
     assert ("jane@example.com" in json.dumps(post.message)) == named
     assert f"Shared by <@{USER}>" in json.dumps(post.message)
     assert labels(post) == []
-    await until(lambda: answer.message["text"] == wording.SHARED)
+    await until(lambda: "are shared" in answer.message["text"])
     assert labels(answer) == ["Back to the sessions"]
     await slack.press("refresh", answer)
     await until(lambda: len(links(answer)) == 3)
@@ -146,7 +146,7 @@ async def test_a_double_press_shares_once(slack: SlackSandbox, answer: Shown) ->
     question = Shown(answer.message, answer.ts, answer.user)
     slack.screen.append(question)
     await asyncio.gather(*(slack.press("share_named", question) for _ in range(3)))
-    await until(lambda: "Shared" in str(slack.screen))
+    await until(lambda: "are shared" in str(slack.screen))
     await asyncio.sleep(0.2)
     assert len([one for one in slack.screen if one.user == ""]) == 1
 
@@ -155,10 +155,49 @@ async def test_a_share_that_slack_may_have_taken(slack: SlackSandbox, answer: Sh
     """Not sent again: the person is asked to look."""
     await slack.press("share", answer)
     await until(lambda: "Don't share" in labels(answer))
-    slack.response_statuses.append(500)
+    slack.response_statuses.extend([200, 500])
     exchange = await slack.press("share_named", answer)
     await until(lambda: answer.message["text"] == wording.MAYBE_SHARED)
-    assert exchange.uses == 2
+    assert exchange.uses == 3
+
+
+async def test_a_share_that_slack_refused(slack: SlackSandbox, answer: Shown) -> None:
+    """Told as what it is."""
+    await slack.press("share", answer)
+    await until(lambda: "Don't share" in labels(answer))
+    slack.response_statuses.extend([200, 400])
+    await slack.press("share_named", answer)
+    await until(lambda: answer.message["text"] == wording.NOT_SHARED)
+
+
+async def test_nothing_can_be_pressed_while_it_is_being_shared(
+    slack: SlackSandbox, fullstory: FullstorySandbox, answer: Shown
+) -> None:
+    """And who pressed "Share…" a second time meanwhile does not share twice."""
+    old = Shown(answer.message, answer.ts, answer.user)
+    slack.screen.append(old)
+    await slack.press("share", answer)
+    await until(lambda: "Don't share" in labels(answer))
+    reply = b'{"results": [{"id": "1:2", "app_url": "https://app.fullstory.com/s/1:2"}]}'
+    fullstory.script.append(Scripted(200, reply, seconds=0.5))
+    await slack.press("share_named", answer)
+    await until(lambda: answer.message["text"] == wording.SHARING)
+    assert labels(answer) == []
+    await slack.press("share", old)
+    await until(lambda: "are shared" in answer.message["text"])
+    assert len([one for one in slack.screen if one.user == ""]) == 1
+
+
+async def test_a_failure_can_be_tried_again(
+    slack: SlackSandbox, fullstory: FullstorySandbox, answer: Shown
+) -> None:
+    """The answer is a press away, when Fullstory is back."""
+    fullstory.script.append(Scripted(403))
+    await slack.press("refresh", answer)
+    await until(lambda: "isn't allowed" in answer.message["text"])
+    assert labels(answer) == ["Try again", "Dismiss"]
+    await slack.press("refresh", answer)
+    await until(lambda: len(links(answer)) == 3)
 
 
 async def test_fullstory_fails_while_sharing(
@@ -174,17 +213,18 @@ async def test_fullstory_fails_while_sharing(
     assert slack.screen == [answer]
     answer.message = question
     await slack.press("share_named", answer)
-    await until(lambda: len(slack.screen) == 2)
+    await until(lambda: len([one for one in slack.screen if one.user == ""]) == 1)
 
 
 @pytest.mark.parametrize("button", ["refresh", "show_more", "share"])
 async def test_older_than_half_an_hour(
     slack: SlackSandbox, fullstory: FullstorySandbox, answer: Shown, button: str
 ) -> None:
-    """A clear answer in its place, and no lookup."""
+    """A clear answer beside it, which may still be of use; and no lookup."""
     answer.ts = f"{slack.clock() - 31 * 60:.6f}"
-    await slack.press(button, answer)
-    await until(lambda: answer.message["text"] == wording.TOO_OLD)
+    exchange = await slack.press(button, answer)
+    assert (await exchange.answer())["text"] == wording.TOO_OLD
+    assert len(links(answer)) == 3
     assert len(fullstory.received) == 1
 
 

@@ -123,6 +123,7 @@ async def test_demo_shortcuts_and_buttons() -> None:
         "I found no e-mail address",
         "No sessions of zoe@example.com",
         "Everybody in #support sees:",
+        "are shared",
         "1 session of a customer",
         "✗ That doesn't look like a complete e-mail address",
         "There are messages 1 to 4",
@@ -296,6 +297,11 @@ async def test_lookup(fullstory: FullstorySandbox) -> None:
     assert all(row.startswith("https://app.fullstory.com/ui/DEMO1/session/") for row in rows)
     code, out, err = await run("lookup", "slow@example.com", env=env)
     assert (code, err) == (0, "")
+    code, out, _ = await run("lookup", "omar@example.com at:now", env=env)
+    assert (code, out.count("https://")) == (0, 1)
+    code, _, err = await run("lookup", "omar@example.com at:banana", env=env)
+    assert code == 2
+    assert "which time" in err
     code, out, _ = await run("lookup", "zoe@example.com", env=env)
     assert code == 0
     assert out.startswith("No sessions of zoe@example.com\n")

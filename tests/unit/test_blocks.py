@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from bot.errors import KeyRejected
 from bot.parsing import Limits, Problem, Refused
 from bot.sandbox.slack import invalid_blocks
-from bot.sessions import MAX_UID_LENGTH, Query, Session, SessionList
+from bot.sessions import MAX_UID_LENGTH, Moment, Query, Session, SessionList
 from bot.slack import blocks
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -192,6 +192,14 @@ def test_help_names_the_command_that_was_typed(command: str) -> None:
     assert f"`{command} jane@example.com`" in texts(message)
     assert "the latest 7 sessions" in texts(message)
     assert "at most 50" in texts(message)
+
+
+def test_screen_readers_hear_which_session_is_first() -> None:
+    """The one in progress is not called the latest."""
+    moment = Moment(NOW - timedelta(hours=2, minutes=30), of_message=True)
+    query = Query(None, "user-42", 3, moment)
+    message = blocks.answer(SessionList.of(query, found(5).sessions), NOW)
+    assert message["text"].endswith("In progress then: 2026-11-23 09:00 UTC, 3 hours ago.")
 
 
 def test_failure_carries_its_reference() -> None:

@@ -31,6 +31,28 @@ def found(message: dict[str, Any]) -> list[str]:
         ("*jürgen@müller.example*", ["jürgen@müller.example"]),
         ("o’brien@example.com", ["o'brien@example.com"]),
         ("<https://crm.example.com/?email=jane@example.com&x=1>", [JANE]),
+        ("顧客<mailto:jane@example.com|jane@example.com>から", [JANE]),
+        ("_<mailto:jane@example.com|jane@example.com>_", [JANE]),
+        ("_Customer: jane@example.com_", [JANE]),
+        ("~jane@example.com~", [JANE]),
+        ("jane@example.com… jane@example.com—she →jane@example.com •jane@example.com", [JANE]),
+        ("メール：jane@example.com。お願い", [JANE]),
+        ("<mailto:jane%2Btag@example.com|jane+tag@example.com>", ["jane+tag@example.com"]),
+        ("jane\\_doe@example.com", ["jane_doe@example.com"]),
+        ("jane@example.com's checkout", [JANE]),
+        ("\u200bjane@exam\u200bple.com\u202c", [JANE]),
+        ("jane@example.c…", []),
+        ("User ID: Not provided", []),
+        ("User ID: (none), uid: [unknown], uid: —", []),
+        ("User ID: (42)", ["uid:42"]),
+        ("uid: 'abc'", ["uid:abc"]),
+        ("uid: “abc def”", ["uid:abc def"]),
+        ("<https://app.example/admin?user_id=42&amp;tab=x>", ["uid:42"]),
+        ("uid: <@U123>", []),
+        ('{"user_id": "u-42", "plan": "pro"}', ["uid:u-42"]),
+        ("*User ID*\n42", ["uid:42"]),
+        ("_User ID: 42_", ["uid:42"]),
+        ("User ID：42", ["uid:42"]),
         ("uid:user-42", ["uid:user-42"]),
         ("uid: user-42.", ["uid:user-42"]),
         ("UID=user-42, plan=pro", ["uid:user-42"]),
@@ -163,7 +185,7 @@ def test_blocks(kind: str) -> None:
         {"title": "Jane", "title_link": f"mailto:{JANE}"},
         {"author_name": JANE},
         {"footer": JANE},
-        {"fallback": f"Ticket of {JANE}"},
+        {"title": "Ticket", "fallback": f"Ticket of {JANE}"},
         {"fields": [{"title": "Requester", "value": f"<mailto:{JANE}|{JANE}>", "short": True}]},
         {"message_blocks": [{"message": {"blocks": [BLOCKS["header"]]}}]},
     ],
@@ -216,6 +238,38 @@ def test_what_is_for_machines_is_not_read() -> None:
         ],
     }
     assert found({"blocks": [hidden]}) == []
+
+
+def table(*rows: list[str]) -> dict[str, Any]:
+    """A message with a table."""
+    cells = [[{"type": "raw_text", "text": text} for text in row] for row in rows]
+    return {"blocks": [{"type": "table", "rows": cells}]}
+
+
+def test_tables_with_headings() -> None:
+    """A value belongs to the heading above it, not to the cell beside it."""
+    assert found(table(["User ID", "Email"], ["42", JANE])) == ["uid:42", JANE]
+    assert found(table(["User ID", "Plan"], ["42", "pro"], ["43", "pro"])) == ["uid:42", "uid:43"]
+    assert found(table(["Plan", "User ID", "Email"], ["pro", "42", JANE])) == ["uid:42", JANE]
+    assert found(table(["User ID", "user-42"], ["Plan", "pro"])) == ["uid:user-42"]
+    assert found(table(["Plan", "pro"], ["User ID", "user-42"])) == ["uid:user-42"]
+
+
+def test_a_forwarded_message_is_read_once() -> None:
+    """Its fallback is often cut in the middle of an address."""
+    attachment = {"text": f"Mail {JANE}", "fallback": "Mail jane@example.co"}
+    assert found({"attachments": [attachment]}) == [JANE]
+
+
+def test_emails_that_slack_shows_as_files() -> None:
+    """What its e-mail integration posts."""
+    file = {
+        "mode": "email",
+        "subject": "Broken",
+        "from": [{"address": JANE, "name": "Jane"}],
+        "plain_text": "uid: 42",
+    }
+    assert found({"text": "", "files": [file, "x", {"from": ["x"]}]}) == [JANE, "uid:42"]
 
 
 def test_in_reading_order() -> None:

@@ -56,6 +56,15 @@ def test_understood(text: str, utc: str) -> None:
     [
         "",
         "banana",
+        "5.11. 14:05",
+        "5.11 14:05",
+        "5-11 14:05",
+        "3/4 14:05",
+        "5pm 12/11",
+        "yesterday 25:61",
+        "yesterday 5pm 3",
+        "5 pm 3",
+        "monday 9am 5",
         "yesterday",
         "monday",
         "14",
@@ -79,6 +88,13 @@ def test_unclear(text: str) -> None:
 def test_examples(text: str) -> None:
     """What people are shown as an example works."""
     assert parse_moment(text, BERLIN, NOW)
+
+
+def test_times_to_come_are_told_apart() -> None:
+    """They are clear, and yet of no use."""
+    with pytest.raises(UnclearTime) as caught:
+        parse_moment("today 14:05", BERLIN, NOW)
+    assert caught.value.to_come
 
 
 def test_distances_over_a_change_of_clocks() -> None:
