@@ -35,6 +35,12 @@ Posted = Literal["taken", "refused", "unknown"]
 Acknowledge = Callable[[Message], Awaitable[Any]]
 
 
+def settle(acknowledged: Acknowledged, *, sent: bool) -> None:
+    """Says whether the ack was sent; the first word counts."""
+    if not acknowledged.done():
+        acknowledged.set_result(sent)
+
+
 class InFlight:
     """The tasks that must be finished before the process may end."""
 

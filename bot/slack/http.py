@@ -18,7 +18,7 @@ from slack_bolt.async_app import AsyncApp
 from slack_sdk.signature import SignatureVerifier
 
 from bot.slack.app import BadBody, Reply, dispatch
-from bot.slack.delivery import Acknowledged, InFlight
+from bot.slack.delivery import Acknowledged, InFlight, settle
 
 _log = structlog.get_logger()
 
@@ -67,7 +67,7 @@ async def _answer(
         reply = await dispatch(bolt_app, _parse(raw), acknowledged)
         # Sent here, not by aiohttp after we return: what follows the ack must not overtake it.
         response = await _sent(_response(reply), request)
-        acknowledged.set_result(True)
+        settle(acknowledged, sent=True)
     except BadBody:
         return _refuse(400, "body")
     except web.HTTPRequestEntityTooLarge:
@@ -80,8 +80,7 @@ async def _answer(
     else:
         return response
     finally:
-        if not acknowledged.done():
-            acknowledged.set_result(False)
+        settle(acknowledged, sent=False)
 
 
 async def _sent(response: web.Response, request: web.Request) -> web.Response:

@@ -21,7 +21,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.errors import SettingsError, SlackError
 from bot.slack.app import BadBody, dispatch
-from bot.slack.delivery import InFlight
+from bot.slack.delivery import InFlight, settle
 from bot.slack.web_api import TOKEN_ERRORS, called
 
 _log = structlog.get_logger()
@@ -153,14 +153,13 @@ class SocketMode:
             elif reply.body:
                 acknowledgement["payload"] = {"text": reply.body}
             await socket.send_json(acknowledgement)
-            acknowledged.set_result(True)
+            settle(acknowledged, sent=True)
         except BadBody:
             _log.warning("request refused", reason="body")
         except (aiohttp.ClientError, ConnectionError) as error:
             _log.warning("acknowledgement lost", exc_info=error)
         finally:
-            if not acknowledged.done():
-                acknowledged.set_result(False)
+            settle(acknowledged, sent=False)
 
     async def _close(self) -> None:
         receiving = list(self._receiving.values())
