@@ -7,8 +7,9 @@ import os
 import sys
 import threading
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager, suppress
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from pydantic import SecretStr
@@ -16,6 +17,7 @@ from rich.console import Console
 from rich.text import Text
 
 from bot import logs
+from bot.moments import UnclearTime, parse_moment
 from bot.sandbox.fullstory import FullstorySandbox
 from bot.sandbox.people import MESSAGES, PEOPLE
 from bot.sandbox.slack import Exchange, SlackSandbox
@@ -26,6 +28,8 @@ from bot.slack import blocks
 from bot.slack.app import COMMAND, FIND_SESSIONS, FIND_SESSIONS_FROM_MESSAGE
 
 _FIRST: Final = f"{COMMAND} jane@example.com 3"
+Lines = asyncio.Queue[str | None]  # as they are typed; None is the end of the input
+
 _PROMPT: Final = "\nsam in #support > "
 
 
@@ -108,7 +112,7 @@ class Demo:
         """Types a slash command."""
         self._failed(line.split()[0], (await self._slack.command(line)).status)
 
-    async def do(self, line: str, lines: asyncio.Queue[str | None] | None = None) -> None:
+    async def do(self, line: str, lines: Lines | None = None) -> None:
         """Does one line; `lines` are where the fields of a form come from."""
         word, _, rest = line.partition(" ")
         match word.lower():
@@ -117,7 +121,7 @@ class Demo:
             case "messages":
                 self._messages()
             case "press" if rest:
-                await self._press(rest.strip().lower())
+                await self._press(rest.strip().lower(), lines)
             case "find" if rest.strip().isdigit():
                 await self._find_from_message(int(rest))
             case "find" if not rest and lines:
@@ -158,40 +162,51 @@ class Demo:
         self._failed("The shortcut", exchange.status)
         await self._settled(exchange)
 
-    async def _find(self, lines: asyncio.Queue[str | None]) -> None:
+    async def _find(self, lines: Lines) -> None:
         """The form: its fields one after the other."""
         self._slack.views.clear()
-        self._view_drawn.clear()
-        exchange = await self._slack.shortcut(FIND_SESSIONS)
-        self._failed("The shortcut", exchange.status)
-        with suppress(TimeoutError):
-            async with asyncio.timeout(3):
-                await self._view_drawn.wait()
+        await self._until_drawn(self._slack.shortcut(FIND_SESSIONS))
         if not self._slack.views:
             self._console.print("The form did not open.")
             return
-        (view_id,) = self._slack.views
+        await self._fill_in(next(iter(self._slack.views)), lines)
+
+    async def _fill_in(self, view_id: str, lines: Lines) -> None:
         values: dict[str, Any] = {}
         for field, label in (
             (blocks.PERSON_FIELD, "E-mail or uid"),
             (blocks.LIMIT_FIELD, "How many"),
+            (blocks.MOMENT_FIELD, "When did it happen? (such as: 1 hour ago)"),
         ):
-            self._console.print(f"\n{label}: ", end="")
-            values[field] = {"value": await lines.get()}
+            self._console.print(f"\n{label}: ", end="", markup=False)
+            values[field] = {"value": (await lines.get() or "").strip() or None}
+        when = values[blocks.MOMENT_FIELD]["value"]
+        values[blocks.MOMENT_FIELD] = {"selected_date_time": _picked(when) if when else None}
         submitted = await self._slack.submit(view_id, values)
         for sentence in ((submitted.ack or {}).get("errors") or {}).values():
             self._console.print(f"  ┃ ✗ {sentence}", markup=False)
 
-    async def _press(self, label: str) -> None:
-        """Presses the last button on the screen that is called so."""
+    async def _until_drawn(self, doing: Coroutine[Any, Any, Exchange]) -> None:
+        """Does something that a window comes of, and waits for that."""
+        self._view_drawn.clear()
+        self._failed("Slack", (await doing).status)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(3):
+                await self._view_drawn.wait()
+
+    async def _press(self, label: str, lines: Lines | None) -> None:
+        """Presses the last button on the screen, or in the window, that is called so."""
         for shown in reversed(self._slack.screen):
-            for block in shown.message.get("blocks", []):
-                for element in block.get("elements", []):
-                    if element.get("text") and _says(element, label):
-                        exchange = await self._slack.press(element["action_id"], shown)
-                        self._failed("The button", exchange.status)
-                        await self._settled(exchange)
-                        return
+            if element := _button(shown.message, label):
+                exchange = await self._slack.press(element["action_id"], shown)
+                self._failed("The button", exchange.status)
+                await self._settled(exchange)
+                return
+        for view_id, view in self._slack.views.items():
+            if (element := _button(view, label)) and lines:
+                await self._until_drawn(self._slack.press_in_view(element["action_id"], view_id))
+                await self._fill_in(view_id, lines)
+                return
         self._console.print("There is no such button. Try: press refresh")
 
     async def _settled(self, exchange: Exchange) -> None:
@@ -207,7 +222,7 @@ class Demo:
             (f'{COMMAND} jane@example.com at:"1 hour ago"', "the session at a time comes first"),
             (f"{COMMAND} help", "what the bot itself says"),
             ("", ""),
-            ("press show more", "a button of the last answer: refresh, share, dismiss …"),
+            ("press show more", "a button of what you see: refresh, share, dismiss, new search …"),
             ("messages", "what stands in the channel"),
             ("find 1", "the shortcut in the menu of a message"),
             ("find", "the shortcut that opens the form"),
@@ -218,18 +233,32 @@ class Demo:
             self._console.print(line, soft_wrap=True)
 
 
-def _says(element: dict[str, Any], label: str) -> bool:
-    text = element["text"]
-    return isinstance(text, dict) and text["text"].lower().rstrip("…").startswith(label.rstrip("…"))
+def _button(holder: dict[str, Any], label: str) -> dict[str, Any] | None:
+    """The button of a message or a window whose text begins like this."""
+    for block in holder.get("blocks", []):
+        for element in block.get("elements", []):
+            text = element.get("text")
+            if isinstance(text, dict) and text["text"].lower().startswith(label.rstrip("….")):
+                return dict(element)
+    return None
 
 
-def _typed_lines() -> asyncio.Queue[str | None]:
+def _picked(typed: str) -> int | None:
+    """What Slack's picker would give, in seconds since 1970; None for what it can't mean."""
+    now = datetime.now().astimezone()
+    try:
+        return int(parse_moment(typed, now.tzinfo or UTC, now.astimezone(UTC)).timestamp())
+    except UnclearTime:
+        return None
+
+
+def _typed_lines() -> Lines:
     """Lines from standard input as they come, then None.
 
     A thread reads them, straight from the descriptor: one that waits inside Python's own buffer
     would keep the process from ending.
     """
-    lines: asyncio.Queue[str | None] = asyncio.Queue()
+    lines: Lines = asyncio.Queue()
     loop = asyncio.get_running_loop()
 
     if sys.stdin is None:  # closed by who started us

@@ -29,16 +29,15 @@ _log = structlog.get_logger()
 _PING_SECONDS: Final = 10.0
 _FIRST_WAIT: Final = 0.5
 _LONGEST_WAIT: Final = 30.0
-_HELLO_SECONDS: Final = 10.0
+_HELLO_SECONDS: Final = 30.0
 _STEADY_SECONDS: Final = 30.0  # a connection that lasts this long is a good one
 
 
 class _Connection:
-    """One WebSocket, from Slack's greeting to its end."""
+    """One WebSocket, from its beginning to its end."""
 
     def __init__(self, socket: aiohttp.ClientWebSocketResponse) -> None:
         self.socket = socket
-        self.greeted = False
         self.leaving = asyncio.Event()  # it ended, or Slack says that it soon will
 
 
@@ -62,8 +61,8 @@ class SocketMode:
 
     @property
     def connected(self) -> bool:
-        """Whether Slack has greeted us on a connection that stands."""
-        return any(connection.greeted for connection in self._receiving)
+        """Whether there is a connection on which Slack can reach us."""
+        return bool(self._receiving)
 
     async def run(self) -> None:
         """Connects, and connects again, until cancelled.
@@ -111,9 +110,9 @@ class SocketMode:
         try:
             async with connection.socket as socket:
                 async with asyncio.timeout(_HELLO_SECONDS):
-                    hello = await socket.receive()
-                if hello.type is aiohttp.WSMsgType.TEXT:
-                    self._take(hello.data, connection)
+                    first = await socket.receive()  # Slack greets first, and at once
+                if first.type is aiohttp.WSMsgType.TEXT:
+                    self._take(first.data, connection)
                 async for message in socket:
                     if message.type is aiohttp.WSMsgType.TEXT:
                         self._take(message.data, connection)
@@ -131,7 +130,6 @@ class SocketMode:
             _log.warning("request refused", reason="body")
             return
         if kind == "hello":
-            connection.greeted = True
             _log.info("connected to Slack")
         elif kind == "disconnect":
             _log.info("Slack renews the connection")

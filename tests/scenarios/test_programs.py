@@ -110,9 +110,34 @@ async def test_demo_prompt() -> None:
 
 async def test_demo_shortcuts_and_buttons() -> None:
     """What is no command can be tried from the prompt too."""
-    typed = "messages\nfind 1\npress refresh\nfind 3\npress omar\nfind 4\nfind\nzoe@example.com\n\n"
-    typed += (
-        "press share\npress share without\nfind\njane@\n\nfind 99\npress nothing\npress dismiss\n"
+    typed = "\n".join(
+        [
+            "messages",
+            "find 1",
+            "press refresh",
+            "find 3",
+            "press omar",
+            "find 4",
+            "find",
+            "zoe@example.com",
+            "",
+            "",
+            "press new search",
+            "jane@example.com",
+            "2",
+            "65 minutes ago",
+            "press share",
+            "press share without",
+            "find",
+            "jane@",
+            "",
+            "",
+            "find 99",
+            "press nothing",
+            "press back",
+            "press dismiss",
+            "",
+        ]
     )
     code, out, err = await run("demo", typed=typed)
     assert (code, err) == (0, "")
@@ -122,6 +147,8 @@ async def test_demo_shortcuts_and_buttons() -> None:
         "1 session of omar@example.com",
         "I found no e-mail address",
         "No sessions of zoe@example.com",
+        "Latest 2 sessions of jane@example.com",
+        "In progress then",
         "Everybody in #support sees:",
         "are shared",
         "1 session of a customer",
