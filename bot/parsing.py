@@ -301,8 +301,8 @@ class _Sorted:
                 numbers.append(word.text)
             else:
                 self._once(self.stray, word.text)
-        generic = bool(numbers) and self.stray[:1] != [] and self.stray[0].lower() in _GENERIC
-        if generic:
+        first = self.stray[0].lower().rstrip(":") if self.stray else ""
+        if numbers and first in _GENERIC:
             self.stray += numbers  # "customer 42": the 42 is hardly a limit
         elif len(self.stray) == 1 and not self._names_somebody():
             self.uids.append(self.stray.pop())
@@ -359,7 +359,7 @@ def _example(found: _Sorted, problem: Problem, limits: Limits) -> str:
     email = next(iter(filter(is_address, found.emails)), None)
     uid = next((uid for uid in found.uids if len(uid) <= MAX_UID_LENGTH), None)
     if problem is Problem.UNCLEAR and not (email or uid):
-        generic = found.stray[0].lower() in _GENERIC and len(found.stray) == 2
+        generic = found.stray[0].lower().rstrip(":") in _GENERIC and len(found.stray) == 2
         joined = found.stray[1] if generic else " ".join(found.stray)
         uid = joined if len(joined) <= MAX_UID_LENGTH else None
     # A backtick can't be shown as code, as examples are; a changed example would mislead.

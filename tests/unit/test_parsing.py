@@ -221,6 +221,7 @@ REFUSALS = [
     ("user-42 user-43", Problem.UNCLEAR),
     ("customer 42", Problem.UNCLEAR),
     ("user 12345", Problem.UNCLEAR),
+    ("user: 12345", Problem.UNCLEAR),
     ("id 7 5", Problem.UNCLEAR),
     ("use `a` b", Problem.UNCLEAR),
     ("x " * 1001, Problem.TEXT_TOO_LONG),
