@@ -159,7 +159,7 @@ def _quoted(name: str, quotes: str) -> str:
 _WORD: Final = re.compile(
     rf"""
     (?: (?P<label>uid|e?-?mail|at) \s? [:=] \s*
-      | (?P<spaced>uid|e?-?mail) \s+
+      | (?P<spaced>uid|e?-?mail|at(?=\s+\d)) \s+
       | (?P<limit>limit) (?: \s? [:=] \s* | \s+ (?=[-+]?\d) ) )?
     (?: {_quoted("double", _DOUBLE_QUOTES)}
       | {_quoted("single", _SINGLE_QUOTES)}
@@ -304,6 +304,7 @@ class _Sorted:
         first = self.stray[0].lower().rstrip(":") if self.stray else ""
         if numbers and first in _GENERIC:
             self.stray += numbers  # "customer 42": the 42 is hardly a limit
+            numbers = []
         elif len(self.stray) == 1 and not self._names_somebody():
             self.uids.append(self.stray.pop())
         if numbers and not (self._names_somebody() or self.stray):
@@ -366,12 +367,17 @@ def _example(found: _Sorted, problem: Problem, limits: Limits) -> str:
     if not (email or uid) or "`" in (email or uid or ""):
         email = _EXAMPLE_EMAIL
     limit = limits.highest if problem is Problem.LIMIT_TOO_HIGH else min(5, limits.highest)
-    if email and problem is Problem.UNCLEAR and len(found.stray) == 1 and not found.uids:
-        uid = found.stray[0]  # perhaps both were meant
-    elif email:
-        uid = None
+    with_limit = problem.name.startswith(("LIMIT", "TWO_LIMITS"))
+    if problem is Problem.UNCLEAR and len(found.limits) == 1:
+        typed = _limit(found.limits[0], limits)
+        if isinstance(typed, int):
+            limit, with_limit = typed, True
+    if email:
+        # Perhaps both were meant, if it looks like an id; a word like "please" does not.
+        both = problem is Problem.UNCLEAR and len(found.stray) == 1 and not found.uids
+        uid = found.stray[0] if both and re.search(r"[\d_-]", found.stray[0]) else None
     query = Query(email=email, uid=uid, limit=limit)
-    return typed_form(query, with_limit=problem.name.startswith(("LIMIT", "TWO_LIMITS")))
+    return typed_form(query, with_limit=with_limit)
 
 
 def parse(text: str, limits: Limits) -> Parsed:

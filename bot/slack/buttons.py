@@ -102,6 +102,7 @@ class Buttons:
         now = time.monotonic()
         self._shared = {key: at for key, at in self._shared.items() if now - at < MAX_AGE}
         self._shared[_key(body)] = now
+        self._sharing.add(_key(body))
         sharing = self._share(query, body, acknowledged, named=named)
         self._delivery.start(self._delivery.or_last_words(sharing, body["response_url"], REPLACE))
 
@@ -109,7 +110,6 @@ class Buttons:
         self, query: Query, body: dict[str, Any], acknowledged: Acknowledged, *, named: bool
     ) -> None:
         url, value = body["response_url"], body["actions"][0]["value"]
-        self._sharing.add(_key(body))
         try:
             await acknowledged
             # Without buttons: there is nothing to press while it is being shared.

@@ -164,6 +164,8 @@ def test_help(text: str) -> None:
         ("jane@example.com at:nov 22 3pm", Unresolved(JANE, None, 20, "", "nov 22 3pm")),
         ("at:nov 22 3pm jane@example.com", Unresolved(JANE, None, 20, "", "nov 22 3pm")),
         ("12345 at:2026-11-22T14:05Z", Unresolved(None, "12345", 20, "", "2026-11-22T14:05Z")),
+        ("jane@example.com at 2pm", Unresolved(JANE, None, 20, "", "2pm")),
+        ("jane@example.com at 14:05 5", Unresolved(JANE, None, 5, "", "14:05")),
         ("<@U123> at=9am", Unresolved(None, None, 20, "U123", "9am")),
     ],
 )
@@ -249,6 +251,9 @@ def test_example_is_made_of_what_was_typed() -> None:
     )
     assert parse("bob@example.com user-42", LIMITS) == Refused(
         Problem.UNCLEAR, "user-42", "bob@example.com uid:user-42"
+    )
+    assert parse("bob@example.com last 5", LIMITS) == Refused(
+        Problem.UNCLEAR, "last", "bob@example.com 5"
     )
     assert parse("john smith", LIMITS) == Refused(Problem.UNCLEAR, "john smith", 'uid:"john smith"')
 
