@@ -62,9 +62,8 @@ async def _findings(settings: Settings) -> AsyncIterator[Finding]:
 
 async def _slack_token(settings: Settings, session: aiohttp.ClientSession) -> Finding:
     part = "Slack token"
-    token = settings.slack_bot_token.get_secret_value() if settings.slack_bot_token else None
     try:
-        answer = await called(slack_client(settings, session, token).auth_test())
+        answer = await called(slack_client(settings, session, settings.bot_token).auth_test())
     except SlackError as error:
         return _slack_trouble(
             part,

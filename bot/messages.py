@@ -180,22 +180,26 @@ def _table_lines(table: dict[str, Any], depth: int) -> Iterator[str]:
         [" ".join(_block_lines(cell, depth + 1)) for cell in _items(row)]
         for row in _items(table.get("rows"))
     ]
-    headings = rows[0] if len(rows) > 1 else []
-    if any(_LABEL_CELL.fullmatch(cell) for cell in headings[1:]) or (
-        len(rows) > 1 and _LABEL_CELL.fullmatch(headings[0] if headings else "") and _is_head(rows)
-    ):
-        for row in rows[1:]:
-            for heading, cell in zip(headings, row, strict=False):
-                labelled = _LABEL_CELL.fullmatch(heading)
-                yield f"{heading.rstrip(': ')}: {cell}" if labelled else cell
+    if not _has_headings(rows):
+        for row in rows:
+            yield ": ".join(row) if len(row) == 2 else " ".join(row)
         return
-    for row in rows:
-        yield ": ".join(row) if len(row) == 2 else " ".join(row)
+    for row in rows[1:]:
+        for heading, cell in zip(rows[0], row, strict=False):
+            labelled = _LABEL_CELL.fullmatch(heading)
+            yield f"{heading.rstrip(': ')}: {cell}" if labelled else cell
 
 
-def _is_head(rows: list[list[str]]) -> bool:
-    """Whether the first row holds headings, and not a label with its value."""
-    return len(rows[0]) != 2 or rows[0][1].strip().isalpha()
+def _has_headings(rows: list[list[str]]) -> bool:
+    """Whether the first row names what stands below it, a uid among that."""
+    if len(rows) < 2 or not rows[0]:
+        return False
+    first, *others = rows[0]
+    if any(_LABEL_CELL.fullmatch(cell) for cell in others):
+        return True
+    # "User ID" beside one cell: that is another heading, or the uid itself.
+    beside_heading = len(others) != 1 or others[0].strip().isalpha()
+    return beside_heading and _LABEL_CELL.fullmatch(first) is not None
 
 
 def _rich_line(section: dict[str, Any], depth: int) -> str:

@@ -125,6 +125,11 @@ class Settings(BaseModel):
         return "https://api.eu1.fullstory.com" if european else "https://api.fullstory.com"
 
     @property
+    def bot_token(self) -> str:
+        """The Slack bot token, or "" where none was asked for."""
+        return self.slack_bot_token.get_secret_value() if self.slack_bot_token else ""
+
+    @property
     def limits(self) -> Limits:
         """How many sessions a person gets unasked, and at most."""
         return Limits(min(self.sessions_limit, self.sessions_max_limit), self.sessions_max_limit)

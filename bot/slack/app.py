@@ -70,10 +70,13 @@ def listeners(
     settings: Settings, http: aiohttp.ClientSession, finder: Finder, delivery: Delivery
 ) -> tuple[Listener, ...]:
     """Every listener there is. A contract test holds this list against the manifest."""
-    token = settings.slack_bot_token.get_secret_value() if settings.slack_bot_token else ""
-    client = slack_client(settings, http, token)
+    client = slack_client(settings, http, settings.bot_token)
     answers = Answers(
-        finder, Profiles(client), settings.limits, token, draining=lambda: delivery.draining
+        finder,
+        Profiles(client),
+        settings.limits,
+        secret=settings.bot_token,
+        draining=lambda: delivery.draining,
     )
     form = Form(answers, delivery, client)
     command = Command(answers, delivery)
@@ -103,8 +106,9 @@ def build_app(
 
     async def authorize(enterprise_id: str | None, team_id: str | None) -> AuthorizeResult:
         # The token is known: asking auth.test about it would only be one more thing to wait for.
-        token = settings.slack_bot_token.get_secret_value() if settings.slack_bot_token else None
-        return AuthorizeResult(enterprise_id=enterprise_id, team_id=team_id, bot_token=token)
+        return AuthorizeResult(
+            enterprise_id=enterprise_id, team_id=team_id, bot_token=settings.bot_token
+        )
 
     with _bolt_reads_no_environment():
         app = AsyncApp(

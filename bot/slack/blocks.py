@@ -121,25 +121,17 @@ def share_question(person: str, channel: str, value: str) -> Message:
 
 def after_sharing(sentence: str, value: str) -> Message:
     """What became of it, and the way back."""
-    back = _actions(_button(REFRESH, wording.BACK, value))
-    return _message(sentence, [_section(escape(sentence)), back])
+    return note(sentence, _button(REFRESH, wording.BACK, value))
 
 
 def choice(people: Sequence[tuple[str, str]]) -> Message:
     """Asks which of the people in a message is meant: what to show of each, and the value."""
     question = wording.CHOOSE_FIRST if len(people) > MAX_CHOICES else wording.CHOOSE
-    return _message(
-        question,
-        [
-            _section(escape(question)),
-            _actions(
-                *(
-                    _button(f"{CHOOSE}:{number}", shown, value)
-                    for number, (shown, value) in enumerate(people[:MAX_CHOICES])
-                )
-            ),
-        ],
+    buttons = (
+        _button(f"{CHOOSE}:{number}", shown, value)
+        for number, (shown, value) in enumerate(people[:MAX_CHOICES])
     )
+    return note(question, *buttons)
 
 
 def help_message(command: str, limits: Limits) -> Message:
@@ -168,16 +160,17 @@ def refusal(refused: Refused, command: str, limits: Limits) -> Message:
 
 def failure(error: FullstoryError, reference: str, value: str = "") -> Message:
     """What Fullstory's side did; `value` is for a button to try again, or "" for none."""
-    message = note(wording.failure(error, reference))
-    if value:
-        again, away = (REFRESH, wording.TRY_AGAIN), (DISMISS, wording.DISMISS)
-        message["blocks"].append(_actions(*(_button(*each, value) for each in (again, away))))
-    return message
+    sentence = wording.failure(error, reference)
+    if not value:
+        return note(sentence)
+    again = _button(REFRESH, wording.TRY_AGAIN, value)
+    return note(sentence, again, _button(DISMISS, wording.DISMISS, value))
 
 
-def note(sentence: str) -> Message:
-    """One sentence."""
-    return _message(sentence, [_section(escape(sentence))])
+def note(sentence: str, *buttons: Block) -> Message:
+    """One sentence, and what can be done about it."""
+    actions = [_actions(*buttons)] if buttons else []
+    return _message(sentence, [_section(escape(sentence)), *actions])
 
 
 # -- Views ----------------------------------------------------------------------------------------

@@ -48,7 +48,9 @@ class Buttons:
     ) -> None:
         """*Share…*: asks first, in the place of the answer. To ask anew is to share anew."""
         await ack()
-        if (query := self._query(body, context["acknowledged"])) and not self._is_sharing(body):
+        if (query := self._query(body, context["acknowledged"])) and _key(
+            body
+        ) not in self._sharing:
             self._shared.pop(_key(body), None)
             channel = str(body.get("channel", {}).get("id", ""))
             named = channel if channel.startswith("C") else ""  # direct messages have no name
@@ -131,9 +133,6 @@ class Buttons:
             await self._delivery.post(url, note | REPLACE)
         finally:
             self._sharing.discard(_key(body))
-
-    def _is_sharing(self, body: dict[str, Any]) -> bool:
-        return _key(body) in self._sharing
 
 
 def _key(body: dict[str, Any]) -> tuple[str, str]:

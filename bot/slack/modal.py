@@ -75,26 +75,21 @@ class Form:
         if seconds:
             moment = Moment(datetime.fromtimestamp(int(seconds), UTC), of_message=False)
         if moment and moment.time > datetime.now(UTC):
-            errors = {blocks.MOMENT_FIELD: wording.MOMENT_TO_COME}
-            await ack(response_action="errors", errors=errors)
+            await _beside(ack, blocks.MOMENT_FIELD, wording.MOMENT_TO_COME)
             return
         match parse_person(person, limit or None, self._answers.limits):
             case Query() as query:
                 work = self._answers.to(replace(query, moment=moment))
             case Unresolved():
-                await ack(
-                    response_action="errors",
-                    errors={blocks.PERSON_FIELD: wording.USE_MOMENT_FIELD},
-                )
+                await _beside(ack, blocks.PERSON_FIELD, wording.USE_MOMENT_FIELD)
                 return
             case Refused(problem) as refused:
                 field = blocks.LIMIT_FIELD if "LIMIT" in problem.name else blocks.PERSON_FIELD
-                sentence = wording.refusal(refused, self._answers.limits)
-                await ack(response_action="errors", errors={field: sentence})
+                await _beside(ack, field, wording.refusal(refused, self._answers.limits))
                 return
             case _:
                 nobody = wording.refusal(Refused(Problem.NOBODY, "", ""), self._answers.limits)
-                await ack(response_action="errors", errors={blocks.PERSON_FIELD: nobody})
+                await _beside(ack, blocks.PERSON_FIELD, nobody)
                 return
         await self._show(work, ack, context["acknowledged"], body["view"]["id"])
 
@@ -135,6 +130,11 @@ class Form:
                 _log.error("view not shown", exc_info=error)
             return False
         return True
+
+
+async def _beside(ack: AsyncAck, field: str, sentence: str) -> None:
+    """Keeps the form open, with a sentence beside a field."""
+    await ack(response_action="errors", errors={field: sentence})
 
 
 def _value(values: dict[str, Any], field: str, name: str) -> Any:  # noqa: ANN401

@@ -41,6 +41,7 @@ LONG_LINK: Final = "its link is too long for Slack"
 STILL_LOOKING: Final = "Still looking. The sessions will appear here in a moment."
 RESTARTING: Final = "I'm being restarted just now. Please ask once more in a minute."
 ONLY_YOU: Final = "Only you can see this. Links open for people who are signed in to Fullstory."
+THIS_MESSAGE: Final = "this message"
 AT_MOMENT: Final = "In progress then"
 NOT_AT_MOMENT: Final = "No session was in progress at that time; these are the latest."
 A_CUSTOMER: Final = "a customer"
@@ -130,9 +131,6 @@ def started_before(started: datetime, moment: datetime, reference: str) -> str:
     parts = [_count(hours, "hour")] if hours else []
     parts += [_count(rest, "minute")] if rest else []
     return f"Started {' and '.join(parts)} before {reference}"
-
-
-THIS_MESSAGE: Final = "this message"
 
 
 def lacking(lack: str) -> str:
