@@ -48,9 +48,8 @@ class Buttons:
     ) -> None:
         """*Share…*: asks first, in the place of the answer. To ask anew is to share anew."""
         await ack()
-        if (query := self._query(body, context["acknowledged"])) and _key(
-            body
-        ) not in self._sharing:
+        query = self._query(body, context["acknowledged"])
+        if query and _key(body) not in self._sharing:
             self._shared.pop(_key(body), None)
             channel = str(body.get("channel", {}).get("id", ""))
             named = channel if channel.startswith("C") else ""  # direct messages have no name
