@@ -41,7 +41,8 @@ class Buttons:
         await ack()
         if query := self._query(body, context["acknowledged"]):
             work = self._answers.to(query, str(body["user"]["id"]))
-            self._delivery.reply(work, context["acknowledged"], body["response_url"], REPLACE)
+            send = self._delivery.at(body["response_url"], REPLACE)
+            self._delivery.reply(work, context["acknowledged"], send)
 
     async def ask_to_share(
         self, ack: AsyncAck, body: dict[str, Any], context: AsyncBoltContext
@@ -92,7 +93,7 @@ class Buttons:
     def _say(
         self, message: dict[str, Any], body: dict[str, Any], acknowledged: Acknowledged
     ) -> None:
-        self._delivery.send(message, acknowledged, body["response_url"])
+        self._delivery.send(message, acknowledged, self._delivery.at(body["response_url"]))
 
     def _start_sharing(
         self, body: dict[str, Any], acknowledged: Acknowledged, *, named: bool
@@ -105,7 +106,8 @@ class Buttons:
         self._shared[_key(body)] = now
         self._sharing.add(_key(body))
         sharing = self._share(query, body, acknowledged, named=named)
-        self._delivery.start(self._delivery.or_last_words(sharing, body["response_url"], REPLACE))
+        send = self._delivery.at(body["response_url"], REPLACE)
+        self._delivery.start(self._delivery.or_last_words(sharing, send))
 
     async def _share(
         self, query: Query, body: dict[str, Any], acknowledged: Acknowledged, *, named: bool

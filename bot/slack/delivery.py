@@ -26,13 +26,16 @@ _ATTEMPTS: Final = 4  # of the 5 that a response_url takes; one may be gone for 
 _SEND_TIMEOUT: Final = 10.0  # seconds
 _FIRST_WAIT: Final = 0.3  # then four times as long, and again: six seconds in all
 _LONGEST_WAIT: Final = 30.0
-_LAST_WORDS: Final = 3.0  # seconds to tell people that there won't be an answer
+LAST_WORDS: Final = 3.0
+"""Seconds to tell people that there won't be an answer."""
 
 _T = TypeVar("_T")
 # Whether the ack reached Slack: set by the transport, once it is sent or lost.
 Acknowledged = asyncio.Future[bool]
 Posted = Literal["taken", "refused", "unknown"]
 Acknowledge = Callable[[Message], Awaitable[Any]]
+# Brings one message to where its person looks.
+Send = Callable[[Message], Awaitable[Any]]
 
 
 def settle(acknowledged: Acknowledged, *, sent: bool) -> None:
@@ -82,7 +85,7 @@ class InFlight:
         for task in unfinished:
             task.cancel()
         if unfinished:
-            await asyncio.wait(unfinished, timeout=_LAST_WORDS + 1)
+            await asyncio.wait(unfinished, timeout=LAST_WORDS + 1)
         return len(unfinished)
 
 
@@ -112,8 +115,8 @@ class Delivery:
             await acknowledge(task.result())
             self.start(self._send_if_lost(task.result(), acknowledged, response_url))
             return
-        sending = self._send_when_done(task, acknowledged, response_url, {})
-        self.start(self.or_last_words(sending, response_url, {}))
+        send = self.at(response_url)
+        self.start(self.or_last_words(_when_done(task, acknowledged, send), send))
         await acknowledge(blocks.note(wording.STILL_LOOKING))
 
     async def _send_if_lost(
@@ -127,17 +130,23 @@ class Delivery:
         """Whether the process is about to end."""
         return self._in_flight.draining
 
-    def reply(
-        self,
-        work: Coroutine[Any, Any, Message],
-        acknowledged: Acknowledged,
-        response_url: str,
-        place: Message,
-    ) -> None:
-        """Sends what `work` gives to the response_url, after an ack that said nothing.
+    def at(self, response_url: str, place: Message | None = None) -> Send:
+        """Sends to the response_url.
 
-        `place` is added to the message: whether it replaces another, and in which thread. If it
-        takes longer than the budget, the person is told meanwhile.
+        `place` is added to each message: whether it replaces another, and in which thread.
+        """
+
+        async def send(message: Message) -> None:
+            await self.post(response_url, message | (place or {}))
+
+        return send
+
+    def reply(
+        self, work: Coroutine[Any, Any, Message], acknowledged: Acknowledged, send: Send
+    ) -> None:
+        """Sends what `work` gives, after an ack that said nothing.
+
+        If it takes longer than the budget, the person is told meanwhile.
         """
 
         async def replying() -> None:
@@ -145,17 +154,17 @@ class Delivery:
             await asyncio.wait({task}, timeout=self._budget)
             await acknowledged
             if not task.done():
-                await self.post(response_url, blocks.note(wording.STILL_LOOKING) | place)
-            await self._send_when_done(task, acknowledged, response_url, place)
+                await send(blocks.note(wording.STILL_LOOKING))
+            await _when_done(task, acknowledged, send)
 
-        self.start(self.or_last_words(replying(), response_url, place))
+        self.start(self.or_last_words(replying(), send))
 
-    def send(self, message: Message, acknowledged: Acknowledged, response_url: str) -> None:
-        """Sends a message that is ready to the response_url, after the ack."""
+    def send(self, message: Message, acknowledged: Acknowledged, send: Send) -> None:
+        """Sends a message that is ready, after the ack."""
 
         async def sending() -> None:
             await acknowledged
-            await self.post(response_url, message)
+            await send(message)
 
         self.start(sending())
 
@@ -169,27 +178,14 @@ class Delivery:
         await asyncio.wait({task}, timeout=self._budget)
         return task
 
-    async def _send_when_done(
-        self,
-        task: asyncio.Task[Message],
-        acknowledged: Acknowledged,
-        response_url: str,
-        place: Message,
-    ) -> None:
-        message = await task
-        await acknowledged
-        await self.post(response_url, message | place)
-
-    async def or_last_words(
-        self, work: Coroutine[Any, Any, None], response_url: str, place: Message
-    ) -> None:
+    async def or_last_words(self, work: Coroutine[Any, Any, None], send: Send) -> None:
         """Does `work`; if the process ends before it is done, the person is told so."""
         try:
             await work
         except asyncio.CancelledError:
             with suppress(TimeoutError):
-                async with asyncio.timeout(_LAST_WORDS):
-                    await self.post(response_url, blocks.note(wording.RESTARTING) | place)
+                async with asyncio.timeout(LAST_WORDS):
+                    await send(blocks.note(wording.RESTARTING))
             raise
 
     async def post(self, response_url: str, message: Message, attempts: int = _ATTEMPTS) -> Posted:
@@ -229,6 +225,12 @@ class Delivery:
                     raise _NotDelivered(response.status, float(wait) if wait.isdecimal() else None)
         except (aiohttp.ClientError, OSError) as error:  # TimeoutError is an OSError
             raise _NotDelivered(type(error).__name__) from error
+
+
+async def _when_done(task: asyncio.Task[Message], acknowledged: Acknowledged, send: Send) -> None:
+    message = await task
+    await acknowledged
+    await send(message)
 
 
 class _NotDelivered(Exception):

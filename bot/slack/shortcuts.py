@@ -54,14 +54,15 @@ class Shortcuts:
         place = {"replace_original": False}
         if thread and thread != message.get("ts"):
             place["thread_ts"] = thread
+        send = self._delivery.at(url, place)
         match queries:
             case []:
                 self._form.open(body["trigger_id"], wording.NOBODY_IN_MESSAGE, written, url)
             case [(_, query)]:
-                self._delivery.reply(self._answers.to(query, asker), acknowledged, url, place)
+                self._delivery.reply(self._answers.to(query, asker), acknowledged, send)
             case _:
                 people = [(shown, self._answers.remembered(q, asker)) for shown, q in queries]
-                self._delivery.send(blocks.choice(people) | place, acknowledged, url)
+                self._delivery.send(blocks.choice(people), acknowledged, send)
 
 
 def _time(ts: object) -> datetime | None:
