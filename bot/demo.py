@@ -20,8 +20,9 @@ from bot import logs
 from bot.moments import UnclearTime, parse_moment
 from bot.sandbox.fullstory import FullstorySandbox
 from bot.sandbox.people import MESSAGES, PEOPLE
-from bot.sandbox.slack import Exchange, SlackSandbox
+from bot.sandbox.slack import SlackSandbox
 from bot.sandbox.terminal import draw
+from bot.sandbox.workspace import Exchange
 from bot.service import running
 from bot.settings import Settings
 from bot.slack import blocks
@@ -89,7 +90,7 @@ class Demo:
         self._slack = slack
         self._prompting = prompting
         self._busy = False
-        slack.on_message = lambda _, message: self._draw(message)
+        slack.on_message = lambda message: self._draw(message)
         slack.on_view = self._draw_view
         self._view_drawn = asyncio.Event()
 

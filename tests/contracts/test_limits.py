@@ -12,7 +12,7 @@ import pytest
 
 from bot.errors import FullstoryError, RateLimited, Unavailable
 from bot.parsing import Limits, Problem, Refused
-from bot.sandbox.slack import invalid_blocks, invalid_view
+from bot.sandbox.workspace import invalid_blocks, invalid_view
 from bot.sessions import MAX_UID_LENGTH, Moment, Query, Session, SessionList
 from bot.slack import blocks, memory, wording
 from bot.slack.profiles import Lack

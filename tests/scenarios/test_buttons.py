@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from bot.sandbox.fullstory import FullstorySandbox, Scripted
-from bot.sandbox.slack import USER, Shown, SlackSandbox
+from bot.sandbox.slack import SlackSandbox
+from bot.sandbox.workspace import USER, Shown
 from bot.slack import wording
 from tests.conftest import StartBot, until
 

@@ -12,7 +12,8 @@ import pytest
 from bot import service
 from bot.connections import open_session
 from bot.sandbox.fullstory import FullstorySandbox, Scripted
-from bot.sandbox.slack import Exchange, SlackSandbox
+from bot.sandbox.slack import SlackSandbox
+from bot.sandbox.workspace import Exchange
 from bot.slack import blocks, delivery, wording
 from bot.slack.delivery import Acknowledged, Delivery, InFlight
 from tests.conftest import Logged, StartBot, until

@@ -11,7 +11,8 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.connections import open_session
 from bot.parsing import Limits
-from bot.sandbox.slack import BOT_USER, CHANNEL, USER, SlackSandbox
+from bot.sandbox.slack import SlackSandbox
+from bot.sandbox.workspace import BOT_USER, CHANNEL, USER
 from bot.slack import blocks
 
 

@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from bot.sandbox.fullstory import FullstorySandbox, Scripted
-from bot.sandbox.slack import USER, Exchange, SlackSandbox, invalid_view
+from bot.sandbox.slack import SlackSandbox
+from bot.sandbox.workspace import USER, Exchange, invalid_view
 from bot.slack import wording
 from tests.conftest import Logged, StartBot, until
 

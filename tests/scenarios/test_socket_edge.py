@@ -10,7 +10,8 @@ from bot import service
 from bot.demo import settings_for
 from bot.errors import SettingsError
 from bot.sandbox.fullstory import FullstorySandbox, Scripted
-from bot.sandbox.slack import Exchange, SlackSandbox
+from bot.sandbox.slack import SlackSandbox
+from bot.sandbox.workspace import Exchange
 from bot.service import Service, running
 from bot.slack import socket
 from tests.conftest import StartBot, until

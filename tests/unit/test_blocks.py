@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from bot.errors import KeyRejected
 from bot.parsing import Limits, Problem, Refused
-from bot.sandbox.slack import invalid_blocks
+from bot.sandbox.workspace import invalid_blocks
 from bot.sessions import MAX_UID_LENGTH, Moment, Query, Session, SessionList
 from bot.slack import blocks
 

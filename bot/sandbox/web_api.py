@@ -1,0 +1,262 @@
+"""The stand-in Slack's Web API: the methods that the bot calls, as picky as the real ones.
+
+https://docs.slack.dev/reference/methods
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Callable
+from typing import Any, Final
+
+from aiohttp import web
+
+from bot.sandbox.workspace import (
+    APP,
+    BOT,
+    BOT_USER,
+    MAX_POSTED,
+    TEAM,
+    Message,
+    Shown,
+    Workspace,
+    invalid_blocks,
+    invalid_view,
+)
+
+TRIGGER_SECONDS: Final = 3.0
+RUN_SECONDS: Final = 15 * 60.0
+_HISTORY: Final = {"C": "channels:history", "D": "im:history", "G": "groups:history"}
+
+
+class WebApi:
+    """Answers methods; `on_posted` is told of each message that everybody in a channel can see."""
+
+    def __init__(self, workspace: Workspace, on_posted: Callable[[Shown], None]) -> None:
+        self._slack = workspace
+        self._on_posted = on_posted
+        self._plain = False
+
+    async def answer(self, request: web.Request) -> web.Response:
+        """The method that the address names."""
+        slack, method = self._slack, request.match_info["method"]
+        slack.api_calls.append(method)
+        if slack.api_busy[method] > 0:
+            slack.api_busy[method] -= 1
+            answer = {"ok": False, "error": "ratelimited"}
+            return web.json_response(answer, status=429, headers={"Retry-After": "1"})
+        if slack.api_errors.get(method) == "":
+            # slack_sdk stumbles over plain text in another way than over HTML.
+            self._plain = not self._plain
+            kind = "text/plain" if self._plain else "text/html"
+            return web.Response(status=503, text="Service unavailable", content_type=kind)
+        if method in slack.api_errors:
+            return web.json_response({"ok": False, "error": slack.api_errors[method]})
+        methods: dict[str, Callable[[Message], Message]] = {
+            "apps.connections.open": self._connections_open,
+            "auth.test": self._auth_test,
+            "chat.delete": self._delete,
+            "chat.postEphemeral": self._post_ephemeral,
+            "chat.postMessage": self._post_message,
+            "conversations.history": self._history,
+            "conversations.replies": self._replies,
+            "functions.completeError": self._complete_error,
+            "functions.completeSuccess": self._complete_success,
+            "users.info": self._users_info,
+            "views.open": self._views_open,
+            "views.publish": self._views_publish,
+            "views.update": self._views_update,
+        }
+        if method not in methods:
+            return web.json_response({"ok": False, "error": "unknown_method"})
+        arguments = await _arguments(request)
+        token = request.headers.get("Authorization", "").removeprefix("Bearer ")
+        if error := self._bad_token(method, token, arguments):
+            return web.json_response({"ok": False, "error": error})
+        answer = methods[method](arguments)
+        ok = {"ok": "error" not in answer}
+        return web.json_response(ok | answer, headers={"X-OAuth-Scopes": slack.scopes})
+
+    def _bad_token(self, method: str, token: str, arguments: Message) -> str:
+        slack = self._slack
+        if method == "apps.connections.open":
+            return "" if token == slack.app_token else "invalid_auth"
+        run = slack.runs.get(arguments.get("function_execution_id", ""))
+        if run and token == run.token:
+            return "token_expired" if slack.clock() - run.started > RUN_SECONDS else ""
+        return "" if token == slack.bot_token else "invalid_auth"
+
+    def _auth_test(self, _: Message) -> Message:
+        names = {"team": "Sandbox", "user": "fsessions"}
+        return names | {"team_id": TEAM, "user_id": BOT_USER, "bot_id": BOT}
+
+    # -- Messages ---------------------------------------------------------------------------------
+
+    def _post_message(self, arguments: Message) -> Message:
+        return self._post(arguments, to="")
+
+    def _post_ephemeral(self, arguments: Message) -> Message:
+        return self._post(arguments, to=arguments.get("user", ""))
+
+    def _post(self, arguments: Message, to: str) -> Message:
+        """Only where the bot is a member, and to members: a response_url asks for neither."""
+        slack, channel = self._slack, arguments.get("channel", "")
+        if "chat:write" not in slack.scopes.split(","):
+            return {"error": "missing_scope"}
+        if channel in slack.users:  # a person: the direct messages with them
+            channel = self._direct(channel)
+        if error := self._not_a_member(channel):
+            return {"error": error}
+        if to and to not in slack.members[channel]:
+            return {"error": "user_not_in_channel"}
+        blocks = json.loads(arguments.get("blocks", "[]"))
+        message = {"text": arguments.get("text", ""), "blocks": blocks}
+        if invalid_blocks(message):
+            return {"error": "invalid_blocks"}
+        if len(json.dumps(blocks, ensure_ascii=False)) > MAX_POSTED:
+            return {"error": "msg_blocks_too_long"}
+        author = {"user": BOT_USER, "bot_id": BOT, "app_id": APP, "team": TEAM}
+        thread = arguments.get("thread_ts", "")
+        shown = Shown(message, slack.new_ts(), to, thread, channel, author)
+        slack.screen.append(shown)
+        slack.on_message(message)
+        if to:
+            return {"message_ts": shown.ts}
+        self._on_posted(shown)
+        return {"channel": channel, "ts": shown.ts, "message": shown.as_slack_tells()}
+
+    def _direct(self, user: str) -> str:
+        for channel, people in self._slack.members.items():
+            if channel.startswith("D") and people == {user, BOT_USER}:
+                return channel
+        channel = f"D{user[1:]}"
+        self._slack.members[channel] = {user, BOT_USER}
+        return channel
+
+    def _not_a_member(self, channel: str) -> str:
+        people = self._slack.members.get(channel)
+        if people is None:  # also for direct messages between other people
+            return "channel_not_found"
+        return "" if BOT_USER in people else "not_in_channel"
+
+    def _delete(self, arguments: Message) -> Message:
+        for shown in self._slack.screen:
+            if shown.ts == arguments.get("ts") and shown.channel == arguments.get("channel"):
+                if shown.author.get("bot_id") != BOT:
+                    return {"error": "cant_delete_message"}
+                self._slack.screen.remove(shown)
+                return {"ts": shown.ts}
+        return {"error": "message_not_found"}
+
+    def _replies(self, arguments: Message) -> Message:
+        """The message that a thread hangs on, then its replies, oldest first."""
+        ts = arguments.get("ts")
+        found = [
+            one for one in self._visible(arguments) if ts in (one.get("ts"), one.get("thread_ts"))
+        ]
+        return self._page(arguments, found, "" if found else "thread_not_found")
+
+    def _history(self, arguments: Message) -> Message:
+        """The latest first."""
+        return self._page(arguments, list(self._visible(arguments))[::-1], "")
+
+    def _visible(self, arguments: Message) -> list[Message]:
+        channel = arguments.get("channel")
+        everything = sorted(self._slack.screen, key=lambda shown: shown.ts)
+        return [
+            shown.as_slack_tells()
+            for shown in everything
+            if shown.channel == channel and not shown.user
+        ]
+
+    def _page(self, arguments: Message, found: list[Message], error: str) -> Message:
+        channel = arguments.get("channel", "")
+        if _HISTORY.get(channel[:1], "") not in self._slack.scopes.split(","):
+            return {"error": "missing_scope"}
+        if error := self._not_a_member(channel) or error:
+            return {"error": error}
+        limit = int(arguments.get("limit", 100))
+        return {"messages": found[:limit], "has_more": len(found) > limit}
+
+    # -- People and windows -----------------------------------------------------------------------
+
+    def _users_info(self, arguments: Message) -> Message:
+        granted = self._slack.scopes.split(",")
+        if "users:read" not in granted:
+            return {"error": "missing_scope"}
+        user = self._slack.users.get(arguments.get("user", ""))
+        if user is None:
+            return {"error": "user_not_found"}
+        if "users:read.email" not in granted:
+            # No error: the address is just not there.
+            user = user | {"profile": {k: v for k, v in user["profile"].items() if k != "email"}}
+        return {"user": user}
+
+    def _views_open(self, arguments: Message) -> Message:
+        opened = self._slack.triggers.pop(arguments.get("trigger_id", ""), None)
+        if opened is None:
+            return {"error": "exchanged_trigger_id"}
+        if self._slack.clock() - opened > TRIGGER_SECONDS:
+            return {"error": "expired_trigger_id"}
+        view_id = f"V{secrets.token_hex(5)}"
+        return self._slack.put_view(view_id, json.loads(arguments["view"]))
+
+    def _views_update(self, arguments: Message) -> Message:
+        view_id = arguments.get("view_id", "")
+        if view_id not in self._slack.views:
+            return {"error": "not_found"}
+        return self._slack.put_view(view_id, json.loads(arguments["view"]))
+
+    def _views_publish(self, arguments: Message) -> Message:
+        user, view = arguments.get("user_id", ""), json.loads(arguments["view"])
+        if user not in self._slack.users:
+            return {"error": "user_not_found"}
+        if view.get("type") != "home" or invalid_view(view):
+            return {"error": "invalid_arguments"}
+        self._slack.homes[user] = view | {"id": f"V{user}", "hash": secrets.token_hex(4)}
+        self._slack.on_view(self._slack.homes[user])
+        return {"view": self._slack.homes[user]}
+
+    # -- Workflow runs ----------------------------------------------------------------------------
+
+    def _complete_success(self, arguments: Message) -> Message:
+        outputs = json.loads(arguments.get("outputs", "{}"))
+        declared = {"count": int, "latest": str, "at_moment": str, "list": str, "person": str}
+        fits = outputs.keys() == declared.keys() and all(
+            type(outputs[name]) is declared[name] for name in declared
+        )
+        return self._complete(
+            arguments, "success", outputs, "" if fits else "parameter_validation_failed"
+        )
+
+    def _complete_error(self, arguments: Message) -> Message:
+        return self._complete(arguments, "error", arguments.get("error", ""), "")
+
+    def _complete(self, arguments: Message, how: str, what: object, error: str) -> Message:
+        run = self._slack.runs.get(arguments.get("function_execution_id", ""))
+        if run is None:
+            return {"error": "function_execution_not_found"}
+        if error := "execution_not_in_running_state" if run.ends else error:
+            run.refused.append(error)
+            return {"error": error}
+        run.ends.append((how, what))
+        run.ended.set()
+        return {}
+
+    def _connections_open(self, _: Message) -> Message:
+        ticket = secrets.token_hex(8)
+        self._slack.tickets.add(ticket)
+        return {"url": f"{self._slack.url.replace('http', 'ws', 1)}/socket?ticket={ticket}"}
+
+
+async def _arguments(request: web.Request) -> Message:
+    """What a method is called with: as a query, a form, or JSON; structures as JSON in a text."""
+    if request.content_type != "application/json":
+        return {**request.query, **await request.post()}
+    given: dict[str, Any] = await request.json()
+    structures = (dict, list)
+    return {
+        name: json.dumps(value) if isinstance(value, structures) else value
+        for name, value in given.items()
+    }

@@ -1,0 +1,205 @@
+"""What the stand-in Slack knows: people, channels, what stands in them, windows, workflow runs."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from slack_sdk.errors import SlackObjectFormationError
+from slack_sdk.models.blocks import Block
+from slack_sdk.models.views import View
+
+TEAM: Final = "T0SANDBOX"
+APP: Final = "A0SANDBOX"
+USER: Final = "U0SUPPORT"
+AGENT: Final = "U0AGENT"
+BOT_USER: Final = "U0FSESSIONS"
+BOT: Final = "B0FSESSIONS"
+CHANNEL: Final = "C0SUPPORT"
+"""The bot is no member here."""
+
+TICKETS: Final = "C0TICKETS"
+"""A support channel, which the bot was invited to, and people of another organisation as well."""
+
+DIRECT: Final = "D0SUPPORT"
+"""Between `USER` and the bot."""
+
+PARTNER_TEAM: Final = "T0PARTNER"
+PARTNER: Final = "U0PARTNER"
+
+MAX_POSTED: Final = 13_200
+"""Characters of blocks that chat.postMessage takes; https://github.com/slackapi/bolt-js/issues/2509."""
+
+Message = dict[str, Any]
+
+
+@dataclass(eq=False)
+class Shown:
+    """A message on the screen: for everybody in a channel, or for the one `user` who sees it.
+
+    `author` holds the fields that tell who wrote it: `user`, or `bot_id` and others.
+    """
+
+    message: Message
+    ts: str
+    user: str
+    thread_ts: str = ""
+    channel: str = CHANNEL
+    author: Message = field(default_factory=dict)
+
+    def as_slack_tells(self) -> Message:
+        """As an event or a method gives it."""
+        place = {"thread_ts": self.thread_ts} if self.thread_ts else {}
+        return {"type": "message", **self.message, **self.author, "ts": self.ts, **place}
+
+
+@dataclass(eq=False)
+class Exchange:
+    """One thing that a person did, and what came of it.
+
+    `status` is the ack's HTTP status (200 over Socket Mode), or 0 if none came in time. `ack` is
+    the message in it, if any; `later` are those at the response_url.
+    """
+
+    response_url: str = ""
+    trigger_id: str = ""
+    user: str = ""
+    channel: str = CHANNEL
+    pressed: Shown | None = None
+    status: int = 0
+    ack: Message | None = None
+    later: list[Message] = field(default_factory=list)
+    uses: int = 0
+    opened: float = 0.0
+    acked_at: float = 0.0
+    arrived: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def answer(self, seconds: float = 10.0) -> Message:
+        """The first message at the response_url. Raises `TimeoutError`."""
+        async with asyncio.timeout(seconds):
+            await self.arrived.wait()
+        return self.later[0]
+
+
+@dataclass(eq=False)
+class Run:
+    """One run of a workflow's custom step.
+
+    `ends` are those that Slack took: ("success", outputs) or ("error", sentence). `refused` are the
+    errors that Slack gave to others.
+    """
+
+    id: str
+    token: str
+    started: float
+    event: Message
+    ends: list[tuple[str, Any]] = field(default_factory=list)
+    refused: list[str] = field(default_factory=list)
+    ended: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def end(self, seconds: float = 10.0) -> tuple[str, Any]:
+        """How it ended. Raises `TimeoutError`."""
+        async with asyncio.timeout(seconds):
+            await self.ended.wait()
+        return self.ends[0]
+
+
+def _person(user: str, name: str, team: str = TEAM, email: str = "") -> Message:
+    return {
+        "id": user,
+        "team_id": team,
+        "name": name,
+        "is_stranger": team != TEAM,
+        "tz": "Europe/Berlin",
+        "tz_offset": 3600,
+        "profile": {"email": email} if email else {},
+    }
+
+
+class Workspace:
+    """A workspace with this one app.
+
+    `members` are the people of each channel that exists for the bot; `users` are the profiles;
+    `homes` are the published Home tabs by user. `api_calls` are the Web API methods that were
+    called; `api_errors` maps a method to the error it answers with, or to "" for HTML and plain
+    text in turns; `api_busy` says how many times a method answers 429 first.
+    """
+
+    def __init__(self) -> None:
+        self.signing_secret = secrets.token_hex(16)
+        self.bot_token = f"xoxb-{secrets.token_hex(12)}"
+        self.app_token = f"xapp-{secrets.token_hex(12)}"
+        self.scopes = (
+            "commands,users:read,users:read.email,chat:write,app_mentions:read,im:history,"
+            "channels:history,groups:history"
+        )
+        self.members: dict[str, set[str]] = {
+            CHANNEL: {USER},
+            TICKETS: {USER, AGENT, PARTNER, BOT_USER},
+            DIRECT: {USER, BOT_USER},
+        }
+        self.users: dict[str, Message] = {
+            USER: _person(USER, "sam", email="sam@example.org"),
+            AGENT: _person(AGENT, "alex", email="alex@example.org"),
+            PARTNER: _person(PARTNER, "pat", team=PARTNER_TEAM),
+        }
+        self.screen: list[Shown] = []
+        self.views: dict[str, Message] = {}
+        self.homes: dict[str, Message] = {}
+        self.runs: dict[str, Run] = {}
+        self.url = ""
+        self.clock: Callable[[], float] = time.time
+        self.on_message: Callable[[Message], None] = lambda _: None
+        self.on_view: Callable[[Message], None] = lambda _: None
+        self.api_calls: list[str] = []
+        self.api_errors: dict[str, str] = {}
+        self.api_busy: Counter[str] = Counter()
+        self.triggers: dict[str, float] = {}
+        self.tickets: set[str] = set()
+        self._ts = 0
+
+    def new_ts(self) -> str:
+        """The next message's time, which is also its name."""
+        self._ts += 1
+        return f"{self.clock():.0f}.{self._ts:06}"
+
+    def team_of(self, user: str) -> str:
+        """The team that a person belongs to."""
+        return str(self.users.get(user, {}).get("team_id", TEAM))
+
+    def put_view(self, view_id: str, view: Message) -> Message:
+        """Shows a window, or what it becomes: a method's answer."""
+        if invalid_view(view):
+            return {"error": "invalid_arguments"}
+        self.views[view_id] = view | {"id": view_id}
+        self.on_view(self.views[view_id])
+        return {"view": self.views[view_id]}
+
+
+def invalid_view(view: Message) -> str:
+    """What Slack would dislike about a view, or "": as for blocks."""
+    try:
+        View(**{name: view[name] for name in view if name != "id"}).validate_json()
+    except SlackObjectFormationError as error:
+        return str(error)
+    return "" if len(view["blocks"]) <= 100 else f"{len(view['blocks'])} blocks"
+
+
+def invalid_blocks(message: Message) -> str:
+    """What Slack would dislike about a message, or ""; by slack_sdk's models, not by our code."""
+    blocks = message.get("blocks", [])
+    if len(blocks) > 50:
+        return f"{len(blocks)} blocks"
+    try:
+        for block in Block.parse_all(blocks):
+            block.validate_json()
+    except SlackObjectFormationError as error:
+        return str(error)
+    if not message.get("text"):
+        return "no text for screen readers"
+    return ""
