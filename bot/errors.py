@@ -47,11 +47,13 @@ class SlackError(FsessionsError):
     """A Web API method failed. `code` is Slack's own word, such as `invalid_auth`.
 
     It is "" where Slack was not reached, or answered something that is no answer of its API.
+    `retry_after` is in seconds, or None where Slack did not say.
     """
 
-    def __init__(self, code: str) -> None:
+    def __init__(self, code: str, retry_after: float | None = None) -> None:
         super().__init__(code or "no readable answer")
         self.code = code
+        self.retry_after = retry_after
 
 
 class FullstoryError(FsessionsError):

@@ -1,5 +1,7 @@
 """Who is meant in a Slack message: every e-mail address and every labelled uid in it.
 
+And in a text that may say other things too, such as a form's answer: `asked_in`.
+
 Strategy: flatten the message into lines of plain text, in reading order (its text, its blocks of
 every kind, its attachments), then look for addresses and labels in the lines. A message says most
 things twice, as text and as blocks; each identity counts once. Pure and total: a message of any
@@ -12,12 +14,25 @@ shape gives a list.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any, Final
 from urllib.parse import unquote
 
-from bot.parsing import INVISIBLE, is_address, plain_text
+from bot.parsing import (
+    INVISIBLE,
+    Limits,
+    Parsed,
+    Problem,
+    Refused,
+    is_address,
+    parse,
+    parse_person,
+    plain_text,
+    typed_form,
+)
+from bot.sessions import Moment, Query
 
 MAX_DEPTH: Final = 20
 """Levels of nesting that are read. Slack's own messages have fewer than ten."""
@@ -67,6 +82,67 @@ def identities(message: dict[str, Any]) -> tuple[Identity, ...]:
             key = f"e {identity.email.casefold()}" if identity.email else f"u {identity.uid}"
             found.setdefault(key, identity)
     return tuple(found.values())
+
+
+def customers(message: dict[str, Any], internal_domains: Collection[str]) -> tuple[Identity, ...]:
+    """The identities in a message but for addresses of the company's own domains."""
+    return tuple(
+        one for one in identities(message) if not _is_internal(one.email or "", internal_domains)
+    )
+
+
+def _is_internal(email: str, domains: Collection[str]) -> bool:
+    domain = email.rpartition("@")[2].casefold()
+    return any(domain == own or domain.endswith(f".{own}") for own in domains)
+
+
+def written(message: dict[str, Any]) -> datetime | None:
+    """When a message was written, by its `ts`: seconds since 1970 as a decimal text."""
+    try:
+        return datetime.fromtimestamp(float(str(message.get("ts"))), UTC)
+    except (ValueError, OverflowError, OSError):
+        return None
+
+
+def query_about(identity: Identity, message: dict[str, Any], limit: int) -> Query:
+    """The query for somebody in a message, with the moment at which it was written."""
+    time = written(message)
+    moment = Moment(time, of_message=True) if time else None
+    return Query(identity.email, identity.uid, limit, moment)
+
+
+# With these, a text was not written for us, and may well name somebody all the same.
+_NOT_FOR_US: Final = frozenset(
+    {
+        Problem.CHANNEL,
+        Problem.CONTROL_CHARACTER,
+        Problem.MENTION,
+        Problem.NOBODY,
+        Problem.TEXT_TOO_LONG,
+        Problem.UNCLEAR,
+    }
+)
+
+
+def asked_in(text: str, limits: Limits, limit: str | None = None) -> Parsed:
+    """Whose sessions a text asks for: typed as for the command, or anybody that it names.
+
+    `limit` is what stands in a place of its own, if there is one.
+    """
+    suffix = "" if limit is None else f" limit:{limit}"
+    parsed = parse(text + suffix, limits)
+    if isinstance(parsed, Query) and not parsed.email and (parsed.uid or "").lower() in _NOBODY:
+        return Refused(Problem.NOBODY, "", "jane@example.com")
+    if not (isinstance(parsed, Refused) and parsed.problem in _NOT_FOR_US):
+        return parsed
+    match identities({"text": text}):
+        case []:
+            return parsed
+        case [one]:
+            query = Query(one.email, one.uid, limits.default)
+            return parse_person(typed_form(query, with_limit=False), limit, limits)
+        case _:
+            return Refused(Problem.TWO_ADDRESSES, "", "jane@example.com")
 
 
 def _in_line(line: str) -> Iterator[Identity]:

@@ -22,6 +22,8 @@ _CLOCK: Final = re.compile(
 # A zone of its own; else the reader's own zone counts.
 _ZONED: Final = re.compile(r"(?:\d|\b)(?:Z|UTC|GMT|[+-]\d{2}:?\d{2})$", re.IGNORECASE)
 _FROM_NOW: Final = re.compile(r"now|(?!.*(?:\d[:.]\d|\d\s*[ap]\.?m\b)).*\bago", re.IGNORECASE)
+# As Slack writes times for programs: seconds since 1970, the `ts` of a message, its markup.
+_MACHINE: Final = re.compile(r"(?:<!date\^)?(?P<seconds>\d{9,10})(?:\.\d+)?(?:\^[^<>]*>)?")
 # 5/11 is May in one half of the world and November in the other.
 _TWO_WAYS: Final = re.compile(
     r"(?<![\d:./-])(?P<one>\d{1,2})(?P<by>[/.-])(?P<other>\d{1,2})(?:(?P=by)(?P<year>\d{2,4}))?(?![\d:])"
@@ -59,6 +61,8 @@ def parse_moment(text: str, reader: tzinfo, now: datetime) -> datetime:
     date is the last one that has passed. Raises `UnclearTime`.
     """
     text = " ".join(text.split())
+    if machine := _MACHINE.fullmatch(text):
+        return _passed(datetime.fromtimestamp(int(machine["seconds"]), UTC), now)
     if len(text) > MAX_LENGTH or not _CLOCK.search(text) or _can_be_two_dates(text):
         raise UnclearTime
     zoned = _ZONED.search(text) is not None
@@ -71,16 +75,19 @@ def parse_moment(text: str, reader: tzinfo, now: datetime) -> datetime:
         if zoned:
             raise UnclearTime
         found = found.replace(tzinfo=base)
-    found = found.astimezone(UTC)
-    if found > now:
+    return _passed(found.astimezone(UTC), now)
+
+
+def _passed(time: datetime, now: datetime) -> datetime:
+    if time > now:
         raise UnclearTime(to_come=True)
-    return found
+    return time
 
 
 def names_its_zone(text: str) -> bool:
     """Whether the text means the same moment wherever its reader is."""
     text = " ".join(text.split())
-    return _ZONED.search(text) is not None or _FROM_NOW.fullmatch(text) is not None
+    return any((_ZONED.search(text), _FROM_NOW.fullmatch(text), _MACHINE.fullmatch(text)))
 
 
 def _can_be_two_dates(text: str) -> bool:

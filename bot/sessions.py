@@ -127,25 +127,28 @@ class SessionList:
 
     If one was most likely in progress at `query.moment`, it stands first and `at_moment` is True.
     If Fullstory's newest sessions all started after the moment, and there may be older ones,
-    `too_far` is True.
+    `too_far` is True. `latest` is the newest session of all, also where there is no room for it
+    beside the one at the moment.
     """
 
     query: Query
     sessions: tuple[Session, ...]
     at_moment: bool = False
     too_far: bool = False
+    latest: Session | None = None
 
     @classmethod
     def of(cls, query: Query, sessions: Iterable[Session]) -> SessionList:
         """The answer to `query` among `sessions`, which may come in any order and twice."""
         newest = newest_first(sessions, query.reach)
+        latest = newest[0] if newest else None
         current = query.moment and in_progress(newest, query.moment.time)
         if not current:
             oldest = newest[-1].started if len(newest) == query.reach else None
             too_far = bool(query.moment and oldest and oldest > query.moment.time)
-            return cls(query, newest[: query.limit], too_far=too_far)
+            return cls(query, newest[: query.limit], too_far=too_far, latest=latest)
         others = [session for session in newest if session is not current]
-        return cls(query, (current, *others)[: query.limit], at_moment=True)
+        return cls(query, (current, *others)[: query.limit], at_moment=True, latest=latest)
 
 
 def in_progress(sessions: Iterable[Session], moment: datetime) -> Session | None:

@@ -9,6 +9,7 @@ A secret never shows: not in a repr, not in a problem's sentence.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from ipaddress import ip_address
 from pathlib import Path
@@ -29,6 +30,7 @@ from pydantic import (
 from bot.errors import SettingsError
 from bot.parsing import Limits
 
+_CHANNEL_ID: Final = re.compile(r"[CG][A-Z0-9]{2,}")
 _WHERE: Final = "in Fullstory, Settings → Integrations & API Keys"
 
 
@@ -78,6 +80,24 @@ def _lower(value: object) -> object:
     return value.lower() if isinstance(value, str) else value
 
 
+def _listed(value: object) -> object:
+    """Values with commas or spaces between them."""
+    return value.replace(",", " ").split() if isinstance(value, str) else value
+
+
+def _channels(values: tuple[str, ...]) -> tuple[str, ...]:
+    if not all(_CHANNEL_ID.fullmatch(value) for value in values):
+        raise ValueError("should hold channel ids such as C0123ABCD, from the channel's details")
+    return values
+
+
+def _domains(values: tuple[str, ...]) -> tuple[str, ...]:
+    domains = tuple(value.strip("@.").casefold() for value in values)
+    if not all("." in domain and "@" not in domain for domain in domains):
+        raise ValueError("should hold domains such as acme.com")
+    return domains
+
+
 _Secret = Annotated[SecretStr, AfterValidator(_header_safe)]
 _Url = Annotated[str, AfterValidator(_url)]
 _Port = Annotated[int, Field(ge=0, le=65535)]
@@ -101,6 +121,13 @@ class Settings(BaseModel):
     sessions_limit: Annotated[int, Field(ge=1, le=100)] = 20
     sessions_max_limit: Annotated[int, Field(ge=1, le=100)] = 100
     answer_budget_seconds: Annotated[float, Field(gt=0, le=2.5)] = 1.5
+
+    support_channels: Annotated[
+        tuple[str, ...], BeforeValidator(_listed), AfterValidator(_channels)
+    ] = ()
+    internal_domains: Annotated[
+        tuple[str, ...], BeforeValidator(_listed), AfterValidator(_domains)
+    ] = ()
 
     host: str = "0.0.0.0"  # noqa: S104 - a container's port is reached from outside it
     port: _Port = 3000

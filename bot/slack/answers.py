@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Any
 
 import structlog
 
 from bot.errors import FullstoryError
 from bot.finder import Finder
 from bot.logs import new_reference
+from bot.messages import Identity, query_about
 from bot.moments import UnclearTime, names_its_zone, parse_moment
 from bot.parsing import Limits, Problem, Refused, Unresolved
 from bot.sessions import Moment, Query, SessionList
@@ -42,12 +44,34 @@ class Answers:
         self.limits = limits
         self._secret = secret
 
-    async def to(self, query: Query, asker: str = "") -> Message:
-        """The sessions; with buttons, if there is an `asker` who may press them."""
+    async def to(self, query: Query, asker: str = "", *, posted: bool = False) -> Message:
+        """The sessions; with buttons, if there is an `asker` who may press them.
+
+        `posted` is for messages that don't go to a response_url: they hold less.
+        """
         buttons = self._buttons(query, asker) if asker else None
         return await self._drawn(
-            query, lambda found, now: blocks.answer(found, now, buttons), buttons
+            query, lambda found, now: blocks.answer(found, now, buttons, posted=posted), buttons
         )
+
+    async def about(
+        self, people: Sequence[Identity], message: dict[str, Any], asker: str
+    ) -> Message:
+        """The sessions of the one who is meant in a message; of several, a choice."""
+        queries = [query_about(one, message, self.limits.default) for one in people]
+        if len(queries) == 1:
+            return await self.to(queries[0], asker)
+        return blocks.choice(
+            [
+                (one.shown, self.remembered(query, asker))
+                for one, query in zip(people, queries, strict=True)
+            ]
+        )
+
+    def drawn(self, found: SessionList, asker: str) -> Message:
+        """What was found already, posted for `asker`."""
+        buttons = self._buttons(found.query, asker)
+        return blocks.answer(found, datetime.now(UTC), buttons, posted=True)
 
     async def shared(self, query: Query, asker: str, *, named: bool) -> Message:
         """The sessions for a whole conversation; where there are none, a message to `asker`."""
@@ -60,11 +84,12 @@ class Answers:
 
         return await self._drawn(query, draw, buttons)
 
-    async def resolved(self, asked: Unresolved, asker: str, team: str, command: str) -> Message:
+    async def resolved(
+        self, asked: Unresolved, asker: str, team: str, command: str, *, posted: bool = False
+    ) -> Message:
         """As `to`, after a look at Slack profiles: a colleague's e-mail, the asker's time zone."""
         try:
-            email = await self._profiles.email(asked.mention, team) if asked.mention else None
-            moment = await self._moment(asked.at, asker) if asked.at else None
+            query = await self.resolve(asked, asker, team)
         except ProfileError as error:
             return blocks.note(wording.lacking(error.lack.name))
         except UnclearTime as error:
@@ -74,7 +99,17 @@ class Answers:
             return blocks.refusal(refused, command, self.limits)
         except Exception as error:  # noqa: BLE001 - nobody is left without a word
             return _apology(error)
-        return await self.to(asked.resolved(email, moment), asker)
+        return await self.to(query, asker, posted=posted)
+
+    async def resolve(self, asked: Unresolved, asker: str, team: str) -> Query:
+        """The query. Raises `ProfileError` and `UnclearTime`."""
+        email = await self._profiles.email(asked.mention, team) if asked.mention else None
+        return asked.resolved(email, await self.moment(asked.at, asker) if asked.at else None)
+
+    async def moment(self, text: str, asker: str) -> Moment:
+        """The moment that the asker means. Raises `ProfileError` and `UnclearTime`."""
+        zone = UTC if names_its_zone(text) else await self._profiles.zone(asker)
+        return Moment(parse_moment(text, zone, datetime.now(UTC)), of_message=False)
 
     def recalled(self, value: str, presser: str) -> Query:
         """What a button was made for. Raises `NotYours`."""
@@ -100,10 +135,6 @@ class Answers:
             return blocks.failure(error, reference, buttons.same if buttons else "")
         except Exception as error:  # noqa: BLE001 - nobody is left without a word
             return _apology(error)
-
-    async def _moment(self, text: str, asker: str) -> Moment:
-        zone = UTC if names_its_zone(text) else await self._profiles.zone(asker)
-        return Moment(parse_moment(text, zone, datetime.now(UTC)), of_message=False)
 
     def _buttons(self, query: Query, asker: str) -> blocks.Buttons:
         more = min(query.limit + blocks.MORE, self.limits.highest)

@@ -6,9 +6,12 @@ Text and dates: https://docs.slack.dev/messaging/formatting-message-text
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from itertools import accumulate
 from typing import Any, Final
 
 from bot.errors import FullstoryError
@@ -38,6 +41,12 @@ LIMIT_FIELD: Final = "limit"
 MOMENT_FIELD: Final = "moment"
 NEW_SEARCH: Final = "new_search"
 
+SHOW_SESSIONS: Final = "show_sessions"
+"""The offer's button. It holds nothing: whom it is about stands in the message above it."""
+
+SEARCH: Final = "search"
+"""The Home's button."""
+
 MORE: Final = 20
 """How many sessions "Show more" adds."""
 MAX_CHOICES: Final = 10
@@ -50,6 +59,10 @@ _MAX_BUTTON_TEXT: Final = 75
 _MAX_TITLE: Final = 24
 _MAX_FIELD: Final = 150
 _MAX_LINK: Final = 2800  # what a line holds besides is less than 200 characters
+_MAX_LINES: Final = _MAX_BLOCKS * _MAX_SECTION
+# chat.postMessage takes some 13,200 characters of blocks in all, buttons and their values included:
+# https://github.com/slackapi/bolt-js/issues/2509
+_MAX_POSTED_LINES: Final = 6_000
 _SHOWN: Final = 100  # of a person's name or text, where it is repeated
 
 
@@ -64,8 +77,13 @@ class Buttons:
     more: str
 
 
-def answer(found: SessionList, now: datetime, buttons: Buttons | None = None) -> Message:
-    """The sessions: the one that matters with a button, the others one line each."""
+def answer(
+    found: SessionList, now: datetime, buttons: Buttons | None = None, *, posted: bool = False
+) -> Message:
+    """The sessions: the one that matters with a button, the others one line each.
+
+    With `posted`, no more of them than chat.postMessage takes.
+    """
     count, limit = len(found.sessions), found.query.limit
     person = _shorten(found.query.person, _SHOWN)
     title = _header(wording.heading(person, count, limit))
@@ -77,7 +95,8 @@ def answer(found: SessionList, now: datetime, buttons: Buttons | None = None) ->
         return _message(wording.spoken(person, 0, limit, ""), body)
     first = _fallback(found.sessions[0], now)
     spoken = wording.spoken(person, count, limit, first, at_moment=found.at_moment)
-    body = [title, *_sessions(found, now), _context(wording.ONLY_YOU), *actions]
+    most = _MAX_POSTED_LINES if posted else _MAX_LINES
+    body = [title, *_sessions(found, now, most), _context(wording.ONLY_YOU), *actions]
     return _message(spoken, body)
 
 
@@ -93,7 +112,7 @@ def shared(found: SessionList, now: datetime, user: str, *, named: bool) -> Mess
     credit = {"type": "mrkdwn", "text": wording.shared_by(f"<@{escape(user)}>")}
     body = [
         _header(wording.heading(person, count, limit)),
-        *_sessions(found, now),
+        *_sessions(found, now, _MAX_LINES),
         {"type": "context", "elements": [credit]},
     ]
     spoken = wording.spoken(person, count, limit, first, at_moment=found.at_moment)
@@ -173,6 +192,11 @@ def note(sentence: str, *buttons: Block) -> Message:
     return _message(sentence, [_section(escape(sentence)), *actions])
 
 
+def offer() -> Message:
+    """Under a message in a support channel, for everybody; so it names nobody."""
+    return note(wording.OFFER, _button(SHOW_SESSIONS, wording.SHOW_SESSIONS, SHOW_SESSIONS))
+
+
 # -- Views ----------------------------------------------------------------------------------------
 
 
@@ -214,6 +238,32 @@ def results(message: Message, *, final: bool = True) -> View:
     }
 
 
+def home(command: str, bot: str, limits: Limits, channels: Sequence[str]) -> View:
+    """The Home: what the bot does, how to call it, who sees what; `channels` have the offer.
+
+    Its `private_metadata` tells this Home from any other.
+    """
+    intro, examples, _ = wording.help_lines(command, limits)
+    ways = [f"*{escape(name)}* {escape(how)}" for name, how in wording.doors(command, "{bot}")]
+    if channels:
+        names = ", ".join(f"<#{escape(channel)}>" for channel in channels)
+        ways.append(f"*{escape(wording.HOME_OFFER)}* {names}")
+    ways = [way.replace("{bot}", f"<@{escape(bot)}>") for way in ways]
+    blocks = [
+        _header(wording.HOME_TITLE),
+        _section(escape(intro)),
+        _actions(_button(SEARCH, wording.HOME_SEARCH, SEARCH) | {"style": "primary"}),
+        _header(wording.HOME_DOORS),
+        _section("\n".join(f"• {way}" for way in ways)),
+        _header(wording.HOME_EXAMPLES),
+        _section("\n".join(f"{_code(typed)}  {escape(meaning)}" for typed, meaning in examples)),
+        _header(wording.HOME_PRIVACY),
+        _section("\n".join(f"• {escape(line)}" for line in wording.PRIVACY)),
+    ]
+    mark = hashlib.sha256(json.dumps(blocks).encode()).hexdigest()
+    return {"type": "home", "private_metadata": mark, "blocks": blocks}
+
+
 def _input(
     name: str, label: str, element: Block, hint: str = "", *, optional: bool = False
 ) -> Block:
@@ -230,17 +280,21 @@ def _input(
 # -- Sessions -------------------------------------------------------------------------------------
 
 
-def _sessions(found: SessionList, now: datetime) -> Iterator[Block]:
-    """The one that matters, and the others in as many sections as there is room for."""
+def _sessions(found: SessionList, now: datetime, most: int) -> Iterator[Block]:
+    """The one that matters, and the others in as many sections as there is room for.
+
+    `most` is how many characters the others may have in all.
+    """
     first, *others = found.sessions
     moment = found.query.moment
     if moment and not found.at_moment:
         yield _context(wording.TOO_FAR if found.too_far else wording.NOT_AT_MOMENT)
     yield _first(first, now, moment if found.at_moment else None)
     # Besides the sections: heading, moment, first, what was left out, who can see it, buttons.
-    sections, left_out = _packed([_line(session, now) for session in others], _MAX_BLOCKS - 6)
+    lines, left_out = _fitting([_line(session, now) for session in others], most)
+    sections, more_left_out = _packed(lines, _MAX_BLOCKS - 6)
     yield from sections
-    if left_out:
+    if left_out := left_out + more_left_out:
         yield _context(wording.left_out(left_out))
 
 
@@ -308,6 +362,14 @@ def _none_found() -> Iterator[Block]:
     yield _section("\n".join([intro, *(f"• {reason}" for reason in reasons)]))
     yield _section(escape(wording.NONE_FOUND_NEXT))
     yield _context(wording.ONLY_YOU)
+
+
+def _fitting(lines: Sequence[str], most: int) -> tuple[Sequence[str], int]:
+    """The first lines, `most` characters at most; and how many were left out."""
+    for number, size in enumerate(accumulate(map(len, lines))):
+        if size > most:
+            return lines[:number], len(lines) - number
+    return lines, 0
 
 
 def _packed(lines: Iterable[str], room: int) -> tuple[list[Block], int]:

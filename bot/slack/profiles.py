@@ -48,12 +48,17 @@ class Profiles:
         profile, scopes = await self._info(user)
         if profile.get("is_bot") or user == "USLACKBOT":
             raise ProfileError(Lack.BOT)
-        if profile.get("is_stranger") or (team and profile.get("team_id", team) != team):
+        if not _is_of(team, profile):
             raise ProfileError(Lack.STRANGER)
         if email := profile.get("profile", {}).get("email"):
             return str(email)
         # Without the scope Slack leaves the address out, and says nothing.
         raise ProfileError(Lack.EMAIL if "users:read.email" in scopes else Lack.SCOPE)
+
+    async def belongs(self, user: str, team: str) -> bool:
+        """Whether somebody is of the workspace `team`. Raises `ProfileError`."""
+        profile, _ = await self._info(user)
+        return _is_of(team, profile)
 
     async def zone(self, user: str) -> tzinfo:
         """The time zone that a person has set. Raises `ProfileError`."""
@@ -74,3 +79,8 @@ class Profiles:
                     lack = Lack.SLACK
             raise ProfileError(lack) from None
         return dict(answer["user"]), str(answer.headers.get("X-OAuth-Scopes", "")).split(",")
+
+
+def _is_of(team: str, profile: dict[str, Any]) -> bool:
+    """Also where `team` is not known ("")."""
+    return not profile.get("is_stranger") and (not team or profile.get("team_id", team) == team)

@@ -5,15 +5,13 @@ https://docs.slack.dev/interactivity/implementing-shortcuts
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Any
 
 from slack_bolt.context.ack.async_ack import AsyncAck
 from slack_bolt.context.async_context import AsyncBoltContext
 
-from bot.messages import identities
-from bot.sessions import Moment, Query
-from bot.slack import blocks, wording
+from bot.messages import identities, written
+from bot.slack import wording
 from bot.slack.answers import Answers
 from bot.slack.delivery import Acknowledged, Delivery
 from bot.slack.modal import Form
@@ -41,33 +39,16 @@ class Shortcuts:
         self._delivery.start(self._answer(body, context["acknowledged"]))
 
     async def _answer(self, body: dict[str, Any], acknowledged: Acknowledged) -> None:
-        message, asker, url = body["message"], str(body["user"]["id"]), str(body["response_url"])
-        written = _time(message.get("ts"))
-        moment = Moment(written, of_message=True) if written else None
-        limit = self._answers.limits.default
-        queries = [
-            (one.shown, Query(one.email, one.uid, limit, moment)) for one in identities(message)
-        ]
+        message, url = body["message"], str(body["response_url"])
+        people = identities(message)
+        if not people:
+            self._form.open(body["trigger_id"], wording.NOBODY_IN_MESSAGE, written(message), url)
+            return
         # In a thread the answer belongs beside the message, not into the channel. The message that
         # a thread hangs on is in the channel itself.
         thread = message.get("thread_ts")
         place = {"replace_original": False}
         if thread and thread != message.get("ts"):
             place["thread_ts"] = thread
-        send = self._delivery.at(url, place)
-        match queries:
-            case []:
-                self._form.open(body["trigger_id"], wording.NOBODY_IN_MESSAGE, written, url)
-            case [(_, query)]:
-                self._delivery.reply(self._answers.to(query, asker), acknowledged, send)
-            case _:
-                people = [(shown, self._answers.remembered(q, asker)) for shown, q in queries]
-                self._delivery.send(blocks.choice(people), acknowledged, send)
-
-
-def _time(ts: object) -> datetime | None:
-    """When a message was written, by its `ts`: seconds since 1970 as a decimal text."""
-    try:
-        return datetime.fromtimestamp(float(str(ts)), UTC)
-    except (ValueError, OverflowError, OSError):
-        return None
+        work = self._answers.about(people, message, str(body["user"]["id"]))
+        self._delivery.reply(work, acknowledged, self._delivery.at(url, place))

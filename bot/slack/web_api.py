@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from typing import Final
 
 import aiohttp
+import stamina
 from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 from slack_sdk.web.async_slack_response import AsyncSlackResponse
@@ -29,6 +30,13 @@ TOKEN_ERRORS: Final = frozenset(
 https://docs.slack.dev/reference/methods/auth.test#errors
 """
 
+_PASSING: Final = frozenset(
+    {"", "fatal_error", "internal_error", "request_timeout", "service_unavailable"}
+)
+_ATTEMPTS: Final = 4
+_FIRST_WAIT: Final = 0.3  # seconds; then four times as long, and again
+_LONGEST_WAIT: Final = 30.0
+
 
 def slack_client(
     settings: Settings, http: aiohttp.ClientSession, token: str | None = None
@@ -49,6 +57,38 @@ async def called(call: Awaitable[AsyncSlackResponse]) -> AsyncSlackResponse:
     except SlackApiError as error:
         data = getattr(error.response, "data", None)
         code = str(data.get("error", "")) if isinstance(data, dict) else ""
-        raise SlackError(code) from error
+        wait = str(getattr(error.response, "headers", {}).get("Retry-After", ""))
+        raise SlackError(code, float(wait) if wait.isdecimal() else None) from error
     except Exception as error:
         raise SlackError("") from error
+
+
+async def persistently(
+    call: Callable[[], Awaitable[AsyncSlackResponse]], *, twice_is_bad: bool = False
+) -> AsyncSlackResponse:
+    """As `called`, with more attempts where Slack asks to wait or has trouble.
+
+    If it is bad to do it twice, there are more only where Slack surely did nothing. (slack_sdk's
+    own handler for rate limits waits for the first digit of what Slack asks for.)
+    """
+
+    def again(error: Exception) -> bool | float:
+        if not isinstance(error, SlackError):
+            return False
+        if error.code == "ratelimited":
+            wait = _FIRST_WAIT if error.retry_after is None else error.retry_after
+            return wait if wait <= _LONGEST_WAIT else False
+        return error.code in _PASSING and not twice_is_bad
+
+    async for attempt in stamina.retry_context(
+        on=again,
+        attempts=_ATTEMPTS,
+        timeout=None,
+        wait_initial=_FIRST_WAIT,
+        wait_max=_LONGEST_WAIT,
+        wait_jitter=_FIRST_WAIT,
+        wait_exp_base=4,
+    ):
+        with attempt:
+            return await called(call())
+    raise AssertionError("the last attempt returns or raises")  # pragma: no cover

@@ -80,6 +80,63 @@ FORM_LIMIT: Final = "How many"
 FORM_MOMENT: Final = "When did it happen?"
 FORM_MOMENT_HINT: Final = "The session that was in progress then comes first."
 NEW_SEARCH: Final = "New search"
+OFFER: Final = "Sessions of this customer"
+SHOW_SESSIONS: Final = "Show to me only"
+NOT_OF_THIS_WORKSPACE: Final = (
+    "Sorry, the sessions are only for people of the organisation that this bot belongs to."
+)
+TICKET_NAMES_NOBODY: Final = (
+    "The message above names nobody any more. Please type the command with an e-mail or uid, like "
+    "/fsessions jane@example.com"
+)
+TICKET_NOT_READ: Final = (
+    "Slack doesn't show me the message above just now. Please try again in a minute, or type the "
+    "command with an e-mail or uid, like /fsessions jane@example.com"
+)
+MENTION_HELP: Final = (
+    "Tell me a customer's e-mail or uid, such as jane@example.com or uid:user-42, and I'll find "
+    "their latest Fullstory sessions."
+)
+SLACK_TROUBLE: Final = "Slack doesn't answer me just now. Please ask once more in a minute."
+HOME_TITLE: Final = "A customer's Fullstory sessions, in Slack"
+HOME_SEARCH: Final = "Search…"
+HOME_DOORS: Final = "How to ask"
+HOME_EXAMPLES: Final = "What I understand"
+HOME_PRIVACY: Final = "Who sees what"
+HOME_OFFER: Final = "In these channels, I offer it under each new message with a customer:"
+PRIVACY: Final = (
+    "Answers are for you alone, unless you press Share… and confirm.",
+    "Links open for people who are signed in to Fullstory.",
+    "People of other organisations, in shared channels, are shown nothing.",
+    "I keep no e-mail addresses and no sessions.",
+)
+STEP_NOBODY: Final = (
+    "I found no e-mail address and no uid in “Person”. Please fill it from the form's question or "
+    "the variable that holds one."
+)
+STEP_SEVERAL: Final = (
+    "“Person” names several people; I look up one at a time. Please fill it from a question or "
+    "variable that holds one e-mail or uid."
+)
+STEP_MOMENT_ZONE: Final = (
+    "“Moment” doesn't say its time zone, and nobody is set in “Show privately to” whose zone I "
+    "could take. Please write it like 2026-11-22T14:05Z."
+)
+STEP_MOMENT_UNCLEAR: Final = (
+    "I'm not sure which time “Moment” is. Please write it like 2026-11-22T14:05Z, or leave it "
+    "empty."
+)
+STEP_MOMENT_TO_COME: Final = "“Moment” is still to come. Please give a time that has passed."
+STEP_SHOW_TO_WHOM: Final = (
+    "“In channel” is set, but not “Show privately to”. Please set both, or only the person."
+)
+STEP_RESTARTING: Final = (
+    "The bot was being restarted before it was done. Please run the workflow again."
+)
+STEP_STRANGER: Final = (
+    "The person in “Show privately to” is not of this workspace, so I showed them nothing. Please "
+    "choose somebody else."
+)
 EVERYONE: Final = (
     "Everyone in this conversation can see this. Links open for people who are signed in to "
     "Fullstory."
@@ -152,6 +209,44 @@ def lacking(lack: str) -> str:
 def shared(person: str) -> str:
     """After it was shared."""
     return f"The sessions of {person} are shared."
+
+
+def doors(command: str, bot: str) -> tuple[tuple[str, str], ...]:
+    """The ways to ask: their name, and how; `bot` is Slack's markup for the bot."""
+    return (
+        ("Type it:", f"{command} jane@example.com in any channel"),
+        ("From a message:", "Find sessions, in the menu of a message that names the customer"),
+        ("From anywhere:", "Find sessions, in the menu of shortcuts, or the button above"),
+        ("Ask me:", f"{bot} jane@example.com in a channel that I am in, or a direct message to me"),
+    )
+
+
+def step_not_shown(code: str, reference: str) -> str:
+    """Why a workflow's step could not show the sessions; `code` is Slack's word."""
+    match code:
+        case "not_in_channel" | "channel_not_found":
+            return (
+                "I'm not in the channel of “In channel”. Please invite me there with /invite "
+                "@fsessions, and run the workflow again."
+            )
+        case "user_not_in_channel":
+            return (
+                "The person in “Show privately to” isn't in the channel of “In channel”. Please "
+                "add them, or leave the channel empty: then I send a direct message."
+            )
+        case _:
+            return (
+                "Slack didn't let me show the sessions. Please run the workflow again; if it goes "
+                f"on, tell your administrator (reference {reference})."
+            )
+
+
+def step_list(count: int, person: str, lines: list[str], more: int) -> str:
+    """The sessions as plain text: an output that any tool can show."""
+    shown = [heading(person, count, 0), *lines]
+    if more:
+        shown.append(f"and {_count(more, 'older session')}")
+    return "\n".join(shown)
 
 
 def left_out(count: int) -> str:
