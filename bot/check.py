@@ -21,7 +21,7 @@ from bot.errors import (
 from bot.service import fullstory_client
 from bot.sessions import Query
 from bot.settings import Settings
-from bot.slack.app import SCOPES
+from bot.slack.app import OFFER_SCOPES, SCOPES
 from bot.slack.web_api import TOKEN_ERRORS, called, slack_client
 
 _NOBODY = "fsessions-check"  # a uid that no site gives
@@ -57,6 +57,8 @@ async def _findings(settings: Settings) -> AsyncIterator[Finding]:
         yield await _slack_token(settings, session)
         if settings.slack_app_token:
             yield await _app_token(settings, session)
+        for channel in settings.support_channels:
+            yield await _support_channel(channel, settings, session)
         yield await _fullstory(settings, session)
 
 
@@ -73,7 +75,8 @@ async def _slack_token(settings: Settings, session: aiohttp.ClientSession) -> Fi
             "SLACK_BOT_TOKEN; install the app to the workspace first.",
         )
     granted = set(str(answer.headers.get("X-OAuth-Scopes", "")).replace(" ", "").split(","))
-    if missing := [scope for scope in SCOPES if scope not in granted]:
+    needed = SCOPES + (OFFER_SCOPES if settings.support_channels else ())
+    if missing := [scope for scope in needed if scope not in granted]:
         return Finding(
             part,
             f"lacks the scope {', '.join(missing)}",
@@ -81,6 +84,27 @@ async def _slack_token(settings: Settings, session: aiohttp.ClientSession) -> Fi
             "reinstall the app to the workspace.",
         )
     return Finding(part, f"works in the workspace {answer.get('team')}, with every scope it needs")
+
+
+async def _support_channel(
+    channel: str, settings: Settings, session: aiohttp.ClientSession
+) -> Finding:
+    """Whether the bot can read the channel: the same scope and membership make Slack tell it."""
+    part = f"Support channel {channel}"
+    client = slack_client(settings, session, settings.bot_token)
+    try:
+        await called(client.conversations_history(channel=channel, limit=1))
+    except SlackError as error:
+        if error.code in ("channel_not_found", "not_in_channel"):
+            return Finding(
+                part,
+                "the bot isn't in it",
+                "Type /invite @fsessions there; if that doesn't help, compare the id in "
+                "SUPPORT_CHANNELS with the one at the end of the channel's details.",
+            )
+        mend = "Update the app from app-manifest.yml, and reinstall it to the workspace."
+        return _slack_trouble(part, settings, error, mend)
+    return Finding(part, "the bot is in it")
 
 
 async def _app_token(settings: Settings, session: aiohttp.ClientSession) -> Finding:

@@ -77,6 +77,7 @@ def start_bot(slack: SlackSandbox, fullstory: FullstorySandbox, transport: str) 
             else:
                 slack.request_url = f"http://127.0.0.1:{service.port}/slack/events"
             yield service
+            await slack.told()
 
     return start
 

@@ -65,7 +65,7 @@ class SlackSandbox(Workspace):
         self.response_statuses: deque[int] = deque()
         self.retry_after = ""
         self.response_seconds = 0.0
-        self.event_retries = (0.0, 60.0, 300.0)
+        self.event_retries: tuple[float, ...] = (0.0, 60.0, 300.0)
         self.greets = True
         self.sends_away = False
         self._exchanges: dict[str, Exchange] = {}
@@ -223,7 +223,7 @@ class SlackSandbox(Workspace):
             {"text": text, **fields}, ts, "", fields.get("thread_ts", ""), channel, author
         )
         self.screen.append(shown)
-        for event in self._events_of(shown):
+        for event in self.events_of(shown):
             await self.event(event)
         return shown
 
@@ -246,8 +246,8 @@ class SlackSandbox(Workspace):
         published = {"view": self.homes[user]} if user in self.homes and tab == "home" else {}
         await self.event(event | published)
 
-    async def run_step(self, callback_id: str, **inputs: Any) -> Run:  # noqa: ANN401
-        """Runs a workflow of which the app's custom step is a part."""
+    async def run_step(self, callback_id: str, *, told: bool = True, **inputs: Any) -> Run:  # noqa: ANN401
+        """Runs a workflow of which the app's custom step is a part; the bot is `told` of it."""
         identifier = f"Fx{secrets.token_hex(5)}"
         token = f"xwfp-{secrets.token_hex(12)}"
         event = {
@@ -259,7 +259,8 @@ class SlackSandbox(Workspace):
             "bot_access_token": token,
         }
         run = self.runs[identifier] = Run(identifier, token, self.clock(), event)
-        await self.event(event)
+        if told:
+            await self.event(event)
         return run
 
     async def event(self, event: Message, **fields: Any) -> list[int]:  # noqa: ANN401
@@ -294,14 +295,20 @@ class SlackSandbox(Workspace):
                 break
         return statuses
 
+    async def told(self) -> None:
+        """Waits until the bot has heard of its own messages."""
+        if self._telling:
+            await asyncio.wait(set(self._telling), timeout=ACK_SECONDS)
+
     def _tell_of(self, shown: Shown) -> None:
         """Tells the bot of its own message, as Slack does, while it goes on."""
-        for event in self._events_of(shown):
+        for event in self.events_of(shown):
             task = asyncio.create_task(self.event(event))
             self._telling.add(task)
             task.add_done_callback(self._telling.discard)
 
-    def _events_of(self, shown: Shown) -> list[Message]:
+    def events_of(self, shown: Shown) -> list[Message]:
+        """The events that tell of a new message, if the bot is told at all."""
         if BOT_USER not in self.members.get(shown.channel, set()):
             return []
         place = {"channel": shown.channel, "channel_type": _KINDS[shown.channel[0]]}

@@ -16,7 +16,7 @@ from typing import Any, Final, Literal
 
 import aiohttp
 import structlog
-from slack_bolt.async_app import AsyncAck, AsyncApp, AsyncBoltRequest
+from slack_bolt.async_app import AsyncAck, AsyncApp, AsyncBoltContext, AsyncBoltRequest
 from slack_bolt.authorization import AuthorizeResult
 from slack_bolt.error import BoltUnhandledRequestError
 from slack_bolt.response import BoltResponse
@@ -28,20 +28,42 @@ from bot.settings import Settings
 from bot.slack import blocks, wording
 from bot.slack.answers import Answers
 from bot.slack.buttons import Buttons
+from bot.slack.channel import Offers
 from bot.slack.command import Command
 from bot.slack.delivery import Acknowledged, Delivery
+from bot.slack.home import Home
+from bot.slack.mention import Mentions
 from bot.slack.modal import Form
+from bot.slack.posts import Posts
 from bot.slack.profiles import Profiles
 from bot.slack.shortcuts import Shortcuts
+from bot.slack.step import Step
 from bot.slack.web_api import slack_client
+from bot.slack.workspace import Workspace
 
 _log = structlog.get_logger()
 
 COMMAND: Final = "/fsessions"
 FIND_SESSIONS: Final = "find_sessions"
 FIND_SESSIONS_FROM_MESSAGE: Final = "find_sessions_from_message"
-SCOPES: Final = ("commands", "users:read", "users:read.email")
-"""What the bot token has to be allowed. The manifest asks for these and no others."""
+FIND_SESSIONS_STEP: Final = "find_sessions_step"
+SCOPES: Final = (
+    "commands",
+    "users:read",
+    "users:read.email",
+    "chat:write",
+    "app_mentions:read",
+    "im:history",
+)
+"""What the bot token has to be allowed."""
+
+OFFER_SCOPES: Final = ("channels:history", "groups:history")
+"""What it has to be allowed besides where there are support channels.
+
+The manifest asks for these two lists and for nothing else.
+"""
+
+_Handle = Callable[[dict[str, Any], AsyncBoltContext], Awaitable[None]]
 
 
 class BadBody(FsessionsError):
@@ -61,7 +83,7 @@ class Reply:
 class Listener:
     """What Slack may send, by its kind and the name that the manifest or our blocks give it."""
 
-    kind: Literal["command", "shortcut", "action", "view"]
+    kind: Literal["command", "shortcut", "action", "view", "event", "function"]
     name: str | Pattern[str]
     handle: Callable[..., Awaitable[None]]
 
@@ -71,9 +93,10 @@ def listeners(
 ) -> tuple[Listener, ...]:
     """Every listener there is. A contract test holds this list against the manifest."""
     client = slack_client(settings, http, settings.bot_token)
+    workspace, profiles, posts = Workspace(client), Profiles(client), Posts(client)
     answers = Answers(
         finder,
-        Profiles(client),
+        profiles,
         settings.limits,
         secret=settings.bot_token,
         draining=lambda: delivery.draining,
@@ -82,12 +105,27 @@ def listeners(
     command = Command(answers, delivery)
     shortcuts = Shortcuts(answers, delivery, form)
     buttons = Buttons(answers, delivery)
+    step = Step(answers, finder, profiles, workspace, posts, delivery, client)
+    offers = Offers(settings, answers, delivery, posts, workspace, client)
+    mentions = Mentions(COMMAND, answers, delivery, posts, workspace)
+    home = Home(COMMAND, settings, delivery, form, workspace, client)
+
+    async def message(body: dict[str, Any], context: AsyncBoltContext) -> None:
+        if body["event"].get("channel_type") == "im":
+            await mentions.direct(body, context)
+        else:
+            offers.notice(body)
+
+    def event(kind: Literal["event", "function"], name: str, handle: _Handle) -> Listener:
+        return Listener(kind, name, _left_for_a_retry(handle, delivery))
+
     return (
         Listener("command", COMMAND, command.answer),
         Listener("shortcut", FIND_SESSIONS, shortcuts.anywhere),
         Listener("shortcut", FIND_SESSIONS_FROM_MESSAGE, shortcuts.on_message),
         Listener("view", blocks.FORM, form.submit),
         Listener("action", blocks.NEW_SEARCH, form.new_search),
+        Listener("action", blocks.SEARCH, home.search),
         Listener("action", blocks.WATCH_REPLAY, _opened_link),
         Listener("action", blocks.SHOW_MORE, buttons.look_again),
         Listener("action", blocks.REFRESH, buttons.look_again),
@@ -96,6 +134,11 @@ def listeners(
         Listener("action", blocks.SHARE_NAMED, buttons.share_named),
         Listener("action", blocks.SHARE_UNNAMED, buttons.share_unnamed),
         Listener("action", blocks.DISMISS, buttons.dismiss),
+        Listener("action", blocks.SHOW_SESSIONS, offers.press),
+        event("function", FIND_SESSIONS_STEP, step.run),
+        event("event", "message", message),
+        event("event", "app_mention", mentions.mentioned),
+        event("event", "app_home_opened", home.opened),
     )
 
 
@@ -125,6 +168,8 @@ def build_app(
         "shortcut": app.shortcut,
         "action": app.action,
         "view": app.view,
+        "event": app.event,
+        "function": app.function,
     }
     for listener in listening:
         register[listener.kind](listener.name)(listener.handle)
@@ -148,6 +193,20 @@ async def dispatch(app: AsyncApp, body: dict[str, Any], acknowledged: Acknowledg
     return Reply(
         response.status, response.body or "", is_json=content_type.startswith("application/json")
     )
+
+
+def _left_for_a_retry(handle: _Handle, delivery: Delivery) -> Callable[..., Awaitable[Any]]:
+    """Of an event that comes while the process ends, Slack is told to send it again."""
+
+    async def unless_draining(
+        body: dict[str, Any], context: AsyncBoltContext
+    ) -> BoltResponse | None:
+        if delivery.draining:
+            return BoltResponse(status=503)
+        await handle(body, context)
+        return None
+
+    return unless_draining
 
 
 async def _opened_link(ack: AsyncAck) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -15,9 +17,11 @@ from bot.finder import Finder
 from bot.sandbox.fullstory import FullstorySandbox
 from bot.sandbox.slack import SlackSandbox
 from bot.service import fullstory_client
-from bot.slack import blocks
-from bot.slack.app import SCOPES, Listener, listeners
+from bot.sessions import Query, SessionList
+from bot.slack import blocks, wording
+from bot.slack.app import OFFER_SCOPES, SCOPES, Listener, listeners
 from bot.slack.delivery import Delivery, InFlight
+from bot.slack.step import outputs as step_outputs
 
 ROOT = Path(__file__).parents[2]
 
@@ -61,9 +65,101 @@ def test_interactivity(manifest: dict[str, Any]) -> None:
 
 def test_nothing_else_is_declared(manifest: dict[str, Any]) -> None:
     """A new kind of feature in the manifest comes with its own test here."""
-    assert set(manifest["features"]) == {"bot_user", "slash_commands", "shortcuts"}
-    assert "event_subscriptions" not in manifest["settings"]
-    assert "functions" not in manifest
+    assert set(manifest["features"]) == {"app_home", "bot_user", "slash_commands", "shortcuts"}
+    assert set(manifest["settings"]) == {
+        "event_subscriptions",
+        "function_runtime",
+        "interactivity",
+        "org_deploy_enabled",
+        "socket_mode_enabled",
+        "token_rotation_enabled",
+    }
+
+
+def test_events(manifest: dict[str, Any], all_listeners: tuple[Listener, ...]) -> None:
+    """Each event that Slack is to send has a listener, and the reverse."""
+    declared = {
+        event.partition(".")[0]
+        for event in manifest["settings"]["event_subscriptions"]["bot_events"]
+    }
+    heard = {one.name for one in all_listeners if one.kind == "event"}
+    assert declared == heard | {"function_executed"}
+
+
+def test_events_have_their_scopes(manifest: dict[str, Any]) -> None:
+    """https://docs.slack.dev/reference/events."""
+    needed = {
+        "app_mention": "app_mentions:read",
+        "message.channels": "channels:history",
+        "message.groups": "groups:history",
+        "message.im": "im:history",
+    }
+    events = set(manifest["settings"]["event_subscriptions"]["bot_events"])
+    assert needed.keys() == events - {"app_home_opened", "function_executed"}
+    assert set(needed.values()) <= set(manifest["oauth_config"]["scopes"]["bot"])
+
+
+def test_home(manifest: dict[str, Any]) -> None:
+    """There is one, and people can write to the bot."""
+    assert manifest["features"]["app_home"] == {
+        "home_tab_enabled": True,
+        "messages_tab_enabled": True,
+        "messages_tab_read_only_enabled": False,
+    }
+
+
+def test_step(manifest: dict[str, Any], all_listeners: tuple[Listener, ...]) -> None:
+    """Each custom step has a listener, and the app is ready for an organisation."""
+    assert set(manifest["functions"]) == {
+        one.name for one in all_listeners if one.kind == "function"
+    }
+    assert manifest["settings"]["function_runtime"] == "remote"
+    assert manifest["settings"]["org_deploy_enabled"] is True
+
+
+def test_the_steps_parameters(manifest: dict[str, Any]) -> None:
+    """Inputs that the code reads, outputs that it gives, of the types that Slack knows."""
+    (step,) = manifest["functions"].values()
+    inputs, outputs = step["input_parameters"], step["output_parameters"]
+    assert {name: one["type"] for name, one in inputs.items()} == {
+        "person": "string",
+        "limit": "integer",
+        "moment": "string",
+        "show_to": "slack#/types/user_id",
+        "show_in": "slack#/types/channel_id",
+    }
+    assert [name for name, one in inputs.items() if one["is_required"]] == ["person"]
+    given = step_outputs(SessionList(Query("jane@example.com", None, 5), ()))
+    types = {"integer": int, "string": str}
+    assert {name: types[one["type"]] for name, one in outputs.items()} == {
+        name: type(value) for name, value in given.items()
+    }
+    for name, one in (inputs | outputs).items():
+        assert one["name"] == name
+        assert len(one["title"]) <= 40
+    for name in ("latest", "at_moment", "list", "person"):
+        assert "Seen by everybody" in outputs[name]["description"]
+
+
+def test_sentences_name_the_inputs_as_the_builder_does(manifest: dict[str, Any]) -> None:
+    """An author looks for what a sentence names."""
+    (step,) = manifest["functions"].values()
+    titles = {one["title"] for one in step["input_parameters"].values()}
+    said = " ".join(
+        [getattr(wording, name) for name in dir(wording) if name.startswith("STEP_")]
+        + [wording.step_not_shown(code, "") for code in ("not_in_channel", "user_not_in_channel")]
+    )
+    assert set(re.findall(r"“([^”]*)”", said)) <= titles
+
+
+def test_the_manifest_without_the_step(manifest: dict[str, Any]) -> None:
+    """It is the other one but for what makes a custom step."""
+    other = yaml.safe_load((ROOT / "app-manifest-without-step.yml").read_text())
+    cut = copy.deepcopy(manifest)
+    del cut["functions"], cut["settings"]["function_runtime"]
+    cut["settings"]["event_subscriptions"]["bot_events"].remove("function_executed")
+    cut["settings"]["org_deploy_enabled"] = False
+    assert other == cut
 
 
 def test_every_button_and_form_has_a_listener(all_listeners: tuple[Listener, ...]) -> None:
@@ -83,19 +179,22 @@ def test_every_button_and_form_has_a_listener(all_listeners: tuple[Listener, ...
         blocks.SHARE_NAMED,
         blocks.SHARE_UNNAMED,
         blocks.DISMISS,
+        blocks.SHOW_SESSIONS,
+        blocks.SEARCH,
         f"{blocks.CHOOSE}:\\d",
     }
 
 
 def test_scopes(manifest: dict[str, Any]) -> None:
     """The least that is needed; `fsessions check` asks for the same."""
-    assert tuple(manifest["oauth_config"]["scopes"]["bot"]) == SCOPES
+    assert tuple(manifest["oauth_config"]["scopes"]["bot"]) == SCOPES + OFFER_SCOPES
 
 
 def test_addresses(manifest: dict[str, Any]) -> None:
     """Every address is the one that the bot serves, on a host to be filled in."""
     addresses = [command["url"] for command in manifest["features"]["slash_commands"]]
     addresses.append(manifest["settings"]["interactivity"]["request_url"])
+    addresses.append(manifest["settings"]["event_subscriptions"]["request_url"])
     assert set(addresses) == {"https://your-host.example.com/slack/events"}
 
 

@@ -1,0 +1,185 @@
+"""Support channels: a quiet offer under each new message that names a customer.
+
+The offer names nobody and its button holds nothing: who presses it is shown, alone, the sessions of
+whom the message above names at that time.
+
+- https://docs.slack.dev/reference/events/message
+- https://docs.slack.dev/reference/methods/conversations.replies
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from typing import Any, Final
+
+import structlog
+from slack_bolt.context.ack.async_ack import AsyncAck
+from slack_bolt.context.async_context import AsyncBoltContext
+from slack_sdk.web.async_client import AsyncWebClient
+
+from bot.errors import SlackError
+from bot.messages import customers
+from bot.settings import Settings
+from bot.slack import blocks, wording
+from bot.slack.answers import Answers
+from bot.slack.delivery import Acknowledged, Delivery
+from bot.slack.once import Once
+from bot.slack.posts import Posts
+from bot.slack.web_api import persistently
+from bot.slack.workspace import Own, Workspace
+
+_log = structlog.get_logger()
+
+OFFERS_A_MINUTE: Final = 10
+"""In one channel. More than that is a flood: somebody imports something."""
+
+_MINUTE: Final = 60.0
+# By people, bots, workflows and the e-mail integration; every other subtype is about a message that
+# was there before, or about the channel.
+_NEW: Final = frozenset({None, "bot_message", "file_share", "me_message"})
+
+
+class Offers:
+    """Offers in the channels of `SUPPORT_CHANNELS`, and answers who takes an offer."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        answers: Answers,
+        delivery: Delivery,
+        posts: Posts,
+        workspace: Workspace,
+        client: AsyncWebClient,
+    ) -> None:
+        self._internal = settings.internal_domains
+        self._flow = {channel: _Flow(channel) for channel in settings.support_channels}
+        self._answers = answers
+        self._delivery = delivery
+        self._posts = posts
+        self._workspace = workspace
+        self._client = client
+        self._messages = Once()
+
+    def notice(self, body: dict[str, Any]) -> None:
+        """Takes a look at a message, after the ack."""
+        event = body["event"]
+        channel, ts = event.get("channel"), event.get("ts")
+        if (
+            channel in self._flow
+            and event.get("subtype") in _NEW
+            and not event.get("hidden")
+            and not event.get("thread_ts")
+            and self._messages.first((channel, ts))
+        ):
+            self._delivery.start(self._consider(event))
+
+    async def press(self, ack: AsyncAck, body: dict[str, Any], context: AsyncBoltContext) -> None:
+        """The listener of the offer's button."""
+        await ack()
+        self._delivery.start(self._show(body, context["acknowledged"]))
+
+    # -- Offering ---------------------------------------------------------------------------------
+
+    async def _consider(self, event: dict[str, Any]) -> None:
+        channel, ts = str(event["channel"]), str(event["ts"])
+        flow = self._flow[channel]
+        if flow.is_flood() or not customers(event, self._internal):
+            return
+        try:
+            own = await self._workspace.own()
+            if _is_own(event, own) or _is_to(own, event) or not flow.take():
+                return
+            # Another process may have had this message, if Slack sent it more than once.
+            if await self._offers(channel, ts, own):
+                return
+            posted = await self._posts.post(channel, blocks.offer(), ts, twice_is_bad=True)
+            if (await self._offers(channel, ts, own))[:1] not in ([], [posted]):
+                await persistently(lambda: self._client.chat_delete(channel=channel, ts=posted))
+        except SlackError as error:
+            _log.warning("no offer made", channel=channel, exc_info=error)
+
+    async def _offers(self, channel: str, ts: str, own: Own) -> list[str]:
+        """Our offers in a message's thread, by their `ts`, the first one first."""
+        thread = await self._thread(channel, ts, limit=100)
+        return [
+            str(message["ts"])
+            for message in thread
+            if message.get("bot_id") == own.bot
+            and any(
+                element.get("action_id") == blocks.SHOW_SESSIONS
+                for block in message.get("blocks", [])
+                for element in block.get("elements", [])
+            )
+        ]
+
+    async def _thread(self, channel: str, ts: str, limit: int) -> list[dict[str, Any]]:
+        answer = await persistently(
+            lambda: self._client.conversations_replies(channel=channel, ts=ts, limit=limit)
+        )
+        return list(answer["messages"])
+
+    # -- Showing ----------------------------------------------------------------------------------
+
+    async def _show(self, body: dict[str, Any], acknowledged: Acknowledged) -> None:
+        channel, ts = str(body["channel"]["id"]), str(body["container"]["thread_ts"])
+        beside = {"replace_original": False, "thread_ts": ts}
+        send = self._delivery.at(body["response_url"], beside)
+        try:
+            own = await self._workspace.own()
+            if body["user"].get("team_id") != own.team:
+                self._delivery.send(blocks.note(wording.NOT_OF_THIS_WORKSPACE), acknowledged, send)
+                return
+            thread = await self._thread(channel, ts, limit=1)
+        except SlackError as error:
+            _log.warning("message not read", channel=channel, exc_info=error)
+            self._delivery.send(blocks.note(wording.TICKET_NOT_READ), acknowledged, send)
+            return
+        message = next((one for one in thread if one.get("ts") == ts), {})
+        people = customers(message, self._internal)
+        if not people:
+            self._delivery.send(blocks.note(wording.TICKET_NAMES_NOBODY), acknowledged, send)
+            return
+        work = self._answers.about(people, message, str(body["user"]["id"]))
+        self._delivery.reply(work, acknowledged, send)
+
+
+class _Flow:
+    """How many offers a channel had in the last minute."""
+
+    def __init__(self, channel: str) -> None:
+        self._channel = channel
+        self._made: deque[float] = deque()
+        self._passed_over = float("-inf")
+
+    def is_flood(self) -> bool:
+        """Whether there is no room for another offer now; said once in the log for each flood."""
+        now = time.monotonic()
+        while self._made and now - self._made[0] > _MINUTE:
+            self._made.popleft()
+        if len(self._made) < OFFERS_A_MINUTE:
+            return False
+        if now - self._passed_over > _MINUTE:
+            _log.warning("too many messages, no offers for now", channel=self._channel)
+        self._passed_over = now
+        return True
+
+    def take(self) -> bool:
+        """Takes room for one offer, if there is any."""
+        if self.is_flood():
+            return False
+        self._made.append(time.monotonic())
+        return True
+
+
+def _is_own(event: dict[str, Any], own: Own) -> bool:
+    """What is shared through a response_url has the bot's id, and no user's.
+
+    https://github.com/slackapi/bolt-python/issues/683
+    """
+    return event.get("user") == own.user or event.get("bot_id") == own.bot
+
+
+def _is_to(own: Own, event: dict[str, Any]) -> bool:
+    """Whether it is written to the bot: then it is answered (`bot.slack.mention`)."""
+    return f"<@{own.user}" in str(event.get("text"))

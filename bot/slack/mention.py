@@ -1,0 +1,121 @@
+"""What people write to the bot: `@fsessions jane@example.com`, or a direct message.
+
+- https://docs.slack.dev/reference/events/app_mention
+- https://docs.slack.dev/reference/events/message.im
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Final
+
+import structlog
+from slack_bolt.context.async_context import AsyncBoltContext
+
+from bot.errors import SlackError
+from bot.messages import asked_in
+from bot.parsing import Help, Limits, Parsed, Problem, Refused, Unresolved
+from bot.sessions import Query
+from bot.slack import blocks, wording
+from bot.slack.answers import Answers
+from bot.slack.blocks import Message
+from bot.slack.delivery import Delivery, Send
+from bot.slack.once import Once
+from bot.slack.posts import Posts
+from bot.slack.workspace import Own, Workspace
+
+_log = structlog.get_logger()
+
+# Edits, deletions and the like are no questions.
+_WRITTEN: Final = frozenset({None, "file_share", "me_message", "thread_broadcast"})
+# A lone word is a uid for the command. Here it may be "thanks", unless it looks like an id.
+_LIKE_AN_ID: Final = re.compile(r"[\d_@-]|\buid\b")
+_SMALL_TALK: Final = frozenset({Problem.NOBODY, Problem.UNCLEAR, Problem.CHANNEL, Problem.MENTION})
+
+
+class Mentions:
+    """Answers what is written to the bot; each method is a listener."""
+
+    def __init__(
+        self,
+        command: str,
+        answers: Answers,
+        delivery: Delivery,
+        posts: Posts,
+        workspace: Workspace,
+    ) -> None:
+        self._command = command
+        self._answers = answers
+        self._delivery = delivery
+        self._posts = posts
+        self._workspace = workspace
+        self._messages = Once()
+
+    async def mentioned(self, body: dict[str, Any], context: AsyncBoltContext) -> None:
+        """In a channel: answered there, for nobody but who asked."""
+        self._take(body["event"], context)
+
+    async def direct(self, body: dict[str, Any], context: AsyncBoltContext) -> None:
+        """In a direct message: answered there."""
+        self._take(body["event"], context)
+
+    def _take(self, event: dict[str, Any], context: AsyncBoltContext) -> None:
+        by_person = event.get("user") and not event.get("bot_id") and not event.get("hidden")
+        if not by_person or event.get("subtype") not in _WRITTEN:
+            return
+        if self._messages.first((event["channel"], event["ts"])):
+            work = self._answer(event)
+            self._delivery.reply(work, context["acknowledged"], self._to(event))
+
+    def _to(self, event: dict[str, Any]) -> Send:
+        channel, user = str(event["channel"]), str(event["user"])
+        thread = str(event.get("thread_ts") or "")
+
+        async def send(message: Message) -> None:
+            try:
+                if channel.startswith("D"):
+                    await self._posts.post(channel, message, thread)
+                    return
+                try:
+                    await self._posts.show(channel, user, message, thread)
+                except SlackError as error:
+                    # A person who was mentioned by a link, or has left: the answer finds them.
+                    _log.warning("answer not shown in the channel", exc_info=error)
+                    await self._posts.post(user, message)
+            except SlackError as error:
+                _log.error("answer not delivered", exc_info=error)
+
+        return send
+
+    async def _answer(self, event: dict[str, Any]) -> Message:
+        try:
+            own = await self._workspace.own()
+        except SlackError as error:
+            _log.warning("auth.test failed", exc_info=error)
+            return blocks.note(wording.SLACK_TROUBLE)
+        team = event.get("user_team") or event.get("team") or own.team
+        if team != own.team:
+            return blocks.note(wording.NOT_OF_THIS_WORKSPACE)
+        limits, asker = self._answers.limits, str(event["user"])
+        match asked(str(event.get("text") or ""), own, limits):
+            case Query() as query:
+                return await self._answers.to(query, asker, posted=True)
+            case Unresolved() as unresolved:
+                return await self._answers.resolved(
+                    unresolved, asker, own.team, self._command, posted=True
+                )
+            case Help():
+                return blocks.help_message(self._command, limits)
+            case Refused(problem) if problem in _SMALL_TALK:
+                return blocks.note(wording.MENTION_HELP)
+            case Refused() as refused:
+                return blocks.refusal(refused, self._command, limits)
+
+
+def asked(text: str, own: Own, limits: Limits) -> Parsed:
+    """Whose sessions a message to the bot asks for."""
+    words = re.sub(rf"<@{own.user}(?:\|[^<>]*)?>[,:]?", " ", text).strip()
+    parsed = asked_in(words, limits)
+    if isinstance(parsed, Query) and not parsed.email and not _LIKE_AN_ID.search(words):
+        return Refused(Problem.UNCLEAR, "", "")
+    return parsed

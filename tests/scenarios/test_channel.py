@@ -1,0 +1,325 @@
+"""The offer in support channels, and what comes of a press on it; over both transports."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from bot.demo import settings_for
+from bot.sandbox.fullstory import FullstorySandbox
+from bot.sandbox.slack import SlackSandbox
+from bot.sandbox.workspace import (
+    AGENT,
+    BOT,
+    BOT_USER,
+    CHANNEL,
+    DIRECT,
+    PARTNER,
+    TICKETS,
+    USER,
+    Shown,
+)
+from bot.service import Service, running
+from bot.slack import wording
+from bot.slack.channel import OFFERS_A_MINUTE
+from tests.conftest import Logged, StartBot, until
+
+JANE = "jane@example.com"
+
+
+@pytest.fixture
+async def bot(start_bot: StartBot) -> AsyncIterator[Service]:
+    """The bot in one support channel, of a company whose own addresses end in example.org."""
+    settings = {"support_channels": (TICKETS,), "internal_domains": ("example.org",)}
+    async with start_bot(**settings) as service:
+        yield service
+
+
+pytestmark = pytest.mark.usefixtures("bot")
+
+
+def offers(slack: SlackSandbox) -> list[Shown]:
+    """What the bot posted for everybody."""
+    return [one for one in slack.screen if one.author.get("bot_id") == BOT and not one.user]
+
+
+async def offered(slack: SlackSandbox, text: str, **fields: Any) -> Shown:  # noqa: ANN401
+    """The offer under a new message."""
+    before = len(offers(slack))
+    written = await slack.write(text, **fields)
+    await until(lambda: len(offers(slack)) > before)
+    offer = offers(slack)[-1]
+    assert (offer.channel, offer.thread_ts) == (written.channel, written.ts)
+    return offer
+
+
+async def no_offer(slack: SlackSandbox, *events: Any) -> None:  # noqa: ANN401
+    """None under any message but one that comes afterwards."""
+    for event in events:
+        await event
+    last = await offered(slack, "afterwards: omar@example.com")
+    assert offers(slack) == [last]
+
+
+class TestOffering:
+    """One quiet reply that names nobody."""
+
+    @pytest.mark.parametrize(
+        "fields",
+        [
+            {},
+            {"bot_id": "B0TICKETS", "subtype": "bot_message"},
+            {"bot_id": "B0WORKFLOW", "app_id": "A0WORKFLOW", "user": "U0WORKFLOW"},
+            {"subtype": "file_share", "user": "USLACKBOT"},
+            {"user": PARTNER},
+        ],
+        ids=["person", "bot", "workflow", "e-mail integration", "partner"],
+    )
+    async def test_offer(self, slack: SlackSandbox, fields: dict[str, str]) -> None:
+        """Under a message by anybody; nothing is looked up yet."""
+        offer = await offered(slack, f"The checkout is broken. {JANE}", **fields)
+        assert offer.message["text"] == "Sessions of this customer"
+        assert "jane" not in json.dumps(offer.message)
+
+    async def test_in_blocks_and_files(self, slack: SlackSandbox) -> None:
+        """As ticket tools and the e-mail integration post."""
+        section = {"type": "section", "text": {"type": "mrkdwn", "text": "*User ID:* user-42"}}
+        await offered(slack, "New ticket", blocks=[section], bot_id="B0TICKETS")
+        mail = {"mode": "email", "from": [{"address": JANE}], "plain_text": "It broke"}
+        await offered(slack, "", files=[mail], subtype="file_share", user="USLACKBOT")
+
+    async def test_nothing_is_looked_up_before_a_press(
+        self, slack: SlackSandbox, fullstory: FullstorySandbox
+    ) -> None:
+        """An offer costs Fullstory nothing."""
+        await offered(slack, JANE)
+        assert fullstory.received == []
+
+    async def test_not_without_an_identity(self, slack: SlackSandbox) -> None:
+        """Nobody is named."""
+        await no_offer(slack, slack.write("Is anybody else's coffee cold?"))
+
+    @pytest.mark.parametrize("address", ["sam@example.org", "Sam@Support.EXAMPLE.ORG"])
+    async def test_not_for_colleagues(self, slack: SlackSandbox, address: str) -> None:
+        """The company's own domains, and those below them."""
+        await no_offer(slack, slack.write(f"Ask {address}"))
+
+    async def test_not_elsewhere(self, slack: SlackSandbox) -> None:
+        """Only in the channels that were named."""
+        slack.members[CHANNEL].add(BOT_USER)
+        await no_offer(slack, slack.write(JANE, channel=CHANNEL))
+
+    async def test_not_on_replies(self, slack: SlackSandbox) -> None:
+        """Nor on those that are sent to the channel as well."""
+        await no_offer(
+            slack,
+            slack.write(JANE, thread_ts="1700000000.000100"),
+            slack.write(JANE, thread_ts="1700000000.000100", subtype="thread_broadcast"),
+        )
+
+    async def test_not_on_edits_and_deletions(self, slack: SlackSandbox) -> None:
+        """The message was there before."""
+        shown = await slack.write("The checkout is broken")
+        await no_offer(slack, slack.edit(shown, f"It is {JANE}'s"), slack.delete(shown))
+
+    @pytest.mark.parametrize(
+        "subtype", ["channel_join", "channel_topic", "reminder_add", "pinned_item"]
+    )
+    async def test_not_on_what_the_channel_says(self, slack: SlackSandbox, subtype: str) -> None:
+        """Even where an address stands in it."""
+        await no_offer(slack, slack.write(f"set the topic: {JANE}", subtype=subtype))
+
+    async def test_not_on_its_own_messages(self, slack: SlackSandbox) -> None:
+        """What is shared names the customer, and comes back as any bot's message."""
+        exchange = await slack.command(f"/fsessions {JANE} 3", channel_id=TICKETS)
+        assert exchange.ack
+        await slack.press("share")
+        await until(lambda: "share_named" in str(slack.screen[-1].message))
+        await slack.press("share_named")
+        await until(
+            lambda: any(one.message.get("response_type") == "in_channel" for one in slack.screen)
+        )
+        shared = offers(slack)
+        last = await offered(slack, "afterwards: omar@example.com")
+        assert offers(slack) == [*shared, last]
+
+    async def test_not_where_the_bot_is_asked(self, slack: SlackSandbox) -> None:
+        """It answers; that is enough."""
+        await no_offer(slack, slack.write(f"<@{BOT_USER}> {JANE}"))
+
+    async def test_a_retry(self, slack: SlackSandbox) -> None:
+        """The same message again gets nothing more."""
+        offer = await offered(slack, JANE)
+        (ticket,) = (one for one in slack.screen if one.ts == offer.thread_ts)
+        (event,) = slack.events_of(ticket)
+        await no_offer_more(slack, [event] * 3, offer)
+
+    async def test_slack_is_busy(self, slack: SlackSandbox) -> None:
+        """The offer comes when Slack takes it, and once."""
+        slack.api_busy["chat.postMessage"] = 1
+        await offered(slack, JANE)
+
+    async def test_slack_refuses(self, slack: SlackSandbox, logged: Logged) -> None:
+        """A line in the log; the next message is treated as any."""
+        slack.api_errors["chat.postMessage"] = "restricted_action"
+        await slack.write(JANE)
+        await until(lambda: "no offer made" in str(logged()))
+        del slack.api_errors["chat.postMessage"]
+        await offered(slack, "omar@example.com")
+        assert "jane" not in str(logged())
+
+
+async def no_offer_more(slack: SlackSandbox, events: list[dict[str, Any]], offer: Shown) -> None:
+    """After these events and another message."""
+    for event in events:
+        await slack.event(event)
+    last = await offered(slack, "afterwards: omar@example.com")
+    assert offers(slack) == [offer, last]
+
+
+@pytest.mark.parametrize("transport", ["http"])  # the stand-in chooses no connection among two
+@pytest.mark.parametrize("when", ["at once", "afterwards"])
+async def test_two_processes(
+    bot: Service, slack: SlackSandbox, start_bot: StartBot, when: str
+) -> None:
+    """Slack's second attempt may reach another process: there is one offer, in the end."""
+    async with start_bot(support_channels=(TICKETS,)):
+        second = slack.request_url
+        first = f"http://127.0.0.1:{bot.port}/slack/events"
+        ticket = Shown({"text": JANE}, slack.new_ts(), "", channel=TICKETS, author={"user": USER})
+        slack.screen.append(ticket)
+        (event,) = slack.events_of(ticket)
+        for url in (first, second):
+            slack.request_url = url
+            await slack.event(event)
+            if when == "afterwards":
+                await until(lambda: bool(offers(slack)))
+        # Each process looks before its offer, and after it if it made one.
+        await until(lambda: slack.api_calls.count("conversations.replies") >= 3)
+    await until(lambda: len(offers(slack)) == 1)
+
+
+class TestFlood:
+    """Somebody imports a thousand tickets."""
+
+    async def test_flood(self, slack: SlackSandbox, logged: Logged) -> None:
+        """A bounded number of offers, one line in the log, and the command goes on answering."""
+
+        async def thousand() -> None:
+            for number in range(1000):
+                await slack.write(f"Ticket of customer{number}@example.com")
+
+        flood = asyncio.create_task(thousand())
+        await until(lambda: len(slack.screen) > 50)
+        exchange = await slack.command(f"/fsessions {JANE} 3")
+        assert exchange.ack
+        assert exchange.ack["text"].startswith("Latest 3 sessions")
+        assert not flood.done()
+        await flood
+        await until(lambda: len(offers(slack)) >= OFFERS_A_MINUTE)
+        exchange = await slack.command(f"/fsessions {JANE} 3")
+        assert exchange.ack
+        assert len(offers(slack)) == OFFERS_A_MINUTE
+        said = [line for line in logged() if "too many messages" in line["event"]]
+        assert len(said) == 1
+        assert "customer" not in str(offers(slack)[0].message["blocks"][1])
+        assert not re.search(r"customer\d", str([one.message for one in offers(slack)]))
+        assert not re.search(r"customer\d", str(logged()))
+
+    async def test_long_messages(self, slack: SlackSandbox) -> None:
+        """A pasted log costs nobody their answer."""
+        await asyncio.gather(*(slack.write("a@" * 20_000) for _ in range(20)))
+        exchange = await slack.command(f"/fsessions {JANE} 3")
+        assert exchange.ack
+
+
+class TestPressing:
+    """Who presses is shown the sessions, alone."""
+
+    async def press(self, slack: SlackSandbox, offer: Shown, user: str = USER) -> dict[str, Any]:
+        """What is shown for it."""
+        exchange = await slack.press("show_sessions", offer, user=user)
+        assert (exchange.status, exchange.ack) == (200, None)
+        shown = await exchange.answer()
+        assert shown["response_type"] == "ephemeral"
+        assert shown["thread_ts"] == offer.thread_ts
+        assert slack.screen[-1].user == user
+        return shown
+
+    async def test_press(self, slack: SlackSandbox) -> None:
+        """With the moment of the message; the offer stays for the next one."""
+        offer = await offered(slack, f"Broken! {JANE}")
+        before = dict(offer.message)
+        shown = await self.press(slack, offer)
+        assert shown["text"].startswith(f"Latest 20 sessions of {JANE}")
+        assert "before this message" in json.dumps(shown)
+        assert (await self.press(slack, offer, AGENT))["text"] == shown["text"]
+        assert offer.message == before
+
+    async def test_the_buttons_of_the_answer(self, slack: SlackSandbox) -> None:
+        """Are those of who pressed."""
+        await self.press(slack, await offered(slack, JANE), AGENT)
+        exchange = await slack.press("refresh", user=USER)
+        assert (await exchange.answer())["text"] == wording.NOT_YOURS
+        exchange = await slack.press("refresh", slack.screen[-2], user=AGENT)
+        assert JANE in (await exchange.answer())["text"]
+
+    async def test_several_customers(self, slack: SlackSandbox) -> None:
+        """A choice, in which colleagues are not."""
+        offer = await offered(slack, f"{JANE} and omar@example.com, says sam@example.org")
+        choice = await self.press(slack, offer)
+        labels = [button["text"]["text"] for button in choice["blocks"][1]["elements"]]
+        assert labels == [JANE, "omar@example.com"]
+
+    async def test_another_organisation(
+        self, slack: SlackSandbox, fullstory: FullstorySandbox
+    ) -> None:
+        """Is shown nothing but a polite sentence; nothing is looked up."""
+        shown = await self.press(slack, await offered(slack, JANE), PARTNER)
+        assert shown["text"] == wording.NOT_OF_THIS_WORKSPACE
+        assert fullstory.received == []
+        assert "conversations.replies" in slack.api_calls
+
+    async def test_the_message_was_changed(self, slack: SlackSandbox) -> None:
+        """What it says now counts."""
+        offer = await offered(slack, JANE)
+        (ticket,) = (one for one in slack.screen if one.ts == offer.thread_ts)
+        ticket.message = {"text": "solved"}
+        assert (await self.press(slack, offer))["text"] == wording.TICKET_NAMES_NOBODY
+
+    async def test_the_message_is_gone(self, slack: SlackSandbox) -> None:
+        """It names nobody any more."""
+        offer = await offered(slack, JANE)
+        (ticket,) = (one for one in slack.screen if one.ts == offer.thread_ts)
+        slack.screen.remove(ticket)
+        assert (await self.press(slack, offer))["text"] == wording.TICKET_NAMES_NOBODY
+
+    async def test_the_message_can_not_be_read(self, slack: SlackSandbox, logged: Logged) -> None:
+        """It says so, and what else to do."""
+        offer = await offered(slack, JANE)
+        slack.api_errors["conversations.replies"] = "missing_scope"
+        assert (await self.press(slack, offer))["text"].startswith("Slack doesn't show me")
+        assert "jane" not in str(logged())
+
+    @pytest.mark.parametrize("transport", ["http"])
+    async def test_slack_does_not_say_who_belongs_here(
+        self, slack: SlackSandbox, fullstory: FullstorySandbox
+    ) -> None:
+        """A process that has not heard yet shows nothing, rather than to anybody."""
+        offer = await offered(slack, JANE)
+        slack.api_errors["auth.test"] = "fatal_error"
+        async with running(settings_for(slack, fullstory, support_channels=(TICKETS,))) as fresh:
+            slack.request_url = f"http://127.0.0.1:{fresh.port}/slack/events"
+            assert "Slack doesn't show me" in (await self.press(slack, offer))["text"]
+
+
+async def test_direct_messages_get_no_offer(slack: SlackSandbox) -> None:
+    """They get an answer."""
+    await slack.write(JANE, channel=DIRECT)
+    await until(lambda: len(slack.screen) == 2)
+    assert JANE in slack.screen[1].message["text"]

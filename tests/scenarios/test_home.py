@@ -1,0 +1,70 @@
+"""The app's Home; over both transports."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from bot.sandbox.slack import SlackSandbox
+from bot.sandbox.workspace import TICKETS, USER
+from tests.conftest import Logged, StartBot, until
+
+
+@pytest.mark.usefixtures("bot")
+class TestHome:
+    """Published when somebody looks at it."""
+
+    async def test_what_it_says(self, slack: SlackSandbox) -> None:
+        """What it does, how to call it, who sees what."""
+        await slack.open_home()
+        await until(lambda: USER in slack.homes)
+        said = json.dumps(slack.homes[USER])
+        for word in ("/fsessions jane@example.com", "Search", "for you alone", "<@U0FSESSIONS>"):
+            assert word in said
+
+    async def test_once(self, slack: SlackSandbox) -> None:
+        """What is there already is not published again, whichever process did it."""
+        await slack.open_home()
+        await until(lambda: USER in slack.homes)
+        for _ in range(3):
+            await slack.open_home()
+        await slack.open_home(user="U0AGENT")
+        await until(lambda: "U0AGENT" in slack.homes)
+        assert slack.api_calls.count("views.publish") == 2
+
+    async def test_other_tabs(self, slack: SlackSandbox) -> None:
+        """Nothing to publish there."""
+        await slack.open_home(tab="messages")
+        await slack.open_home(user="U0AGENT")
+        await until(lambda: "U0AGENT" in slack.homes)
+        assert USER not in slack.homes
+
+    async def test_search(self, slack: SlackSandbox) -> None:
+        """The button opens the form."""
+        await slack.open_home()
+        await until(lambda: USER in slack.homes)
+        await slack.press_in_view("search", slack.homes[USER]["id"])
+        await until(lambda: bool(slack.views))
+        ((_, view),) = slack.views.items()
+        assert view["callback_id"] == "find_sessions_form"
+
+    async def test_slack_refuses(self, slack: SlackSandbox, logged: Logged) -> None:
+        """A line in the log, and the next time it is tried again."""
+        slack.api_errors["views.publish"] = "not_enabled"
+        await slack.open_home()
+        await until(lambda: "Home not published" in str(logged()))
+        del slack.api_errors["views.publish"]
+        await slack.open_home()
+        await until(lambda: USER in slack.homes)
+
+
+async def test_published_again_when_it_changed(start_bot: StartBot, slack: SlackSandbox) -> None:
+    """Such as by a setting: the channels with the offer are named."""
+    async with start_bot():
+        await slack.open_home()
+        await until(lambda: USER in slack.homes)
+        assert TICKETS not in str(slack.homes[USER])
+    async with start_bot(support_channels=(TICKETS,)):
+        await slack.open_home()
+        await until(lambda: f"<#{TICKETS}>" in str(slack.homes[USER]))

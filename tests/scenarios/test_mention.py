@@ -1,0 +1,172 @@
+"""What people write to the bot in a channel, or in a direct message; over both transports."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from bot.sandbox.fullstory import FullstorySandbox, Scripted
+from bot.sandbox.slack import SlackSandbox
+from bot.sandbox.workspace import AGENT, BOT_USER, DIRECT, PARTNER, TICKETS, USER, Shown
+from bot.slack import wording
+from tests.conftest import Logged, StartBot, until
+
+JANE = "jane@example.com"
+
+
+async def answer(slack: SlackSandbox, text: str, **fields: Any) -> Shown:  # noqa: ANN401
+    """What the bot says to a message."""
+    before = len(slack.screen)
+    await slack.write(text, **fields)
+    await until(lambda: len(slack.screen) > before + 1)
+    return slack.screen[-1]
+
+
+async def mentioned(slack: SlackSandbox, text: str, **fields: Any) -> Shown:  # noqa: ANN401
+    """The answer to a mention in a channel: seen by who wrote, alone."""
+    shown = await answer(slack, f"<@{BOT_USER}> {text}", **fields)
+    assert (shown.user, shown.channel) == (fields.get("user", USER), TICKETS)
+    return shown
+
+
+@pytest.mark.usefixtures("bot")
+class TestMention:
+    """`@fsessions jane@example.com` in a channel."""
+
+    async def test_answer(self, slack: SlackSandbox) -> None:
+        """Like the command's, with buttons that work."""
+        shown = await mentioned(slack, f"{JANE} 3")
+        assert shown.message["text"].startswith(f"Latest 3 sessions of {JANE}")
+        await slack.press("show_more", shown)
+        await until(lambda: "23 sessions" in shown.message["text"])
+
+    @pytest.mark.parametrize(
+        ("text", "person"),
+        [
+            ("user-42", "user-42"),
+            ("12345 3", "12345"),
+            ("uid:kim@legacy", "kim@legacy"),
+            ("can you look at jane@example.com please?", JANE),
+            ("<mailto:jane@example.com|jane@example.com>, thanks", JANE),
+            (f"<@{AGENT}>", "alex@example.org"),
+            (f"{JANE} at:14:05", JANE),
+        ],
+    )
+    async def test_whom(self, slack: SlackSandbox, text: str, person: str) -> None:
+        """Amid other words, too."""
+        assert f"of {person}" in (await mentioned(slack, text)).message["text"]
+
+    @pytest.mark.parametrize(
+        "text", ["thanks!", "who are you?", "the checkout is broken", "in <#C0TICKETS|tickets>"]
+    )
+    async def test_anything_else(
+        self, slack: SlackSandbox, fullstory: FullstorySandbox, text: str
+    ) -> None:
+        """One line of help; nothing is looked up."""
+        shown = await mentioned(slack, text)
+        assert shown.message["text"] == wording.MENTION_HELP
+        assert len(shown.message["blocks"]) == 1
+        assert fullstory.received == []
+
+    async def test_help(self, slack: SlackSandbox) -> None:
+        """As for the command."""
+        assert "I find a customer's" in (await mentioned(slack, "help")).message["text"]
+        assert "I find a customer's" in (await mentioned(slack, "")).message["text"]
+
+    async def test_wrong(self, slack: SlackSandbox) -> None:
+        """As for the command: what was wrong, and what would work."""
+        shown = await mentioned(slack, f"{JANE} 500")
+        assert "100 sessions at most" in shown.message["text"]
+
+    async def test_in_a_thread(self, slack: SlackSandbox) -> None:
+        """The answer stands there."""
+        shown = await mentioned(slack, JANE, thread_ts="1700000000.000100")
+        assert shown.thread_ts == "1700000000.000100"
+
+    async def test_once(self, slack: SlackSandbox, fullstory: FullstorySandbox) -> None:
+        """Slack's second attempt is answered already."""
+        await mentioned(slack, JANE)
+        for event in slack.events_of(slack.screen[0]):
+            await slack.event(event)
+        await mentioned(slack, "thanks!")
+        assert len(fullstory.received) == 1
+        assert len(slack.screen) == 4
+
+    async def test_another_organisation(
+        self, slack: SlackSandbox, fullstory: FullstorySandbox
+    ) -> None:
+        """Shown a polite sentence, and nothing else."""
+        shown = await mentioned(slack, JANE, user=PARTNER)
+        assert shown.message["text"] == wording.NOT_OF_THIS_WORKSPACE
+        assert fullstory.received == []
+
+    async def test_not_in_the_channel(self, slack: SlackSandbox) -> None:
+        """Where the channel can't take it, a direct message does."""
+        slack.api_errors["chat.postEphemeral"] = "user_not_in_channel"
+        shown = await answer(slack, f"<@{BOT_USER}> {JANE}")
+        assert shown.channel == DIRECT
+        assert JANE in shown.message["text"]
+
+    async def test_nothing_gets_through(self, slack: SlackSandbox, logged: Logged) -> None:
+        """A line in the log, that names nobody."""
+        slack.api_errors |= dict.fromkeys(("chat.postEphemeral", "chat.postMessage"), "is_archived")
+        await slack.write(f"<@{BOT_USER}> {JANE}")
+        await until(lambda: "answer not delivered" in str(logged()))
+        assert "jane" not in str(logged())
+
+    async def test_a_bot_that_mentions(self, slack: SlackSandbox) -> None:
+        """There is nobody to answer."""
+        await slack.write(f"<@{BOT_USER}> {JANE}", bot_id="B0OTHER")
+        await mentioned(slack, "help")
+        assert len(slack.screen) == 3
+
+
+@pytest.mark.usefixtures("bot")
+class TestDirectMessage:
+    """A message to the bot."""
+
+    async def test_answer(self, slack: SlackSandbox) -> None:
+        """In the same place; the bot doesn't answer itself."""
+        shown = await answer(slack, f"{JANE} 3", channel=DIRECT)
+        assert (shown.user, shown.channel) == ("", DIRECT)
+        assert shown.message["text"].startswith(f"Latest 3 sessions of {JANE}")
+        await answer(slack, "thanks", channel=DIRECT)
+        assert len(slack.screen) == 4
+        assert slack.screen[-1].message["text"] == wording.MENTION_HELP
+
+    async def test_as_many_as_fit(self, slack: SlackSandbox) -> None:
+        """chat.postMessage takes less than a response_url; the message says so."""
+        shown = await answer(slack, "fan@example.com 100", channel=DIRECT)
+        assert "didn't fit" in json.dumps(shown.message)
+
+    async def test_edits(self, slack: SlackSandbox) -> None:
+        """Are no questions."""
+        await answer(slack, JANE, channel=DIRECT)
+        await slack.edit(slack.screen[0], "omar@example.com")
+        await answer(slack, "help", channel=DIRECT)
+        assert len(slack.screen) == 4
+
+
+async def test_slow(start_bot: StartBot, slack: SlackSandbox, fullstory: FullstorySandbox) -> None:
+    """It says that it is looking; the answer follows."""
+    fullstory.always = Scripted(200, b"[]", seconds=0.5)
+    async with start_bot(answer_budget_seconds=0.1):
+        await slack.write(JANE, channel=DIRECT)
+        await until(lambda: len(slack.screen) == 3)
+    assert [one.message["text"] for one in slack.screen[1:2]] == [wording.STILL_LOOKING]
+    assert slack.screen[2].message["text"].startswith("No sessions of jane")
+
+
+async def test_fullstory_down(
+    start_bot: StartBot, slack: SlackSandbox, fullstory: FullstorySandbox
+) -> None:
+    """As for the command, with a button to try again."""
+    fullstory.always = Scripted(status=401)
+    async with start_bot():
+        shown = await mentioned(slack, JANE)
+        assert "doesn't accept this bot's API key" in shown.message["text"]
+        fullstory.always = None
+        await slack.press("refresh", shown)
+        await until(lambda: "Latest 20" in shown.message["text"])
