@@ -20,13 +20,18 @@ from bot import logs
 from bot.moments import UnclearTime, parse_moment
 from bot.sandbox.fullstory import FullstorySandbox
 from bot.sandbox.people import MESSAGES, PEOPLE
-from bot.sandbox.slack import SlackSandbox
+from bot.sandbox.slack import SlackSandbox, as_slack_sends
 from bot.sandbox.terminal import draw
-from bot.sandbox.workspace import Exchange
+from bot.sandbox.workspace import BOT_USER, DIRECT, TICKETS, Exchange
 from bot.service import running
 from bot.settings import Settings
 from bot.slack import blocks
-from bot.slack.app import COMMAND, FIND_SESSIONS, FIND_SESSIONS_FROM_MESSAGE
+from bot.slack.app import (
+    COMMAND,
+    FIND_SESSIONS,
+    FIND_SESSIONS_FROM_MESSAGE,
+    FIND_SESSIONS_STEP,
+)
 
 _FIRST: Final = f"{COMMAND} jane@example.com 3"
 Lines = asyncio.Queue[str | None]  # as they are typed; None is the end of the input
@@ -76,10 +81,11 @@ async def _bot(slack: SlackSandbox) -> AsyncIterator[None]:
         fullstory.running(),
         slack.running(),
         # Leaving this one waits for late answers, so that they are shown.
-        running(settings_for(slack, fullstory)) as service,
+        running(settings_for(slack, fullstory, support_channels=(TICKETS,))) as service,
     ):
         slack.request_url = f"http://127.0.0.1:{service.port}/slack/events"
         yield
+        await slack.told()
 
 
 class Demo:
@@ -91,8 +97,8 @@ class Demo:
         self._prompting = prompting
         self._busy = False
         slack.on_message = lambda message: self._draw(message)
-        slack.on_view = self._draw_view
-        self._view_drawn = asyncio.Event()
+        slack.on_view = self._draw
+        self._drawn = asyncio.Event()
 
     async def prompt(self) -> None:
         """Does what is typed until the input ends."""
@@ -117,6 +123,8 @@ class Demo:
         """Does one line; `lines` are where the fields of a form come from."""
         word, _, rest = line.partition(" ")
         match word.lower():
+            case "post" | "dm" | "@fsessions" | "step" | "home" as where:
+                await self._in_channels(where, rest)
             case "" | "help" | "?" if not rest:
                 self._help()
             case "messages":
@@ -126,7 +134,7 @@ class Demo:
             case "find" if rest.strip().isdigit():
                 await self._find_from_message(int(rest))
             case "find" if not rest and lines:
-                await self._find(lines)
+                await self._find(lines, self._slack.shortcut(FIND_SESSIONS))
             case _:
                 await self.command(line if line.startswith("/") else f"{COMMAND} {line}")
 
@@ -135,12 +143,9 @@ class Demo:
         if late:
             self._console.print("\n")
         draw(self._console, message)
+        self._drawn.set()
         if late:
             self._console.print(_PROMPT, end="")
-
-    def _draw_view(self, view: dict[str, Any]) -> None:
-        self._draw(view)
-        self._view_drawn.set()
 
     def _failed(self, what: str, status: int) -> None:
         if status != 200:
@@ -163,10 +168,34 @@ class Demo:
         self._failed("The shortcut", exchange.status)
         await self._settled(exchange)
 
-    async def _find(self, lines: Lines) -> None:
+    async def _in_channels(self, where: str, text: str) -> None:
+        """What people and workflows do where the bot is."""
+        match where:
+            case "post":
+                await self._until_drawn(self._slack.write(as_slack_sends(text)))
+            case "dm":
+                await self._until_drawn(self._slack.write(as_slack_sends(text), channel=DIRECT))
+            case "@fsessions":
+                question = f"<@{BOT_USER}> {as_slack_sends(text)}"
+                await self._until_drawn(self._slack.write(question))
+            case "step":
+                await self._step(text)
+            case _:
+                self._slack.homes.clear()
+                await self._until_drawn(self._slack.open_home())
+
+    async def _step(self, person: str) -> None:
+        """A workflow with the bot's step; its outputs, or why it failed."""
+        how, what = await (await self._slack.run_step(FIND_SESSIONS_STEP, person=person)).end()
+        self._console.print(f"The step ends with {how}.")
+        for name, value in what.items() if how == "success" else [("error", what)]:
+            line = Text.assemble((f"  {name:<10}", "bold"), f" {value}")
+            self._console.print(Text("\n" + " " * 13).join(line.split("\n")), soft_wrap=True)
+
+    async def _find(self, lines: Lines, opening: Coroutine[Any, Any, Exchange]) -> None:
         """The form: its fields one after the other."""
         self._slack.views.clear()
-        await self._until_drawn(self._slack.shortcut(FIND_SESSIONS))
+        await self._until_drawn(opening)
         if not self._slack.views:
             self._console.print("The form did not open.")
             return
@@ -180,20 +209,26 @@ class Demo:
             (blocks.MOMENT_FIELD, "When did it happen? (such as: 1 hour ago)"),
         ):
             self._console.print(f"\n{label}: ", end="", markup=False)
-            values[field] = {"value": (await lines.get() or "").strip() or None}
+            line = await lines.get()
+            if line is None:  # the input has ended, and `prompt` is to know it too
+                lines.put_nowait(None)
+                return
+            values[field] = {"value": line.strip() or None}
         when = values[blocks.MOMENT_FIELD]["value"]
         values[blocks.MOMENT_FIELD] = {"selected_date_time": _picked(when) if when else None}
         submitted = await self._slack.submit(view_id, values)
         for sentence in ((submitted.ack or {}).get("errors") or {}).values():
             self._console.print(f"  ┃ ✗ {sentence}", markup=False)
 
-    async def _until_drawn(self, doing: Coroutine[Any, Any, Exchange]) -> None:
-        """Does something that a window comes of, and waits for that."""
-        self._view_drawn.clear()
-        self._failed("Slack", (await doing).status)
+    async def _until_drawn(self, doing: Coroutine[Any, Any, object]) -> None:
+        """Does something that usually something comes of, and waits for that."""
+        self._drawn.clear()
+        done = await doing
+        if isinstance(done, Exchange):
+            self._failed("Slack", done.status)
         with suppress(TimeoutError):
-            async with asyncio.timeout(3):
-                await self._view_drawn.wait()
+            async with asyncio.timeout(1):
+                await self._drawn.wait()
 
     async def _press(self, label: str, lines: Lines | None) -> None:
         """Presses the last button on the screen, or in the window, that is called so."""
@@ -202,6 +237,10 @@ class Demo:
                 exchange = await self._slack.press(element["action_id"], shown)
                 self._failed("The button", exchange.status)
                 await self._settled(exchange)
+                return
+        for home in self._slack.homes.values():
+            if (element := _button(home, label)) and lines:
+                await self._find(lines, self._slack.press_in_view(element["action_id"], home["id"]))
                 return
         for view_id, view in self._slack.views.items():
             if (element := _button(view, label)) and lines:
@@ -227,6 +266,10 @@ class Demo:
             ("messages", "what stands in the channel"),
             ("find 1", "the shortcut in the menu of a message"),
             ("find", "the shortcut that opens the form"),
+            ("post broken for jane@example.com", "in a support channel: an offer; press show"),
+            ("@fsessions jane@example.com", "a mention; also as a direct message: dm …"),
+            ("step jane@example.com", "the step of Workflow Builder, and its outputs"),
+            ("home", "the app's Home"),
             ("quit", "the end (or Ctrl-C)"),
         ]
         for typed, about in rows:

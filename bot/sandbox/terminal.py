@@ -9,16 +9,25 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
+from bot.sandbox.workspace import AGENT, BOT_USER, CHANNEL, PARTNER, TICKETS, USER
+
 _TOKEN = re.compile(
     r"<!date\^(?P<seconds>-?\d+)\^(?P<format>[^|^>]*)(?:\^(?P<date_link>[^|>]*))?\|[^>]*>"
     r"|<(?P<link>https?://[^|>]*)\|(?P<label>[^>]*)>"
-    r"|<(?P<mention>[#@])[A-Z0-9]+>"
+    r"|<(?P<kind>[#@])(?P<mention>[A-Z0-9]+)>"
     r"|\*(?P<bold>[^*\n]+)\*"
     r"|`(?P<code>[^`\n]+)`"
 )
 
 
-_NAMES = {"#": "support", "@": "sam"}  # the stand-in's only channel and its only person
+_NAMES = {
+    CHANNEL: "support",
+    TICKETS: "tickets",
+    USER: "sam",
+    AGENT: "alex",
+    PARTNER: "pat",
+    BOT_USER: "fsessions",
+}
 
 
 def draw(console: Console, message: dict[str, Any]) -> None:  # noqa: C901 - one case a block
@@ -26,7 +35,7 @@ def draw(console: Console, message: dict[str, Any]) -> None:  # noqa: C901 - one
     if message.get("delete_original"):
         _print(console, Text("(the message is gone)", style="dim"))
     if message.get("response_type") == "in_channel":
-        _print(console, Text("Everybody in #support sees:", style="dim"))
+        _print(console, Text("Everybody there sees:", style="dim"))
     if title := message.get("title"):
         _print(console, Text(f"── {_unescape(title['text'])} ──", style="bold"))
     for block in message.get("blocks", []):
@@ -74,7 +83,8 @@ def _text(markdown: str, style: str = "") -> Text:
             drawn.append(f"{_unescape(match['label'])} ")
             drawn.append(_unescape(match["link"]), style="blue underline")
         elif match["mention"]:
-            drawn.append(f"{match['mention']}{_NAMES[match['mention']]}", style="cyan")
+            name = _NAMES.get(match["mention"], match["mention"])
+            drawn.append(f"{match['kind']}{name}", style="cyan")
         elif match["bold"]:
             drawn.append(_unescape(match["bold"]), style="bold")
         else:

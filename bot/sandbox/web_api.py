@@ -120,7 +120,8 @@ class WebApi:
         thread = arguments.get("thread_ts", "")
         shown = Shown(message, slack.new_ts(), to, thread, channel, author)
         slack.screen.append(shown)
-        slack.on_message(message)
+        public = not to and not channel.startswith("D")
+        slack.on_message(message | ({"response_type": "in_channel"} if public else {}))
         if to:
             return {"message_ts": shown.ts}
         self._on_posted(shown)

@@ -62,7 +62,7 @@ _MAX_LINK: Final = 2800  # what a line holds besides is less than 200 characters
 _MAX_LINES: Final = _MAX_BLOCKS * _MAX_SECTION
 # chat.postMessage takes some 13,200 characters of blocks in all, buttons and their values included:
 # https://github.com/slackapi/bolt-js/issues/2509
-_MAX_POSTED_LINES: Final = 6_000
+_MAX_POSTED_LINES: Final = 4_500
 _SHOWN: Final = 100  # of a person's name or text, where it is repeated
 
 
@@ -243,7 +243,7 @@ def home(command: str, bot: str, limits: Limits, channels: Sequence[str]) -> Vie
 
     Its `private_metadata` tells this Home from any other.
     """
-    intro, examples, _ = wording.help_lines(command, limits)
+    _, examples, _ = wording.help_lines(command, limits)
     ways = [f"*{escape(name)}* {escape(how)}" for name, how in wording.doors(command, "{bot}")]
     if channels:
         names = ", ".join(f"<#{escape(channel)}>" for channel in channels)
@@ -251,7 +251,7 @@ def home(command: str, bot: str, limits: Limits, channels: Sequence[str]) -> Vie
     ways = [way.replace("{bot}", f"<@{escape(bot)}>") for way in ways]
     blocks = [
         _header(wording.HOME_TITLE),
-        _section(escape(intro)),
+        _section(escape(wording.HOME_INTRO)),
         _actions(_button(SEARCH, wording.HOME_SEARCH, SEARCH) | {"style": "primary"}),
         _header(wording.HOME_DOORS),
         _section("\n".join(f"• {way}" for way in ways)),

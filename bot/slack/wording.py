@@ -99,6 +99,9 @@ MENTION_HELP: Final = (
 )
 SLACK_TROUBLE: Final = "Slack doesn't answer me just now. Please ask once more in a minute."
 HOME_TITLE: Final = "A customer's Fullstory sessions, in Slack"
+HOME_INTRO: Final = (
+    "I find a customer's latest Fullstory sessions, and the one in progress when they wrote to you."
+)
 HOME_SEARCH: Final = "Search…"
 HOME_DOORS: Final = "How to ask"
 HOME_EXAMPLES: Final = "What I understand"

@@ -5,6 +5,7 @@ Where a limit changes in Slack, slack_sdk learns it; our idea of it is checked a
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -12,7 +13,7 @@ import pytest
 
 from bot.errors import FullstoryError, RateLimited, Unavailable
 from bot.parsing import Limits, Problem, Refused
-from bot.sandbox.workspace import invalid_blocks, invalid_view
+from bot.sandbox.workspace import MAX_POSTED, invalid_blocks, invalid_view
 from bot.sessions import MAX_UID_LENGTH, Moment, Query, Session, SessionList
 from bot.slack import blocks, memory, wording
 from bot.slack.profiles import Lack
@@ -60,7 +61,22 @@ def all_messages(query: Query, length: int) -> dict[str, dict[str, Any]]:
         "after sharing": blocks.after_sharing(wording.MAYBE_SHARED, value),
         "choice": blocks.choice([(person, value)] * 30),
         "help": blocks.help_message("/" + "f" * 31, LIMITS),
+        "offer": blocks.offer(),
+        "posted": posted(query, length),
     }
+
+
+def posted(query: Query, length: int) -> dict[str, Any]:
+    """An answer that does not go to a response_url."""
+    value = memory.remember(query, "U" * 20, "secret")
+    return blocks.answer(found(query, length), NOW, blocks.Buttons(value, value), posted=True)
+
+
+@pytest.mark.parametrize("length", [40, 400, 1400, 2800])
+def test_posted_messages(query: Query, length: int) -> None:
+    """chat.postMessage takes fewer characters in all, values of buttons included."""
+    size = len(json.dumps(posted(query, length)["blocks"], ensure_ascii=False))
+    assert size <= MAX_POSTED
 
 
 @pytest.mark.parametrize("length", [40, 400, 1400, 2800, 3001])
@@ -78,6 +94,7 @@ def test_views(query: Query, length: int) -> None:
     messages = [*all_messages(query, length).values(), blocks.note(wording.LOOKING)]
     views = [blocks.form(LIMITS), blocks.form(LIMITS, wording.NOBODY_IN_MESSAGE, NOW)]
     views += [blocks.results(message) for message in messages]
+    views.append(blocks.home("/" + "f" * 31, "U" * 20, LIMITS, ["C" * 20] * 100))
     assert [invalid_view(view) for view in views] == [""] * len(views)
     assert len(value) <= 2000
 

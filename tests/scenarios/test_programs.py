@@ -18,6 +18,7 @@ import pytest
 
 from bot.sandbox.fullstory import FullstorySandbox, Scripted
 from bot.sandbox.slack import SlackSandbox
+from bot.sandbox.workspace import CHANNEL, TICKETS
 
 ROOT = Path(__file__).parents[2]
 HERE = Path(__file__).parent  # without the .env that an administrator may have in the root
@@ -149,13 +150,44 @@ async def test_demo_shortcuts_and_buttons() -> None:
         "No sessions of zoe@example.com",
         "Latest 2 sessions of jane@example.com",
         "In progress then",
-        "Everybody in #support sees:",
+        "Everybody there sees:",
         "are shared",
         "1 session of a customer",
         "✗ That doesn't look like a complete e-mail address",
         "There are messages 1 to 4",
         "There is no such button",
         "(the message is gone)",
+    ):
+        assert said in out, said
+
+
+async def test_demo_of_a_support_channel() -> None:
+    """The offer, a mention, a direct message, the step and the Home; input may end in a form."""
+    typed = "\n".join(
+        [
+            "post the checkout is broken for jane@example.com",
+            "press show to me only",
+            "@fsessions omar@example.com",
+            "dm thanks",
+            "step fan@example.com",
+            "step the checkout is broken",
+            "home",
+            "press search",
+            "jane@example.com",
+        ]
+    )
+    code, out, err = await run("demo", typed=typed)
+    assert (code, err) == (0, "")
+    for said in (
+        "Sessions of this customer",
+        "In progress then",
+        "1 session of omar@example.com",
+        "Tell me a customer's e-mail or uid",
+        "The step ends with success",
+        "20 sessions of fan@example.com",
+        "The step ends with error",
+        "Who sees what",
+        "── Find sessions ──",
     ):
         assert said in out, said
 
@@ -475,6 +507,24 @@ async def test_check_finds_missing_scopes(slack: SlackSandbox, fullstory: Fullst
     code, out, _ = await run("check", env=environment(slack, fullstory))
     assert code == 1
     assert "lacks the scope commands" in out
+
+
+async def test_check_looks_into_support_channels(
+    slack: SlackSandbox, fullstory: FullstorySandbox
+) -> None:
+    """Whether the bot is in each, and has the scopes that only they need."""
+    env = environment(slack, fullstory, SUPPORT_CHANNELS=f"{TICKETS},{CHANNEL}")
+    code, out, _ = await run("check", env=env)
+    assert code == 1
+    assert f"✓ Support channel {TICKETS}" in out
+    assert f"✗ Support channel {CHANNEL}  the bot isn't in it" in out
+    assert "/invite @fsessions" in out
+    slack.scopes = slack.scopes.replace(",channels:history", "")
+    code, out, _ = await run("check", env=env)
+    assert "lacks the scope channels:history" in out
+    del env["SUPPORT_CHANNELS"]
+    code, out, _ = await run("check", env=env)
+    assert code == 0
 
 
 async def test_check_finds_a_key_of_too_low_a_level(

@@ -12,7 +12,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 from bot.connections import open_session
 from bot.parsing import Limits
 from bot.sandbox.slack import SlackSandbox
-from bot.sandbox.workspace import BOT_USER, CHANNEL, USER
+from bot.sandbox.workspace import BOT_USER, CHANNEL, TICKETS, USER
 from bot.slack import blocks
 
 
@@ -89,3 +89,52 @@ async def test_tokens(slack: SlackSandbox, client: AsyncWebClient) -> None:
     assert await error_of(client.auth_test(token="xoxb-other")) == "invalid_auth"
     assert await error_of(client.apps_connections_open(app_token=slack.bot_token)) == "invalid_auth"
     assert await error_of(client.api_call("no.method")) == "unknown_method"
+
+
+async def test_posts_have_less_room(slack: SlackSandbox, client: AsyncWebClient) -> None:
+    """Than what goes to a response_url."""
+    section = {"type": "section", "text": {"type": "mrkdwn", "text": "x" * 2900}}
+    call = client.chat_postMessage(channel=TICKETS, text="x", blocks=[section] * 5)
+    assert await error_of(call) == "msg_blocks_too_long"
+    await client.chat_postMessage(channel=TICKETS, text="x", blocks=[section] * 4)
+    assert len(slack.screen) == 1
+
+
+async def test_threads(slack: SlackSandbox, client: AsyncWebClient) -> None:
+    """What a thread hangs on comes first; what one person alone sees is in no history."""
+    slack.request_url = "http://127.0.0.1:9/nobody-listens"
+    slack.event_retries = ()
+    parent = await slack.write("the first")
+    await client.chat_postMessage(channel=TICKETS, text="a reply", thread_ts=parent.ts)
+    await client.chat_postEphemeral(channel=TICKETS, text="x", user=USER, thread_ts=parent.ts)
+    answer = await client.conversations_replies(channel=TICKETS, ts=parent.ts)
+    assert [one["text"] for one in answer["messages"]] == ["the first", "a reply"]
+    call = client.conversations_replies(channel=TICKETS, ts="1.1")
+    assert await error_of(call) == "thread_not_found"
+    slack.scopes = "chat:write"
+    call = client.conversations_replies(channel=TICKETS, ts=parent.ts)
+    assert await error_of(call) == "missing_scope"
+    await slack.told()
+
+
+async def test_a_run_ends_once(slack: SlackSandbox, client: AsyncWebClient) -> None:
+    """With its own token, for 15 minutes, and outputs of the declared types."""
+    run = await slack.run_step("find_sessions_step", told=False)
+    bad = client.functions_completeSuccess(
+        function_execution_id=run.id, outputs={"count": "1"}, token=run.token
+    )
+    assert await error_of(bad) == "parameter_validation_failed"
+    await client.functions_completeError(function_execution_id=run.id, error="x", token=run.token)
+    again = client.functions_completeError(function_execution_id=run.id, error="x")
+    assert await error_of(again) == "execution_not_in_running_state"
+    now = slack.clock()
+    slack.clock = lambda: now + 16 * 60
+    late = client.functions_completeError(function_execution_id=run.id, error="x", token=run.token)
+    assert await error_of(late) == "token_expired"
+
+
+async def test_events_come_again(slack: SlackSandbox) -> None:
+    """Where nobody acknowledges, with a count and a reason."""
+    slack.request_url = "http://127.0.0.1:9/nobody-listens"
+    slack.event_retries = (0.0, 0.01, 0.01)
+    assert await slack.event({"type": "message"}) == [0, 0, 0, 0]

@@ -8,9 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.messages import Identity, identities
+from bot.messages import Identity, asked_in, customers, identities
+from bot.parsing import Limits, Problem, Refused
+from bot.sessions import Query
 
 JANE = "jane@example.com"
+LIMITS = Limits(20, 100)
 
 
 def found(message: dict[str, Any]) -> list[str]:
@@ -316,3 +319,55 @@ def test_depth_is_bounded() -> None:
     for _ in range(5000):
         message = {"attachments": [message], "blocks": [{"elements": [{"elements": []}]}]}
     assert found(message) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "understood"),
+    [
+        ("jane@example.com 5", Query(JANE, None, 5)),
+        ("user-42", Query(None, "user-42", 20)),
+        ("Hi, I'm jane@example.com. It broke 3 times", Query(JANE, None, 20)),
+        ("*User ID:* 12345\nThe checkout is broken", Query(None, "12345", 20)),
+        ("in <#C123|support>: <mailto:jane@example.com|jane@example.com>", Query(JANE, None, 20)),
+        (f"{'word ' * 1000}{JANE}", Query(JANE, None, 20)),
+        ("The checkout is broken", Problem.UNCLEAR),
+        ("n/a", Problem.NOBODY),
+        ("None", Problem.NOBODY),
+        ("jane@example.com or so, and omar@example.com", Problem.TWO_ADDRESSES),
+        ("jane@example.com 500", Problem.LIMIT_TOO_HIGH),
+        ("jane@example", Problem.BAD_ADDRESS),
+    ],
+)
+def test_asked_in(text: str, understood: Query | Problem) -> None:
+    """Typed as for the command, or anybody that a free text names."""
+    parsed = asked_in(text, LIMITS)
+    assert (parsed.problem if isinstance(parsed, Refused) else parsed) == understood
+
+
+def test_asked_in_with_a_limit_of_its_own() -> None:
+    """From another field; what is wrong with it is said."""
+    assert asked_in(f"I am {JANE}", LIMITS, "7") == Query(JANE, None, 7)
+    refused = asked_in(f"I am {JANE}", LIMITS, "0")
+    assert isinstance(refused, Refused)
+    assert refused.problem is Problem.LIMIT_ZERO
+
+
+@given(st.text(max_size=200))
+def test_asked_in_is_total(text: str) -> None:
+    """Any text gives something; nothing raises."""
+    assert asked_in(text, LIMITS) is not None
+
+
+@pytest.mark.parametrize(
+    ("address", "internal"),
+    [
+        ("sam@acme.com", True),
+        ("sam@EU.Acme.com", True),
+        ("sam@notacme.com", False),
+        ("acme.com@example.com", False),
+    ],
+)
+def test_customers(address: str, internal: bool) -> None:  # noqa: FBT001
+    """People of the company itself are none; uids always are."""
+    people = customers({"text": f"{address} uid:42"}, ("acme.com",))
+    assert [one.shown for one in people] == ([] if internal else [address]) + ["uid 42"]

@@ -57,6 +57,30 @@ def test_data_centre_by_the_key(key: str, url: str) -> None:
     assert load(given, NO_FILE, for_slack=True).fullstory_base_url == "https://relay.example.com/fs"
 
 
+def test_channels_and_domains() -> None:
+    """With commas or spaces between them, however an administrator writes a domain."""
+    given = {"SUPPORT_CHANNELS": "C0ABC, G0DEF", "INTERNAL_DOMAINS": "@Acme.com acme.example,"}
+    settings = load(ENOUGH | given, NO_FILE, for_slack=True)
+    assert settings.support_channels == ("C0ABC", "G0DEF")
+    assert settings.internal_domains == ("acme.com", "acme.example")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("SUPPORT_CHANNELS", "#support"),
+        ("SUPPORT_CHANNELS", "C0ABC,support"),
+        ("INTERNAL_DOMAINS", "acme"),
+        ("INTERNAL_DOMAINS", "sam@acme.com"),
+    ],
+)
+def test_channels_and_domains_of_odd_form(name: str, value: str) -> None:
+    """A name of a channel, an address: the sentence says what it should be."""
+    (problem,) = problems(ENOUGH | {name: value})
+    assert problem.startswith(f"{name} should hold")
+    assert "such as" in problem
+
+
 def test_environment_wins_over_file(tmp_path: Path) -> None:
     """And an empty value counts as none."""
     file = tmp_path / ".env"
