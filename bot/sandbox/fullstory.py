@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from time import perf_counter
 from typing import Any, Final
 
 from aiohttp import web
@@ -50,7 +51,11 @@ class Received:
 
 
 class FullstorySandbox:
-    """Knows `people`; `received` is what it was asked; `script` is what it will answer first."""
+    """Knows `people`; `received` is what it was asked; `script` is what it will answer first.
+
+    `seconds` is how long it takes for any answer; `on_answer` is told of each: what was asked, the
+    status, the reply, and how many milliseconds it took.
+    """
 
     def __init__(self, people: Iterable[Person] = PEOPLE, *, key: str = KEY) -> None:
         self.people = tuple(people)
@@ -60,6 +65,8 @@ class FullstorySandbox:
         self.received: list[Received] = []
         self.script: deque[Scripted] = deque()
         self.always: Scripted | None = None
+        self.seconds = 0.0
+        self.on_answer: Callable[[str, int, str, int], None] = lambda *_: None
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[FullstorySandbox]:
@@ -77,6 +84,15 @@ class FullstorySandbox:
         return _json({"email": "", "orgId": ORGANISATION, "role": "STANDARD"})
 
     async def _sessions(self, request: web.Request) -> web.StreamResponse:
+        started = perf_counter()
+        response = await self._answer(request)
+        body = response.body if isinstance(response, web.Response) else b""
+        text = body.decode(errors="replace") if isinstance(body, bytes) else ""
+        took = round((perf_counter() - started) * 1000)
+        self.on_answer(f"GET {request.path_qs}", response.status, text, took)
+        return response
+
+    async def _answer(self, request: web.Request) -> web.StreamResponse:
         self.received.append(
             Received(
                 request.path,
@@ -85,6 +101,7 @@ class FullstorySandbox:
                 dict(request.headers),
             )
         )
+        await asyncio.sleep(self.seconds)
         scripted = self.script.popleft() if self.script else self.always
         if scripted:
             return await _play(scripted, request)

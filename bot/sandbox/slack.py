@@ -15,12 +15,14 @@ import asyncio
 import hashlib
 import hmac
 import json
+import re
 import secrets
 from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from time import perf_counter
 from typing import Any, Final
-from urllib.parse import urlencode
+from urllib.parse import parse_qsl, urlencode
 
 import aiohttp
 from aiohttp import web
@@ -38,6 +40,7 @@ from bot.sandbox.workspace import (
     USER,
     Exchange,
     Message,
+    OnTheWire,
     Run,
     Shown,
     Workspace,
@@ -55,7 +58,8 @@ class SlackSandbox(Workspace):
     """What people do in the workspace, and the way between it and the bot.
 
     `request_url` is where the bot takes requests; while it is "", they go over Socket Mode.
-    `response_statuses` are what the response_urls answer first, instead of 200. `event_retries` are
+    `response_statuses` are what the response_urls answer first, instead of 200, and
+    `response_status` what they answer as long as it is another. `event_retries` are
     the seconds before each further attempt at an event that was not acknowledged.
     """
 
@@ -63,6 +67,7 @@ class SlackSandbox(Workspace):
         super().__init__()
         self.request_url = ""
         self.response_statuses: deque[int] = deque()
+        self.response_status = 200
         self.retry_after = ""
         self.response_seconds = 0.0
         self.event_retries: tuple[float, ...] = (0.0, 60.0, 300.0)
@@ -111,7 +116,7 @@ class SlackSandbox(Workspace):
             "user_id": USER,
             "user_name": "sam",
             "command": command,
-            "text": as_slack_sends(text.strip()),
+            "text": self.with_mentions(as_slack_sends(text.strip())),
             "api_app_id": "A0SANDBOX",
             "is_enterprise_install": "false",
             "response_url": exchange.response_url,
@@ -218,14 +223,19 @@ class SlackSandbox(Workspace):
         author = {"user": user, "team": self.team_of(user)}
         if "bot_id" in fields:
             author = {}
-        ts = self.new_ts()
-        shown = Shown(
-            {"text": text, **fields}, ts, "", fields.get("thread_ts", ""), channel, author
-        )
+        ts, thread = fields.pop("ts", None) or self.new_ts(), fields.get("thread_ts", "")
+        shown = Shown({"text": text, **fields}, ts, "", thread, channel, author)
         self.screen.append(shown)
         for event in self.events_of(shown):
             await self.event(event)
         return shown
+
+    def with_mentions(self, text: str) -> str:
+        """A typed text, with the ids of people in the place of their names, as Slack sends them."""
+        ids = {str(user["name"]): one for one, user in self.users.items()} | {"fsessions": BOT_USER}
+        return re.sub(
+            rf"(?<!\S)@({'|'.join(ids)})\b(?![@.])", lambda name: f"<@{ids[name[1]]}>", text
+        )
 
     async def edit(self, shown: Shown, text: str) -> None:
         """Changes what a message says."""
@@ -345,7 +355,7 @@ class SlackSandbox(Workspace):
         """A trigger and a response_url that nothing has come of yet."""
         identifier = secrets.token_hex(12)
         trigger = f"{secrets.token_hex(5)}.{secrets.token_hex(8)}"
-        self.triggers[trigger] = self.clock()
+        self.triggers[trigger] = self.clock(), user
         exchange = Exchange(
             f"{self.url}/response/{identifier}",
             trigger,
@@ -377,13 +387,17 @@ class SlackSandbox(Workspace):
     ) -> None:
         signed = self.sign(body, content_type=content_type) | headers
         timeout = aiohttp.ClientTimeout(total=ACK_SECONDS)
+        started, text = perf_counter(), ""
         async with aiohttp.ClientSession(timeout=timeout) as http:
             try:
                 async with http.post(self.request_url, data=body, headers=signed) as response:
                     text = await response.text()
                     self._acked(exchange, response.status, text, response.content_type)
             except (TimeoutError, aiohttp.ClientError):
-                return
+                pass
+        took = round((perf_counter() - started) * 1000)
+        what, request = "POST /slack/events", _as_sent(signed, body)
+        self.record(OnTheWire("Slack → bot", what, request, exchange.status, text, took))
 
     def _acked(self, exchange: Exchange, status: int, text: str, content_type: str) -> None:
         exchange.acked_at = self.clock()
@@ -443,9 +457,20 @@ class SlackSandbox(Workspace):
     # -- The bot to Slack -------------------------------------------------------------------------
 
     async def _respond(self, request: web.Request) -> web.Response:
+        started = perf_counter()
+        response = await self._take_response(request)
+        took = round((perf_counter() - started) * 1000)
+        message = json.dumps(await request.json(), indent=2, ensure_ascii=False)
+        told = str(response.text)
+        self.record(OnTheWire("bot → Slack", "response_url", message, response.status, told, took))
+        return response
+
+    async def _take_response(self, request: web.Request) -> web.Response:
         exchange = self._exchanges[request.match_info["id"]]
         exchange.uses += 1
         await asyncio.sleep(self.response_seconds)
+        if self.response_status != 200:
+            return web.Response(status=self.response_status, text="scripted")
         if self.response_statuses and (status := self.response_statuses.popleft()) != 200:
             headers = {"Retry-After": self.retry_after} if self.retry_after else {}
             return web.Response(status=status, text="scripted", headers=headers)
@@ -514,9 +539,19 @@ class SlackSandbox(Workspace):
         return socket
 
 
+def _as_sent(headers: dict[str, str], body: bytes) -> str:
+    """A request, its form's fields one by one."""
+    text = body.decode()
+    fields: Message = json.loads(text) if text.startswith("{") else dict(parse_qsl(text))
+    if "payload" in fields:
+        fields = json.loads(fields["payload"])
+    lines = [f"{name}: {value}" for name, value in headers.items()]
+    return "\n".join([*lines, "", json.dumps(fields, indent=2, ensure_ascii=False)])
+
+
 def as_slack_sends(text: str) -> str:
     """What becomes of a typed text on its way: https://docs.slack.dev/messaging/formatting-message-text."""
-    if text.startswith("<"):
+    if re.match(r"<(?:[@#!]|mailto:|https?:)", text):
         return text  # a test's own markup
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 

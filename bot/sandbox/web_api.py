@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import secrets
 from collections.abc import Callable
+from time import perf_counter
 from typing import Any, Final
 
 from aiohttp import web
@@ -19,6 +20,7 @@ from bot.sandbox.workspace import (
     MAX_POSTED,
     TEAM,
     Message,
+    OnTheWire,
     Shown,
     Workspace,
     invalid_blocks,
@@ -40,7 +42,17 @@ class WebApi:
 
     async def answer(self, request: web.Request) -> web.Response:
         """The method that the address names."""
-        slack, method = self._slack, request.match_info["method"]
+        started = perf_counter()
+        method, arguments = request.match_info["method"], await _arguments(request)
+        response = self._answer(method, arguments, request)
+        asked = json.dumps({name: _readable(value) for name, value in arguments.items()}, indent=2)
+        took = round((perf_counter() - started) * 1000)
+        told = str(response.text)
+        self._slack.record(OnTheWire("bot → Slack", method, asked, response.status, told, took))
+        return response
+
+    def _answer(self, method: str, arguments: Message, request: web.Request) -> web.Response:
+        slack = self._slack
         slack.api_calls.append(method)
         if slack.api_busy[method] > 0:
             slack.api_busy[method] -= 1
@@ -70,7 +82,6 @@ class WebApi:
         }
         if method not in methods:
             return web.json_response({"ok": False, "error": "unknown_method"})
-        arguments = await _arguments(request)
         token = request.headers.get("Authorization", "").removeprefix("Bearer ")
         if error := self._bad_token(method, token, arguments):
             return web.json_response({"ok": False, "error": error})
@@ -105,7 +116,7 @@ class WebApi:
         if "chat:write" not in slack.scopes.split(","):
             return {"error": "missing_scope"}
         if channel in slack.users:  # a person: the direct messages with them
-            channel = self._direct(channel)
+            channel = slack.direct(channel)
         if error := self._not_a_member(channel):
             return {"error": error}
         if to and to not in slack.members[channel]:
@@ -126,14 +137,6 @@ class WebApi:
             return {"message_ts": shown.ts}
         self._on_posted(shown)
         return {"channel": channel, "ts": shown.ts, "message": shown.as_slack_tells()}
-
-    def _direct(self, user: str) -> str:
-        for channel, people in self._slack.members.items():
-            if channel.startswith("D") and people == {user, BOT_USER}:
-                return channel
-        channel = f"D{user[1:]}"
-        self._slack.members[channel] = {user, BOT_USER}
-        return channel
 
     def _not_a_member(self, channel: str) -> str:
         people = self._slack.members.get(channel)
@@ -195,12 +198,14 @@ class WebApi:
         return {"user": user}
 
     def _views_open(self, arguments: Message) -> Message:
-        opened = self._slack.triggers.pop(arguments.get("trigger_id", ""), None)
-        if opened is None:
+        trigger = self._slack.triggers.pop(arguments.get("trigger_id", ""), None)
+        if trigger is None:
             return {"error": "exchanged_trigger_id"}
+        opened, user = trigger
         if self._slack.clock() - opened > TRIGGER_SECONDS:
             return {"error": "expired_trigger_id"}
         view_id = f"V{secrets.token_hex(5)}"
+        self._slack.view_of[view_id] = user
         return self._slack.put_view(view_id, json.loads(arguments["view"]))
 
     def _views_update(self, arguments: Message) -> Message:
@@ -249,6 +254,16 @@ class WebApi:
         ticket = secrets.token_hex(8)
         self._slack.tickets.add(ticket)
         return {"url": f"{self._slack.url.replace('http', 'ws', 1)}/socket?ticket={ticket}"}
+
+
+def _readable(argument: object) -> object:
+    """Structures come as JSON in a text."""
+    try:
+        return (
+            json.loads(argument) if isinstance(argument, str) and argument[:1] in "[{" else argument
+        )
+    except ValueError:
+        return argument
 
 
 async def _arguments(request: web.Request) -> Message:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -18,10 +18,11 @@ TEAM: Final = "T0SANDBOX"
 APP: Final = "A0SANDBOX"
 USER: Final = "U0SUPPORT"
 AGENT: Final = "U0AGENT"
+MANAGER: Final = "U0MANAGER"
 BOT_USER: Final = "U0FSESSIONS"
 BOT: Final = "B0FSESSIONS"
 CHANNEL: Final = "C0SUPPORT"
-"""The bot is no member here."""
+"""A private channel; the bot is no member."""
 
 TICKETS: Final = "C0TICKETS"
 """A support channel, which the bot was invited to, and people of another organisation as well."""
@@ -35,7 +36,22 @@ PARTNER: Final = "U0PARTNER"
 MAX_POSTED: Final = 13_200
 """Characters of blocks that chat.postMessage takes; https://github.com/slackapi/bolt-js/issues/2509."""
 
+WIRE_LENGTH: Final = 60
+"""How much of what went over the wire is remembered."""
+
 Message = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class OnTheWire:
+    """One request and its reply; `way` says between whom. `status` is 0 where no reply came."""
+
+    way: str
+    what: str
+    request: str
+    status: int
+    reply: str
+    milliseconds: int
 
 
 @dataclass(eq=False)
@@ -125,9 +141,10 @@ class Workspace:
     """A workspace with this one app.
 
     `members` are the people of each channel that exists for the bot; `users` are the profiles;
-    `homes` are the published Home tabs by user. `api_calls` are the Web API methods that were
-    called; `api_errors` maps a method to the error it answers with, or to "" for HTML and plain
-    text in turns; `api_busy` says how many times a method answers 429 first.
+    `homes` are the published Home tabs by user; `view_of` tells who sees a window. `api_calls` are
+    the Web API methods that were called; `api_errors` maps a method to the error it answers with,
+    or to "" for HTML and plain text in turns; `api_busy` says how many times a method answers 429
+    first. `wire` is what went over the wire, and `on_change` is called when something did.
     """
 
     def __init__(self) -> None:
@@ -139,13 +156,14 @@ class Workspace:
             "channels:history,groups:history"
         )
         self.members: dict[str, set[str]] = {
-            CHANNEL: {USER},
-            TICKETS: {USER, AGENT, PARTNER, BOT_USER},
+            CHANNEL: {USER, AGENT, MANAGER},
+            TICKETS: {USER, AGENT, MANAGER, PARTNER, BOT_USER},
             DIRECT: {USER, BOT_USER},
         }
         self.users: dict[str, Message] = {
             USER: _person(USER, "sam", email="sam@example.org"),
             AGENT: _person(AGENT, "alex", email="alex@example.org"),
+            MANAGER: _person(MANAGER, "mia", email="mia@example.org"),
             PARTNER: _person(PARTNER, "pat", team=PARTNER_TEAM),
         }
         self.screen: list[Shown] = []
@@ -159,7 +177,10 @@ class Workspace:
         self.api_calls: list[str] = []
         self.api_errors: dict[str, str] = {}
         self.api_busy: Counter[str] = Counter()
-        self.triggers: dict[str, float] = {}
+        self.triggers: dict[str, tuple[float, str]] = {}
+        self.view_of: dict[str, str] = {}
+        self.wire: deque[OnTheWire] = deque(maxlen=WIRE_LENGTH)
+        self.on_change: Callable[[], None] = lambda: None
         self.tickets: set[str] = set()
         self._ts = 0
 
@@ -171,6 +192,20 @@ class Workspace:
     def team_of(self, user: str) -> str:
         """The team that a person belongs to."""
         return str(self.users.get(user, {}).get("team_id", TEAM))
+
+    def direct(self, user: str) -> str:
+        """The channel of direct messages between a person and the bot."""
+        for channel, people in self.members.items():
+            if channel.startswith("D") and people == {user, BOT_USER}:
+                return channel
+        channel = f"D{user[1:]}"
+        self.members[channel] = {user, BOT_USER}
+        return channel
+
+    def record(self, one: OnTheWire) -> None:
+        """Remembers what went over the wire."""
+        self.wire.append(one)
+        self.on_change()
 
     def put_view(self, view_id: str, view: Message) -> Message:
         """Shows a window, or what it becomes: a method's answer."""
