@@ -59,12 +59,13 @@ def serve() -> None:
 
 @main.command()
 @click.option("--once", metavar="TEXT", help="Do this one command and exit.")
-def demo(once: str | None) -> None:
+@click.option("--no-browser", is_flag=True, help="Say the page's address, but don't open it.")
+def demo(once: str | None, *, no_browser: bool) -> None:
     """Try the bot here: no account, no key, no network."""
     from bot.demo import run
 
     with suppress(KeyboardInterrupt):
-        _run(run(once))
+        _run(run(once, browser=not no_browser))
 
 
 @main.command()

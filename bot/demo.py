@@ -7,8 +7,9 @@ import os
 import sys
 import threading
 import time
+import webbrowser
 from collections.abc import AsyncIterator, Coroutine
-from contextlib import asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -20,6 +21,8 @@ from bot import logs
 from bot.moments import UnclearTime, parse_moment
 from bot.sandbox.fullstory import FullstorySandbox
 from bot.sandbox.people import MESSAGES, PEOPLE
+from bot.sandbox.playground import Playground, seed
+from bot.sandbox.server import serving
 from bot.sandbox.slack import SlackSandbox, as_slack_sends
 from bot.sandbox.terminal import draw
 from bot.sandbox.workspace import BOT_USER, DIRECT, TICKETS, Exchange
@@ -36,6 +39,7 @@ from bot.slack.app import (
 _FIRST: Final = f"{COMMAND} jane@example.com 3"
 Lines = asyncio.Queue[str | None]  # as they are typed; None is the end of the input
 
+_PORTS: Final = (*range(3000, 3020), 0)
 _PROMPT: Final = "\nsam in #support > "
 
 
@@ -53,30 +57,36 @@ def settings_for(slack: SlackSandbox, fullstory: FullstorySandbox, **other: Any)
     return Settings.model_validate(values | other)
 
 
-async def run(once: str | None) -> None:
-    """The whole demo, or one command of it."""
+async def run(once: str | None, *, browser: bool = True) -> None:
+    """The whole demo, or one command of it; the page is opened where there is a `browser`."""
     logs.configure("ERROR", "console")
     os.environ["NO_PROXY"] = "*"  # nothing here leaves this machine
     console = Console(highlight=False)
-    slack = SlackSandbox()
-    async with _bot(slack):
-        demo = Demo(console, slack, prompting=once is None)
+    slack, fullstory = SlackSandbox(), FullstorySandbox()
+    async with _bot(slack, fullstory):
         if once is not None:
-            await demo.do(once.strip())
+            await Demo(console, slack, prompting=False).do(once.strip())
             return
-        console.print("This is the real bot. Slack and Fullstory are stand-ins on this machine.")
-        console.print("A support person types:", f"[bold]{_FIRST}[/bold]\n")
-        await demo.command(_FIRST)
-        console.print(
-            f"\nNow you: [bold]{COMMAND} …[/bold], or [bold]help[/bold] for people and things to "
-            "try. Ctrl-C ends it."
-        )
-        await demo.prompt()
+        await seed(slack)
+        async with _page(slack, fullstory) as address:
+            demo = Demo(console, slack, prompting=True)
+            console.print(
+                "This is the real bot. Slack and Fullstory are stand-ins on this machine."
+            )
+            console.print("See it as people in Slack do:", f"[bold]{address}[/bold]")
+            if browser and _has_browser():
+                await asyncio.to_thread(webbrowser.open, address)
+            console.print("Or here. A support person types:", f"[bold]{_FIRST}[/bold]\n")
+            await demo.command(_FIRST)
+            console.print(
+                f"\nNow you: [bold]{COMMAND} …[/bold], or [bold]help[/bold] for people and things "
+                "to try. Ctrl-C ends it."
+            )
+            await demo.prompt()
 
 
 @asynccontextmanager
-async def _bot(slack: SlackSandbox) -> AsyncIterator[None]:
-    fullstory = FullstorySandbox()
+async def _bot(slack: SlackSandbox, fullstory: FullstorySandbox) -> AsyncIterator[None]:
     async with (
         fullstory.running(),
         slack.running(),
@@ -86,6 +96,25 @@ async def _bot(slack: SlackSandbox) -> AsyncIterator[None]:
         slack.request_url = f"http://127.0.0.1:{service.port}/slack/events"
         yield
         await slack.told()
+
+
+@asynccontextmanager
+async def _page(slack: SlackSandbox, fullstory: FullstorySandbox) -> AsyncIterator[str]:
+    """Serves the playground on the first free port; gives its address."""
+    async with AsyncExitStack() as stack:
+        url = ""
+        for port in _PORTS:
+            app = Playground(slack, fullstory).app()
+            with suppress(OSError):  # another program has that port
+                url = await stack.enter_async_context(serving(app, port))
+                break
+        yield url.replace("127.0.0.1", "localhost")
+
+
+def _has_browser() -> bool:
+    """Whether there is a window for one: a browser inside this terminal would take it over."""
+    windows = sys.platform == "darwin" or any(map(os.environ.get, ("DISPLAY", "WAYLAND_DISPLAY")))
+    return windows and sys.stdout.isatty()
 
 
 class Demo:

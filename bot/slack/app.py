@@ -44,6 +44,7 @@ from bot.slack.workspace import Workspace
 _log = structlog.get_logger()
 
 COMMAND: Final = "/fsessions"
+USAGE_HINT: Final = "jane@example.com [how many]  ·  or a uid  ·  help"
 FIND_SESSIONS: Final = "find_sessions"
 FIND_SESSIONS_FROM_MESSAGE: Final = "find_sessions_from_message"
 FIND_SESSIONS_STEP: Final = "find_sessions_step"

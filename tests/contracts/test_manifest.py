@@ -19,7 +19,7 @@ from bot.sandbox.slack import SlackSandbox
 from bot.service import fullstory_client
 from bot.sessions import Query, SessionList
 from bot.slack import blocks, wording
-from bot.slack.app import OFFER_SCOPES, SCOPES, Listener, listeners
+from bot.slack.app import OFFER_SCOPES, SCOPES, USAGE_HINT, Listener, listeners
 from bot.slack.delivery import Delivery, InFlight
 from bot.slack.step import outputs as step_outputs
 
@@ -49,6 +49,8 @@ def test_commands(manifest: dict[str, Any], all_listeners: tuple[Listener, ...])
     """Each command that is declared has a listener, and the reverse."""
     declared = [command["command"] for command in manifest["features"]["slash_commands"]]
     assert declared == [one.name for one in all_listeners if one.kind == "command"]
+    (command,) = manifest["features"]["slash_commands"]
+    assert command["usage_hint"] == USAGE_HINT
 
 
 def test_shortcuts(manifest: dict[str, Any], all_listeners: tuple[Listener, ...]) -> None:
