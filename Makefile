@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 READY := $(VENV)/.ready
 
-.PHONY: setup demo test check format lock benchmark clean
+.PHONY: setup demo test check format lock benchmark screenshots clean
 
 setup: $(READY)
 
@@ -24,6 +24,10 @@ format: $(READY)
 
 benchmark: $(READY)
 	@$(VENV)/bin/python -m benchmarks.idle
+
+# The README's pictures, in docs/. Needs Chromium.
+screenshots: $(READY)
+	@$(VENV)/bin/python -m tests.browser.pictures
 
 # Set-up happens once, and again when a lock file changes.
 $(READY): requirements.txt requirements-dev.txt

@@ -1,0 +1,380 @@
+"""The playground in a real browser: each door from click to links, people side by side, trouble."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from axe_playwright_python.async_playwright import Axe
+from playwright.async_api import Page, expect
+
+from bot.sandbox.slack import SlackSandbox
+from bot.sandbox.workspace import (
+    AGENT,
+    BOT,
+    BOT_USER,
+    CHANNEL,
+    DIRECT,
+    MANAGER,
+    PARTNER,
+    TICKETS,
+    USER,
+    Shown,
+)
+from bot.slack import wording
+from tests.browser.stage import Windows, only_you, say
+
+JANE = "jane@example.com"
+REPLAYS = re.compile(r"^https://app\.fullstory\.com/ui/")
+
+
+async def replays(page: Page) -> int:
+    """How many links to recordings the last private message has."""
+    links = page.locator(".only-you").last.locator("a")
+    addresses = [await link.get_attribute("href") or "" for link in await links.all()]
+    return sum(bool(REPLAYS.match(address)) for address in addresses)
+
+
+class TestDoors:
+    """From a click to links."""
+
+    async def test_command(self, windows: Windows) -> None:
+        """With the usage hint while it is typed, and what was typed before."""
+        page = await windows.open(channel=CHANNEL)
+        await page.fill("#say", "/fs")
+        await expect(page.locator("#hint")).to_contain_text("jane@example.com [how many]")
+        await page.press("#say", "Tab")
+        await page.type("#say", f"{JANE} 3")
+        await page.press("#say", "Enter")
+        await only_you(page, f"Latest 3 sessions of {JANE}")
+        assert await replays(page) == 3
+        await expect(page.locator(".only-you")).to_contain_text("Only visible to you")
+        await page.press("#say", "ArrowUp")
+        assert await page.input_value("#say") == f"/fsessions {JANE} 3"
+        await page.press("#say", "ArrowDown")
+        assert await page.input_value("#say") == ""
+
+    async def test_other_commands(self, windows: Windows) -> None:
+        """Slack knows no such command."""
+        page = await windows.open()
+        await say(page, "/remind me")
+        await expect(page.locator("#notice")).to_contain_text("not a command")
+
+    async def test_buttons(self, windows: Windows) -> None:
+        """Show more, share after a question, dismiss."""
+        page = await windows.open(channel=CHANNEL)
+        await say(page, f"/fsessions {JANE} 2")
+        await only_you(page, "Latest 2 sessions")
+        await page.click("text=Show more")
+        await only_you(page, "22 sessions")
+        await page.click("text=Share…")
+        await only_you(page, "Everyone in #support will see these sessions")
+        await page.click("text=Share without the name")
+        await page.wait_for_selector("article:not(.only-you):has-text('sessions of a customer')")
+        await expect(page.locator("article:not(.only-you)").last).to_contain_text("Shared by @Sam")
+        await page.click("text=Back to the sessions")
+        await page.click("text=Dismiss")
+        await expect(page.locator(".only-you")).to_have_count(0)
+
+    async def test_watch_replay(self, windows: Windows) -> None:
+        """A link to the recording, that would open by itself."""
+        page = await windows.open(channel=CHANNEL)
+        await say(page, f"/fsessions {JANE} 2")
+        link = page.get_by_role("link", name="Watch replay")
+        await expect(link).to_have_attribute("href", REPLAYS)
+        await expect(link).to_have_attribute("target", "_blank")
+
+    async def test_message_shortcut_by_keyboard(self, windows: Windows) -> None:
+        """*More actions* on a message, and the focus where it was."""
+        page = await windows.open(channel=CHANNEL)
+        await page.focus("[aria-label='More actions on the message of Mia']")
+        await page.keyboard.press("Enter")
+        await page.keyboard.press("Tab")
+        await page.keyboard.press("Enter")
+        await only_you(page, f"of {JANE}")
+        assert await replays(page) == 20
+
+    async def test_form(self, windows: Windows) -> None:
+        """The global shortcut; an error beside its field, then the results, then anew."""
+        page = await windows.open()
+        await page.click("#shortcut")
+        await page.wait_for_selector("dialog[open]")
+        assert await page.evaluate("document.activeElement.name") == "person"
+        await page.fill("#field-person", "jane@")
+        await page.keyboard.press("Enter")
+        await expect(page.locator("#field-person-error")).to_contain_text("complete e-mail address")
+        await page.fill("#field-person", JANE)
+        await page.fill("#field-limit", "3")
+        await page.keyboard.press("Enter")
+        await expect(page.locator("dialog[open]")).to_contain_text("Latest 3 sessions")
+        await page.click("text=New search")
+        await page.wait_for_selector("#field-person")
+        await page.keyboard.press("Escape")
+        await expect(page.locator("dialog[open]")).to_have_count(0)
+
+    async def test_form_with_a_moment(self, windows: Windows, slack: SlackSandbox) -> None:
+        """In the browser's own zone."""
+        page = await windows.open(zone="America/New_York")
+        await page.click("#shortcut")
+        await page.fill("#field-person", JANE)
+        await page.fill("#field-moment", "2026-01-05T09:30")
+        await page.click("dialog[open] [type=submit]")
+        await expect(page.locator("dialog[open]")).to_contain_text("No session was in progress")
+        sent = next(one for one in reversed(slack.wire) if "view_submission" in one.request)
+        assert "1767623400" in sent.request  # 14:30 UTC
+
+    async def test_offer(self, windows: Windows) -> None:
+        """Under a ticket: the session in progress then comes first."""
+        page = await windows.open()
+        await page.locator("article.reply button", has_text="Show to me only").first.click()
+        await only_you(page, "In progress then")
+        assert await replays(page) == 20
+
+    async def test_new_ticket(self, windows: Windows) -> None:
+        """The offer comes by itself."""
+        page = await windows.open()
+        await say(page, "Broken again! omar@example.com")
+        article = page.locator("article", has_text="Broken again!")
+        await expect(article.locator("+ article")).to_contain_text("Sessions of this customer")
+
+    async def test_mention_and_direct_message(self, windows: Windows) -> None:
+        """Answered in the channel, alone; and in the direct messages."""
+        page = await windows.open()
+        await say(page, "@fsessions omar@example.com")
+        await only_you(page, "1 session of omar@example.com")
+        await page.click(f"[data-channel={DIRECT}]")
+        await say(page, "thanks!")
+        await page.wait_for_selector(f"article:has-text({wording.MENTION_HELP[:40]!r})")
+
+    async def test_home(self, windows: Windows) -> None:
+        """Its button opens the form."""
+        page = await windows.open(channel=DIRECT)
+        await page.click("#tab-home")
+        await page.click("#home >> text=Search…")
+        await page.wait_for_selector("dialog[open] #field-person")
+
+    async def test_step(self, windows: Windows) -> None:
+        """Its outputs; what an author reads when it fails; shown to one person."""
+        page, alex = await windows.open(), await windows.open(AGENT)
+        await page.click("#workflow")
+        await page.click("#step-form .primary")
+        await expect(page.locator("#step-end")).to_contain_text("20 sessions of jane@example.com")
+        await page.fill("[name=person]", "the checkout is broken")
+        await page.click("#step-form .primary")
+        await expect(page.locator("#step-end")).to_contain_text(wording.STEP_NOBODY)
+        await page.fill("[name=person]", JANE)
+        await page.select_option("[name=show_to]", AGENT)
+        await page.select_option("[name=show_in]", TICKETS)
+        await page.click("#step-form .primary")
+        await only_you(alex, f"of {JANE}")
+        await page.click("#step-close")
+        await expect(page.locator(".only-you")).to_have_count(0)
+
+
+class TestPeople:
+    """What one is shown, the other is not."""
+
+    async def test_side_by_side(self, windows: Windows) -> None:
+        """Until it is shared."""
+        sam, alex = await windows.open(channel=CHANNEL), await windows.open(AGENT, CHANNEL)
+        await say(sam, f"/fsessions {JANE} 2")
+        await only_you(sam, "Latest 2 sessions")
+        await say(alex, "anything new?")
+        await sam.wait_for_selector("article:has-text('anything new?')")
+        assert JANE not in await alex.locator("article").last.inner_text()
+        await expect(alex.locator(".only-you")).to_have_count(0)
+        await sam.click("text=Share…")
+        await sam.click("text=Share with the name")
+        await alex.wait_for_selector(f"article:has-text('Latest 2 sessions of {JANE}')")
+
+    async def test_the_switch(self, windows: Windows) -> None:
+        """In the same window."""
+        page = await windows.open(channel=CHANNEL)
+        await say(page, f"/fsessions {JANE} 2")
+        await only_you(page, "Latest 2 sessions")
+        await page.select_option("#who", MANAGER)
+        await expect(page.locator(".only-you")).to_have_count(0)
+        await page.select_option("#who", USER)
+        await only_you(page, "Latest 2 sessions")
+
+    async def test_a_partner(self, windows: Windows) -> None:
+        """Sees the support channel, no command, and behind the offer a polite sentence."""
+        page = await windows.open(PARTNER)
+        assert await page.locator("[data-channel]").count() == 1
+        assert not await page.is_visible("#shortcut")
+        await say(page, f"/fsessions {JANE}")
+        await expect(page.locator("#notice")).to_contain_text("another organisation")
+        await page.locator("article.reply button", has_text="Show to me only").first.click()
+        await only_you(page, wording.NOT_OF_THIS_WORKSPACE)
+        assert await replays(page) == 0
+
+
+class TestTrouble:
+    """How the bot copes."""
+
+    async def choose(self, page: Page, name: str, value: str) -> None:
+        """In the control panel."""
+        if not await page.is_visible("#troubles"):
+            await page.click("#trouble summary")
+        await page.check(f"[name={name}][value={value}]")
+
+    @pytest.mark.parametrize(
+        ("value", "sentence"),
+        [
+            ("down", "trouble answering"),
+            ("busy", "too many requests"),
+            ("key", "doesn't accept this bot's API key"),
+        ],
+    )
+    async def test_fullstory(self, windows: Windows, value: str, sentence: str) -> None:
+        """A sentence each; "try again" works once it is over."""
+        page = await windows.open(channel=CHANNEL)
+        await self.choose(page, "fullstory", value)
+        await say(page, f"/fsessions {JANE} 2")
+        await only_you(page, sentence)
+        await self.choose(page, "fullstory", "fine")
+        await page.get_by_role("button", name="Try again").click()
+        await only_you(page, "Latest 2 sessions")
+
+    async def test_slow(self, windows: Windows) -> None:
+        """It says so; the answer follows."""
+        page = await windows.open(channel=CHANNEL)
+        await self.choose(page, "fullstory", "slow")
+        await say(page, f"/fsessions {JANE} 2")
+        await only_you(page, "Still looking")
+        await only_you(page, "Latest 2 sessions")
+
+    async def test_response_url(self, windows: Windows, slack: SlackSandbox) -> None:
+        """The answer in the ack doesn't need it; a button tries more than once, then gives up."""
+        page = await windows.open(channel=CHANNEL)
+        await self.choose(page, "response_url", "gone")
+        await say(page, f"/fsessions {JANE} 2")
+        await only_you(page, "Latest 2 sessions")
+        await page.click("text=Show more")
+        await page.click("#engineers summary")
+        await expect(page.locator("#wire")).to_contain_text("response_url 404")
+        await self.choose(page, "response_url", "fine")
+        await page.click("text=Show more")
+        await only_you(page, "22 sessions")
+        assert slack.response_status == 200
+
+
+class TestDrawing:
+    """What the bot sent, as it is."""
+
+    async def test_the_wire(self, windows: Windows) -> None:
+        """The signed request, the reply, and how long it took."""
+        page = await windows.open(channel=CHANNEL)
+        await say(page, f"/fsessions {JANE} 2")
+        await only_you(page, "Latest 2 sessions")
+        await page.click("#engineers summary")
+        entry = page.locator("#wire details", has_text="/slack/events").first
+        await expect(entry).to_contain_text(re.compile(r"200 · \d+ ms"))
+        await entry.locator("summary").click()
+        for text in ("X-Slack-Signature: v0=", '"command": "/fsessions"', '"type": "header"'):
+            await expect(entry).to_contain_text(text)
+        await expect(page.locator("#wire")).to_contain_text("bot → Fullstory")
+
+    async def test_what_it_can_not_draw_is_named(
+        self, windows: Windows, slack: SlackSandbox
+    ) -> None:
+        """Rather than left out."""
+        video = {"type": "video", "title": {"type": "plain_text", "text": "x"}}
+        menu = {"type": "actions", "elements": [{"type": "overflow"}]}
+        author = {"user": BOT_USER, "bot_id": BOT}
+        message = {"text": "x", "blocks": [video, menu]}
+        slack.screen.append(Shown(message, slack.new_ts(), "", channel=TICKETS, author=author))
+        page = await windows.open()
+        for name in ("video", "overflow"):
+            await page.wait_for_selector(f".unknown:has-text({name!r})")
+
+    async def test_text_stays_text(self, windows: Windows) -> None:
+        """Whatever people type; and Slack's own markup and emoji are drawn."""
+        page = await windows.open(channel=CHANNEL)
+        await say(
+            page, "<img src=x onerror=alert(1)> & &amp; *bold* _it_ ~no~ `code` :tada: :nope:"
+        )
+        article = page.locator("article").last
+        await expect(article).to_contain_text("<img src=x onerror=alert(1)> & &amp;")
+        await expect(article).to_contain_text("🎉 :nope:")
+        for tag, text in (("strong", "bold"), ("em", "it"), ("s", "no"), ("code", "code")):
+            await expect(article.locator(f".blocks {tag}")).to_have_text(text)
+        assert await article.locator("img").count() == 0
+
+    async def test_dates_are_in_the_browsers_zone(self, windows: Windows) -> None:
+        """The same moment reads differently in Tokyo."""
+        shown: list[str] = []
+        for zone in ("Asia/Tokyo", "Europe/Lisbon"):
+            page = await windows.open(channel=CHANNEL, zone=zone)
+            if not shown:
+                await say(page, "/fsessions omar@example.com")
+            await only_you(page, "omar@example.com")
+            time = page.locator(".only-you .section time")
+            shown.append(await time.inner_text())
+            assert "7 minutes ago" in await page.locator(".only-you").inner_text()
+        assert shown[0] != shown[1]
+
+
+class TestAccess:
+    """For people who use a keyboard, a screen reader, a phone, the dark."""
+
+    @pytest.mark.parametrize("look", ["light", "dark", "phone"])
+    async def test_axe(self, windows: Windows, look: str) -> None:
+        """axe-core finds nothing to complain about, wherever one goes."""
+        width = 390 if look == "phone" else 1000
+        page = await windows.open(dark=look == "dark", width=width)
+        await say(page, f"/fsessions {JANE} 3")
+        await only_you(page, "Latest 3 sessions")
+        await page.click("#trouble summary")
+        await page.click("#engineers summary")
+        await self.clean(page)
+        await page.click("#trouble summary")
+        await page.click("#engineers summary")
+        await page.click("#shortcut")
+        await page.fill("#field-person", "jane@")
+        await page.keyboard.press("Enter")
+        await page.wait_for_selector("text=complete e-mail address")
+        await self.clean(page)
+        await page.keyboard.press("Escape")
+        await page.click("#workflow")
+        await page.click("#step-form .primary")
+        await page.wait_for_selector("#step-end table")
+        await self.clean(page)
+        await page.click("#step-close")
+        await page.click(f"[data-channel={DIRECT}]")
+        await page.click("#tab-home")
+        await page.wait_for_selector("#home h3")
+        await self.clean(page)
+
+    async def clean(self, page: Page) -> None:
+        """Every rule of axe-core's, here and now."""
+        found = await Axe().run(page)
+        assert found.violations_count == 0, found.generate_report()
+
+    async def test_phone_width(self, windows: Windows) -> None:
+        """Nothing is wider than the screen."""
+        page = await windows.open(width=360)
+        await say(page, f"/fsessions {JANE} 3")
+        await only_you(page, "Latest 3 sessions")
+        wide = await page.evaluate("document.documentElement.scrollWidth")
+        assert wide <= 360
+
+    async def test_the_focus_stays(self, windows: Windows) -> None:
+        """On the message whose button was pressed, when it becomes another."""
+        page = await windows.open(channel=CHANNEL)
+        await say(page, f"/fsessions {JANE} 2")
+        await only_you(page, "Latest 2 sessions")
+        await page.focus("[data-action=show_more]")
+        await page.keyboard.press("Enter")
+        await only_you(page, "22 sessions")
+        focused = await page.evaluate("document.activeElement.closest('.only-you') !== null")
+        assert focused
+
+    async def test_roles(self, windows: Windows) -> None:
+        """What a screen reader is told."""
+        page = await windows.open()
+        await expect(page.get_by_role("log", name="Messages")).to_be_visible()
+        await expect(page.get_by_role("navigation")).to_be_visible()
+        await expect(page.get_by_label("Message", exact=True)).to_be_visible()
+        current = page.get_by_role("button", name="tickets")
+        await expect(current).to_have_attribute("aria-current", "page")
