@@ -232,7 +232,9 @@ class SlackSandbox(Workspace):
 
     def with_mentions(self, text: str) -> str:
         """A typed text, with the ids of people in the place of their names, as Slack sends them."""
-        ids = {str(user["name"]): one for one, user in self.users.items()} | {"fsessions": BOT_USER}
+        ids = {str(user.get("name", one)): one for one, user in self.users.items()} | {
+            "fsessions": BOT_USER
+        }
         return re.sub(
             rf"(?<!\S)@({'|'.join(ids)})\b(?![@.])", lambda name: f"<@{ids[name[1]]}>", text
         )
