@@ -11,7 +11,7 @@ demo: $(READY)
 	@$(VENV)/bin/fsessions demo $(ARGS)
 
 test: $(READY)
-	@$(VENV)/bin/python -m pytest -q $(ARGS)
+	@$(VENV)/bin/python -m pytest -q -n 3 $(ARGS)
 
 check: $(READY)
 	@$(VENV)/bin/ruff format --check .

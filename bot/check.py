@@ -74,6 +74,13 @@ async def _slack_token(settings: Settings, session: aiohttp.ClientSession) -> Fi
             "Copy the Bot User OAuth Token (xoxb-…) from “OAuth & Permissions” of the app into "
             "SLACK_BOT_TOKEN; install the app to the workspace first.",
         )
+    if answer.get("is_enterprise_install"):
+        return Finding(
+            part,
+            "is of an installation for a whole organisation",
+            "Install the app to the one workspace whose people are to use it: the bot tells by the "
+            "workspace who belongs to you.",
+        )
     granted = set(str(answer.headers.get("X-OAuth-Scopes", "")).replace(" ", "").split(","))
     needed = SCOPES + (OFFER_SCOPES if settings.support_channels else ())
     if missing := [scope for scope in needed if scope not in granted]:

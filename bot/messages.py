@@ -124,25 +124,32 @@ _NOT_FOR_US: Final = frozenset(
 )
 
 
-def asked_in(text: str, limits: Limits, limit: str | None = None) -> Parsed:
-    """Whose sessions a text asks for: typed as for the command, or anybody that it names.
-
-    `limit` is what stands in a place of its own, if there is one.
-    """
-    suffix = "" if limit is None else f" limit:{limit}"
-    parsed = parse(text + suffix, limits)
-    if isinstance(parsed, Query) and not parsed.email and (parsed.uid or "").lower() in _NOBODY:
-        return Refused(Problem.NOBODY, "", "jane@example.com")
+def asked_in(text: str, limits: Limits) -> Parsed:
+    """Whose sessions a text asks for: typed as for the command, or anybody that it names."""
+    parsed = parse(text, limits)
     if not (isinstance(parsed, Refused) and parsed.problem in _NOT_FOR_US):
         return parsed
-    match identities({"text": text}):
-        case []:
-            return parsed
-        case [one]:
-            query = Query(one.email, one.uid, limits.default)
-            return parse_person(typed_form(query, with_limit=False), limit, limits)
-        case _:
-            return Refused(Problem.TWO_ADDRESSES, "", "jane@example.com")
+    return person_in(text, limits) if identities({"text": text}) else parsed
+
+
+def person_in(text: str, limits: Limits, limit: str | None = None) -> Parsed:
+    """Who is meant in a text that may say other things too, such as a form's answer.
+
+    `limit` has a place of its own, if there is one. An address and a uid are of one person; a lone
+    word is a uid, unless it says that there is none.
+    """
+    people = identities({"text": text})
+    emails = [one.email for one in people if one.email]
+    uids = [one.uid for one in people if one.uid]
+    if len(emails) > 1 or len(uids) > 1:
+        problem = Problem.TWO_ADDRESSES if len(emails) > 1 else Problem.TWO_UIDS
+        return Refused(problem, "", "jane@example.com")
+    if people:
+        query = Query("".join(emails) or None, "".join(uids) or None, limits.default)
+        return parse_person(typed_form(query, with_limit=False), limit, limits)
+    if text.strip().lower() in _NOBODY:
+        return Refused(Problem.NOBODY, "", "jane@example.com")
+    return parse(text if limit is None else f"{text} limit:{limit}", limits)
 
 
 def _in_line(line: str) -> Iterator[Identity]:

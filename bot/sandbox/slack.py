@@ -71,6 +71,7 @@ class SlackSandbox(Workspace):
         self.retry_after = ""
         self.response_seconds = 0.0
         self.event_retries: tuple[float, ...] = (0.0, 60.0, 300.0)
+        self.names_teams = True
         self.greets = True
         self.sends_away = False
         self._exchanges: dict[str, Exchange] = {}
@@ -220,7 +221,7 @@ class SlackSandbox(Workspace):
 
         Gives it once the bot has acknowledged the event, or all attempts have failed.
         """
-        author = {"user": user, "team": self.team_of(user)}
+        author = {"user": user} | ({"team": self.team_of(user)} if self.names_teams else {})
         if "bot_id" in fields:
             author = {}
         ts, thread = fields.pop("ts", None) or self.new_ts(), fields.get("thread_ts", "")

@@ -57,7 +57,9 @@ class WebApi:
         if slack.api_busy[method] > 0:
             slack.api_busy[method] -= 1
             answer = {"ok": False, "error": "ratelimited"}
-            return web.json_response(answer, status=429, headers={"Retry-After": "1"})
+            return web.json_response(
+                answer, status=429, headers={"Retry-After": str(slack.api_retry_after)}
+            )
         if slack.api_errors.get(method) == "":
             # slack_sdk stumbles over plain text in another way than over HTML.
             self._plain = not self._plain
@@ -86,6 +88,8 @@ class WebApi:
         if error := self._bad_token(method, token, arguments):
             return web.json_response({"ok": False, "error": error})
         answer = methods[method](arguments)
+        if method in slack.lost_replies:
+            return web.Response(status=502, text="Bad gateway")
         ok = {"ok": "error" not in answer}
         return web.json_response(ok | answer, headers={"X-OAuth-Scopes": slack.scopes})
 

@@ -144,7 +144,9 @@ class Workspace:
     `homes` are the published Home tabs by user; `view_of` tells who sees a window. `api_calls` are
     the Web API methods that were called; `api_errors` maps a method to the error it answers with,
     or to "" for HTML and plain text in turns; `api_busy` says how many times a method answers 429
-    first. `wire` is what went over the wire, and `on_change` is called when something did.
+    first, with `api_retry_after` seconds to wait; `lost_replies` are methods that are done, but
+    whose reply nobody can read. `wire` is what went over the wire, and `on_change` is called when
+    something did.
     """
 
     def __init__(self) -> None:
@@ -177,6 +179,8 @@ class Workspace:
         self.api_calls: list[str] = []
         self.api_errors: dict[str, str] = {}
         self.api_busy: Counter[str] = Counter()
+        self.api_retry_after = 1
+        self.lost_replies: set[str] = set()
         self.triggers: dict[str, tuple[float, str]] = {}
         self.view_of: dict[str, str] = {}
         self.wire: deque[OnTheWire] = deque(maxlen=WIRE_LENGTH)

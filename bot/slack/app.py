@@ -108,7 +108,7 @@ def listeners(
     buttons = Buttons(answers, delivery)
     step = Step(answers, finder, profiles, workspace, posts, delivery, client)
     offers = Offers(settings, answers, delivery, posts, workspace, client)
-    mentions = Mentions(COMMAND, answers, delivery, posts, workspace)
+    mentions = Mentions(COMMAND, answers, delivery, posts, profiles, workspace)
     home = Home(COMMAND, settings, delivery, form, workspace, client)
 
     async def message(body: dict[str, Any], context: AsyncBoltContext) -> None:
@@ -117,7 +117,9 @@ def listeners(
         else:
             offers.notice(body)
 
-    def event(kind: Literal["event", "function"], name: str, handle: _Handle) -> Listener:
+    def event(
+        kind: Literal["event", "function"], name: str | Pattern[str], handle: _Handle
+    ) -> Listener:
         return Listener(kind, name, _left_for_a_retry(handle, delivery))
 
     return (
@@ -137,6 +139,7 @@ def listeners(
         Listener("action", blocks.DISMISS, buttons.dismiss),
         Listener("action", blocks.SHOW_SESSIONS, offers.press),
         event("function", FIND_SESSIONS_STEP, step.run),
+        event("function", re.compile(""), step.unknown),
         event("event", "message", message),
         event("event", "app_mention", mentions.mentioned),
         event("event", "app_home_opened", home.opened),

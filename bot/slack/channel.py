@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
+from collections.abc import Callable
 from typing import Any, Final
 
 import structlog
@@ -23,7 +24,8 @@ from bot.messages import customers
 from bot.settings import Settings
 from bot.slack import blocks, wording
 from bot.slack.answers import Answers
-from bot.slack.delivery import Acknowledged, Delivery
+from bot.slack.blocks import Message
+from bot.slack.delivery import Delivery
 from bot.slack.once import Once
 from bot.slack.posts import Posts
 from bot.slack.web_api import persistently
@@ -77,18 +79,25 @@ class Offers:
     async def press(self, ack: AsyncAck, body: dict[str, Any], context: AsyncBoltContext) -> None:
         """The listener of the offer's button."""
         await ack()
-        self._delivery.start(self._show(body, context["acknowledged"]))
+        thread = str(body["container"]["thread_ts"])
+        beside = {"replace_original": False, "thread_ts": thread}
+        send = self._delivery.at(body["response_url"], beside)
+        work = self._shown(body["user"], str(body["channel"]["id"]), thread)
+        self._delivery.reply(work, context["acknowledged"], send)
 
     # -- Offering ---------------------------------------------------------------------------------
 
     async def _consider(self, event: dict[str, Any]) -> None:
         channel, ts = str(event["channel"]), str(event["ts"])
         flow = self._flow[channel]
-        if flow.is_flood() or not customers(event, self._internal):
+        if flow.is_full():
+            flow.pass_over(lambda: bool(customers(event, self._internal)))
+            return
+        if not customers(event, self._internal):
             return
         try:
             own = await self._workspace.own()
-            if _is_own(event, own) or _is_to(own, event) or not flow.take():
+            if own.wrote(event) or own.is_asked(event) or not flow.take():
                 return
             # Another process may have had this message, if Slack sent it more than once.
             if await self._offers(channel, ts, own):
@@ -121,27 +130,20 @@ class Offers:
 
     # -- Showing ----------------------------------------------------------------------------------
 
-    async def _show(self, body: dict[str, Any], acknowledged: Acknowledged) -> None:
-        channel, ts = str(body["channel"]["id"]), str(body["container"]["thread_ts"])
-        beside = {"replace_original": False, "thread_ts": ts}
-        send = self._delivery.at(body["response_url"], beside)
+    async def _shown(self, user: dict[str, Any], channel: str, ts: str) -> Message:
         try:
             own = await self._workspace.own()
-            if body["user"].get("team_id") != own.team:
-                self._delivery.send(blocks.note(wording.NOT_OF_THIS_WORKSPACE), acknowledged, send)
-                return
+            if user.get("team_id") != own.team:
+                return blocks.note(wording.NOT_OF_THIS_WORKSPACE)
             thread = await self._thread(channel, ts, limit=1)
         except SlackError as error:
             _log.warning("message not read", channel=channel, exc_info=error)
-            self._delivery.send(blocks.note(wording.TICKET_NOT_READ), acknowledged, send)
-            return
+            return blocks.note(wording.TICKET_NOT_READ)
         message = next((one for one in thread if one.get("ts") == ts), {})
         people = customers(message, self._internal)
         if not people:
-            self._delivery.send(blocks.note(wording.TICKET_NAMES_NOBODY), acknowledged, send)
-            return
-        work = self._answers.about(people, message, str(body["user"]["id"]))
-        self._delivery.reply(work, acknowledged, send)
+            return blocks.note(wording.TICKET_NAMES_NOBODY)
+        return await self._answers.about(people, message, str(user["id"]))
 
 
 class _Flow:
@@ -152,34 +154,26 @@ class _Flow:
         self._made: deque[float] = deque()
         self._passed_over = float("-inf")
 
-    def is_flood(self) -> bool:
-        """Whether there is no room for another offer now; said once in the log for each flood."""
+    def is_full(self) -> bool:
+        """Whether there is no room for another offer now."""
         now = time.monotonic()
         while self._made and now - self._made[0] > _MINUTE:
             self._made.popleft()
-        if len(self._made) < OFFERS_A_MINUTE:
-            return False
-        if now - self._passed_over > _MINUTE:
-            _log.warning("too many messages, no offers for now", channel=self._channel)
-        self._passed_over = now
-        return True
+        return len(self._made) >= OFFERS_A_MINUTE
 
     def take(self) -> bool:
         """Takes room for one offer, if there is any."""
-        if self.is_flood():
+        if self.is_full():
+            self.pass_over(lambda: True)
             return False
         self._made.append(time.monotonic())
         return True
 
-
-def _is_own(event: dict[str, Any], own: Own) -> bool:
-    """What is shared through a response_url has the bot's id, and no user's.
-
-    https://github.com/slackapi/bolt-python/issues/683
-    """
-    return event.get("user") == own.user or event.get("bot_id") == own.bot
-
-
-def _is_to(own: Own, event: dict[str, Any]) -> bool:
-    """Whether it is written to the bot: then it is answered (`bot.slack.mention`)."""
-    return f"<@{own.user}" in str(event.get("text"))
+    def pass_over(self, names_somebody: Callable[[], bool]) -> None:
+        """Says once in the log that there is a flood; the rest of it is not even read."""
+        now = time.monotonic()
+        if now - self._passed_over > _MINUTE:
+            if not names_somebody():
+                return
+            _log.warning("too many messages, no offers for now", channel=self._channel)
+        self._passed_over = now

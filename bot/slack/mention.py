@@ -22,14 +22,16 @@ from bot.slack.blocks import Message
 from bot.slack.delivery import Delivery, Send
 from bot.slack.once import Once
 from bot.slack.posts import Posts
-from bot.slack.workspace import Own, Workspace
+from bot.slack.profiles import Lack, ProfileError, Profiles
+from bot.slack.workspace import Own, Workspace, by_person
 
 _log = structlog.get_logger()
 
 # Edits, deletions and the like are no questions.
 _WRITTEN: Final = frozenset({None, "file_share", "me_message", "thread_broadcast"})
 # A lone word is a uid for the command. Here it may be "thanks", unless it looks like an id.
-_LIKE_AN_ID: Final = re.compile(r"[\d_@-]|\buid\b")
+_LIKE_AN_ID: Final = re.compile(r"[\d_@]")
+_LABELLED: Final = re.compile(r"\buid\b", re.IGNORECASE)
 _SMALL_TALK: Final = frozenset({Problem.NOBODY, Problem.UNCLEAR, Problem.CHANNEL, Problem.MENTION})
 
 
@@ -42,8 +44,10 @@ class Mentions:
         answers: Answers,
         delivery: Delivery,
         posts: Posts,
+        profiles: Profiles,
         workspace: Workspace,
     ) -> None:
+        self._profiles = profiles
         self._command = command
         self._answers = answers
         self._delivery = delivery
@@ -60,8 +64,7 @@ class Mentions:
         self._take(body["event"], context)
 
     def _take(self, event: dict[str, Any], context: AsyncBoltContext) -> None:
-        by_person = event.get("user") and not event.get("bot_id") and not event.get("hidden")
-        if not by_person or event.get("subtype") not in _WRITTEN:
+        if not by_person(event) or event.get("subtype") not in _WRITTEN:
             return
         if self._messages.first((event["channel"], event["ts"])):
             work = self._answer(event)
@@ -93,9 +96,8 @@ class Mentions:
         except SlackError as error:
             _log.warning("auth.test failed", exc_info=error)
             return blocks.note(wording.SLACK_TROUBLE)
-        team = event.get("user_team") or event.get("team") or own.team
-        if team != own.team:
-            return blocks.note(wording.NOT_OF_THIS_WORKSPACE)
+        if reason := await self._refused(event, own):
+            return blocks.note(reason)
         limits, asker = self._answers.limits, str(event["user"])
         match asked(str(event.get("text") or ""), own, limits):
             case Query() as query:
@@ -111,11 +113,27 @@ class Mentions:
             case Refused() as refused:
                 return blocks.refusal(refused, self._command, limits)
 
+    async def _refused(self, event: dict[str, Any], own: Own) -> str:
+        """Why somebody is not answered, or "": they may be of another organisation.
+
+        Of which they are does not stand in every event.
+        """
+        if (event.get("user_team") or event.get("team")) == own.team:
+            return ""
+        try:
+            belongs = await self._profiles.belongs(str(event["user"]), own.team)
+        except ProfileError as error:
+            if error.lack is not Lack.STRANGER:
+                return wording.lacking(error.lack.name)
+            belongs = False
+        return "" if belongs else wording.NOT_OF_THIS_WORKSPACE
+
 
 def asked(text: str, own: Own, limits: Limits) -> Parsed:
     """Whose sessions a message to the bot asks for."""
     words = re.sub(rf"<@{own.user}(?:\|[^<>]*)?>[,:]?", " ", text).strip()
     parsed = asked_in(words, limits)
-    if isinstance(parsed, Query) and not parsed.email and not _LIKE_AN_ID.search(words):
-        return Refused(Problem.UNCLEAR, "", "")
+    if isinstance(parsed, Query) and parsed.uid and not parsed.email:
+        meant = _LABELLED.search(words) or _LIKE_AN_ID.search(parsed.uid)
+        return parsed if meant else Refused(Problem.UNCLEAR, "", "")
     return parsed

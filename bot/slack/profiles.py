@@ -83,4 +83,4 @@ class Profiles:
 
 def _is_of(team: str, profile: dict[str, Any]) -> bool:
     """Also where `team` is not known ("")."""
-    return not profile.get("is_stranger") and (not team or profile.get("team_id", team) == team)
+    return not profile.get("is_stranger") and (not team or profile.get("team_id") == team)

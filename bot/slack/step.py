@@ -15,17 +15,17 @@ import re
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from typing import Any, Final
 
 import structlog
 from slack_bolt.context.async_context import AsyncBoltContext
 from slack_sdk.web.async_client import AsyncWebClient
-from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
 from bot.errors import FsessionsError, FullstoryError, SlackError
 from bot.finder import Finder
 from bot.logs import new_reference
-from bot.messages import asked_in
+from bot.messages import person_in
 from bot.moments import UnclearTime, names_its_zone
 from bot.parsing import Help, Problem, Refused, Unresolved
 from bot.sessions import Query, Session, SessionList
@@ -34,8 +34,8 @@ from bot.slack.answers import Answers
 from bot.slack.delivery import LAST_WORDS, Delivery
 from bot.slack.once import Once
 from bot.slack.posts import Posts
-from bot.slack.profiles import ProfileError, Profiles
-from bot.slack.web_api import persistently
+from bot.slack.profiles import Lack, ProfileError, Profiles
+from bot.slack.web_api import TOKEN_ERRORS, persistently
 from bot.slack.workspace import Workspace
 
 _log = structlog.get_logger()
@@ -44,6 +44,13 @@ MAX_LIST: Final = 3000
 """Characters of the list among the outputs: what one block of a message takes."""
 
 _ENDED: Final = frozenset({"execution_not_in_running_state", "function_execution_not_found"})
+
+
+RUN_SECONDS: Final = 15 * 60.0
+"""How long Slack waits to be told of the end; the run's token lives as long."""
+
+Ending = dict[str, Any] | str
+"""How a run ends: with outputs, or with the sentence that says why it fails."""
 
 
 class CantRun(FsessionsError):
@@ -78,26 +85,46 @@ class Step:
 
     async def run(self, body: dict[str, Any], _: AsyncBoltContext) -> None:
         """The listener. Most runs end before it returns: until then, Slack would try again."""
-        event = body["event"]
-        if self._runs.first(str(event["function_execution_id"])):
-            await self._delivery.within_budget(self._to_its_end(event))
+        await self._once(body["event"], self._ending)
 
-    async def _to_its_end(self, event: dict[str, Any]) -> None:
-        token = event.get("bot_access_token") or self._client.token
-        end = _End(self._client, str(event["function_execution_id"]), str(token))
+    async def unknown(self, body: dict[str, Any], _: AsyncBoltContext) -> None:
+        """The listener of steps that the app no longer has, in workflows of earlier times."""
+
+        async def ending(_: dict[str, Any]) -> Ending:
+            return wording.STEP_UNKNOWN
+
+        await self._once(body["event"], ending)
+
+    async def _once(
+        self, event: dict[str, Any], ending: Callable[[dict[str, Any]], Awaitable[Ending]]
+    ) -> None:
+        if self._runs.first(str(event["function_execution_id"])):
+            await self._delivery.within_budget(self._to_its_end(event, ending))
+
+    async def _to_its_end(
+        self, event: dict[str, Any], ending: Callable[[dict[str, Any]], Awaitable[Ending]]
+    ) -> None:
+        run = _Run(self._client, event)
+        decided: Ending = wording.STEP_RESTARTING
         try:
-            await end.success(await self._outputs(event.get("inputs") or {}))
+            decided = await ending(event.get("inputs") or {})
+            await run.end(decided)
         except asyncio.CancelledError:
             with suppress(TimeoutError):
                 async with asyncio.timeout(LAST_WORDS):
-                    await end.failure(wording.STEP_RESTARTING)
+                    await run.end(decided)
             raise
+
+    async def _ending(self, inputs: dict[str, Any]) -> Ending:
+        """What the run gives, or why it fails; whatever happens."""
+        try:
+            return await self._outputs(inputs)
         except CantRun as error:
-            await end.failure(error.sentence)
+            return error.sentence
         except Exception as error:  # noqa: BLE001 - a run that hears nothing hangs
             reference = new_reference()
             _log.error("step crashed", reference=reference, exc_info=error)
-            await end.failure(wording.our_fault(reference))
+            return wording.our_fault(reference)
 
     async def _outputs(self, inputs: dict[str, Any]) -> dict[str, Any]:
         """What the step gives, as the manifest declares it. Raises `CantRun`."""
@@ -119,7 +146,7 @@ class Step:
         limits, at = self._answers.limits, _text(inputs, "moment")
         limit = _text(inputs, "limit") or None
         try:
-            match asked_in(_text(inputs, "person"), limits, limit):
+            match person_in(_text(inputs, "person"), limits, limit):
                 case Query() as query:
                     pass
                 case Unresolved() as asked:
@@ -136,7 +163,10 @@ class Step:
                 raise CantRun(wording.STEP_MOMENT_ZONE)
             return replace(query, moment=await self._answers.moment(at, user))
         except ProfileError as error:
-            raise CantRun(wording.lacking(error.lack.name)) from error
+            raise CantRun(_lacking(error.lack, of_shown=at != "" and user != "")) from error
+        except SlackError as error:
+            _log.warning("auth.test failed", exc_info=error)
+            raise CantRun(wording.STEP_SLACK_TROUBLE) from error
         except UnclearTime as error:
             sentence = wording.STEP_MOMENT_TO_COME if error.to_come else wording.STEP_MOMENT_UNCLEAR
             raise CantRun(sentence) from error
@@ -153,59 +183,76 @@ class Step:
             else:
                 await self._posts.post(user, message)
         except ProfileError as error:
-            raise CantRun(wording.lacking(error.lack.name)) from error
+            raise CantRun(_lacking(error.lack, of_shown=True)) from error
         except SlackError as error:
             reference = new_reference()
             _log.warning("sessions not shown", reference=reference, exc_info=error)
             raise CantRun(wording.step_not_shown(error.code, reference)) from error
 
 
-class _End:
+class _Run:
     """Tells Slack how a run ended. Slack counts the first word, and refuses any other."""
 
-    def __init__(self, client: AsyncWebClient, run: str, token: str) -> None:
+    def __init__(self, client: AsyncWebClient, event: dict[str, Any]) -> None:
         self._client = client
-        self._run = run
-        self._token = token  # of this run, for 15 minutes
+        self._id = str(event["function_execution_id"])
+        own = str(client.token)
+        # The run's own token, for as long as it is good; then the bot's.
+        self._tokens = [str(event.get("bot_access_token") or own), own]
 
-    async def success(self, outputs: dict[str, Any]) -> None:
-        refused = await self._tell(
-            lambda: self._client.functions_completeSuccess(
-                function_execution_id=self._run, outputs=outputs, token=self._token
-            )
-        )
-        if refused:
-            await self.failure(wording.our_fault(refused))
+    async def end(self, ending: Ending) -> None:
+        """Outputs are a success, a sentence is a failure; so is what Slack takes for no outputs."""
+        if isinstance(ending, dict):
+            refused = await self._tell("functions.completeSuccess", {"outputs": ending})
+            if not refused:
+                return
+            ending = wording.our_fault(refused)
+        await self._tell("functions.completeError", {"error": ending})
 
-    async def failure(self, sentence: str) -> None:
-        await self._tell(
-            lambda: self._client.functions_completeError(
-                function_execution_id=self._run, error=sentence, token=self._token
-            )
-        )
-
-    async def _tell(self, call: Callable[[], Awaitable[AsyncSlackResponse]]) -> str:
+    async def _tell(self, method: str, what: dict[str, Any]) -> str:
         """Gives the reference in the log if Slack does not take it, else ""."""
-        try:
-            await persistently(call)
-        except SlackError as error:
-            if error.code in _ENDED:
-                _log.info("run had ended", reason=error.code)
-                return ""
-            reference = new_reference()
-            _log.error("end of a run not taken", reference=reference, exc_info=error)
-            return reference
-        return ""
+        for token in self._tokens:
+            try:
+                # As JSON: slack_sdk's own methods would put all of it into the address.
+                await persistently(
+                    partial(
+                        self._client.api_call,
+                        method,
+                        json={"function_execution_id": self._id, "token": token} | what,
+                    ),
+                    seconds=RUN_SECONDS,
+                )
+            except SlackError as error:
+                if error.code in TOKEN_ERRORS and token != self._tokens[-1]:
+                    continue
+                if error.code in _ENDED:
+                    _log.info("run had ended", reason=error.code)
+                    return ""
+                reference = new_reference()
+                _log.error("end of a run not taken", reference=reference, exc_info=error)
+                return reference
+            return ""
+        raise AssertionError("the last token returns")  # pragma: no cover
+
+
+def _lacking(lack: Lack, *, of_shown: bool) -> str:
+    """What a profile could not give: that of the person, or of who is to be shown the sessions."""
+    if of_shown and lack is Lack.STRANGER:
+        return wording.STEP_STRANGER
+    if lack is Lack.SLACK:
+        return wording.STEP_SLACK_TROUBLE
+    return wording.lacking(lack.name)
 
 
 def outputs(found: SessionList) -> dict[str, Any]:
     """The step's outputs: texts are "" where there is nothing to say."""
     count, person = len(found.sessions), found.query.person
-    lines, size = [], 0
+    lines: list[str] = []
+    size = 0
     for session in found.sessions:
         line = _line(session)
         size += len(line) + 1
-        if size > MAX_LIST - 600:  # the heading, with the longest e-mail and uid
+        if lines and size > MAX_LIST - 600:  # the heading, with the longest e-mail and uid
             break
         lines.append(line)
     return {
@@ -235,6 +282,8 @@ def _refusal(refused: Refused, answers: Answers) -> str:
 def _text(inputs: dict[str, Any], name: str) -> str:
     """An input as text, whatever it came as; a person or channel may come as markup."""
     value = inputs.get(name)
+    if isinstance(value, float) and value.is_integer():  # JSON has one kind of number
+        value = int(value)
     text = "" if value is None else str(value).strip()
     if name in ("show_to", "show_in") and (
         markup := re.fullmatch(r"<[@#](\w+)(?:\|[^>]*)?>", text)

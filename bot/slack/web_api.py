@@ -33,6 +33,7 @@ https://docs.slack.dev/reference/methods/auth.test#errors
 _PASSING: Final = frozenset(
     {"", "fatal_error", "internal_error", "request_timeout", "service_unavailable"}
 )
+_BUSY: Final = frozenset({"rate_limited", "ratelimited"})  # Slack writes both
 _ATTEMPTS: Final = 4
 _FIRST_WAIT: Final = 0.3  # seconds; then four times as long, and again
 _LONGEST_WAIT: Final = 30.0
@@ -64,26 +65,31 @@ async def called(call: Awaitable[AsyncSlackResponse]) -> AsyncSlackResponse:
 
 
 async def persistently(
-    call: Callable[[], Awaitable[AsyncSlackResponse]], *, twice_is_bad: bool = False
+    call: Callable[[], Awaitable[AsyncSlackResponse]],
+    *,
+    twice_is_bad: bool = False,
+    seconds: float | None = None,
 ) -> AsyncSlackResponse:
     """As `called`, with more attempts where Slack asks to wait or has trouble.
 
-    If it is bad to do it twice, there are more only where Slack surely did nothing. (slack_sdk's
-    own handler for rate limits waits for the first digit of what Slack asks for.)
+    There are four in some seconds, or as many as fit into `seconds`. If it is bad to do it twice,
+    there are more only where Slack surely did nothing. (slack_sdk's own handler for rate limits
+    waits for the first digit of what Slack asks for.)
     """
+    longest = _LONGEST_WAIT if seconds is None else seconds
 
     def again(error: Exception) -> bool | float:
         if not isinstance(error, SlackError):
             return False
-        if error.code == "ratelimited":
+        if error.code in _BUSY:
             wait = _FIRST_WAIT if error.retry_after is None else error.retry_after
-            return wait if wait <= _LONGEST_WAIT else False
+            return wait if wait <= longest else False
         return error.code in _PASSING and not twice_is_bad
 
     async for attempt in stamina.retry_context(
         on=again,
-        attempts=_ATTEMPTS,
-        timeout=None,
+        attempts=_ATTEMPTS if seconds is None else None,
+        timeout=seconds,
         wait_initial=_FIRST_WAIT,
         wait_max=_LONGEST_WAIT,
         wait_jitter=_FIRST_WAIT,

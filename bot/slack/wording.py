@@ -110,7 +110,7 @@ HOME_OFFER: Final = "In these channels, I offer it under each new message with a
 PRIVACY: Final = (
     "Answers are for you alone, unless you press Share… and confirm.",
     "Links open for people who are signed in to Fullstory.",
-    "People of other organisations, in shared channels, are shown nothing.",
+    "People of other organisations, in shared channels, are shown no sessions.",
     "I keep no e-mail addresses and no sessions.",
 )
 STEP_NOBODY: Final = (
@@ -135,6 +135,13 @@ STEP_SHOW_TO_WHOM: Final = (
 )
 STEP_RESTARTING: Final = (
     "The bot was being restarted before it was done. Please run the workflow again."
+)
+STEP_SLACK_TROUBLE: Final = (
+    "Slack doesn't answer me just now. Please run the workflow again in a minute."
+)
+STEP_UNKNOWN: Final = (
+    "This step is no longer part of the app. Please put the step “Find Fullstory sessions” in its "
+    "place."
 )
 STEP_STRANGER: Final = (
     "The person in “Show privately to” is not of this workspace, so I showed them nothing. Please "

@@ -152,6 +152,18 @@ class TestOffering:
         """It answers; that is enough."""
         await no_offer(slack, slack.write(f"<@{BOT_USER}> {JANE}"))
 
+    async def test_a_workflow_that_mentions_the_bot(self, slack: SlackSandbox) -> None:
+        """It can't be answered alone, so there is an offer as under any message."""
+        await offered(slack, f"<@{BOT_USER}> {JANE}", bot_id="B0WORKFLOW", subtype="bot_message")
+
+    async def test_slack_took_it_and_did_not_say_so(self, slack: SlackSandbox) -> None:
+        """It isn't posted again: at most one offer, rather than at least one."""
+        slack.lost_replies.add("chat.postMessage")
+        await slack.write(JANE)
+        await until(lambda: len(offers(slack)) == 1)
+        await slack.told()
+        assert slack.api_calls.count("chat.postMessage") == 1
+
     async def test_a_retry(self, slack: SlackSandbox) -> None:
         """The same message again gets nothing more."""
         offer = await offered(slack, JANE)
@@ -210,11 +222,11 @@ class TestFlood:
     async def test_flood(self, slack: SlackSandbox, logged: Logged) -> None:
         """A bounded number of offers, one line in the log, and the command goes on answering."""
 
-        async def thousand() -> None:
-            for number in range(1000):
+        async def some(first: int) -> None:
+            for number in range(first, first + 50):
                 await slack.write(f"Ticket of customer{number}@example.com")
 
-        flood = asyncio.create_task(thousand())
+        flood = asyncio.gather(*(some(first) for first in range(0, 1000, 50)))
         await until(lambda: len(slack.screen) > 50)
         exchange = await slack.command(f"/fsessions {JANE} 3")
         assert exchange.ack
@@ -230,6 +242,16 @@ class TestFlood:
         assert "customer" not in str(offers(slack)[0].message["blocks"][1])
         assert not re.search(r"customer\d", str([one.message for one in offers(slack)]))
         assert not re.search(r"customer\d", str(logged()))
+
+    async def test_talk_is_no_flood(self, slack: SlackSandbox, logged: Logged) -> None:
+        """Of what names nobody, nothing was passed over."""
+        for number in range(OFFERS_A_MINUTE):
+            await offered(slack, f"customer{number}@example.com")
+        await slack.write("thanks!")
+        await slack.told()
+        assert "too many messages" not in str(logged())
+        await slack.write("one.more@example.com")
+        await until(lambda: "too many messages" in str(logged()))
 
     async def test_long_messages(self, slack: SlackSandbox) -> None:
         """A pasted log costs nobody their answer."""
@@ -280,10 +302,12 @@ class TestPressing:
         self, slack: SlackSandbox, fullstory: FullstorySandbox
     ) -> None:
         """Is shown nothing but a polite sentence; nothing is looked up."""
-        shown = await self.press(slack, await offered(slack, JANE), PARTNER)
+        offer = await offered(slack, JANE)
+        await until(lambda: slack.api_calls.count("conversations.replies") == 2)
+        shown = await self.press(slack, offer, PARTNER)
         assert shown["text"] == wording.NOT_OF_THIS_WORKSPACE
         assert fullstory.received == []
-        assert "conversations.replies" in slack.api_calls
+        assert slack.api_calls.count("conversations.replies") == 2
 
     async def test_the_message_was_changed(self, slack: SlackSandbox) -> None:
         """What it says now counts."""
@@ -315,7 +339,9 @@ class TestPressing:
         slack.api_errors["auth.test"] = "fatal_error"
         async with running(settings_for(slack, fullstory, support_channels=(TICKETS,))) as fresh:
             slack.request_url = f"http://127.0.0.1:{fresh.port}/slack/events"
-            assert "Slack doesn't show me" in (await self.press(slack, offer))["text"]
+            await self.press(slack, offer)
+            await until(lambda: "Slack doesn't show me" in slack.screen[-1].message["text"])
+            assert fullstory.received == []
 
 
 async def test_direct_messages_get_no_offer(slack: SlackSandbox) -> None:

@@ -10,7 +10,7 @@ import pytest
 from bot.sandbox.fullstory import FullstorySandbox, Scripted
 from bot.sandbox.slack import SlackSandbox
 from bot.sandbox.workspace import AGENT, BOT_USER, DIRECT, PARTNER, TICKETS, USER, Shown
-from bot.slack import wording
+from bot.slack import web_api, wording
 from tests.conftest import Logged, StartBot, until
 
 JANE = "jane@example.com"
@@ -59,7 +59,15 @@ class TestMention:
         assert f"of {person}" in (await mentioned(slack, text)).message["text"]
 
     @pytest.mark.parametrize(
-        "text", ["thanks!", "who are you?", "the checkout is broken", "in <#C0TICKETS|tickets>"]
+        "text",
+        [
+            "thanks!",
+            "thanks 2",
+            "ok-ok",
+            "who are you?",
+            "the checkout is broken",
+            "in <#C0TICKETS|tickets>",
+        ],
     )
     async def test_anything_else(
         self, slack: SlackSandbox, fullstory: FullstorySandbox, text: str
@@ -101,6 +109,42 @@ class TestMention:
         shown = await mentioned(slack, JANE, user=PARTNER)
         assert shown.message["text"] == wording.NOT_OF_THIS_WORKSPACE
         assert fullstory.received == []
+
+    async def test_an_event_that_names_no_team(
+        self, slack: SlackSandbox, fullstory: FullstorySandbox
+    ) -> None:
+        """Slack's own examples do without: then the profile tells who belongs here."""
+        slack.names_teams = False
+        shown = await mentioned(slack, JANE, user=PARTNER)
+        assert shown.message["text"] == wording.NOT_OF_THIS_WORKSPACE
+        assert fullstory.received == []
+        assert JANE in (await mentioned(slack, JANE)).message["text"]
+        slack.scopes = "chat:write"
+        shown = await mentioned(slack, "omar@example.com")
+        assert "not allowed to read Slack profiles" in shown.message["text"]
+
+    async def test_slack_in_trouble(
+        self, slack: SlackSandbox, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """All who wait for the same are told at once, not one after the other."""
+        monkeypatch.setattr(web_api, "_FIRST_WAIT", 0.1)
+        slack.api_errors["auth.test"] = ""
+        for _ in range(20):
+            await slack.write(f"<@{BOT_USER}> {JANE}")
+        await until(lambda: len(slack.screen) == 40)
+        assert {one.message["text"] for one in slack.screen[20:]} <= {
+            wording.STILL_LOOKING,
+            wording.SLACK_TROUBLE,
+        }
+        assert slack.api_calls.count("auth.test") <= 2 * 4
+
+    async def test_slack_is_busy(self, slack: SlackSandbox) -> None:
+        """By either of the two names that Slack has for it."""
+        slack.api_errors["chat.postEphemeral"] = "rate_limited"
+        await slack.write(f"<@{BOT_USER}> {JANE}")
+        del slack.api_errors["chat.postEphemeral"]
+        await until(lambda: len(slack.screen) == 2)
+        assert slack.screen[1].channel == TICKETS
 
     async def test_not_in_the_channel(self, slack: SlackSandbox) -> None:
         """Where the channel can't take it, a direct message does."""

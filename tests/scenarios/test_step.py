@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 import pytest
@@ -17,7 +17,7 @@ from bot.sandbox.fullstory import FullstorySandbox, Scripted
 from bot.sandbox.slack import SlackSandbox
 from bot.sandbox.workspace import AGENT, CHANNEL, DIRECT, PARTNER, TICKETS, USER, Run
 from bot.service import Service, fullstory_client
-from bot.slack import wording
+from bot.slack import web_api, wording
 from bot.slack.app import build_app, dispatch, listeners
 from bot.slack.delivery import Delivery, InFlight
 from tests.conftest import Logged, StartBot, until
@@ -89,6 +89,8 @@ class TestOutputs:
             ("*User ID:* 12345\nplease help", "12345"),
             (f"<@{AGENT}>", "alex@example.org"),
             ("jane@example.com uid:user-42", "jane@example.com / user-42"),
+            ("jane@example.com 5551234", JANE),
+            (f"Reported by <@{AGENT}>: jane@example.com", JANE),
             (12345, "12345"),
         ],
     )
@@ -113,8 +115,12 @@ class TestOutputs:
 
     async def test_moment_in_the_zone_of_who_is_shown(self, slack: SlackSandbox) -> None:
         """Where it says none itself."""
-        given = await outputs(slack, person=JANE, moment="2026-01-05 14:05", show_to=USER)
-        assert given["at_moment"] == ""
+        slack.users[USER] |= {"tz": "Asia/Tokyo", "tz_offset": 9 * 3600}
+        at = datetime.now(UTC) - timedelta(minutes=60)
+        there = f"{at.astimezone(timezone(timedelta(hours=9))):%Y-%m-%d %H:%M}"
+        given = await outputs(slack, person=JANE, limit=1, moment=there, show_to=USER)
+        assert given["at_moment"] != ""
+        assert given["at_moment"] != given["latest"]
 
 
 @pytest.mark.usefixtures("bot")
@@ -150,7 +156,8 @@ class TestShowing:
             ({"show_to": USER, "show_in": "C0NOWHERE"}, "invite me there"),
             ({"show_to": "U0NEW", "show_in": TICKETS}, "isn't in the channel"),
             ({"show_to": PARTNER, "show_in": TICKETS}, wording.STEP_STRANGER),
-            ({"show_to": "U0NOBODY", "show_in": TICKETS}, "isn't in this workspace"),
+            ({"show_to": "U0NOBODY", "show_in": TICKETS}, wording.STEP_STRANGER),
+            ({"show_to": "U0NOBODY", "moment": "2026-01-05 14:05"}, wording.STEP_STRANGER),
         ],
     )
     async def test_where_it_can_not_be_shown(
@@ -173,6 +180,7 @@ class TestFailing:
             ({"person": ""}, wording.STEP_NOBODY),
             ({"person": None}, wording.STEP_NOBODY),
             ({"person": "n/a"}, wording.STEP_NOBODY),
+            ({"person": "uid:1 or uid:2"}, wording.STEP_SEVERAL),
             ({"person": "The checkout is broken"}, wording.STEP_NOBODY),
             ({"person": "jane@example.com, omar@example.com"}, wording.STEP_SEVERAL),
             ({"person": "jane@example.com or maybe omar@example.com"}, wording.STEP_SEVERAL),
@@ -207,6 +215,19 @@ class TestFailing:
         """Its troubles, each by its name."""
         fullstory.always = reply
         assert sentence in await failure(slack, person=JANE)
+
+    async def test_slack_in_trouble(self, slack: SlackSandbox) -> None:
+        """Where Slack has to be asked who is who."""
+        slack.api_errors["users.info"] = "internal_error"
+        assert await failure(slack, person=f"<@{AGENT}>") == wording.STEP_SLACK_TROUBLE
+
+    async def test_a_crash(self, slack: SlackSandbox, logged: Logged) -> None:
+        """Such as by a profile that is unlike any: a reference, which is in the log."""
+        slack.users[AGENT] |= {"profile": "alex@example.org"}
+        sentence = await failure(slack, person=f"<@{AGENT}>")
+        (line,) = [line for line in logged() if line["event"] == "step crashed"]
+        assert line["reference"] in sentence
+        assert "alex" not in str(logged())
 
     async def test_no_secrets(self, slack: SlackSandbox, logged: Logged) -> None:
         """Neither the person nor the run's token is in the log."""
@@ -269,6 +290,32 @@ class TestOnce:
         started = await slack.run_step(STEP, person=JANE)
         del slack.api_errors["functions.completeSuccess"]
         assert (await started.end())[0] == "success"
+
+    async def test_slack_has_trouble_for_long(
+        self, slack: SlackSandbox, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """It is told again as long as the run lives."""
+        monkeypatch.setattr(web_api, "_FIRST_WAIT", 0.01)
+        slack.api_errors |= dict.fromkeys(
+            ("functions.completeSuccess", "functions.completeError"), ""
+        )
+        started = await slack.run_step(STEP, person=JANE)
+        await until(lambda: slack.api_calls.count("functions.completeSuccess") == 5)
+        slack.api_errors.clear()
+        assert (await started.end())[0] == "success"
+        assert "functions.completeError" not in slack.api_calls
+
+    async def test_the_runs_token_is_refused(self, slack: SlackSandbox) -> None:
+        """Then the bot's own is good enough."""
+        started = await slack.run_step(STEP, told=False, person=JANE)
+        started.token = "xwfp-another"
+        await slack.event(started.event)
+        assert (await started.end())[0] == "success"
+
+    async def test_a_step_of_earlier_times(self, slack: SlackSandbox) -> None:
+        """In a workflow that nobody has changed since: it does not hang."""
+        started = await slack.run_step("find_sessions_of_old", person=JANE)
+        assert await started.end() == ("error", wording.STEP_UNKNOWN)
 
     async def test_slack_dislikes_the_outputs(self, slack: SlackSandbox) -> None:
         """Then the run fails, rather than hang."""
@@ -349,6 +396,18 @@ async def test_a_run_that_comes_while_draining(
 async def _when_draining(bot: Service, slack: SlackSandbox) -> Run:
     await until(lambda: bot.state() == "draining")
     return await slack.run_step(STEP, person=JANE)
+
+
+async def test_stopped_while_a_failure_is_told(
+    start_bot: StartBot, slack: SlackSandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is told again, before the end."""
+    monkeypatch.setattr(service, "DRAIN_SECONDS", 0.1)
+    slack.api_busy["functions.completeError"] = 1
+    slack.api_retry_after = 20
+    async with start_bot(answer_budget_seconds=0.1):
+        started = await slack.run_step(STEP, person="")
+    assert started.ends == [("error", wording.STEP_NOBODY)]
 
 
 async def test_killed_in_the_middle(

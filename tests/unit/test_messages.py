@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.messages import Identity, asked_in, customers, identities
+from bot.messages import Identity, asked_in, customers, identities, person_in
 from bot.parsing import Limits, Problem, Refused
 from bot.sessions import Query
 
@@ -331,8 +331,6 @@ def test_depth_is_bounded() -> None:
         ("in <#C123|support>: <mailto:jane@example.com|jane@example.com>", Query(JANE, None, 20)),
         (f"{'word ' * 1000}{JANE}", Query(JANE, None, 20)),
         ("The checkout is broken", Problem.UNCLEAR),
-        ("n/a", Problem.NOBODY),
-        ("None", Problem.NOBODY),
         ("jane@example.com or so, and omar@example.com", Problem.TWO_ADDRESSES),
         ("jane@example.com 500", Problem.LIMIT_TOO_HIGH),
         ("jane@example", Problem.BAD_ADDRESS),
@@ -344,10 +342,34 @@ def test_asked_in(text: str, understood: Query | Problem) -> None:
     assert (parsed.problem if isinstance(parsed, Refused) else parsed) == understood
 
 
-def test_asked_in_with_a_limit_of_its_own() -> None:
+@pytest.mark.parametrize(
+    ("text", "understood"),
+    [
+        ("jane@example.com 5551234", Query(JANE, None, 20)),
+        ("jane@example.com, ratio was 5@10 today", Query(JANE, None, 20)),
+        ("jane@example.com limit: reached", Query(JANE, None, 20)),
+        ("jane@example.com at: checkout page", Query(JANE, None, 20)),
+        ("Reported by <@U0AGENT>: jane@example.com", Query(JANE, None, 20)),
+        ("E-Mail: jane@example.com\nUser ID: 42", Query(JANE, "42", 20)),
+        ("jane@example.com\nuid: n/a", Query(JANE, None, 20)),
+        ('uid:"a uid with spaces"', Query(None, "a uid with spaces", 20)),
+        ("user-42", Query(None, "user-42", 20)),
+        ("none", Problem.NOBODY),
+        ("The checkout is broken", Problem.UNCLEAR),
+        ("jane@example.com, omar@example.com", Problem.TWO_ADDRESSES),
+        ("uid:1 or uid:2", Problem.TWO_UIDS),
+    ],
+)
+def test_person_in(text: str, understood: Query | Problem) -> None:
+    """A form's answer: whom it names counts, and nothing else in it."""
+    parsed = person_in(text, LIMITS)
+    assert (parsed.problem if isinstance(parsed, Refused) else parsed) == understood
+
+
+def test_person_in_with_a_limit_of_its_own() -> None:
     """From another field; what is wrong with it is said."""
-    assert asked_in(f"I am {JANE}", LIMITS, "7") == Query(JANE, None, 7)
-    refused = asked_in(f"I am {JANE}", LIMITS, "0")
+    assert person_in(f"I am {JANE} 3", LIMITS, "7") == Query(JANE, None, 7)
+    refused = person_in(f"I am {JANE}", LIMITS, "0")
     assert isinstance(refused, Refused)
     assert refused.problem is Problem.LIMIT_ZERO
 
@@ -356,6 +378,7 @@ def test_asked_in_with_a_limit_of_its_own() -> None:
 def test_asked_in_is_total(text: str) -> None:
     """Any text gives something; nothing raises."""
     assert asked_in(text, LIMITS) is not None
+    assert person_in(text, LIMITS) is not None
 
 
 @pytest.mark.parametrize(
