@@ -113,7 +113,7 @@ def listeners(
 
     async def message(body: dict[str, Any], context: AsyncBoltContext) -> None:
         if body["event"].get("channel_type") == "im":
-            await mentions.direct(body, context)
+            await mentions.answer(body, context)
         else:
             offers.notice(body)
 
@@ -141,7 +141,7 @@ def listeners(
         event("function", FIND_SESSIONS_STEP, step.run),
         event("function", re.compile(""), step.unknown),
         event("event", "message", message),
-        event("event", "app_mention", mentions.mentioned),
+        event("event", "app_mention", mentions.answer),
         event("event", "app_home_opened", home.opened),
     )
 

@@ -36,7 +36,7 @@ _SMALL_TALK: Final = frozenset({Problem.NOBODY, Problem.UNCLEAR, Problem.CHANNEL
 
 
 class Mentions:
-    """Answers what is written to the bot; each method is a listener."""
+    """Answers what is written to the bot."""
 
     def __init__(
         self,
@@ -55,19 +55,13 @@ class Mentions:
         self._workspace = workspace
         self._messages = Once()
 
-    async def mentioned(self, body: dict[str, Any], context: AsyncBoltContext) -> None:
-        """In a channel: answered there, for nobody but who asked."""
-        self._take(body["event"], context)
-
-    async def direct(self, body: dict[str, Any], context: AsyncBoltContext) -> None:
-        """In a direct message: answered there."""
-        self._take(body["event"], context)
-
-    def _take(self, event: dict[str, Any], context: AsyncBoltContext) -> None:
+    async def answer(self, body: dict[str, Any], context: AsyncBoltContext) -> None:
+        """The listener. In a channel, nobody but who asked sees the answer."""
+        event = body["event"]
         if not by_person(event) or event.get("subtype") not in _WRITTEN:
             return
         if self._messages.first((event["channel"], event["ts"])):
-            work = self._answer(event)
+            work = self._answered(event)
             self._delivery.reply(work, context["acknowledged"], self._to(event))
 
     def _to(self, event: dict[str, Any]) -> Send:
@@ -90,7 +84,7 @@ class Mentions:
 
         return send
 
-    async def _answer(self, event: dict[str, Any]) -> Message:
+    async def _answered(self, event: dict[str, Any]) -> Message:
         try:
             own = await self._workspace.own()
         except SlackError as error:
