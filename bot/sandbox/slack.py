@@ -205,7 +205,7 @@ class SlackSandbox(Workspace):
 
     def close_view(self, view_id: str) -> None:
         """Closes a window before anything came of it."""
-        del self.views[view_id]
+        self.views.pop(view_id, None)
 
     # -- What happens in channels -----------------------------------------------------------------
 

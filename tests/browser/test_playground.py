@@ -197,6 +197,17 @@ class TestPeople:
         await page.select_option("#who", USER)
         await only_you(page, "Latest 2 sessions")
 
+    async def test_a_form_is_one_persons(self, windows: Windows) -> None:
+        """Nobody else sees it; it is still open for who comes back."""
+        page, alex = await windows.open(), await windows.open(AGENT)
+        await page.click("#shortcut")
+        await page.wait_for_selector("dialog[open] #field-person")
+        await expect(alex.locator("dialog[open]")).to_have_count(0)
+        await page.evaluate(f"location.hash = 'as={AGENT}&in={TICKETS}'")
+        await expect(page.locator("dialog[open]")).to_have_count(0)
+        await page.select_option("#who", USER)
+        await page.wait_for_selector("dialog[open] #field-person")
+
     async def test_a_partner(self, windows: Windows) -> None:
         """Sees the support channel, no command, and behind the offer a polite sentence."""
         page = await windows.open(PARTNER)

@@ -9,12 +9,13 @@ let me = here.get("as") ?? "";
 let channel = here.get("in") ?? "";
 let tab = "messages";
 let seen = null; // the state as last told
-let shownView = ""; // the window that is open, as JSON
+let shownView = { id: "", made: "" }; // the window that is open, and what it was made of
 const histories = {};
 let recalled = 0;
 
 // -- Asking and telling ---------------------------------------------------------------------------
 
+const ENDED = "That didn't work. Is the demo still running?";
 let asking = false;
 let again = false;
 
@@ -24,18 +25,30 @@ async function look() {
     return;
   }
   asking = true;
-  do {
-    again = false;
-    const answer = await fetch(`api/state?${new URLSearchParams(me ? { as: me } : {})}`);
-    if (answer.ok) draw(await answer.json());
-  } while (again);
-  asking = false;
+  try {
+    do {
+      again = false;
+      const answer = await fetch(`api/state?${new URLSearchParams(me ? { as: me } : {})}`);
+      const told = answer.ok ? await answer.json() : null;
+      if (told && (!me || told.me === me)) draw(told); // else: meanwhile, somebody else looks
+      else again ||= Boolean(told);
+    } while (again);
+  } catch {
+    $("notice").textContent = ENDED;
+  } finally {
+    asking = false;
+  }
 }
 
 async function act(what, fields = {}) {
   const body = JSON.stringify({ do: what, as: me, ...fields });
-  const answer = await fetch("api/do", { method: "POST", headers: { "Content-Type": "application/json" }, body });
-  const told = answer.ok ? await answer.json() : { notice: "That didn't work. Is the demo still running?" };
+  let told = { notice: ENDED };
+  try {
+    const answer = await fetch("api/do", { method: "POST", headers: { "Content-Type": "application/json" }, body });
+    if (answer.ok) told = await answer.json();
+  } catch {
+    // The notice says it.
+  }
   $("notice").textContent = told.notice ?? "";
   return told;
 }
@@ -195,8 +208,8 @@ function drawHome() {
 function drawView() {
   const view = seen.views.at(-1);
   const made = view ? JSON.stringify(view) : "";
-  if (made === shownView) return;
-  shownView = made;
+  if (made === shownView.made) return;
+  shownView = { id: view?.id ?? "", made };
   if (!view) {
     $("view").close();
     return;
@@ -229,9 +242,9 @@ function drawView() {
 }
 
 $("view").addEventListener("close", () => {
-  const view = seen.views.at(-1);
-  shownView = "";
-  if (view) act("close", { view: view.id });
+  const { id } = shownView;
+  shownView = { id: "", made: "" };
+  if (id) act("close", { view: id });
 });
 
 // -- On the wire ----------------------------------------------------------------------------------
@@ -277,10 +290,8 @@ function become(person) {
   me = person;
   recalled = 0;
   $("notice").textContent = "";
-  if ($("view").open) {
-    seen.views = []; // the window stays open for the other person
-    $("view").close();
-  }
+  shownView = { id: "", made: "" }; // it stays open for who one was
+  $("view").close();
   look();
 }
 
