@@ -196,25 +196,16 @@ async def test_demo_of_a_support_channel() -> None:
 async def test_demo_serves_its_page() -> None:
     """At an address that it says, one for each demo; the prompt goes on working; then it ends."""
     demos = [await start("demo", "--no-browser") for _ in range(2)]
-    addresses = set()
     try:
-        for process in demos:
-            assert process.stdout
-            assert process.stdin
-            said = b""
-            async with asyncio.timeout(15):
-                while b"Now you" not in said:
-                    said += await process.stdout.readline()
-            (address,) = re.findall(rb"http://localhost:\d+", said)
-            addresses.add(address)
-            async with aiohttp.ClientSession() as http, http.get(address.decode()) as response:
-                assert "<title>fsessions" in await response.text()
-            # A page that is open does not keep the demo from ending.
-            http = aiohttp.ClientSession()
-            changes = await http.get(f"{address.decode()}/api/changes")
-            out, err = await process.communicate(b"/fsessions omar@example.com\n")
-            changes.close()
-            await http.close()
+        addresses = [await address_of(process) for process in demos]
+        assert len(set(addresses)) == 2
+        for process, address in zip(demos, addresses, strict=True):
+            async with aiohttp.ClientSession() as http:
+                async with http.get(address) as response:
+                    assert "<title>fsessions" in await response.text()
+                # A page that is open does not keep the demo from ending.
+                async with http.get(f"{address}/api/changes"), asyncio.timeout(15):
+                    out, err = await process.communicate(b"/fsessions omar@example.com\n")
             assert (process.returncode, err) == (0, b"")
             assert b"1 session of omar" in out
     finally:
@@ -222,7 +213,17 @@ async def test_demo_serves_its_page() -> None:
             if process.returncode is None:
                 process.kill()
                 await process.communicate()
-    assert len(addresses) == 2
+
+
+async def address_of(demo: Process) -> str:
+    """What a demo says, before its prompt."""
+    assert demo.stdout
+    said = b""
+    async with asyncio.timeout(15):
+        while b"Now you" not in said:
+            said += await demo.stdout.readline()
+    (address,) = re.findall(r"http://localhost:\d+", said.decode())
+    return str(address)
 
 
 async def test_demo_needs_and_reads_no_settings(tmp_path: Path) -> None:
