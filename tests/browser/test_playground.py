@@ -23,6 +23,7 @@ from bot.sandbox.workspace import (
 )
 from bot.slack import wording
 from tests.browser.stage import Windows, only_you, say
+from tests.conftest import until
 
 JANE = "jane@example.com"
 REPLAYS = re.compile(r"^https://app\.fullstory\.com/ui/")
@@ -292,12 +293,29 @@ class TestDrawing:
         """Rather than left out."""
         video = {"type": "video", "title": {"type": "plain_text", "text": "x"}}
         menu = {"type": "actions", "elements": [{"type": "overflow"}]}
+        image = {"type": "context", "elements": [{"type": "image"}]}
         author = {"user": BOT_USER, "bot_id": BOT}
-        message = {"text": "x", "blocks": [video, menu]}
+        message = {"text": "x", "blocks": [video, menu, image]}
         slack.screen.append(Shown(message, slack.new_ts(), "", channel=TICKETS, author=author))
         page = await windows.open()
-        for name in ("video", "overflow"):
+        for name in ("video", "overflow", "image"):
             await page.wait_for_selector(f".unknown:has-text({name!r})")
+
+    async def test_a_confirmation(self, windows: Windows, slack: SlackSandbox) -> None:
+        """A button that asks first is pressed when the answer is yes."""
+        plain = {"type": "plain_text", "text": "Really?"}
+        confirm = {"title": plain, "text": plain, "confirm": plain | {"text": "Yes"}}
+        button = {"type": "button", "action_id": "watch_replay", "text": plain | {"text": "Do it"}}
+        button["confirm"] = confirm | {"deny": plain | {"text": "No"}}
+        message = {"text": "x", "blocks": [{"type": "actions", "elements": [button]}]}
+        author = {"user": BOT_USER, "bot_id": BOT}
+        slack.screen.append(Shown(message, slack.new_ts(), "", channel=TICKETS, author=author))
+        page = await windows.open()
+        before = len(slack.wire)
+        for answer, presses in (("No", 0), ("Yes", 1)):
+            await page.get_by_role("button", name="Do it").click()
+            await page.get_by_role("button", name=answer).click()
+            await until(lambda: len(slack.wire) == before + presses)  # noqa: B023
 
     async def test_text_stays_text(self, windows: Windows) -> None:
         """Whatever people type; and Slack's own markup and emoji are drawn."""

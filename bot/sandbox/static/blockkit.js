@@ -131,7 +131,7 @@ const DRAWN = {
   header: (block, context) => element("h3", {}, ...text(block.text, context.names)),
   divider: () => element("hr"),
   context: (block, context) =>
-    element("p", { class: "context" }, ...block.elements.flatMap((one) => text(one, context.names))),
+    element("div", { class: "context" }, ...block.elements.flatMap((one) => (one.text ? text(one, context.names) : unknown(one)))),
   actions: (block, context) =>
     element("div", { class: "actions" }, ...block.elements.map((one) => interactive(one, context))),
   section: (block, context) =>
@@ -168,12 +168,34 @@ function interactive(one, context) {
   if (one.type !== "button") return unknown(one);
   const look = one.style ? `button ${one.style}` : "button";
   const label = text(one.text, context.names);
-  const press = () => context.press(one.action_id);
+  const press = async () => {
+    if (!one.confirm || (await confirmed(one.confirm, context.names))) context.press(one.action_id);
+  };
   if (one.url) {
     const attributes = { class: look, href: one.url, target: "_blank", rel: "noreferrer", onclick: press };
     return element("a", attributes, ...label);
   }
   return element("button", { type: "button", class: look, onclick: press, "data-action": one.action_id }, ...label);
+}
+
+// Asks before a press: https://docs.slack.dev/reference/block-kit/composition-objects/confirmation-dialog-object
+function confirmed(question, names) {
+  return new Promise((answer) => {
+    const choice = (value, look, label) => element("button", { class: look, value }, ...text(label, names));
+    const dialog = element(
+      "dialog",
+      { "aria-labelledby": "confirm-title", onclose: () => { answer(dialog.returnValue === "yes"); dialog.remove(); } },
+      element(
+        "form",
+        { method: "dialog" },
+        element("h2", { id: "confirm-title" }, ...text(question.title, names)),
+        element("p", {}, ...text(question.text, names)),
+        element("p", { class: "row" }, choice("no", "button", question.deny), choice("yes", "button primary", question.confirm)),
+      ),
+    );
+    document.body.append(dialog);
+    dialog.showModal();
+  });
 }
 
 // -- Fields of forms ------------------------------------------------------------------------------
