@@ -14,12 +14,14 @@ shape gives a list.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import chain, islice
 from typing import Any, Final
 from urllib.parse import unquote
 
+from bot import labels
 from bot.parsing import (
     INVISIBLE,
     Limits,
@@ -32,7 +34,7 @@ from bot.parsing import (
     plain_text,
     typed_form,
 )
-from bot.sessions import Moment, Query
+from bot.sessions import MAX_UID_LENGTH, Moment, Query
 
 MAX_DEPTH: Final = 20
 """Levels of nesting that are read. Slack's own messages have fewer than ten."""
@@ -51,37 +53,81 @@ class Identity:
         return self.email or f"uid {self.uid}"
 
 
-# What ends an address, whatever stands around it; the rest is judged by `is_address`. Each pattern
-# is bounded and starts at the beginning of a run, so that long words cost no more than short ones.
+MAX_CHARACTERS: Final = 100_000
+"""Of a message that are read: Slack's own text has 40,000 at most, and its blocks repeat it."""
+
+MAX_PIECES: Final = 5_000
+"""Texts, blocks and elements of a message that are read."""
+
+MAX_FOUND: Final = 500
+"""The search ends when so many identities are found, repeated ones among them: nobody chooses among
+more."""
+
+# Each pattern below is possessive or bounded, and is tried once at each place: the work grows as the
+# text does, whatever the text is.
+
+# What ends an address, whatever stands around it; the rest is judged by `is_address`.
 _OUTSIDE: Final = r"\s@<>()\[\]{}|\"“”„«»,;:\\`*/?&=#…—–•→←‹›。、：，；！？（）「」『』【】"
-_ADDRESS: Final = re.compile(rf"(?<![^{_OUTSIDE}])[^{_OUTSIDE}]{{1,80}}@[^{_OUTSIDE}]{{1,255}}")
-# As support tools write them: in bold, over two lines, in JSON.
-_LABEL: Final = r"(?:uid|user[ _-]?id)"
-_LABELLED: Final = re.compile(
-    rf"(?<![A-Za-z0-9.-]){_LABEL}(?:[*_`\"']{{0,3}}\s?[:：=#]|\*\s?\n)"
-    r"[*_` \t]{0,8}\n?[*_` \t]{0,8}"
-    r"(?:\"(?P<quoted>[^\"\n]{1,256})\"|“(?P<curly>[^”\n]{1,256})”"
-    r"|(?P<bare>[^\s,;<>\"`*|&]{0,255}[^\s,;<>\"`*|&:]))(?![^\s,;<>\"`*|&])",
+_ADDRESS: Final = re.compile(rf"(?<![^{_OUTSIDE}])[^{_OUTSIDE}]{{1,80}}+@[^{_OUTSIDE}]{{1,255}}+")
+# As support tools write them: in bold, over two lines, in JSON; or with the uid as code after it.
+_LABEL: Final = re.compile(
+    rf"{labels.NOT_WITHIN_A_WORD}(?P<label>{labels.UID})"
+    r"(?:[*_`\"']{0,3}+\s?[:：=#]|\*\s?\n|\*?\s?(?=`))[*_` \t]{0,40}+\n?[*_` \t]{0,40}+",
     re.IGNORECASE,
 )
-_LABEL_CELL: Final = re.compile(rf"[\s*]*{_LABEL}[\s*:]*", re.IGNORECASE)
-_NOBODY: Final = frozenset(
-    {"", "-", "—", "–", "n/a", "na", "no", "none", "not", "null", "undefined", "unknown"}
-    | {"anonymous"}
-)
+_QUOTES: Final = {'"': '"', "“": "”"}
+_BARE: Final = re.compile(r"[^\s,;<>\"`*|&]+")
+_LABEL_CELL: Final = re.compile(rf"[\s*]*+{labels.UID}[\s*:]*+", re.IGNORECASE)
 _MAILTO: Final = re.compile(r"<mailto:[^<>]*>", re.IGNORECASE)
 _EDGES: Final = ".!?'’‘"
 _AROUND_UID: Final = "()[]{}'’‘.!?"
+_OPENING: Final = frozenset("([{")
+
+# -- What is no customer --------------------------------------------------------------------------
+
+# What people and forms write where they know no uid.
+_NO_UID: Final = frozenset(
+    {"", "-", "—", "–", "n/a", "na", "no", "none", "not", "null", "undefined", "unknown"}
+    | {"anonymous", "empty", "invalid", "is", "missing", "optional", "please", "provided"}
+    | {"required", "tbd", "the", "unavailable", "your"}
+)
+# In free text a bare word after a label may be the next word of a sentence; an id has a digit, or
+# letters that no sentence has in a row.
+_LIKE_AN_ID: Final = re.compile(r"\d|[_@|:+=/-]|[a-z][A-Z]|\w{16}")
+# Senders that nobody is behind, and users of programs: `git@github.com`, `root@db1.example`.
+_NOBODY: Final = re.compile(
+    r"(?:no[._-]?reply|do[._-]?not[._-]?reply|mailer-daemon|postmaster|bounces?|notifications?"
+    r"|git|root)(?:[+._-].*)?",
+    re.IGNORECASE | re.DOTALL,
+)
+# Files and packages: `logo@2x.png`, `image001.png@01D9ABCD.1234`, `pkg@1.0.0-beta`.
+_FILE_TYPES: Final = ("png", "jpg", "jpeg", "gif", "svg", "webp", "pdf", "css", "js", "mjs", "json")
+_DOMAIN_END: Final = re.compile(r"[^\W\d_]+|xn--[a-z0-9-]+", re.IGNORECASE)
+# Before an address: the password of a URL, or the name of a header that holds a message's own id.
+_BEFORE: Final = re.compile(
+    r"://(?:[^\s/@]*:)?$|(?:message-id|in-reply-to|references|content-id)\s?:\s?<?[^\s<>]*$|cid:$",
+    re.IGNORECASE,
+)
 
 
 def identities(message: dict[str, Any]) -> tuple[Identity, ...]:
     """The identities in a message, in the order in which a person meets them."""
     found: dict[str, Identity] = {}
-    for line in _message_lines(message, 0):
-        for identity in _in_line(line):
-            key = f"e {identity.email.casefold()}" if identity.email else f"u {identity.uid}"
-            found.setdefault(key, identity)
+    lines = _bounded(_message_lines(message, 0))
+    for identity in islice(chain.from_iterable(map(_in_line, lines)), MAX_FOUND):
+        key = f"e {identity.email.casefold()}" if identity.email else f"u {identity.uid}"
+        found.setdefault(key, identity)
     return tuple(found.values())
+
+
+def _bounded(lines: Iterator[str]) -> Iterator[str]:
+    """The lines as far as they are read: so many, and so many characters of them."""
+    left = MAX_CHARACTERS
+    for line in islice(lines, MAX_PIECES):
+        yield line[:left]
+        left -= len(line)
+        if left <= 0:
+            return
 
 
 def customers(message: dict[str, Any], internal_domains: Collection[str]) -> tuple[Identity, ...]:
@@ -129,7 +175,8 @@ def asked_in(text: str, limits: Limits) -> Parsed:
     parsed = parse(text, limits)
     if not (isinstance(parsed, Refused) and parsed.problem in _NOT_FOR_US):
         return parsed
-    return person_in(text, limits) if identities({"text": text}) else parsed
+    people = identities({"text": text})
+    return _one_of(people, limits) if people else parsed
 
 
 def person_in(text: str, limits: Limits, limit: str | None = None) -> Parsed:
@@ -138,52 +185,111 @@ def person_in(text: str, limits: Limits, limit: str | None = None) -> Parsed:
     `limit` has a place of its own, if there is one. An address and a uid are of one person; a lone
     word is a uid, unless it says that there is none.
     """
-    people = identities({"text": text})
+    if people := identities({"text": text}):
+        return _one_of(people, limits, limit)
+    if text.strip().lower() in _NO_UID:
+        return Refused(Problem.NOBODY, "", "jane@example.com")
+    return parse(text if limit is None else f"{text} limit:{limit}", limits)
+
+
+def _one_of(people: Sequence[Identity], limits: Limits, limit: str | None = None) -> Parsed:
     emails = [one.email for one in people if one.email]
     uids = [one.uid for one in people if one.uid]
     if len(emails) > 1 or len(uids) > 1:
         problem = Problem.TWO_ADDRESSES if len(emails) > 1 else Problem.TWO_UIDS
         return Refused(problem, "", "jane@example.com")
-    if people:
-        query = Query("".join(emails) or None, "".join(uids) or None, limits.default)
-        return parse_person(typed_form(query, with_limit=False), limit, limits)
-    if text.strip().lower() in _NOBODY:
-        return Refused(Problem.NOBODY, "", "jane@example.com")
-    return parse(text if limit is None else f"{text} limit:{limit}", limits)
+    query = Query("".join(emails) or None, "".join(uids) or None, limits.default)
+    return parse_person(typed_form(query, with_limit=False), limit, limits)
 
 
 def _in_line(line: str) -> Iterator[Identity]:
-    labelled = []
-    for match in _LABELLED.finditer(line):
-        uid = match["quoted"] or match["curly"] or match["bare"].strip(_AROUND_UID).rstrip("_~")
-        if uid.strip().lower() not in _NOBODY and uid.isprintable() and uid[0] != "@":
-            labelled.append((match.start(), match.end(), Identity(uid=uid.strip())))
-    addresses = [
-        (match.start(), Identity(email=address))
-        for match in _ADDRESS.finditer(line)
-        # What is labelled as a uid is one, though it may look like an address.
-        if not any(start <= match.start() < end for start, end, _ in labelled)
-        and (address := _address(match[0]))
-    ]
-    everything = [(start, identity) for start, _, identity in labelled] + addresses
-    yield from (identity for _, identity in sorted(everything, key=lambda pair: pair[0]))
+    """In the order of the line. What is labelled as a uid is one, though it looks like an address."""
+    start = 0
+    for label in _LABEL.finditer(line):
+        if label.start() < start:
+            continue  # within the uid before
+        uid, end = _uid_at(line, label.end())
+        yield from _addresses(line, start, label.start())
+        if uid:
+            yield Identity(uid=uid)
+        start = end
+    yield from _addresses(line, start, len(line))
+
+
+def _uid_at(line: str, start: int) -> tuple[str, int]:
+    """The uid that stands here, or "", and where reading goes on: before it if it is none."""
+    quote = _QUOTES.get(line[start : start + 1])
+    if quote and (end := line.find(quote, start + 1, start + 2 + MAX_UID_LENGTH)) > 0:
+        uid = line[start + 1 : end].strip()
+        return (uid, end + 1) if _is_uid(uid) else ("", start)
+    match = _BARE.match(line, start)
+    if not match:
+        return "", start
+    if len(match[0]) > MAX_UID_LENGTH:
+        return "", match.end()
+    uid = match[0].strip(_AROUND_UID).rstrip("_~").strip(_AROUND_UID)
+    # A colon at the end: the label of the next line. A bracket within: "1000(jane)".
+    if not _is_uid(uid) or uid[-1] == ":" or not _OPENING.isdisjoint(uid):
+        return "", start
+    sure = _is_set_off(line, start) or _LIKE_AN_ID.search(uid)
+    return (uid, match.end()) if sure else ("", start)
+
+
+def _is_set_off(line: str, start: int) -> bool:
+    """Whether the uid is set off from the text: as code, or by a label that no sentence has."""
+    before = line[max(0, start - 12) : start].lower()
+    return before.endswith("`") or "uid" in before or "_id" in before
+
+
+def _is_uid(uid: str) -> bool:
+    if uid.lower() in _NO_UID or not uid.isprintable() or uid[0] == "@":
+        return False
+    return len(uid) > 1 or uid.isdigit()
+
+
+def _addresses(line: str, start: int, end: int) -> Iterator[Identity]:
+    for match in _ADDRESS.finditer(line, start, end):
+        before = line[max(0, match.start() - 100) : match.start()]
+        if (address := _address(match[0])) and not _BEFORE.search(before):
+            yield Identity(email=address)
 
 
 def _address(text: str) -> str:
     """The address in what was found, without what a sentence or its markup left on it; or ""."""
+    if "." not in text:
+        return ""
     text = text.replace("’", "'").strip(_EDGES).removesuffix("'s")
-    return next((one for one in (text, text.strip("_~")) if is_address(one)), "")
+    return next((one for one in (text, text.strip("_~")) if _is_customers(one)), "")
+
+
+def _is_customers(address: str) -> bool:
+    """Whether an address may be a customer's, and not a file, a program or a mail server."""
+    local, _, domain = address.rpartition("@")
+    return (
+        is_address(address)
+        and not _NOBODY.fullmatch(local)
+        and _DOMAIN_END.fullmatch(domain.rpartition(".")[2]) is not None
+        and not local.lower().endswith(tuple(f".{kind}" for kind in _FILE_TYPES))
+        and domain.rpartition(".")[2].lower() not in _FILE_TYPES
+    )
 
 
 def _readable(text: str) -> str:
     """A text as plain words: a mailto link says where its address begins and ends."""
-    spaced = _MAILTO.sub(lambda link: f" {link[0]} ", INVISIBLE.sub("", text))
-    return plain_text(spaced).replace("\\_", "_")
+    visible = INVISIBLE.sub("", text[:MAX_CHARACTERS])
+    plain = plain_text(_MAILTO.sub(lambda link: f" {link[0]} ", visible)).replace("\\_", "_")
+    # As links write addresses: "?email=jane%2Btag%40example.com".
+    return plain.replace("%40", "@").replace("%2B", "+").replace("%2b", "+")
 
 
 # What a block holds for machines: it would be read as text, and found as an identity, by mistake.
 _FOR_MACHINES: Final = frozenset({"type", "style", "value", "source", "status", "level", "name"})
 
+
+# https://docs.slack.dev/reference/block-kit/blocks/table-block
+_MAX_ROWS: Final = 100
+_MAX_COLUMNS: Final = 20
+_MAX_PIECES_INSIDE: Final = 100  # of a table's cell, or of a piece of rich text
 
 # -- Lines of a message ---------------------------------------------------------------------------
 
@@ -191,6 +297,7 @@ _FOR_MACHINES: Final = frozenset({"type", "style", "value", "source", "status", 
 def _message_lines(message: object, depth: int) -> Iterator[str]:
     if not isinstance(message, dict) or depth > MAX_DEPTH:
         return
+    yield ""  # each piece is counted, also one that says nothing
     yield from _text_lines(message.get("text"), depth)
     for block in _items(message.get("blocks")):
         yield from _block_lines(block, depth + 1)
@@ -232,12 +339,13 @@ def _attachment_lines(attachment: object, depth: int) -> Iterator[str]:
 
 def _block_lines(block: object, depth: int) -> Iterator[str]:
     """Any block, element or text object, known or not: all that it says, in its own order."""
-    if depth > MAX_DEPTH:
+    if depth > MAX_DEPTH or not isinstance(block, list | dict):
         return
+    yield ""
     if isinstance(block, list):
         for inside in block:
             yield from _block_lines(inside, depth + 1)
-    elif isinstance(block, dict):
+    else:
         match block.get("type"):
             case "rich_text_section" | "rich_text_preformatted" | "rich_text_quote":
                 yield _rich_line(block, depth)
@@ -260,8 +368,8 @@ def _value_lines(name: str, value: object, depth: int) -> Iterator[str]:
 def _table_lines(table: dict[str, Any], depth: int) -> Iterator[str]:
     """A line for each cell: under a heading such as "User ID" with it, else beside its label."""
     rows = [
-        [" ".join(_block_lines(cell, depth + 1)) for cell in _items(row)]
-        for row in _items(table.get("rows"))
+        [_cell(cell, depth + 1) for cell in _items(row)[:_MAX_COLUMNS]]
+        for row in _items(table.get("rows"))[:_MAX_ROWS]
     ]
     if not _has_headings(rows):
         for row in rows:
@@ -271,6 +379,10 @@ def _table_lines(table: dict[str, Any], depth: int) -> Iterator[str]:
         for heading, cell in zip(rows[0], row, strict=False):
             labelled = _LABEL_CELL.fullmatch(heading)
             yield f"{heading.rstrip(': ')}: {cell}" if labelled else cell
+
+
+def _cell(cell: object, depth: int) -> str:
+    return " ".join(islice(_block_lines(cell, depth), _MAX_PIECES_INSIDE)).strip()
 
 
 def _has_headings(rows: list[list[str]]) -> bool:
@@ -294,11 +406,16 @@ def _rich_line(section: dict[str, Any], depth: int) -> str:
         if piece.get("type") == "link":
             pieces += _link_lines(piece.get("url"))
         elif "elements" in piece:
-            pieces += _block_lines(piece, depth + 1)
+            pieces += islice(_block_lines(piece, depth + 1), _MAX_PIECES_INSIDE)
         text = piece.get("text")
         if isinstance(text, str) and not (piece.get("type") == "link" and pieces[-1:] == [text]):
-            pieces.append(text)
+            pieces.append(f"`{text}`" if _is_code(piece) else text)
     return "".join(pieces)
+
+
+def _is_code(piece: dict[str, Any]) -> bool:
+    style = piece.get("style")
+    return isinstance(style, dict) and style.get("code") is True
 
 
 def _text_lines(text: object, depth: int) -> Iterator[str]:
@@ -317,4 +434,4 @@ def _link_lines(url: object) -> Iterator[str]:
 
 
 def _items(value: object) -> list[Any]:
-    return value if isinstance(value, list) else []
+    return value[:MAX_PIECES] if isinstance(value, list) else []

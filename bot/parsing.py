@@ -17,10 +17,13 @@ from enum import Enum, auto
 from typing import Final, NamedTuple
 from urllib.parse import unquote
 
+from bot import labels
 from bot.sessions import MAX_UID_LENGTH, Moment, Query
 
 MAX_TEXT_LENGTH: Final = 2000
 """Characters. Room for the longest uid and address several times over."""
+
+_MAX_RAW_LENGTH: Final = 4 * MAX_TEXT_LENGTH  # Slack makes entities and links of some characters
 
 _HELP: Final = frozenset({"", "help", "-h", "--help"})
 _EXAMPLE_EMAIL: Final = "jane@example.com"
@@ -49,6 +52,7 @@ class Problem(Enum):
     LIMIT_NOT_WHOLE = auto()
     LIMIT_TOO_HIGH = auto()
     LIMIT_ZERO = auto()
+    MARKUP = auto()
     MENTION = auto()
     NOBODY = auto()
     TEXT_TOO_LONG = auto()
@@ -99,9 +103,14 @@ _DOUBLE_QUOTES: Final = '"“”„‟«»'
 _SINGLE_QUOTES: Final = "'‘’‚‛"
 _QUOTES: Final = _DOUBLE_QUOTES + _SINGLE_QUOTES
 # Marks that nobody sees and that come along when text is pasted: zero-width spaces, soft hyphens,
-# directions. The two joiners (U+200C, U+200D) stay: they are part of how some languages are spelt.
+# directions, tags, fillers. The two joiners (U+200C, U+200D) stay: some languages are spelt with them.
+# A test compares the list with Unicode's own.
 INVISIBLE: Final = re.compile(
-    "[\u00ad\u061c\u200b\u200e\u200f\u202a-\u202e\u2060\u2066-\u2069\ufeff]"
+    "[\u00ad\u0600-\u0605\u061c\u06dd\u070f\u0890\u0891\u08e2\u180e\u200b\u200e\u200f\u202a-\u202e"
+    "\u2060-\u2064\u2066-\u206f\ufeff\ufff9-\ufffb\U000110bd\U000110cd\U00013430-\U0001343f"
+    "\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0001\U000e0020-\U000e007f"
+    # Fillers and selectors, which other categories hold.
+    "\u115f\u1160\u17b4\u17b5\u180b-\u180d\u180f\u3164\uffa0\U000e0100-\U000e01ef]"
 )
 # Letters of wide keyboards, for those that an address is made of.
 _WIDE: Final = str.maketrans({"＠": "@", "。": ".", "．": ".", "｡": "."})
@@ -112,6 +121,8 @@ _WRITTEN_SPACES: Final = frozenset("\t\n\v\f\r")
 _MARKUP: Final = re.compile(r"<([^<>]*)>")
 _MENTION: Final = re.compile(r"<@([A-Z0-9]+)(?:\|([^<>]*))?>")
 _CHANNEL: Final = re.compile(r"<[#!]([^<>|]*)(?:\|([^<>]*))?>")
+# What Slack would take for a link, a mention or a call of everybody, if it were passed on.
+_WRITTEN_MARKUP: Final = re.compile(r"<(?:[@#!]|[a-z]+:)[^<>]*>", re.IGNORECASE)
 
 
 def _typed(markup: re.Match[str]) -> str:
@@ -156,9 +167,10 @@ def _quoted(name: str, quotes: str) -> str:
     return rf"[{quotes}](?P<{name}>{inside}){closing}"
 
 
+_ANY_LABEL: Final = rf"(?:{labels.UID}|id|e?-?mail|at|limit)\s?[:=]"
 _WORD: Final = re.compile(
     rf"""
-    (?: (?P<label>uid|e?-?mail|at) \s? [:=] \s*
+    (?: (?P<label>{labels.UID}|id|e?-?mail|at) \s? [:=] \s* (?!{_ANY_LABEL})
       | (?P<spaced>uid|e?-?mail|at(?=\s+\d)) \s+
       | (?P<limit>limit) (?: \s? [:=] \s* | \s+ (?=[-+]?\d) ) )?
     (?: {_quoted("double", _DOUBLE_QUOTES)}
@@ -167,33 +179,53 @@ _WORD: Final = re.compile(
     """,
     re.VERBOSE | re.IGNORECASE | re.DOTALL,
 )
-_LABEL_ALONE: Final = re.compile(r"(?:uid|e?-?mail|at|limit)[:=]", re.IGNORECASE)
-_LABELS: Final = re.compile(r"(?:^|\s)(?:uid|e?-?mail|at|limit)\s?[:=]|<@", re.IGNORECASE)
+_LABEL_ALONE: Final = re.compile(_ANY_LABEL, re.IGNORECASE)
+_LABELS: Final = re.compile(rf"(?:^|\s){_ANY_LABEL}|<@", re.IGNORECASE)
+# "uid:5,jane@example.com" and "jane@example.com,uid:5": the comma ends what stands before it.
+_LISTED: Final = re.compile(rf"(?<=\S)[,;](?={_ANY_LABEL}|[^\s,;\"'@]+@)", re.IGNORECASE)
 _ESCAPED: Final = re.compile(rf"\\([\\{_QUOTES}])")
 
 
 def _words(text: str) -> list[_Word]:
     words = []
     for match in _WORD.finditer(text):
-        label = "limit" if match["limit"] else (match["label"] or match["spaced"] or "").lower()
-        if label.endswith("mail"):
-            label = "email"
+        label = _label(match)
         inside = match["double"] if match["double"] is not None else match["single"]
         if inside is not None:
             words.append(_Word(label, _ESCAPED.sub(r"\1", inside).strip(), quoted=True))
             continue
         bare: str = match["bare"]
-        # A list of addresses without spaces, and an address with its limit: "a@b.org,c@d.org;5".
         if not label and _LABEL_ALONE.fullmatch(bare):
             continue
-        listed = ("@" in bare or "＠" in bare) and label in ("", "email")
-        for piece in re.split(r"[,;，；、]", bare) if listed else [bare]:
-            # A quote that is left over was never closed: it means nothing.
-            plain = piece.strip(_QUOTES).rstrip(",;")
-            if _NUMBER.fullmatch(plain.rstrip(".")):
-                plain = plain.rstrip(".")  # the end of a sentence
-            if plain:
-                words.append(_Word(label, plain, quoted=False))
+        if _LISTED.search(bare):
+            parts = _LISTED.split(bare)
+            words += _pieces(label, parts[0])
+            words += [word for part in parts[1:] for word in _words(part)]
+            continue
+        words += _pieces(label, bare)
+    return words
+
+
+def _label(match: re.Match[str]) -> str:
+    if match["limit"]:
+        return "limit"
+    label = (match["label"] or match["spaced"] or "").lower()
+    if label.endswith("mail"):
+        return "email"
+    return label if label in ("", "at") else "uid"
+
+
+def _pieces(label: str, bare: str) -> list[_Word]:
+    """A word without quotes; a list of addresses without spaces, and an address with its limit."""
+    listed = ("@" in bare or "＠" in bare) and label in ("", "email")
+    words = []
+    for piece in re.split(r"[,;，；、]", bare) if listed else [bare]:
+        # A quote that is left over was never closed: it means nothing.
+        plain = piece.strip(_QUOTES).rstrip(",;")
+        if _NUMBER.fullmatch(plain.rstrip(".")):
+            plain = plain.rstrip(".")  # the end of a sentence
+        if plain:
+            words.append(_Word(label, plain, quoted=False))
     return words
 
 
@@ -231,6 +263,10 @@ def is_address(text: str) -> bool:
         and (len(labels[-1]) > 1 or not labels[-1].isascii())
         and text.isprintable()
     )
+
+
+def _can_be_asked_for(uid: str) -> bool:
+    return len(uid) <= MAX_UID_LENGTH and not _WRITTEN_MARKUP.search(uid)
 
 
 def _limit(text: str, limits: Limits) -> int | Problem:
@@ -340,8 +376,10 @@ def _identity_problem(found: _Sorted) -> tuple[Problem, str] | None:
             return Problem.MENTION, email
         if not is_address(email):
             return Problem.BAD_ADDRESS, email
-    if any(len(uid) > MAX_UID_LENGTH for uid in found.uids):
-        return Problem.UID_TOO_LONG, ""
+    for uid in found.uids:
+        if not _can_be_asked_for(uid):
+            too_long = len(uid) > MAX_UID_LENGTH
+            return (Problem.UID_TOO_LONG, "") if too_long else (Problem.MARKUP, uid)
     if len(found.emails) + len(found.mentions) > 1:
         return Problem.TWO_ADDRESSES, ""
     if len(found.uids) > 1:
@@ -358,11 +396,11 @@ def _identity_problem(found: _Sorted) -> tuple[Problem, str] | None:
 def _example(found: _Sorted, problem: Problem, limits: Limits) -> str:
     """A text that would work, of the person's own words where they are of use."""
     email = next(iter(filter(is_address, found.emails)), None)
-    uid = next((uid for uid in found.uids if len(uid) <= MAX_UID_LENGTH), None)
+    uid = next(filter(_can_be_asked_for, found.uids), None)
     if problem is Problem.UNCLEAR and not (email or uid):
         generic = found.stray[0].lower().rstrip(":") in _GENERIC and len(found.stray) == 2
         joined = found.stray[1] if generic else " ".join(found.stray)
-        uid = joined if len(joined) <= MAX_UID_LENGTH else None
+        uid = joined if _can_be_asked_for(joined) else None
     # A backtick can't be shown as code, as examples are; a changed example would mislead.
     if not (email or uid) or "`" in (email or uid or ""):
         email = _EXAMPLE_EMAIL
@@ -375,7 +413,8 @@ def _example(found: _Sorted, problem: Problem, limits: Limits) -> str:
     if email:
         # Perhaps both were meant, if it looks like an id; a word like "please" does not.
         both = problem is Problem.UNCLEAR and len(found.stray) == 1 and not found.uids
-        uid = found.stray[0] if both and re.search(r"[\d_-]", found.stray[0]) else None
+        likely = both and re.search(r"[\d_-]", found.stray[0]) and _can_be_asked_for(found.stray[0])
+        uid = found.stray[0] if likely else None
     query = Query(email=email, uid=uid, limit=limit)
     return typed_form(query, with_limit=with_limit)
 
@@ -386,6 +425,8 @@ def parse(text: str, limits: Limits) -> Parsed:
     `text` is a command's text as Slack sends it: links as `<…|…>`, and `&`, `<`, `>` as entities.
     """
     simple = f"{_EXAMPLE_EMAIL} {min(5, limits.highest)}"
+    if len(text) > _MAX_RAW_LENGTH:
+        return Refused(Problem.TEXT_TOO_LONG, "", simple)
     if any(map(_is_control, text)):
         return Refused(Problem.CONTROL_CHARACTER, "", simple)
     if channel := _CHANNEL.search(text):
@@ -445,7 +486,7 @@ def typed_form(query: Query, *, with_limit: bool = True) -> str:
 
 
 def _uid_form(uid: str) -> str:
-    if re.fullmatch(r"[\w.-]+", uid, re.ASCII):
+    if re.fullmatch(r"[\w.-]*[\w-]", uid, re.ASCII):
         return f"uid:{uid}"
     escaped = re.sub(rf"([\\{_QUOTES}])", r"\\\1", uid)
     return f'uid:"{escaped}"'

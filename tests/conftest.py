@@ -4,18 +4,29 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from io import StringIO
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from bot import logs
 from bot.demo import settings_for
 from bot.sandbox.fullstory import FullstorySandbox
 from bot.sandbox.slack import SlackSandbox
 from bot.service import Service, running
+
+# The same for every test that tries many examples: no clock decides, and in CI no chance.
+settings.register_profile(
+    "fsessions",
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+    derandomize=bool(os.environ.get("CI")),
+)
+settings.load_profile("fsessions")
 
 Logged = Callable[[], list[dict[str, Any]]]
 StartBot = Callable[..., AbstractAsyncContextManager[Service]]

@@ -12,6 +12,7 @@ from typing import Any, Final
 import structlog
 from slack_bolt.context.async_context import AsyncBoltContext
 
+from bot import labels
 from bot.errors import SlackError
 from bot.messages import asked_in
 from bot.parsing import Help, Limits, Parsed, Problem, Refused, Unresolved
@@ -29,9 +30,11 @@ _log = structlog.get_logger()
 
 # Edits, deletions and the like are no questions.
 _WRITTEN: Final = frozenset({None, "file_share", "me_message", "thread_broadcast"})
-# A lone word is a uid for the command. Here it may be "thanks", unless it looks like an id.
-_LIKE_AN_ID: Final = re.compile(r"[\d_@]")
-_LABELLED: Final = re.compile(r"\buid\b", re.IGNORECASE)
+# A lone word is a uid for the command. Here it may be "thanks", unless it looks like an id: a digit
+# beside a letter, a label, or nothing but numbers. "Call 911" asks for nobody.
+_NAMES_SOMEBODY: Final = re.compile(
+    rf"[@＠_]|<mailto:|\b{labels.UID}\b|[^\W\d_]-?\d|\d-?[^\W\d_]|^[\s\d]+$", re.IGNORECASE
+)
 _SMALL_TALK: Final = frozenset({Problem.NOBODY, Problem.UNCLEAR, Problem.CHANNEL, Problem.MENTION})
 
 
@@ -127,7 +130,6 @@ def asked(text: str, own: Own, limits: Limits) -> Parsed:
     """Whose sessions a message to the bot asks for."""
     words = re.sub(rf"<@{own.user}(?:\|[^<>]*)?>[,:]?", " ", text).strip()
     parsed = asked_in(words, limits)
-    if isinstance(parsed, Query) and parsed.uid and not parsed.email:
-        meant = _LABELLED.search(words) or _LIKE_AN_ID.search(parsed.uid)
-        return parsed if meant else Refused(Problem.UNCLEAR, "", "")
-    return parsed
+    if isinstance(parsed, Help | Unresolved) or _NAMES_SOMEBODY.search(words):
+        return parsed
+    return Refused(Problem.UNCLEAR, "", "")

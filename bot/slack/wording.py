@@ -333,6 +333,10 @@ def refusal(refused: Refused, limits: Limits) -> str:  # noqa: C901 - one flat l
             )
         case Problem.LIMIT_ZERO:
             return f"That would be no sessions at all. {range_}"
+        case Problem.MARKUP:
+            return (
+                "That uid holds Slack's own signs for a link or a mention. Please type it by hand."
+            )
         case Problem.MENTION:
             return "I can't tell which colleague that is. Please pick the name from Slack's list."
         case Problem.NOBODY:

@@ -15,6 +15,7 @@ MODULES = {
 }
 PURE = {
     "bot.errors",
+    "bot.labels",
     "bot.sessions",
     "bot.messages",
     "bot.moments",
@@ -36,7 +37,7 @@ LAYERS = [
     {"bot.fullstory.protocol"},
     {"bot.messages", "bot.moments"},
     {"bot.parsing"},
-    {"bot.sessions", "bot.errors"},
+    {"bot.sessions", "bot.errors", "bot.labels"},
 ]
 
 

@@ -67,6 +67,8 @@ class TestMention:
             "who are you?",
             "the checkout is broken",
             "in <#C0TICKETS|tickets>",
+            "call 911",
+            "give me 5 minutes",
         ],
     )
     async def test_anything_else(

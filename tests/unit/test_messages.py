@@ -70,6 +70,25 @@ def found(message: dict[str, Any]) -> list[str]:
         ("User ID: n/a", []),
         ("User ID:\nEmail: jane@example.com", [JANE]),
         ("liquid: water, fluid:gas", []),
+        ("*User ID* `42`", ["uid:42"]),
+        ("Customer ID: 42, customer_id=43", ["uid:42", "uid:43"]),
+        ("see <https://crm.example/?email=jane%40example.com|crm>", []),
+        ("https://crm.example/?email=jane%2Btag%40example.com", ["jane+tag@example.com"]),
+        # What looks like an address, and is no customer's.
+        ("git clone git@github.com:acme/shop.git", []),
+        ("logo@2x.png, icon@3x.jpg and image001.png@01D9ABCD.1A2B3C4D", []),
+        ("pkg@1.0.0-beta, react@18.2.0-rc.1", []),
+        ("root@db1.prod, postmaster@example.com", []),
+        ("https://user:pw@host.example.com/x ftp://me@host.example.com", []),
+        ("From: noreply@zendesk.com, no-reply+7@example.com, do-not-reply@example.com", []),
+        ("Message-ID: &lt;CAF+x=abc@mail.example.com&gt;", []),
+        # What follows a label, and is no uid.
+        ("Invalid user ID: please check", []),
+        ("User ID: I don't know", []),
+        ("User ID: required, uid: missing", []),
+        ("slack_user_id: U123", []),
+        ("uid=1000(jane) gid=1000(jane)", []),
+        ("user id: whatever you like", []),
         ("<@U123> see @jane, jane@localhost, a@b, @example.com", []),
         ("", []),
     ],
@@ -198,6 +217,17 @@ def test_attachments(attachment: dict[str, Any]) -> None:
     assert found({"text": "", "attachments": [attachment]}) == [JANE]
 
 
+def test_a_bold_label_and_its_uid_as_code() -> None:
+    """As rich text has it, and nothing between them."""
+    pieces = [
+        {"type": "text", "text": "User ID", "style": {"bold": True}},
+        {"type": "text", "text": " "},
+        {"type": "text", "text": "shopper", "style": {"code": True}},
+    ]
+    section = {"type": "rich_text_section", "elements": pieces}
+    assert found({"blocks": [{"type": "rich_text", "elements": [section]}]}) == ["uid:shopper"]
+
+
 def test_labels_and_values_in_cells_of_their_own() -> None:
     """Fields of attachments and sections, rows of tables."""
     cells = [{"type": "raw_text", "text": "User ID"}, {"type": "raw_text", "text": "user-42"}]
@@ -291,26 +321,25 @@ def test_how_an_identity_is_shown() -> None:
     assert Identity(uid="42").shown == "uid 42"
 
 
+WORDS = st.sampled_from(["", "x", f"x {JANE}", "uid: 42", "<mailto:", "*User ID*", "0", "\u2028"])
+LEAVES = WORDS | st.none() | st.integers() | st.text(max_size=10)
+KINDS = st.sampled_from(["table", "rich_text_section", "section", "link", "hologram"])
+NAMES = ("type", "text", "blocks", "elements", "fields", "rows", "attachments", "url", "style")
 JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.text(max_size=20) | st.just(f"x {JANE}"),
+    LEAVES | KINDS,
     lambda inside: (
-        st.lists(inside, max_size=4)
-        | st.dictionaries(
-            st.sampled_from(
-                ["type", "text", "blocks", "elements", "fields", "rows", "attachments", "url"]
-            ),
-            inside | st.sampled_from(["table", "rich_text_section", "section"]),
-            max_size=4,
-        )
+        st.lists(inside, max_size=3)
+        | st.dictionaries(st.sampled_from(NAMES), inside | KINDS, max_size=4)
     ),
-    max_leaves=30,
+    max_leaves=10,
 )
 
 
-@given(st.dictionaries(st.sampled_from(["text", "blocks", "attachments"]), JSON))
+@given(st.dictionaries(st.sampled_from(["text", "blocks", "attachments", "files", "ts"]), JSON))
 def test_total(message: dict[str, Any]) -> None:
-    """A message of any shape gives a list; nothing raises."""
-    assert set(found(message)) <= {JANE}
+    """A message of any shape gives identities, each with one name; nothing raises."""
+    for one in identities(message):
+        assert bool(one.email) != bool(one.uid)
 
 
 def test_depth_is_bounded() -> None:

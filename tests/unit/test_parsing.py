@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import sys
+import unicodedata
+
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from bot.parsing import (
+    INVISIBLE,
     Help,
     Limits,
     Problem,
@@ -36,6 +40,17 @@ JANE = "jane@example.com"
         ("UID=12345 5", None, "12345", 5),
         ("uid 12345", None, "12345", 20),
         ("uid 12345 5", None, "12345", 5),
+        ("user_id:42", None, "42", 20),
+        ("userid=42 3", None, "42", 3),
+        ("User ID: 42", None, "42", 20),
+        ("User-ID: 42", None, "42", 20),
+        ("Customer ID: user-42 3", None, "user-42", 3),
+        ("id:42", None, "42", 20),
+        ("user id: jane@example.com", None, JANE, 20),
+        ("E-mail: jane@example.com User ID: 42", JANE, "42", 20),
+        ("uid:5,jane@example.com", JANE, "5", 20),
+        ("jane@example.com,uid:5", JANE, "5", 20),
+        ("jane@example.com;uid:5;7", JANE, "5;7", 20),
         ("email jane@example.com 5", JANE, None, 5),
         ("email:jane@example.com", JANE, None, 20),
         ("uid:jane@example.com", None, JANE, 20),
@@ -211,6 +226,11 @@ REFUSALS = [
     ("<@U123> <@U456>", Problem.TWO_ADDRESSES),
     ("<@U123> jane@example.com", Problem.TWO_ADDRESSES),
     ("@jane", Problem.MENTION),
+    ('uid:"&lt;!channel&gt;"', Problem.MARKUP),
+    ("uid:&lt;@U123&gt;", Problem.MARKUP),
+    ('uid:"&lt;https://example.org|here&gt;"', Problem.MARKUP),
+    ("uid: at:5pm", Problem.NOBODY),
+    ("uid: limit:5", Problem.NOBODY),
     ("jane@example.com at:14:05 at:15:05", Problem.TIME_UNCLEAR),
     ("at:14:05", Problem.NOBODY),
     ("<#C123|general>", Problem.CHANNEL),
@@ -237,6 +257,15 @@ def test_refused_with_an_example_that_works(text: str, problem: Problem) -> None
     assert isinstance(refused, Refused)
     assert refused.problem is problem
     assert isinstance(parse(as_slack_sends(refused.example), LIMITS), Query)
+
+
+def test_nothing_invisible_gets_through() -> None:
+    """All of Unicode's format marks but the two that are part of spelling, and what fills gaps."""
+    for code in range(sys.maxunicode + 1):
+        if unicodedata.category(chr(code)) == "Cf" and chr(code) not in "\u200c\u200d":
+            assert INVISIBLE.fullmatch(chr(code)), hex(code)
+    tagged = "user" + "".join(chr(0xE0000 + ord(letter)) for letter in "HIDDEN") + "\u3164-42"
+    assert parse(tagged, LIMITS) == Query(None, "user-42", 20)
 
 
 def test_every_problem_is_tested() -> None:
@@ -368,9 +397,15 @@ def test_what_is_formatted_parses_back(text: str) -> None:
     st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=MAX_UID_LENGTH),
     st.integers(1, 100),
 )
+@example("0.", 5)
+@example("12.", 5)
+@example("<@U123>", 5)
 def test_any_uid_can_be_asked_for(text: str, limit: int) -> None:
-    """Quotes, brackets, commas and backslashes in a uid arrive as they are."""
-    uid = "".join(character for character in text if character.isprintable()).strip()
+    """Quotes, brackets, commas and backslashes in a uid arrive as they are; markup is refused."""
+    uid = INVISIBLE.sub("", "".join(filter(str.isprintable, text))).strip()
     if uid:
         query = Query(None, uid, limit)
-        assert parse(as_slack_sends(typed_form(query)), LIMITS) == query
+        parsed = parse(as_slack_sends(typed_form(query)), LIMITS)
+        assert parsed == query or (
+            isinstance(parsed, Refused) and parsed.problem is Problem.MARKUP and "<" in uid
+        )
