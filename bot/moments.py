@@ -1,41 +1,24 @@
 """Times that people type: "14:05", "yesterday 5pm", "2026-11-22T14:05Z".
 
-dateparser knows how people write them; what is ours is to refuse what could mean several times.
+Strategy: a text is read word by word, and every word has to be understood: a date, a day, a clock, a
+zone, a distance from now, or a small word between them. What is left over, stands twice, or could
+mean two dates makes the text unclear. So nothing is guessed. Pure: the present time is a parameter.
 """
 
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime, timedelta, timezone, tzinfo
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta, timezone, tzinfo
 from typing import Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from bot.errors import FsessionsError
 
-EXAMPLES: Final = ("14:05", "yesterday 5pm", "2026-11-22 14:05")
 MAX_LENGTH: Final = 60
-
-# A moment needs a time of day, or a distance from now: "yesterday" alone could be any session.
-_CLOCK: Final = re.compile(
-    r"\d{1,2}[:.]\d{2}|\d\s*[ap]\.?m\b|\bnoon\b|\bmidnight\b|\bnow\b|\bago\b|T\d{2}", re.IGNORECASE
-)
-# A zone of its own; else the reader's own zone counts.
-_ZONED: Final = re.compile(r"(?:\d|\b)(?:Z|UTC|GMT|[+-]\d{2}:?\d{2})$", re.IGNORECASE)
-_FROM_NOW: Final = re.compile(r"now|(?!.*(?:\d[:.]\d|\d\s*[ap]\.?m\b)).*\bago", re.IGNORECASE)
-# As Slack writes times for programs: seconds since 1970, the `ts` of a message, its markup.
-_MACHINE: Final = re.compile(r"(?:<!date\^)?(?P<seconds>\d{9,10})(?:\.\d+)?(?:\^[^<>]*>)?")
-# 5/11 is May in one half of the world and November in the other.
-_TWO_WAYS: Final = re.compile(
-    r"(?<![\d:./-])(?P<one>\d{1,2})(?P<by>[/.-])(?P<other>\d{1,2})(?:(?P=by)(?P<year>\d{2,4}))?(?![\d:])"
-)
-# "5 pm 3" could be the third of any month, or three sessions.
-_STRAY_NUMBER: Final = re.compile(r"[ap]\.?m\.?\s+\d{1,2}$", re.IGNORECASE)
-# The clock in a text, in the order in which one is looked for.
-_CLOCKS: Final = (
-    re.compile(r"(?<!\d)(?P<hour>\d{1,2})(?:[:.](?P<minute>\d{2}))?\s*(?P<half>[ap])\.?m\b", re.I),
-    re.compile(r"(?<!\d)(?P<hour>\d{1,2}):(?P<minute>\d{2})(?P<half>)"),
-    re.compile(r"(?<![\d.])(?P<hour>\d{1,2})\.(?P<minute>\d{2})(?![\d.])(?P<half>)"),
-)
+_YEARS: Final = range(2000, 2100)  # there are no recordings of other times
+_LONGEST_DISTANCE: Final = timedelta(days=3660)
 
 
 class UnclearTime(FsessionsError):
@@ -51,7 +34,7 @@ def zone(name: str, offset: int = 0) -> tzinfo:
     try:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError):
-        return timezone(timedelta(seconds=offset))
+        return timezone(timedelta(seconds=offset)) if abs(offset) < 86_400 else UTC
 
 
 def parse_moment(text: str, reader: tzinfo, now: datetime) -> datetime:
@@ -60,66 +43,268 @@ def parse_moment(text: str, reader: tzinfo, now: datetime) -> datetime:
     A time that comes twice, when clocks are set back, is the first of the two. A time without a
     date is the last one that has passed. Raises `UnclearTime`.
     """
-    text = " ".join(text.split())
-    if machine := _MACHINE.fullmatch(text):
-        return _passed(datetime.fromtimestamp(int(machine["seconds"]), UTC), now)
-    if len(text) > MAX_LENGTH or not _CLOCK.search(text) or _can_be_two_dates(text):
-        raise UnclearTime
-    zoned = _ZONED.search(text) is not None
-    # Distances are the same in every zone; reckoned in UTC, no change of clocks comes between.
-    base = UTC if _FROM_NOW.fullmatch(text) else reader
-    found = _read(text, now.astimezone(base))
-    if found is None or not _agrees(text, found):
-        raise UnclearTime
-    if found.tzinfo is None:
-        if zoned:
-            raise UnclearTime
-        found = found.replace(tzinfo=base)
-    return _passed(found.astimezone(UTC), now)
-
-
-def _passed(time: datetime, now: datetime) -> datetime:
-    if time > now:
+    found = _read(text).moment(reader, now)
+    if found > now:
         raise UnclearTime(to_come=True)
-    return time
+    return found
 
 
 def names_its_zone(text: str) -> bool:
-    """Whether the text means the same moment wherever its reader is."""
-    text = " ".join(text.split())
-    return any((_ZONED.search(text), _FROM_NOW.fullmatch(text), _MACHINE.fullmatch(text)))
-
-
-def _can_be_two_dates(text: str) -> bool:
-    if _STRAY_NUMBER.search(text):
+    """Whether the text means the same moment wherever its reader is, or none anywhere."""
+    try:
+        return _read(text).is_the_same_everywhere
+    except UnclearTime:
         return True
-    match = _TWO_WAYS.search(text)
-    if not match or match["one"] == match["other"]:
-        return False
-    if match["by"] == "." and not match["year"] and not any(c.search(text) for c in _CLOCKS[:2]):
-        return False  # "14.05" alone is a clock
-    return int(match["one"]) <= 12 and int(match["other"]) <= 12
 
 
-def _agrees(text: str, found: datetime) -> bool:
-    """Whether the time that was read is the one that the text writes.
+# -- What a text says -----------------------------------------------------------------------------
 
-    Of what it can't make sense of, dateparser keeps the rest, and the present time of day.
+
+@dataclass(slots=True)
+class _Written:
+    """The parts of a time that stand in a text.
+
+    `fixed` is the whole moment. `distance` counts back from now. `back_to` gives the dates that a
+    word such as "monday" or "nov 22" can mean, the latest first, when it is given today's date.
     """
-    clock = next(filter(None, (pattern.search(text) for pattern in _CLOCKS)), None)
-    if clock is None:
-        return True
-    hour, minute = int(clock["hour"]), int(clock["minute"] or 0)
-    if clock["half"]:
-        hour = hour % 12 + (12 if clock["half"].lower() == "p" else 0)
-    return (hour, minute) == (found.hour, found.minute)
+
+    fixed: datetime | None = None
+    distance: timedelta | None = None
+    back_to: Callable[[date], Iterator[date]] | None = None
+    weekday: int | None = None
+    clock: time | None = None
+    zone: tzinfo | None = None
+
+    @property
+    def is_the_same_everywhere(self) -> bool:
+        return bool(self.fixed or self.zone or (self.distance is not None and self.clock is None))
+
+    def moment(self, reader: tzinfo, now: datetime) -> datetime:
+        """In UTC; perhaps still to come. Raises `UnclearTime`."""
+        if self.fixed:
+            return self.fixed
+        here = self.zone or reader
+        today = now.astimezone(here).date()
+        if self.clock is None:
+            # A day alone could be any session of that day.
+            if self.distance is None or self.back_to or self.weekday is not None or self.zone:
+                raise UnclearTime
+            return now - self.distance
+        moments = [
+            datetime.combine(day, self.clock, here).astimezone(UTC) for day in self._days(today)
+        ]
+        if not moments:
+            raise UnclearTime
+        return next((moment for moment in moments if moment <= now), moments[0])
+
+    def _days(self, today: date) -> Iterator[date]:
+        """The days that may be meant, the latest first."""
+        if self.distance is not None:
+            if self.distance % timedelta(days=1) or self.back_to or self.weekday is not None:
+                raise UnclearTime  # "2 hours ago at 5pm"
+            yield today - self.distance
+        elif self.back_to:
+            for day in self.back_to(today):
+                if self.weekday is None or day.weekday() == self.weekday:
+                    yield day
+        elif self.weekday is not None:
+            yield from _days_back_to(self.weekday, today)
+        else:
+            yield from (today, today - timedelta(days=1))
 
 
-def _read(text: str, now: datetime) -> datetime | None:
-    import dateparser
+def _days_back_to(weekday: int, today: date) -> Iterator[date]:
+    days_back = (today.weekday() - weekday) % 7
+    yield from (today - timedelta(days=days_back), today - timedelta(days=days_back + 7))
 
-    return dateparser.parse(
-        text,
-        languages=["en"],
-        settings={"RELATIVE_BASE": now.replace(tzinfo=None), "PREFER_DATES_FROM": "past"},
+
+# -- Words ----------------------------------------------------------------------------------------
+
+# As Slack writes times for programs: seconds since 1970, the `ts` of a message, its markup.
+_MACHINE: Final = re.compile(r"(?:<!date\^)?(?P<seconds>\d{9,10})(?:\.\d+)?(?:\^[^<>]*>)?")
+_HALVES: Final = re.compile(r"(\d)\s?([ap])\.?m\b\.?")  # "5 p.m." is "5pm"
+_ZONE_AT_END: Final = re.compile(r"(?<=[\dm])(z|utc|gmt|(?<=:\d\d)[+-]\d\d:?\d\d)$")
+_SECONDS: Final = re.compile(r"(:\d\d)\.\d+")  # "14:05:00.000" is "14:05:00"
+
+_CLOCK: Final = re.compile(
+    r"(?P<hour>\d{1,2})(?:[:.](?P<minute>\d\d))?(?::(?P<second>\d\d))?(?P<half>[ap]m)?"
+)
+_ZONE: Final = re.compile(r"z|utc|gmt|(?P<sign>[+-])(?P<hours>\d\d):?(?P<minutes>\d\d)")
+_YEAR_FIRST: Final = re.compile(r"(?P<year>\d{4})([-/.])(?P<month>\d{1,2})\2(?P<day>\d{1,2})")
+_NUMBERS: Final = re.compile(r"(?P<one>\d{1,2})([-/.])(?P<other>\d{1,2})(?:\2(?P<year>\d{4})|\.)?")
+_DAY: Final = re.compile(r"(\d{1,2})(?:st|nd|rd|th|\.)?")
+_YEAR: Final = re.compile(r"\d{4}")
+_DISTANCE: Final = re.compile(
+    r"(?P<coming>in )?(?P<count>\d{1,4}|an?|one|half an?)\s?(?P<unit>[a-z]+)(?(coming)| ago)(?=\s|$)"
+)
+_SMALL_WORDS: Final = frozenset({"at", "on", "the", "of", "o'clock"})
+_MONTHS: Final = tuple(
+    "january february march april may june july august september october november december".split()
+)
+_WEEKDAYS: Final = tuple("monday tuesday wednesday thursday friday saturday sunday".split())
+_UNITS: Final = {
+    **dict.fromkeys(("s", "sec", "secs", "second", "seconds"), timedelta(seconds=1)),
+    **dict.fromkeys(("m", "min", "mins", "minute", "minutes"), timedelta(minutes=1)),
+    **dict.fromkeys(("h", "hr", "hrs", "hour", "hours"), timedelta(hours=1)),
+    **dict.fromkeys(("d", "day", "days"), timedelta(days=1)),
+    **dict.fromkeys(("w", "week", "weeks"), timedelta(weeks=1)),
+}
+
+
+def _read(text: str) -> _Written:
+    """What stands in a text. Raises `UnclearTime` for a word that is no part of a time."""
+    text = " ".join(text.split()).lower()
+    if machine := _MACHINE.fullmatch(text):
+        return _Written(fixed=datetime.fromtimestamp(int(machine["seconds"]), UTC))
+    if len(text) > MAX_LENGTH or not text.isascii():
+        raise UnclearTime
+    text = re.sub(r"^(\d{4}-\d\d-\d\d)t(?=\d)", r"\1 ", text).replace(",", " ")
+    text = _SECONDS.sub(r"\1", _HALVES.sub(r"\1\2m", text))
+    text = _ZONE_AT_END.sub(r" \1", text)
+    found = _Written()
+    while text := text.lstrip():
+        text = _take(text, found)
+    return found
+
+
+def _take(text: str, found: _Written) -> str:
+    """Takes the first part of a text into what was found, and gives the rest."""
+    if distance := _DISTANCE.match(text):
+        _set_distance(found, distance)
+        return text[distance.end() :]
+    word, _, rest = text.partition(" ")
+    following, _, after = rest.partition(" ")
+    weekday = _number_of(word, _WEEKDAYS)
+    if word == "last" and (weekday := _number_of(following, _WEEKDAYS)) is not None:
+        _set(found, "back_to", _last(weekday))  # never today's
+        return after
+    if word in _SMALL_WORDS:
+        return rest
+    if word in ("noon", "midnight"):
+        _set(found, "clock", time(12 if word == "noon" else 0))
+    elif word == "now":
+        _set(found, "distance", timedelta())
+    elif word in ("today", "yesterday", "tomorrow"):
+        _set(found, "back_to", _days_from_today({"today": 0, "yesterday": -1}.get(word, 1)))
+    elif weekday is not None:
+        _set(found, "weekday", weekday)
+    elif zoned := _ZONE.fullmatch(word):
+        _set(found, "zone", _offset(zoned))
+    elif numbers := _YEAR_FIRST.fullmatch(word):
+        _set(found, "back_to", _on(*(int(numbers[name]) for name in ("year", "month", "day"))))
+    elif month_first := _named_date(word, following):
+        return _take_year(after, found, *month_first)
+    elif _is_clock(word, found):
+        _set(found, "clock", _clock(word))
+    elif both := _NUMBERS.fullmatch(word):
+        month, day = _month_and_day(int(both["one"]), int(both["other"]))
+        _set(found, "back_to", _on(int(both["year"] or 0), month, day))
+    else:
+        raise UnclearTime
+    return rest
+
+
+def _set(found: _Written, part: str, value: object) -> None:
+    if getattr(found, part) is not None:
+        raise UnclearTime  # "5pm or 6pm" says it twice
+    setattr(found, part, value)
+
+
+def _number_of(word: str, names: tuple[str, ...]) -> int | None:
+    """The place of a name in the list; three or more of its letters are enough."""
+    word = word.rstrip(".")
+    return next(
+        (n for n, name in enumerate(names) if len(word) > 2 and name.startswith(word)), None
     )
+
+
+def _set_distance(found: _Written, match: re.Match[str]) -> None:
+    unit = _UNITS.get(match["unit"])
+    if unit is None:
+        raise UnclearTime
+    count = match["count"]
+    number = 0.5 if count.startswith("half") else int(count) if count.isdigit() else 1
+    distance = unit * number
+    if distance > _LONGEST_DISTANCE:
+        raise UnclearTime
+    _set(found, "distance", -distance if match["coming"] else distance)
+
+
+def _is_clock(word: str, found: _Written) -> bool:
+    """Whether a word is a clock: with a colon or a half of the day, or like "14.05"."""
+    match = _CLOCK.fullmatch(word)
+    if match is None:
+        return False
+    return ":" in word or bool(match["half"]) or ("." in word and found.clock is None)
+
+
+def _clock(word: str) -> time:
+    match = _CLOCK.fullmatch(word)
+    assert match is not None  # noqa: S101 - `_is_clock` was asked
+    hour = int(match["hour"])
+    if match["half"]:
+        if not 1 <= hour <= 12:
+            raise UnclearTime
+        hour = hour % 12 + (12 if match["half"] == "pm" else 0)
+    try:
+        return time(hour, int(match["minute"] or 0), int(match["second"] or 0))
+    except ValueError:
+        raise UnclearTime from None
+
+
+def _offset(match: re.Match[str]) -> tzinfo:
+    if not match["sign"]:
+        return UTC
+    offset = timedelta(hours=int(match["hours"]), minutes=int(match["minutes"]))
+    if offset > timedelta(hours=14):
+        raise UnclearTime
+    return timezone(-offset if match["sign"] == "-" else offset)
+
+
+# -- Dates ----------------------------------------------------------------------------------------
+
+
+def _days_from_today(days: int) -> Callable[[date], Iterator[date]]:
+    return lambda today: iter((today + timedelta(days=days),))
+
+
+def _last(weekday: int) -> Callable[[date], Iterator[date]]:
+    return lambda today: _days_back_to(weekday, today - timedelta(days=1))
+
+
+def _on(year: int, month: int, day: int) -> Callable[[date], Iterator[date]]:
+    """A date; where no year is given (0), this year's or last year's."""
+    if year and year not in _YEARS:
+        raise UnclearTime
+
+    def days(today: date) -> Iterator[date]:
+        for one in (year,) if year else (today.year, today.year - 1):
+            try:
+                yield date(one, month, day)
+            except ValueError:
+                continue
+
+    return days
+
+
+def _named_date(word: str, following: str) -> tuple[int, int] | None:
+    """Month and day of "nov 22" or "22nd november"."""
+    for name, number in ((word, following), (following, word)):
+        month, day = _number_of(name, _MONTHS), _DAY.fullmatch(number)
+        if month is not None and day:
+            return month + 1, int(day[1])
+    return None
+
+
+def _take_year(text: str, found: _Written, month: int, day: int) -> str:
+    word, _, rest = text.partition(" ")
+    has_year = _YEAR.fullmatch(word) is not None
+    _set(found, "back_to", _on(int(word) if has_year else 0, month, day))
+    return rest if has_year else text
+
+
+def _month_and_day(one: int, other: int) -> tuple[int, int]:
+    """5/11 is May in one half of the world and November in the other; 11/22 is clear."""
+    if one != other and one <= 12 and other <= 12:
+        raise UnclearTime
+    return (other, one) if one > 12 else (one, other)
