@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
-import aiohttp
 from rich.console import Console
 
-from bot.connections import open_session
+from bot.connections import Connections, open_connections
 from bot.errors import (
     AccessDenied,
     DeadlineExceeded,
@@ -53,19 +52,21 @@ async def run(settings: Settings) -> bool:
 async def _findings(settings: Settings) -> AsyncIterator[Finding]:
     transport = "Socket Mode" if settings.socket_mode else "HTTP"
     yield Finding("Settings", f"complete; Slack over {transport}")
-    async with open_session() as session:
-        yield await _slack_token(settings, session)
+    async with open_connections() as connections:
+        yield await _slack_token(settings, connections)
         if settings.slack_app_token:
-            yield await _app_token(settings, session)
+            yield await _app_token(settings, connections)
         for channel in settings.support_channels:
-            yield await _support_channel(channel, settings, session)
-        yield await _fullstory(settings, session)
+            yield await _support_channel(channel, settings, connections)
+        yield await _fullstory(settings, connections)
 
 
-async def _slack_token(settings: Settings, session: aiohttp.ClientSession) -> Finding:
+async def _slack_token(settings: Settings, connections: Connections) -> Finding:
     part = "Slack token"
     try:
-        answer = await called(slack_client(settings, session, settings.bot_token).auth_test())
+        answer = await called(
+            slack_client(settings, connections.slack, settings.bot_token).auth_test()
+        )
     except SlackError as error:
         return _slack_trouble(
             part,
@@ -93,12 +94,10 @@ async def _slack_token(settings: Settings, session: aiohttp.ClientSession) -> Fi
     return Finding(part, f"works in the workspace {answer.get('team')}, with every scope it needs")
 
 
-async def _support_channel(
-    channel: str, settings: Settings, session: aiohttp.ClientSession
-) -> Finding:
+async def _support_channel(channel: str, settings: Settings, connections: Connections) -> Finding:
     """Whether the bot can read the channel: the same scope and membership make Slack tell it."""
     part = f"Support channel {channel}"
-    client = slack_client(settings, session, settings.bot_token)
+    client = slack_client(settings, connections.slack, settings.bot_token)
     try:
         await called(client.conversations_history(channel=channel, limit=1))
     except SlackError as error:
@@ -114,11 +113,13 @@ async def _support_channel(
     return Finding(part, "the bot is in it")
 
 
-async def _app_token(settings: Settings, session: aiohttp.ClientSession) -> Finding:
+async def _app_token(settings: Settings, connections: Connections) -> Finding:
     part = "Slack app token"
     token = settings.slack_app_token.get_secret_value() if settings.slack_app_token else ""
     try:
-        await called(slack_client(settings, session).apps_connections_open(app_token=token))
+        await called(
+            slack_client(settings, connections.slack).apps_connections_open(app_token=token)
+        )
     except SlackError as error:
         return _slack_trouble(
             part,
@@ -139,10 +140,10 @@ def _slack_trouble(part: str, settings: Settings, error: SlackError, token: str)
     return _unreachable(part, settings.slack_api_url, error)
 
 
-async def _fullstory(settings: Settings, session: aiohttp.ClientSession) -> Finding:
+async def _fullstory(settings: Settings, connections: Connections) -> Finding:
     part = "Fullstory key"
     host = settings.fullstory_base_url
-    client = fullstory_client(settings, session)
+    client = fullstory_client(settings, connections)
     try:
         await client.sessions(Query(None, _NOBODY, limit=1))
         organisation = await client.organisation()

@@ -1,25 +1,64 @@
-"""The one aiohttp session for everything that goes out of this process."""
+"""The aiohttp sessions for everything that goes out of this process: one for each neighbour.
+
+A neighbour that answers nobody must not use up the connections to another, so each has its own. No
+cookies are kept. Proxies are the environment's (HTTPS_PROXY, NO_PROXY); `.netrc` has no say, because
+what it holds would clash with the keys that we send.
+"""
 
 from __future__ import annotations
 
-from urllib.request import getproxies
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from typing import Final
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
 
 from bot import __version__
 
+_MOST: Final = 500  # connections to one host, so that a host that hangs leaves files for others
 
-def open_session() -> aiohttp.ClientSession:
-    """A session to be closed by its owner (`async with`).
 
-    Connections are limited for each host, not in all: a Fullstory that answers nobody must not use
-    up the connections that take answers to Slack. No cookies are kept. HTTPS_PROXY and NO_PROXY
-    are respected.
+@dataclass(frozen=True, slots=True)
+class Connections:
+    """`fullstory` is for its API, `slack` for the Web API and Socket Mode.
+
+    Both use a connection for one request only: bytes that nobody asked for, which a faulty proxy
+    may send on a connection that is kept, would else be taken for the reply to the next person's
+    request. What comes back from `response_urls` tells nothing of anybody; these are kept.
     """
+
+    fullstory: aiohttp.ClientSession
+    slack: aiohttp.ClientSession
+    response_urls: aiohttp.ClientSession
+
+
+@asynccontextmanager
+async def open_connections() -> AsyncIterator[Connections]:
+    """The sessions, closed in the end."""
+    async with AsyncExitStack() as stack:
+        fullstory = await stack.enter_async_context(_session(once=True))
+        slack = await stack.enter_async_context(_session(once=True))
+        response_urls = await stack.enter_async_context(_session(once=False))
+        yield Connections(fullstory, slack, response_urls)
+
+
+def _session(*, once: bool) -> aiohttp.ClientSession:
     return aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(limit=0, limit_per_host=100),
+        connector=aiohttp.TCPConnector(limit=0, limit_per_host=_MOST, force_close=once),
         cookie_jar=aiohttp.DummyCookieJar(),
         timeout=aiohttp.ClientTimeout(total=10),
         headers={"User-Agent": f"fsessions/{__version__}"},
-        trust_env=bool(getproxies()),  # it costs a look at .netrc for every request
     )
+
+
+def proxy_for(url: str) -> str | None:
+    """The proxy that the environment names for this address, if any."""
+    parts = urlsplit(url)
+    scheme = {"ws": "http", "wss": "https"}.get(parts.scheme, parts.scheme)
+    proxy = getproxies().get(scheme, "")
+    if not proxy.startswith(("http://", "https://")) or proxy_bypass(parts.hostname or ""):
+        return None
+    return proxy

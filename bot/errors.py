@@ -11,7 +11,7 @@
         ├── Unavailable          5xx, or no connection
         ├── DeadlineExceeded     no answer within the time for one lookup
         └── ReplyError           an answer came, and it is of no use
-            ├── ReplyTooLarge    more than 5 MiB
+            ├── ReplyTooLarge    more than 512 KiB, or than 1,000 sessions
             ├── ReplyCutOff      it ended before its end
             ├── ReplyNotJSON     HTML, plain text, half of a document
             ├── ReplyMalformed   JSON of another shape

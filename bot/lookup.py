@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 
 from rich.console import Console
 
-from bot.connections import open_session
+from bot.connections import open_connections
 from bot.errors import FullstoryError
 from bot.finder import Finder
 from bot.moments import UnclearTime, parse_moment
@@ -62,8 +62,8 @@ def _here(asked: Unresolved) -> Query:
 
 
 async def _find(settings: Settings, query: Query, errors: Console) -> SessionList:
-    async with open_session() as session:
-        finding = asyncio.create_task(Finder(fullstory_client(settings, session)).find(query))
+    async with open_connections() as connections:
+        finding = asyncio.create_task(Finder(fullstory_client(settings, connections)).find(query))
         await asyncio.wait({finding}, timeout=_SPINNER_AFTER)
         waiting = not finding.done() and errors.is_terminal
         with errors.status("Asking Fullstory …") if waiting else nullcontext():

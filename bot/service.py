@@ -7,12 +7,11 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Final
 
-import aiohttp
 import structlog
 from aiohttp import web
 from slack_bolt.async_app import AsyncApp
 
-from bot.connections import open_session
+from bot.connections import Connections, open_connections
 from bot.errors import FsessionsError
 from bot.finder import Finder
 from bot.fullstory.client import FullstoryClient
@@ -29,10 +28,10 @@ DRAIN_SECONDS: Final = 20.0
 """How long work in flight may take after SIGTERM. Heroku and Kubernetes kill after 30 seconds."""
 
 
-def fullstory_client(settings: Settings, session: aiohttp.ClientSession) -> FullstoryClient:
+def fullstory_client(settings: Settings, connections: Connections) -> FullstoryClient:
     """The client that the settings describe."""
     return FullstoryClient(
-        session,
+        connections.fullstory,
         base_url=settings.fullstory_base_url,
         path=settings.fullstory_sessions_path,
         key=settings.fullstory_api_key.get_secret_value(),
@@ -80,15 +79,15 @@ async def running(settings: Settings) -> AsyncIterator[Service]:
     """Starts the bot; on leaving, finishes what is in flight and ends it. Raises `CantListen`."""
     async with AsyncExitStack() as stack:
         stack.callback(_log.info, "stopped")
-        session = await stack.enter_async_context(open_session())
+        connections = await stack.enter_async_context(open_connections())
         in_flight = InFlight()
         # Runs when nothing new can come any more: for what came while we were draining.
         stack.push_async_callback(in_flight.drain, DRAIN_SECONDS)
         observe = await _metrics(settings, stack)
-        finder = Finder(fullstory_client(settings, session), observe)
-        delivery = Delivery(session, in_flight, settings.answer_budget_seconds)
-        app = build_app(settings, session, listeners(settings, session, finder, delivery))
-        socket_mode = _socket_mode(settings, app, session, in_flight)
+        finder = Finder(fullstory_client(settings, connections), observe)
+        delivery = Delivery(connections.response_urls, in_flight, settings.answer_budget_seconds)
+        app = build_app(settings, connections, listeners(settings, connections, finder, delivery))
+        socket_mode = _socket_mode(settings, app, connections, in_flight)
         service = Service(socket_mode)
         if service.connecting:
             stack.push_async_callback(_end, service.connecting)
@@ -109,12 +108,14 @@ async def running(settings: Settings) -> AsyncIterator[Service]:
 
 
 def _socket_mode(
-    settings: Settings, app: AsyncApp, session: aiohttp.ClientSession, in_flight: InFlight
+    settings: Settings, app: AsyncApp, connections: Connections, in_flight: InFlight
 ) -> SocketMode | None:
     if settings.slack_app_token is None:
         return None
     token = settings.slack_app_token.get_secret_value()
-    return SocketMode(app, slack_client(settings, session), session, token, in_flight)
+    return SocketMode(
+        app, slack_client(settings, connections.slack), connections.slack, token, in_flight
+    )
 
 
 async def _metrics(

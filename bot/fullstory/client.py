@@ -10,6 +10,7 @@ import aiohttp
 import stamina
 from yarl import URL
 
+from bot.connections import proxy_for
 from bot.errors import (
     DeadlineExceeded,
     RateLimited,
@@ -21,10 +22,13 @@ from bot.fullstory import protocol
 from bot.sessions import Query, Session, SessionList
 
 _WAITS: Final = (0.1, 0.4, 1.6)  # seconds before the second, third and fourth attempt
+# An attempt that gets no byte for this part of the time is given up, so that one stuck request leaves
+# time for another, and its connection to others.
+_SILENCE: Final = 0.6
 
 
 class FullstoryClient:
-    """Lists sessions over `http`, the process's one aiohttp session.
+    """Lists sessions over `http`, which uses a connection for one request only.
 
     `base_url` has no slash at its end; `path` is one of Fullstory's two list endpoints; `key` is
     sent to that host alone; `timeout` is the time for one lookup, in seconds, retries included.
@@ -38,18 +42,20 @@ class FullstoryClient:
         self._path = path
         self._headers = protocol.headers(key)
         self._timeout = timeout
+        self._longest_silence = _SILENCE * timeout
+        self._proxy = proxy_for(base_url)
 
     async def sessions(self, query: Query) -> SessionList:
         """The person's sessions, as `SessionList.of` puts them in order.
 
-        Raises `FullstoryError`. On 429, 5xx and broken connections it tries again while there is
-        time; a `Retry-After` is honoured if it fits, and else told at once.
+        Raises `FullstoryError`. On 429, 5xx, broken and silent connections it tries again while
+        there is time; a `Retry-After` is honoured if it fits, and else told at once.
         """
         deadline = asyncio.get_running_loop().time() + self._timeout
         try:
             async with asyncio.timeout_at(deadline):
                 found = await self._pages(query, _worth_another_try(deadline))
-        except TimeoutError:
+        except (TimeoutError, DeadlineExceeded):
             raise DeadlineExceeded(self._timeout) from None
         return SessionList.of(query, found)
 
@@ -77,14 +83,12 @@ class FullstoryClient:
             fresh = [session for session in page.sessions if session not in known]
             found += fresh
             token = page.next_token
-            # A union may list all of one identity before the other: enough is enough of both.
+            # Fullstory may list all of one identity first, so as many are read of each.
             if not token or not fresh or len(found) >= query.reach * query.identities:
                 return found
 
     async def _page(self, url: str, again: Callable[[Exception], bool | float]) -> protocol.Page:
-        async for attempt in stamina.retry_context(
-            on=again, attempts=None, timeout=None, wait_jitter=_WAITS[0]
-        ):
+        async for attempt in stamina.retry_context(on=again, attempts=None, timeout=None):
             with attempt:
                 return protocol.decipher(*await self._get(url))
         raise AssertionError("stamina returns or raises")  # pragma: no cover
@@ -95,7 +99,13 @@ class FullstoryClient:
                 URL(url, encoded=True),
                 headers=self._headers,
                 allow_redirects=False,
-                timeout=aiohttp.ClientTimeout(total=None),  # the deadline is ours
+                proxy=self._proxy,
+                # The deadline for all of it is ours.
+                timeout=aiohttp.ClientTimeout(
+                    total=None,
+                    sock_connect=self._longest_silence,
+                    sock_read=self._longest_silence,
+                ),
             ) as response:
                 body = bytearray()
                 async for chunk in response.content.iter_chunked(64 * 1024):
@@ -105,6 +115,8 @@ class FullstoryClient:
                 return response.status, response.headers, bytes(body)
         except aiohttp.ClientPayloadError as error:
             raise ReplyCutOff from error
+        except aiohttp.ServerTimeoutError as error:
+            raise DeadlineExceeded(self._longest_silence) from error
         except (aiohttp.ClientError, OSError) as error:
             raise Unavailable from error
 
@@ -117,7 +129,7 @@ def _worth_another_try(deadline: float) -> Callable[[Exception], bool | float]:
     waits = iter(_WAITS)
 
     def decide(error: Exception) -> bool | float:
-        if not isinstance(error, RateLimited | Unavailable | ReplyCutOff):
+        if not isinstance(error, RateLimited | Unavailable | ReplyCutOff | DeadlineExceeded):
             return False
         remaining = deadline - asyncio.get_running_loop().time()
         wait = next(waits, None)

@@ -15,19 +15,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Annotated, Any, Final
+from typing import Any, Final
 from urllib.parse import quote, unquote, urlencode
 
-from pydantic import (
-    AliasChoices,
-    BaseModel,
-    ConfigDict,
-    Field,
-    TypeAdapter,
-    ValidationError,
-    ValidatorFunctionWrapHandler,
-    WrapValidator,
-)
+from pydantic import TypeAdapter, ValidationError
 from pydantic_core import from_json
 
 from bot.errors import (
@@ -38,13 +29,17 @@ from bot.errors import (
     ReplyMalformed,
     ReplyNotJSON,
     ReplyRedirected,
+    ReplyTooLarge,
     RequestRejected,
     Unavailable,
 )
 from bot.sessions import Query, Session, usable_link
 
-MAX_REPLY_BYTES: Final = 5 * 1024 * 1024
+MAX_REPLY_BYTES: Final = 512 * 1024
 """A hundred sessions are some 30 KB. Beyond this something is wrong, and we stop reading."""
+
+MAX_SESSIONS: Final = 1_000
+"""In one reply. We never ask for more than a hundred of each identity."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,14 +85,12 @@ def decipher(status: int, reply_headers: Mapping[str, str], body: bytes) -> Page
         document = from_json(body)
     except ValueError:
         raise ReplyNotJSON from None
-    if isinstance(document, list):
-        document = {"sessions": document}
-    try:
-        reply = _Reply.model_validate(document)
-    except ValidationError:
-        # Without its cause: pydantic's message quotes what Fullstory sent.
-        raise ReplyMalformed from None
-    return Page(tuple(item.session() for item in reply.items or ()), reply.next_token)
+    items, token = _list_in(document)
+    if len(items) > MAX_SESSIONS:
+        raise ReplyTooLarge
+    if not all(isinstance(item, dict) for item in items):
+        raise ReplyMalformed
+    return Page(tuple(map(_session, items)), token)
 
 
 def organisation(status: int, reply_headers: Mapping[str, str], body: bytes) -> str:
@@ -137,11 +130,53 @@ def _retry_after(value: str) -> float | None:
 
 # -- The shapes of a reply ------------------------------------------------------------------------
 
+_MAX_ID_LENGTH: Final = 200
+_MAX_TIME_LENGTH: Final = 40
 _datetime = TypeAdapter(datetime)
 
 
-def _time(value: Any) -> datetime | None:  # noqa: ANN401 - whatever Fullstory sent
+def _list_in(document: object) -> tuple[list[Any], str]:
+    """The sessions of a reply, and the token of the next page. A missing list is an empty one."""
+    if isinstance(document, list):
+        return document, ""
+    if not isinstance(document, dict):
+        raise ReplyMalformed
+    items = _first(document, "sessions", "results")
+    if items is None:
+        items = []
+    if not isinstance(items, list):
+        raise ReplyMalformed
+    return items, _text(document.get("pagination_token"))
+
+
+def _session(item: dict[str, Any]) -> Session:
+    """In the spellings of both endpoints, and of both the schema and its example."""
+    # USER:SESSION
+    user_id, _, session_id = unquote(_text(item.get("id"))).rpartition(":")
+    link = _first(item, "fsUrl", "fs_url", "app_url", "appUrl")
+    return Session(
+        uid=_text(_first(item, "userId", "user_id")) or user_id,
+        session_id=_text(_first(item, "sessionId", "session_id")) or session_id,
+        started=_time(_first(item, "createdTime", "created_time")),
+        link=usable_link(link) if isinstance(link, str) else None,
+    )
+
+
+def _first(fields: dict[str, Any], *names: str) -> Any:  # noqa: ANN401 - whatever Fullstory sent
+    return next((fields[name] for name in names if name in fields), None)
+
+
+def _text(value: object) -> str:
+    """A text or a whole number of a usual length as text; else ""."""
+    if isinstance(value, int) and not isinstance(value, bool) and value.bit_length() < 100:
+        value = str(value)
+    return value if isinstance(value, str) and len(value) <= _MAX_ID_LENGTH else ""
+
+
+def _time(value: object) -> datetime | None:
     """Seconds as a number or digits, or RFC 3339. What can't be read is None: no reason to fail."""
+    if isinstance(value, str) and len(value) > _MAX_TIME_LENGTH:
+        return None
     try:
         time = _datetime.validate_python(value)
         time = time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
@@ -149,42 +184,3 @@ def _time(value: Any) -> datetime | None:  # noqa: ANN401 - whatever Fullstory s
         return None
     # Zero times and the like: Fullstory has no recordings of then.
     return time if 2000 <= time.year < 2100 else None
-
-
-def _or_empty(value: Any, validate: ValidatorFunctionWrapHandler) -> str:  # noqa: ANN401
-    """A text, or "" for anything that is none."""
-    try:
-        return str(validate(value))
-    except ValidationError:
-        return ""
-
-
-_Text = Annotated[str, WrapValidator(_or_empty)]
-
-
-class _Item(BaseModel):
-    """One session, in the spellings of both endpoints and of both the schema and its example."""
-
-    model_config = ConfigDict(coerce_numbers_to_str=True)
-
-    id: _Text = ""  # USER:SESSION
-    user_id: _Text = Field("", validation_alias=AliasChoices("userId", "user_id"))
-    session_id: _Text = Field("", validation_alias=AliasChoices("sessionId", "session_id"))
-    created: Any = Field(None, validation_alias=AliasChoices("createdTime", "created_time"))
-    link: _Text = Field("", validation_alias=AliasChoices("fsUrl", "fs_url", "app_url", "appUrl"))
-
-    def session(self) -> Session:
-        user_id, _, session_id = unquote(self.id).rpartition(":")
-        return Session(
-            uid=self.user_id or user_id,
-            session_id=self.session_id or session_id,
-            started=_time(self.created),
-            link=usable_link(self.link),
-        )
-
-
-class _Reply(BaseModel):
-    """A missing list, or null, is an empty one."""
-
-    items: list[_Item] | None = Field(None, validation_alias=AliasChoices("sessions", "results"))
-    next_token: _Text = Field("", validation_alias=AliasChoices("pagination_token"))

@@ -14,13 +14,13 @@ from dataclasses import dataclass
 from re import Pattern
 from typing import Any, Final, Literal
 
-import aiohttp
 import structlog
 from slack_bolt.async_app import AsyncAck, AsyncApp, AsyncBoltContext, AsyncBoltRequest
 from slack_bolt.authorization import AuthorizeResult
 from slack_bolt.error import BoltUnhandledRequestError
 from slack_bolt.response import BoltResponse
 
+from bot.connections import Connections
 from bot.errors import FsessionsError
 from bot.finder import Finder
 from bot.logs import new_reference
@@ -90,10 +90,10 @@ class Listener:
 
 
 def listeners(
-    settings: Settings, http: aiohttp.ClientSession, finder: Finder, delivery: Delivery
+    settings: Settings, connections: Connections, finder: Finder, delivery: Delivery
 ) -> tuple[Listener, ...]:
     """Every listener there is. A contract test holds this list against the manifest."""
-    client = slack_client(settings, http, settings.bot_token)
+    client = slack_client(settings, connections.slack, settings.bot_token)
     workspace, profiles, posts = Workspace(client), Profiles(client), Posts(client)
     answers = Answers(
         finder,
@@ -147,7 +147,7 @@ def listeners(
 
 
 def build_app(
-    settings: Settings, http: aiohttp.ClientSession, listening: Iterable[Listener]
+    settings: Settings, connections: Connections, listening: Iterable[Listener]
 ) -> AsyncApp:
     """The Bolt app with these listeners."""
 
@@ -160,7 +160,7 @@ def build_app(
     with _bolt_reads_no_environment():
         app = AsyncApp(
             name="fsessions",
-            client=slack_client(settings, http),
+            client=slack_client(settings, connections.slack),
             authorize=authorize,
             process_before_response=True,
             raise_error_for_unhandled_request=True,

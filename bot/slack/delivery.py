@@ -16,6 +16,7 @@ import aiohttp
 import stamina
 import structlog
 
+from bot.connections import proxy_for
 from bot.logs import new_reference
 from bot.slack import blocks, wording
 from bot.slack.blocks import Message
@@ -218,6 +219,7 @@ class Delivery:
                 response_url,
                 json=message,
                 allow_redirects=False,
+                proxy=proxy_for(response_url),
                 timeout=aiohttp.ClientTimeout(total=_SEND_TIMEOUT),
             ) as response:
                 if response.status != 200:

@@ -19,6 +19,7 @@ import structlog
 from slack_bolt.async_app import AsyncApp
 from slack_sdk.web.async_client import AsyncWebClient
 
+from bot.connections import proxy_for
 from bot.errors import SettingsError, SlackError
 from bot.slack.app import BadBody, dispatch
 from bot.slack.delivery import InFlight, settle
@@ -93,7 +94,8 @@ class SocketMode:
             # An address is for one connection, once:
             # https://docs.slack.dev/reference/methods/apps.connections.open
             answer = await called(self._client.apps_connections_open(app_token=self._app_token))
-            socket = await self._http.ws_connect(str(answer["url"]), heartbeat=_PING_SECONDS)
+            url = str(answer["url"])
+            socket = await self._http.ws_connect(url, heartbeat=_PING_SECONDS, proxy=proxy_for(url))
         except SlackError as error:
             if error.code in TOKEN_ERRORS:
                 raise SettingsError([f"SLACK_APP_TOKEN: Slack says {error.code}"]) from None

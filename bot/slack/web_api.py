@@ -11,6 +11,7 @@ from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
+from bot.connections import proxy_for
 from bot.errors import SlackError
 from bot.settings import Settings
 
@@ -44,7 +45,7 @@ def slack_client(
 ) -> AsyncWebClient:
     """A client of the Web API, by default without a token."""
     client = AsyncWebClient(token=token, base_url=settings.slack_api_url, session=http)
-    client.proxy = None  # the session knows about proxies, and about NO_PROXY too
+    client.proxy = proxy_for(settings.slack_api_url)
     return client
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
-from bot.connections import open_session
+from bot.connections import open_connections
 from bot.demo import settings_for
 from bot.finder import Finder
 from bot.sandbox.fullstory import FullstorySandbox
@@ -40,9 +40,11 @@ async def all_listeners(
 ) -> AsyncIterator[tuple[Listener, ...]]:
     """The real ones."""
     settings = settings_for(slack, fullstory)
-    async with open_session() as http:
-        finder = Finder(fullstory_client(settings, http))
-        yield listeners(settings, http, finder, Delivery(http, InFlight(), 1.0))
+    async with open_connections() as connections:
+        finder = Finder(fullstory_client(settings, connections))
+        yield listeners(
+            settings, connections, finder, Delivery(connections.response_urls, InFlight(), 1.0)
+        )
 
 
 def test_commands(manifest: dict[str, Any], all_listeners: tuple[Listener, ...]) -> None:

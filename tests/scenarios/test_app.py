@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator
 import pytest
 from slack_bolt.async_app import AsyncApp
 
-from bot.connections import open_session
+from bot.connections import open_connections
 from bot.demo import settings_for
 from bot.finder import Finder
 from bot.sandbox.fullstory import FullstorySandbox
@@ -39,10 +39,10 @@ async def app(
     monkeypatch.setenv("SLACK_CLIENT_ID", "1")
     monkeypatch.setenv("SLACK_CLIENT_SECRET", "2")
     settings = settings_for(slack, fullstory)
-    async with open_session() as http:
-        finder = BrokenFinder(fullstory_client(settings, http))
-        delivery = Delivery(http, InFlight(), budget=1.0)
-        yield build_app(settings, http, listeners(settings, http, finder, delivery))
+    async with open_connections() as connections:
+        finder = BrokenFinder(fullstory_client(settings, connections))
+        delivery = Delivery(connections.response_urls, InFlight(), budget=1.0)
+        yield build_app(settings, connections, listeners(settings, connections, finder, delivery))
 
 
 async def test_a_crash_is_apologised_for(app: AsyncApp, logged: Logged) -> None:

@@ -10,7 +10,7 @@ import aiohttp
 import pytest
 
 from bot import service
-from bot.connections import open_session
+from bot.connections import open_connections
 from bot.sandbox.fullstory import FullstorySandbox, Scripted
 from bot.sandbox.slack import SlackSandbox
 from bot.sandbox.workspace import Exchange
@@ -23,9 +23,9 @@ ANSWER = blocks.note("the answer")
 
 @pytest.fixture
 async def http() -> AsyncIterator[aiohttp.ClientSession]:
-    """The process's one session."""
-    async with open_session() as session:
-        yield session
+    """The session for response_urls."""
+    async with open_connections() as connections:
+        yield connections.response_urls
 
 
 class Held:

@@ -6,11 +6,12 @@ import asyncio
 import json
 from collections import Counter
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import aiohttp
 import pytest
 
-from bot.connections import open_session
+from bot.connections import open_connections, proxy_for
 from bot.errors import (
     DeadlineExceeded,
     FullstoryError,
@@ -26,7 +27,7 @@ from bot.fullstory.protocol import MAX_REPLY_BYTES
 from bot.sandbox.fullstory import FullstorySandbox, Scripted
 from bot.sandbox.people import Person
 from bot.sessions import Query
-from tests.conftest import Logged
+from tests.conftest import Logged, until
 
 JANE = Query("jane@example.com", None, 5)
 GOOD = Scripted(200, b'{"sessions": []}')
@@ -35,9 +36,9 @@ PATHS = ["/sessions/v2", "/v2/sessions"]
 
 @pytest.fixture
 async def http() -> AsyncIterator[aiohttp.ClientSession]:
-    """The process's one session."""
-    async with open_session() as session:
-        yield session
+    """The session for Fullstory."""
+    async with open_connections() as connections:
+        yield connections.fullstory
 
 
 @pytest.fixture(params=PATHS)
@@ -156,13 +157,45 @@ async def test_proxies_are_respected(
         monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{address[1]}")
         monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{address[1]}")
         monkeypatch.setenv("NO_PROXY", "elsewhere.example")
-        async with open_session() as http:
-            await client_for(http, fullstory.url, fullstory.key).sessions(JANE)
+        async with open_connections() as connections:
+            await client_for(connections.fullstory, fullstory.url, fullstory.key).sessions(JANE)
         assert asked[0].startswith(f"GET {fullstory.url}/sessions/v2")
         monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-        async with open_session() as http:
-            await client_for(http, fullstory.url, fullstory.key).sessions(JANE)
+        async with open_connections() as connections:
+            await client_for(connections.fullstory, fullstory.url, fullstory.key).sessions(JANE)
     assert (len(asked), len(fullstory.received)) == (1, 1)
+
+
+async def test_a_proxy_and_a_netrc(
+    fullstory: FullstorySandbox, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """What stands in .netrc is not for us: the key is."""
+    netrc = tmp_path / "netrc"
+    netrc.write_text("default login jane password secret\n")
+    monkeypatch.setenv("NETRC", str(netrc))
+    monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
+    monkeypatch.setenv("NO_PROXY", "elsewhere.example")
+    async with open_connections() as connections:
+        await client_for(connections.fullstory, fullstory.url, fullstory.key).sessions(JANE)
+    assert fullstory.received[0].headers["Authorization"] == f"Basic {fullstory.key}"
+
+
+@pytest.mark.parametrize(
+    ("url", "proxy"),
+    [
+        ("https://api.fullstory.com", "http://proxy.example:3128"),
+        ("wss://wss-primary.slack.com/link", "http://proxy.example:3128"),
+        ("http://api.fullstory.com", None),
+        ("https://hooks.internal.example/x", None),
+    ],
+)
+def test_which_proxy(monkeypatch: pytest.MonkeyPatch, url: str, proxy: str | None) -> None:
+    """The environment's, but where NO_PROXY names the host."""
+    for name in ("HTTP_PROXY", "http_proxy", "https_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HTTPS_PROXY", "http://proxy.example:3128")
+    monkeypatch.setenv("NO_PROXY", "internal.example")
+    assert proxy_for(url) == proxy
 
 
 async def test_a_token_that_leads_in_circles(
@@ -268,7 +301,7 @@ async def test_one_deadline_for_all(
 async def test_a_reply_that_is_too_large(
     client: FullstoryClient, fullstory: FullstorySandbox
 ) -> None:
-    """Five MiB are read, and not a byte more."""
+    """So much is read, and not a byte more."""
     fullstory.script.append(Scripted(200, b'{"sessions": []}'.ljust(MAX_REPLY_BYTES)))
     assert (await client.sessions(JANE)).sessions == ()
     fullstory.script.append(Scripted(200, b'{"sessions": []}'.ljust(MAX_REPLY_BYTES + 1)))
@@ -302,6 +335,65 @@ async def test_wrong_key(http: aiohttp.ClientSession, fullstory: FullstorySandbo
     """401, whatever the key looks like."""
     with pytest.raises(KeyRejected):
         await client_for(http, fullstory.url, "na1.other").sessions(JANE)
+
+
+async def test_a_request_that_is_stuck(
+    http: aiohttp.ClientSession, fullstory: FullstorySandbox
+) -> None:
+    """It is given up in time for another, which may be answered at once."""
+    fullstory.script.append(Scripted(seconds=30))
+    client = client_for(http, fullstory.url, fullstory.key, timeout=5)
+    assert len((await client.sessions(JANE)).sessions) == 5
+    assert len(fullstory.received) == 2
+
+
+async def test_hanging_lookups_leave_room(
+    http: aiohttp.ClientSession, fullstory: FullstorySandbox
+) -> None:
+    """Two hundred wait for Fullstory, and the next one is answered all the same."""
+    fullstory.script.extend([Scripted(seconds=30)] * 200)
+    client = client_for(http, fullstory.url, fullstory.key, timeout=60)
+    waiting = [asyncio.create_task(client.sessions(JANE)) for _ in range(200)]
+    await until(lambda: len(fullstory.received) == 200)
+    assert len((await client.sessions(JANE)).sessions) == 5
+    assert not any(task.done() for task in waiting)
+    for task in waiting:
+        task.cancel()
+    await asyncio.gather(*waiting, return_exceptions=True)
+
+
+async def test_a_reply_too_many_is_nobodys(http: aiohttp.ClientSession) -> None:
+    """Whatever comes after a reply, the next person's request has a connection of its own."""
+    connections = 0
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal connections
+        connections += 1
+        while await reader.readuntil(b"\r\n\r\n"):
+            body = b'{"sessions": []}'
+            if connections == 1:  # the right reply, and at once another's
+                writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 16\r\n\r\n" + body)
+                body = b'[{"id": "victims:session"}]'
+            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
+            await writer.drain()
+
+    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    async with server:
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        client = client_for(http, url, "k")
+        for _ in range(3):
+            assert (await client.sessions(JANE)).sessions == ()
+    assert connections == 3
+
+
+@pytest.mark.parametrize("body", [b"[%s]" % b",".join([b"{}"] * 1001), b"[" + b"1," * 200_000])
+async def test_replies_with_too_much_in_them(
+    client: FullstoryClient, fullstory: FullstorySandbox, body: bytes
+) -> None:
+    """A thousand sessions are read, ten times what is asked for."""
+    fullstory.always = Scripted(200, body[:-1] + b"]")
+    with pytest.raises(ReplyTooLarge):
+        await client.sessions(JANE)
 
 
 async def test_nobody_listens(http: aiohttp.ClientSession, unused_tcp_port: int) -> None:

@@ -9,7 +9,7 @@ import pytest
 from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
-from bot.connections import open_session
+from bot.connections import open_connections
 from bot.parsing import Limits
 from bot.sandbox.slack import SlackSandbox
 from bot.sandbox.workspace import BOT_USER, CHANNEL, TICKETS, USER
@@ -19,8 +19,8 @@ from bot.slack import blocks
 @pytest.fixture
 async def client(slack: SlackSandbox) -> AsyncIterator[AsyncWebClient]:
     """The bot's token in hand."""
-    async with open_session() as http:
-        yield AsyncWebClient(slack.bot_token, slack.api_url, session=http)
+    async with open_connections() as connections:
+        yield AsyncWebClient(slack.bot_token, slack.api_url, session=connections.slack)
 
 
 async def error_of(call: Any) -> str:  # noqa: ANN401 - a coroutine of slack_sdk's
@@ -66,9 +66,11 @@ async def test_triggers(slack: SlackSandbox, client: AsyncWebClient) -> None:
 async def test_a_response_url_is_used_five_times(slack: SlackSandbox) -> None:
     """The sixth message is refused."""
     exchange = slack.new_exchange()
-    async with open_session() as http:
+    async with open_connections() as connections:
         for used in range(6):
-            async with http.post(exchange.response_url, json={"text": "x"}) as response:
+            async with connections.response_urls.post(
+                exchange.response_url, json={"text": "x"}
+            ) as response:
                 assert response.status == (200 if used < 5 else 404)
     assert len(exchange.later) == 5
 
@@ -76,10 +78,12 @@ async def test_a_response_url_is_used_five_times(slack: SlackSandbox) -> None:
 async def test_a_commands_response_url_replaces_nothing(slack: SlackSandbox) -> None:
     """It only adds."""
     exchange = slack.new_exchange()
-    async with open_session() as http:
+    async with open_connections() as connections:
         for _ in range(2):
             message = {"text": "x", "replace_original": True}
-            async with http.post(exchange.response_url, json=message) as response:
+            async with connections.response_urls.post(
+                exchange.response_url, json=message
+            ) as response:
                 assert response.status == 200
     assert len(slack.screen) == 2
 

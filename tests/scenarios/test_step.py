@@ -11,7 +11,7 @@ import pytest
 from slack_bolt.async_app import AsyncApp
 
 from bot import service
-from bot.connections import open_session
+from bot.connections import open_connections
 from bot.demo import settings_for
 from bot.sandbox.fullstory import FullstorySandbox, Scripted
 from bot.sandbox.slack import SlackSandbox
@@ -334,10 +334,10 @@ class TestOnce:
 async def broken_app(slack: SlackSandbox, fullstory: FullstorySandbox) -> AsyncIterator[AsyncApp]:
     """The app around a finder with a bug that nobody has foreseen."""
     settings = settings_for(slack, fullstory)
-    async with open_session() as http:
-        finder = BrokenFinder(fullstory_client(settings, http))
-        delivery = Delivery(http, InFlight(), budget=1.0)
-        yield build_app(settings, http, listeners(settings, http, finder, delivery))
+    async with open_connections() as connections:
+        finder = BrokenFinder(fullstory_client(settings, connections))
+        delivery = Delivery(connections.response_urls, InFlight(), budget=1.0)
+        yield build_app(settings, connections, listeners(settings, connections, finder, delivery))
 
 
 async def test_a_crash(broken_app: AsyncApp, slack: SlackSandbox, logged: Logged) -> None:
