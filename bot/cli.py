@@ -6,6 +6,7 @@ What only one command needs is imported by that command: `serve` starts in a fra
 from __future__ import annotations
 
 import asyncio
+import resource
 import signal
 import sys
 from collections.abc import Callable, Coroutine
@@ -46,10 +47,11 @@ def serve() -> None:
         async with running(loaded) as service:
             await service.serve_until(stop)
 
+    _allow_many_files()
     try:
-        _run(until_told())
+        _run(until_told(), quiet=True)
     except CantListen as error:
-        _fail([f"Can't listen on {error}. Is another program using it? Set {error.setting}."], 1)
+        _fail([str(error)], 1)
     except SettingsError as error:
         _fail(error.problems, 1)
     except Exception as error:  # noqa: BLE001 - a traceback would quote the error's message
@@ -105,7 +107,7 @@ def _fail(lines: list[str] | tuple[str, ...], status: int) -> NoReturn:
 
 
 def _stop_on_signals() -> asyncio.Event:
-    """An event that SIGTERM or SIGINT sets.
+    """An event that SIGTERM, SIGINT or SIGHUP (the terminal is gone) sets.
 
     A second Ctrl-C ends the process at once. A second SIGTERM does not: process managers send it
     more than once, and people wait for their answers.
@@ -118,11 +120,23 @@ def _stop_on_signals() -> asyncio.Event:
         loop.remove_signal_handler(signal.SIGINT)
 
     loop.add_signal_handler(signal.SIGTERM, stop.set)
+    loop.add_signal_handler(signal.SIGHUP, stop.set)
     loop.add_signal_handler(signal.SIGINT, interrupted)
     return stop
 
 
-def _run(work: Coroutine[Any, Any, _T]) -> _T:
+def _allow_many_files() -> None:
+    """As many connections as the system lets us have; often it starts with 1,024."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    enough = 16_384 if most == resource.RLIM_INFINITY else min(most, 16_384)
+    if resource.getrlimit(resource.RLIMIT_NOFILE)[0] < enough:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (enough, most))
+
+
+def _run(work: Coroutine[Any, Any, _T], *, quiet: bool = False) -> _T:
+    """Runs `work`. Ctrl-C cancels it, unless it is to end quietly or handles that itself."""
+    if not quiet:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         return runner.run(work)
 

@@ -6,12 +6,17 @@ https://prometheus.io/docs/instrumenting/exposition_formats/
 from __future__ import annotations
 
 from aiohttp import web
-from prometheus_client import CollectorRegistry, Counter, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+
+from bot import logs
 
 
 class Metrics:
-    """Lookups by outcome (`found`, `none`, or the name of the error), and their time in seconds."""
+    """Lookups by outcome (`found`, `none`, or the name of the error), and their time in seconds.
+
+    Besides: how many log lines could not be written.
+    """
 
     def __init__(self) -> None:
         self._registry = CollectorRegistry()
@@ -23,6 +28,11 @@ class Metrics:
             "Time of a lookup, retries included",
             registry=self._registry,
         )
+        Gauge(
+            "fsessions_log_lines_lost",
+            "Log lines that could not be written since the start",
+            registry=self._registry,
+        ).set_function(logs.lines_lost)
 
     def observe(self, outcome: str, seconds: float) -> None:
         """Counts one lookup."""

@@ -139,9 +139,9 @@ _DISTANCE: Final = re.compile(
 )
 _SMALL_WORDS: Final = frozenset({"at", "on", "the", "of", "o'clock"})
 _MONTHS: Final = tuple(
-    "january february march april may june july august september october november december".split()
+    ["january", "february", "march", "april", "may", "june", "july", "august", "september", "october", "november", "december"]
 )
-_WEEKDAYS: Final = tuple("monday tuesday wednesday thursday friday saturday sunday".split())
+_WEEKDAYS: Final = tuple(["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"])
 _UNITS: Final = {
     **dict.fromkeys(("s", "sec", "secs", "second", "seconds"), timedelta(seconds=1)),
     **dict.fromkeys(("m", "min", "mins", "minute", "minutes"), timedelta(minutes=1)),

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Final
@@ -67,11 +69,17 @@ class Service:
 
 
 class CantListen(FsessionsError):
-    """The address to listen on is taken, or not ours; `setting` is the name of its port."""
+    """The address to listen on is taken, or not ours; the message says which setting to change."""
 
-    def __init__(self, address: str, setting: str) -> None:
-        super().__init__(address)
-        self.setting = setting
+    def __init__(self, host: str, port: int, names: tuple[str, str], error: OSError) -> None:
+        host_name, port_name = names
+        if isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL:
+            problem = f"This machine has no address {host}. Set {host_name}."
+        elif error.errno == errno.EACCES:
+            problem = f"Port {port} is for the administrator of this machine. Set {port_name}."
+        else:
+            problem = f"Is another program using it? Set {port_name}."
+        super().__init__(f"Can't listen on {host}:{port}. {problem}")
 
 
 @asynccontextmanager
@@ -95,7 +103,7 @@ async def running(settings: Settings) -> AsyncIterator[Service]:
         if settings.slack_signing_secret and not socket_mode:
             secret = settings.slack_signing_secret.get_secret_value()
             slack_http.add_slack_events(web_app, app, secret, in_flight)
-        service.port = await _listen(web_app, settings.host, settings.port, "PORT", stack)
+        service.port = await _listen(web_app, settings.host, settings.port, ("HOST", "PORT"), stack)
         transport = "Socket Mode" if socket_mode else "HTTP"
         _log.info("listening", host=settings.host, port=service.port, transport=transport)
         try:
@@ -127,7 +135,7 @@ async def _metrics(
 
     metrics = Metrics()
     host, wanted = settings.metrics_host, settings.metrics_port
-    port = await _listen(metrics.app(), host, wanted, "METRICS_PORT", stack)
+    port = await _listen(metrics.app(), host, wanted, ("METRICS_HOST", "METRICS_PORT"), stack)
     _log.info("metrics", host=settings.metrics_host, port=port)
     return metrics.observe
 
@@ -138,7 +146,7 @@ async def _end(task: asyncio.Task[None]) -> None:
 
 
 async def _listen(
-    web_app: web.Application, host: str, port: int, setting: str, stack: AsyncExitStack
+    web_app: web.Application, host: str, port: int, names: tuple[str, str], stack: AsyncExitStack
 ) -> int:
     runner = web.AppRunner(
         web_app,
@@ -151,5 +159,5 @@ async def _listen(
     try:
         await web.TCPSite(runner, host, port).start()
     except OSError as error:
-        raise CantListen(f"{host}:{port}", setting) from error
+        raise CantListen(host, port, names, error) from error
     return int(runner.addresses[0][1])

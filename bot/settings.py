@@ -31,6 +31,7 @@ from bot.errors import SettingsError
 from bot.parsing import Limits
 
 _CHANNEL_ID: Final = re.compile(r"[CG][A-Z0-9]{2,}")
+_LARGEST_FILE: Final = 64 * 1024  # bytes
 _WHERE: Final = "in Fullstory, Settings → Integrations & API Keys"
 
 
@@ -91,9 +92,12 @@ def _channels(values: tuple[str, ...]) -> tuple[str, ...]:
     return values
 
 
+_NO_DOMAIN: Final = frozenset("@*/:")
+
+
 def _domains(values: tuple[str, ...]) -> tuple[str, ...]:
-    domains = tuple(value.strip("@.").casefold() for value in values)
-    if not all("." in domain and "@" not in domain for domain in domains):
+    domains = tuple(value.removeprefix("*").strip("@.").casefold() for value in values)
+    if not all("." in domain and _NO_DOMAIN.isdisjoint(domain) for domain in domains):
         raise ValueError("should hold domains such as acme.com")
     return domains
 
@@ -200,6 +204,8 @@ def load(
 
 def _from_file(file: Path) -> dict[str, str]:
     try:
+        if file.is_file() and file.stat().st_size > _LARGEST_FILE:
+            raise SettingsError([f"{file.name} is far too large for a file of settings"])
         return {name: value or "" for name, value in dotenv_values(file, interpolate=False).items()}
     except (OSError, UnicodeDecodeError):
         raise SettingsError([f"{file.name} can't be read as text"]) from None

@@ -51,7 +51,12 @@ def logged() -> Logged:
     """The log lines of this test."""
     stream = StringIO()
     logs.configure("INFO", "json", stream)
-    return lambda: [json.loads(line) for line in stream.getvalue().splitlines()]
+
+    def lines() -> list[dict[str, Any]]:
+        logs.flush()
+        return [json.loads(line) for line in stream.getvalue().splitlines()]
+
+    return lines
 
 
 @pytest.fixture

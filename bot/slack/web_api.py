@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable
 from typing import Final
 
 import aiohttp
 import stamina
-from slack_sdk.errors import SlackApiError
+from slack_sdk.errors import SlackApiError, SlackClientError
 from slack_sdk.web.async_client import AsyncWebClient
 from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
@@ -34,6 +35,7 @@ https://docs.slack.dev/reference/methods/auth.test#errors
 _PASSING: Final = frozenset(
     {"", "fatal_error", "internal_error", "request_timeout", "service_unavailable"}
 )
+_CODE: Final = re.compile(r"[a-z_]{1,80}")
 _BUSY: Final = frozenset({"rate_limited", "ratelimited"})  # Slack writes both
 _ATTEMPTS: Final = 4
 _FIRST_WAIT: Final = 0.3  # seconds; then four times as long, and again
@@ -52,17 +54,22 @@ def slack_client(
 async def called(call: Awaitable[AsyncSlackResponse]) -> AsyncSlackResponse:
     """The answer of a method. Raises `SlackError`, whatever slack_sdk stumbles over.
 
-    A page of HTML, plain text, or half a document make it raise AttributeError and others.
+    A page of HTML, plain text, or half a document make it raise AttributeError or ValueError.
     """
     try:
         return await call
     except SlackApiError as error:
         data = getattr(error.response, "data", None)
-        code = str(data.get("error", "")) if isinstance(data, dict) else ""
+        code = _code(data.get("error")) if isinstance(data, dict) else ""
         wait = str(getattr(error.response, "headers", {}).get("Retry-After", ""))
         raise SlackError(code, float(wait) if wait.isdecimal() else None) from error
-    except Exception as error:
+    except (SlackClientError, aiohttp.ClientError, OSError, ValueError, AttributeError) as error:
         raise SlackError("") from error
+
+
+def _code(error: object) -> str:
+    """Slack's word for what went wrong; "" for a sentence, which may name somebody."""
+    return error if isinstance(error, str) and _CODE.fullmatch(error) else ""
 
 
 async def persistently(

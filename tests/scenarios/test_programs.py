@@ -10,8 +10,7 @@ import re
 import signal
 import sys
 from asyncio.subprocess import PIPE, Process
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 
 import aiohttp
@@ -20,73 +19,7 @@ import pytest
 from bot.sandbox.fullstory import FullstorySandbox, Scripted
 from bot.sandbox.slack import SlackSandbox
 from bot.sandbox.workspace import CHANNEL, TICKETS
-
-ROOT = Path(__file__).parents[2]
-HERE = Path(__file__).parent  # without the .env that an administrator may have in the root
-
-
-def environment(slack: SlackSandbox, fullstory: FullstorySandbox, **other: str) -> dict[str, str]:
-    """What an administrator sets, leading to the stand-ins."""
-    return {
-        "SLACK_BOT_TOKEN": slack.bot_token,
-        "SLACK_SIGNING_SECRET": slack.signing_secret,
-        "SLACK_API_URL": slack.api_url,
-        "FULLSTORY_API_KEY": fullstory.key,
-        "FULLSTORY_API_URL": fullstory.url,
-        "HOST": "127.0.0.1",
-        "PORT": "0",
-        **other,
-    }
-
-
-async def start(*arguments: str, env: dict[str, str] | None = None, cwd: Path = HERE) -> Process:
-    """Starts `fsessions`, with nothing of this process's environment but the way to Python."""
-    inherited = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "error"}
-    return await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "bot",
-        *arguments,
-        env=inherited | (env or {}),
-        cwd=cwd,
-        stdin=PIPE,
-        stdout=PIPE,
-        stderr=PIPE,
-    )
-
-
-async def run(
-    *arguments: str,
-    env: dict[str, str] | None = None,
-    typed: str = "",
-    cwd: Path = HERE,
-) -> tuple[int | None, str, str]:
-    """Runs `fsessions` to its end; gives exit code, standard output and standard error."""
-    process = await start(*arguments, env=env, cwd=cwd)
-    async with asyncio.timeout(30):
-        out, err = await process.communicate(typed.encode())
-    return process.returncode, out.decode(), err.decode()
-
-
-@asynccontextmanager
-async def serving(slack: SlackSandbox, env: dict[str, str]) -> AsyncIterator[tuple[Process, int]]:
-    """`fsessions serve`, ready; with its port."""
-    process = await start("serve", env=env)
-    assert process.stderr is not None
-    try:
-        async with asyncio.timeout(15):
-            listening = json.loads(await process.stderr.readline())
-        assert listening["event"] == "listening"
-        port = int(listening["port"])
-        if "SLACK_APP_TOKEN" in env:
-            await slack.connected()
-        else:
-            slack.request_url = f"http://127.0.0.1:{port}/slack/events"
-        yield process, port
-    finally:
-        if process.returncode is None:
-            process.kill()
-        await process.communicate()
+from tests.programs import HERE, ROOT, environment, run, serving, start
 
 
 async def test_demo_once() -> None:

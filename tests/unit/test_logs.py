@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import errno
+import json
 import logging
+import os
+from io import StringIO
 
 import structlog
 
+from bot import logs
 from tests.conftest import Logged
 
 SECRET = "jane@example.com"
@@ -46,3 +51,55 @@ def test_libraries_whisper_unheard(logged: Logged) -> None:
     logging.getLogger("slack_sdk").info(SECRET)
     logging.getLogger("slack_sdk").debug(SECRET)
     assert logged() == []
+
+
+class Full(StringIO):
+    """A disk that takes nothing until there is room again."""
+
+    room = False
+
+    def write(self, text: str) -> int:
+        """As a disk does."""
+        if not self.room:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return super().write(text)
+
+
+def test_lines_that_could_not_be_written_are_counted() -> None:
+    """And told, as soon as there is room."""
+    disk = Full()
+    logs.configure("INFO", "json", disk)
+    for _ in range(3):
+        structlog.get_logger().info("lost")
+    logs.flush()
+    assert logs.lines_lost() == 3
+    disk.room = True
+    structlog.get_logger().info("written")
+    logs.flush()  # of the line itself, and of the one about those before it
+    logs.flush()
+    written, told = map(json.loads, disk.getvalue().splitlines())
+    assert (written["event"], told["event"], told["count"]) == ("written", "log lines lost", 3)
+
+
+def test_a_writer_that_is_stuck_holds_nobody() -> None:
+    """What finds no room any more is dropped at once, and counted."""
+    reading, writing = os.pipe()
+    stuck = open(writing, "w")  # noqa: SIM115, PTH123 - it is closed in the end
+    logs.configure("INFO", "json", stuck)
+    for _ in range(20_000):
+        structlog.get_logger().info("a line of some hundred characters " * 4)
+    assert logs.lines_lost() > 10_000
+    os.close(reading)  # it is not stuck any more
+    logs.flush()
+    stuck.close()
+
+
+def test_what_anybody_can_cause_is_said_seldom(logged: Logged) -> None:
+    """Once in ten seconds for each kind, with the number of those that were left out."""
+    now = 0.0
+    seldom = logs.Seldom(10, clock=lambda: now)
+    for now in (0.0, 1.0, 9.9, 10.0, 11.0):
+        seldom.warn("request refused", reason="signature")
+    seldom.warn("request refused", reason="size")
+    lines = [(line["reason"], line.get("left_out")) for line in logged()]
+    assert lines == [("signature", None), ("signature", 2), ("size", None)]
