@@ -11,7 +11,7 @@ demo: $(READY)
 	@$(VENV)/bin/fsessions demo $(ARGS)
 
 test: $(READY)
-	@$(VENV)/bin/python -m pytest -q -n 3 $(ARGS)
+	@$(VENV)/bin/python -m pytest -q -n auto $(ARGS)
 
 check: $(READY)
 	@$(VENV)/bin/ruff format --check .

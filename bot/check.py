@@ -82,7 +82,12 @@ async def _slack_token(settings: Settings, connections: Connections) -> Finding:
             "Install the app to the one workspace whose people are to use it: the bot tells by the "
             "workspace who belongs to you.",
         )
-    granted = set(str(answer.headers.get("X-OAuth-Scopes", "")).replace(" ", "").split(","))
+    team = answer.get("team")
+    if "X-OAuth-Scopes" not in answer.headers:  # some proxies take it away
+        return Finding(
+            part, f"works in the workspace {team}; Slack's reply doesn't tell its scopes"
+        )
+    granted = set(str(answer.headers["X-OAuth-Scopes"]).replace(" ", "").split(","))
     needed = SCOPES + (OFFER_SCOPES if settings.support_channels else ())
     if missing := [scope for scope in needed if scope not in granted]:
         return Finding(
@@ -91,7 +96,7 @@ async def _slack_token(settings: Settings, connections: Connections) -> Finding:
             "Add it under “OAuth & Permissions” (or update the app from app-manifest.yml), then "
             "reinstall the app to the workspace.",
         )
-    return Finding(part, f"works in the workspace {answer.get('team')}, with every scope it needs")
+    return Finding(part, f"works in the workspace {team}, with every scope it needs")
 
 
 async def _support_channel(channel: str, settings: Settings, connections: Connections) -> Finding:

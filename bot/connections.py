@@ -1,7 +1,7 @@
 """The aiohttp sessions for everything that goes out of this process: one for each neighbour.
 
 A neighbour that answers nobody must not use up the connections to another, so each has its own. No
-cookies are kept. Proxies are the environment's (HTTPS_PROXY, NO_PROXY); `.netrc` has no say, because
+cookies are kept. Proxies are the environment's (HTTPS_PROXY, NO_PROXY); `.netrc` has no say, for
 what it holds would clash with the keys that we send.
 """
 

@@ -82,7 +82,7 @@ class _Writer:
 
 
 def _writing_to(stream: TextIO) -> Callable[[str], object]:
-    """Straight to the descriptor: what a buffer can't get rid of would fail at the end, once more."""
+    """Straight to the descriptor: what is left in a buffer would fail once more at the end."""
     try:
         descriptor = stream.fileno()
     except (io.UnsupportedOperation, ValueError):

@@ -63,8 +63,8 @@ MAX_FOUND: Final = 500
 """The search ends when so many identities are found, repeated ones among them: nobody chooses among
 more."""
 
-# Each pattern below is possessive or bounded, and is tried once at each place: the work grows as the
-# text does, whatever the text is.
+# Each pattern below is possessive or bounded, and is tried once at each place: the work grows as
+# the text does, whatever the text is.
 
 # What ends an address, whatever stands around it; the rest is judged by `is_address`.
 _OUTSIDE: Final = r"\s@<>()\[\]{}|\"“”„«»,;:\\`*/?&=#…—–•→←‹›。、：，；！？（）「」『』【】"
@@ -150,11 +150,22 @@ def written(message: dict[str, Any]) -> datetime | None:
         return None
 
 
-def query_about(identity: Identity, message: dict[str, Any], limit: int) -> Query:
-    """The query for somebody in a message, with the moment at which it was written."""
+def queries_about(
+    people: Sequence[Identity], message: dict[str, Any], limit: int
+) -> tuple[Query, ...]:
+    """A query for each person in a message, with the moment at which it was written.
+
+    One e-mail and one uid are of one person: that is how ticket tools name them.
+    """
     time = written(message)
     moment = Moment(time, of_message=True) if time else None
-    return Query(identity.email, identity.uid, limit, moment)
+    emails, uids = (
+        [one.email for one in people if one.email],
+        [one.uid for one in people if one.uid],
+    )
+    if len(emails) == len(uids) == 1:
+        return (Query(emails[0], uids[0], limit, moment),)
+    return tuple(Query(one.email, one.uid, limit, moment) for one in people)
 
 
 # With these, a text was not written for us, and may well name somebody all the same.
@@ -203,7 +214,7 @@ def _one_of(people: Sequence[Identity], limits: Limits, limit: str | None = None
 
 
 def _in_line(line: str) -> Iterator[Identity]:
-    """In the order of the line. What is labelled as a uid is one, though it looks like an address."""
+    """In the line's order. What is labelled as a uid is one, though it looks like an address."""
     start = 0
     for label in _LABEL.finditer(line):
         if label.start() < start:

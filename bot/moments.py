@@ -1,7 +1,7 @@
 """Times that people type: "14:05", "yesterday 5pm", "2026-11-22T14:05Z".
 
-Strategy: a text is read word by word, and every word has to be understood: a date, a day, a clock, a
-zone, a distance from now, or a small word between them. What is left over, stands twice, or could
+Strategy: a text is read word by word, and every word has to be understood: a date, a day, a clock,
+a zone, a distance from now, or a small word between them. What is left over, stands twice, or could
 mean two dates makes the text unclear. So nothing is guessed. Pure: the present time is a parameter.
 """
 
@@ -135,13 +135,19 @@ _NUMBERS: Final = re.compile(r"(?P<one>\d{1,2})([-/.])(?P<other>\d{1,2})(?:\2(?P
 _DAY: Final = re.compile(r"(\d{1,2})(?:st|nd|rd|th|\.)?")
 _YEAR: Final = re.compile(r"\d{4}")
 _DISTANCE: Final = re.compile(
-    r"(?P<coming>in )?(?P<count>\d{1,4}|an?|one|half an?)\s?(?P<unit>[a-z]+)(?(coming)| ago)(?=\s|$)"
+    r"(?P<coming>in )?(?P<count>\d{1,4}|an?|one|half an?)\s?(?P<unit>[a-z]+)"
+    r"(?(coming)| ago)(?=\s|$)"
 )
 _SMALL_WORDS: Final = frozenset({"at", "on", "the", "of", "o'clock"})
-_MONTHS: Final = tuple(
-    ["january", "february", "march", "april", "may", "june", "july", "august", "september", "october", "november", "december"]
+_CLOCK_WORDS: Final = {"noon": 12, "midnight": 0}
+_DAY_WORDS: Final = {"yesterday": -1, "today": 0, "tomorrow": 1}
+_MONTHS: Final = (
+    *("january", "february", "march", "april", "may", "june", "july", "august", "september"),
+    *("october", "november", "december"),
 )
-_WEEKDAYS: Final = tuple(["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"])
+_WEEKDAYS: Final = (
+    *("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"),
+)
 _UNITS: Final = {
     **dict.fromkeys(("s", "sec", "secs", "second", "seconds"), timedelta(seconds=1)),
     **dict.fromkeys(("m", "min", "mins", "minute", "minutes"), timedelta(minutes=1)),
@@ -174,26 +180,30 @@ def _take(text: str, found: _Written) -> str:
         return text[distance.end() :]
     word, _, rest = text.partition(" ")
     following, _, after = rest.partition(" ")
-    weekday = _number_of(word, _WEEKDAYS)
+    if word in _SMALL_WORDS:
+        return rest
     if word == "last" and (weekday := _number_of(following, _WEEKDAYS)) is not None:
         _set(found, "back_to", _last(weekday))  # never today's
         return after
-    if word in _SMALL_WORDS:
-        return rest
-    if word in ("noon", "midnight"):
-        _set(found, "clock", time(12 if word == "noon" else 0))
+    if named := _named_date(word, following):
+        return _take_year(after, found, *named)
+    _take_word(word, found)
+    return rest
+
+
+def _take_word(word: str, found: _Written) -> None:
+    if word in _CLOCK_WORDS:
+        _set(found, "clock", time(_CLOCK_WORDS[word]))
     elif word == "now":
         _set(found, "distance", timedelta())
-    elif word in ("today", "yesterday", "tomorrow"):
-        _set(found, "back_to", _days_from_today({"today": 0, "yesterday": -1}.get(word, 1)))
-    elif weekday is not None:
+    elif word in _DAY_WORDS:
+        _set(found, "back_to", _days_from_today(_DAY_WORDS[word]))
+    elif (weekday := _number_of(word, _WEEKDAYS)) is not None:
         _set(found, "weekday", weekday)
     elif zoned := _ZONE.fullmatch(word):
         _set(found, "zone", _offset(zoned))
     elif numbers := _YEAR_FIRST.fullmatch(word):
         _set(found, "back_to", _on(*(int(numbers[name]) for name in ("year", "month", "day"))))
-    elif month_first := _named_date(word, following):
-        return _take_year(after, found, *month_first)
     elif _is_clock(word, found):
         _set(found, "clock", _clock(word))
     elif both := _NUMBERS.fullmatch(word):
@@ -201,7 +211,6 @@ def _take(text: str, found: _Written) -> str:
         _set(found, "back_to", _on(int(both["year"] or 0), month, day))
     else:
         raise UnclearTime
-    return rest
 
 
 def _set(found: _Written, part: str, value: object) -> None:

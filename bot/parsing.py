@@ -103,8 +103,8 @@ _DOUBLE_QUOTES: Final = '"“”„‟«»'
 _SINGLE_QUOTES: Final = "'‘’‚‛"
 _QUOTES: Final = _DOUBLE_QUOTES + _SINGLE_QUOTES
 # Marks that nobody sees and that come along when text is pasted: zero-width spaces, soft hyphens,
-# directions, tags, fillers. The two joiners (U+200C, U+200D) stay: some languages are spelt with them.
-# A test compares the list with Unicode's own.
+# directions, tags, fillers. The two joiners (U+200C, U+200D) stay: some languages are spelt with
+# them. A test compares the list with Unicode's own.
 INVISIBLE: Final = re.compile(
     "[\u00ad\u0600-\u0605\u061c\u06dd\u070f\u0890\u0891\u08e2\u180e\u200b\u200e\u200f\u202a-\u202e"
     "\u2060-\u2064\u2066-\u206f\ufeff\ufff9-\ufffb\U000110bd\U000110cd\U00013430-\U0001343f"
@@ -380,6 +380,10 @@ def _identity_problem(found: _Sorted) -> tuple[Problem, str] | None:
         if not _can_be_asked_for(uid):
             too_long = len(uid) > MAX_UID_LENGTH
             return (Problem.UID_TOO_LONG, "") if too_long else (Problem.MARKUP, uid)
+    return _count_problem(found)
+
+
+def _count_problem(found: _Sorted) -> tuple[Problem, str] | None:
     if len(found.emails) + len(found.mentions) > 1:
         return Problem.TWO_ADDRESSES, ""
     if len(found.uids) > 1:

@@ -7,7 +7,6 @@ import errno
 import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
-from typing import Final
 
 import structlog
 from aiohttp import web
@@ -23,11 +22,9 @@ from bot.slack.app import build_app, listeners
 from bot.slack.delivery import Delivery, InFlight
 from bot.slack.socket import SocketMode
 from bot.slack.web_api import slack_client
+from bot.waits import Waits
 
 _log = structlog.get_logger()
-
-DRAIN_SECONDS: Final = 20.0
-"""How long work in flight may take after SIGTERM. Heroku and Kubernetes kill after 30 seconds."""
 
 
 def fullstory_client(settings: Settings, connections: Connections) -> FullstoryClient:
@@ -83,27 +80,32 @@ class CantListen(FsessionsError):
 
 
 @asynccontextmanager
-async def running(settings: Settings) -> AsyncIterator[Service]:
+async def running(settings: Settings, waits: Waits = Waits()) -> AsyncIterator[Service]:  # noqa: B008 - frozen
     """Starts the bot; on leaving, finishes what is in flight and ends it. Raises `CantListen`."""
     async with AsyncExitStack() as stack:
         stack.callback(_log.info, "stopped")
         connections = await stack.enter_async_context(open_connections())
-        in_flight = InFlight()
+        in_flight = InFlight(waits)
         # Runs when nothing new can come any more: for what came while we were draining.
-        stack.push_async_callback(in_flight.drain, DRAIN_SECONDS)
-        observe = await _metrics(settings, stack)
+        stack.push_async_callback(in_flight.drain)
+        observe = await _metrics(settings, waits, stack)
         finder = Finder(fullstory_client(settings, connections), observe)
-        delivery = Delivery(connections.response_urls, in_flight, settings.answer_budget_seconds)
-        app = build_app(settings, connections, listeners(settings, connections, finder, delivery))
-        socket_mode = _socket_mode(settings, app, connections, in_flight)
+        delivery = Delivery(
+            connections.response_urls, in_flight, settings.answer_budget_seconds, waits
+        )
+        listening = listeners(settings, connections, finder, delivery, waits)
+        app = build_app(settings, connections, listening, delivery)
+        socket_mode = _socket_mode(settings, app, connections, in_flight, waits)
         service = Service(socket_mode)
         if service.connecting:
             stack.push_async_callback(_end, service.connecting)
         web_app = slack_http.health_app(service.state)
         if settings.slack_signing_secret and not socket_mode:
             secret = settings.slack_signing_secret.get_secret_value()
-            slack_http.add_slack_events(web_app, app, secret, in_flight)
-        service.port = await _listen(web_app, settings.host, settings.port, ("HOST", "PORT"), stack)
+            slack_http.add_slack_events(web_app, app, secret, in_flight, waits.body)
+        service.port = await _listen(
+            web_app, settings.host, settings.port, ("HOST", "PORT"), waits, stack
+        )
         transport = "Socket Mode" if socket_mode else "HTTP"
         _log.info("listening", host=settings.host, port=service.port, transport=transport)
         try:
@@ -111,23 +113,23 @@ async def running(settings: Settings) -> AsyncIterator[Service]:
         finally:
             service.draining = True
             _log.info("draining")
-            unfinished = await in_flight.drain(DRAIN_SECONDS)
+            unfinished = await in_flight.drain()
             _log.info("drained", unfinished=unfinished)
 
 
 def _socket_mode(
-    settings: Settings, app: AsyncApp, connections: Connections, in_flight: InFlight
+    settings: Settings, app: AsyncApp, connections: Connections, in_flight: InFlight, waits: Waits
 ) -> SocketMode | None:
     if settings.slack_app_token is None:
         return None
     token = settings.slack_app_token.get_secret_value()
     return SocketMode(
-        app, slack_client(settings, connections.slack), connections.slack, token, in_flight
+        app, slack_client(settings, connections.slack), connections.slack, token, in_flight, waits
     )
 
 
 async def _metrics(
-    settings: Settings, stack: AsyncExitStack
+    settings: Settings, waits: Waits, stack: AsyncExitStack
 ) -> Callable[[str, float], None] | None:
     if settings.metrics_port is None:
         return None
@@ -135,7 +137,9 @@ async def _metrics(
 
     metrics = Metrics()
     host, wanted = settings.metrics_host, settings.metrics_port
-    port = await _listen(metrics.app(), host, wanted, ("METRICS_HOST", "METRICS_PORT"), stack)
+    port = await _listen(
+        metrics.app(), host, wanted, ("METRICS_HOST", "METRICS_PORT"), waits, stack
+    )
     _log.info("metrics", host=settings.metrics_host, port=port)
     return metrics.observe
 
@@ -146,18 +150,32 @@ async def _end(task: asyncio.Task[None]) -> None:
 
 
 async def _listen(
-    web_app: web.Application, host: str, port: int, names: tuple[str, str], stack: AsyncExitStack
+    web_app: web.Application,
+    host: str,
+    port: int,
+    names: tuple[str, str],
+    waits: Waits,
+    stack: AsyncExitStack,
 ) -> int:
-    runner = web.AppRunner(
-        web_app,
-        access_log=None,
-        auto_decompress=False,  # a signature is over the bytes as they came
-        shutdown_timeout=1.0,  # what matters has been waited for by then
-    )
+    runner = web.AppRunner(web_app, access_log=None, shutdown_timeout=1.0)
     await runner.setup()
     stack.push_async_callback(runner.cleanup)
+    loop = asyncio.get_running_loop()
+
+    def connection() -> web.RequestHandler:
+        assert runner.server is not None  # noqa: S101 - it is set up
+        return slack_http.Connection(
+            runner.server,
+            loop=loop,
+            access_log=None,  # type: ignore[arg-type] # aiohttp takes it for "none"
+            auto_decompress=False,  # a signature is over the bytes as they came
+            keepalive_timeout=waits.idle,
+            lingering_time=0,  # what is refused is not read to its end
+        )
+
     try:
-        await web.TCPSite(runner, host, port).start()
+        server = await loop.create_server(connection, host, port)
     except OSError as error:
         raise CantListen(host, port, names, error) from error
-    return int(runner.addresses[0][1])
+    stack.callback(server.close)
+    return int(server.sockets[0].getsockname()[1])

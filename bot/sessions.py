@@ -5,6 +5,8 @@ Pure: no I/O, no clock, no Slack.
 
 from __future__ import annotations
 
+import hashlib
+import json
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -36,17 +38,30 @@ class Moment:
 
 
 @dataclass(frozen=True, slots=True)
+class Snapshot:
+    """What somebody was shown: the sessions that had started by `as_of`, and their `fingerprint`.
+
+    `as_of` is aware and in UTC.
+    """
+
+    as_of: datetime
+    fingerprint: str
+
+
+@dataclass(frozen=True, slots=True)
 class Query:
     """Whose sessions, and how many at most.
 
     With both an e-mail and a uid the answer is the union of the two. One of the sessions may show
-    what happened at the `moment`.
+    what happened at the `moment`. Where what was `shown` is wanted once more, later sessions are
+    left out.
     """
 
     email: str | None
     uid: str | None
     limit: int
     moment: Moment | None = None
+    shown: Snapshot | None = None
 
     def __post_init__(self) -> None:
         if not (self.email or self.uid):
@@ -54,8 +69,8 @@ class Query:
 
     @property
     def reach(self) -> int:
-        """How many sessions to ask Fullstory for: with a moment, enough to get back to it."""
-        return self.limit if self.moment is None else max(self.limit, _REACH)
+        """How many sessions to ask Fullstory for: enough to get back to a time."""
+        return max(self.limit, _REACH) if self.moment or self.shown else self.limit
 
     @property
     def identities(self) -> int:
@@ -137,9 +152,18 @@ class SessionList:
     too_far: bool = False
     latest: Session | None = None
 
+    def snapshot(self, now: datetime) -> Snapshot:
+        """What is shown of it at the time `now`; Fullstory's clock may be ahead of ours."""
+        starts = [session.started for session in self.sessions if session.started]
+        names = [[one.uid, one.session_id, one.link] for one in self.sessions]
+        fingerprint = hashlib.sha256(json.dumps(names).encode()).hexdigest()[:16]
+        return Snapshot(max([now, *starts]), fingerprint)
+
     @classmethod
     def of(cls, query: Query, sessions: Iterable[Session]) -> SessionList:
         """The answer to `query` among `sessions`, which may come in any order and twice."""
+        if query.shown:
+            sessions = [one for one in sessions if not _is_after(one, query.shown.as_of)]
         newest = newest_first(sessions, query.reach)
         latest = newest[0] if newest else None
         current = query.moment and in_progress(newest, query.moment.time)
@@ -149,6 +173,10 @@ class SessionList:
             return cls(query, newest[: query.limit], too_far=too_far, latest=latest)
         others = [session for session in newest if session is not current]
         return cls(query, (current, *others)[: query.limit], at_moment=True, latest=latest)
+
+
+def _is_after(session: Session, time: datetime) -> bool:
+    return session.started is not None and session.started > time
 
 
 def in_progress(sessions: Iterable[Session], moment: datetime) -> Session | None:

@@ -18,6 +18,7 @@ from bot.demo import settings_for
 from bot.sandbox.fullstory import FullstorySandbox
 from bot.sandbox.slack import SlackSandbox
 from bot.service import Service, running
+from bot.waits import Waits
 
 # The same for every test that tries many examples: no clock decides, and in CI no chance.
 settings.register_profile(
@@ -27,6 +28,11 @@ settings.register_profile(
     derandomize=bool(os.environ.get("CI")),
 )
 settings.load_profile("fsessions")
+
+QUICK = Waits(
+    first_retry=0.02, reconnect=0.02, profile=1.0, profile_for_run=3.0, offer_retries=(0.1, 0.2)
+)
+"""Second attempts come soon; everything else as in life."""
 
 Logged = Callable[[], list[dict[str, Any]]]
 StartBot = Callable[..., AbstractAsyncContextManager[Service]]
@@ -84,10 +90,13 @@ def start_bot(slack: SlackSandbox, fullstory: FullstorySandbox, transport: str) 
     """Starts the bot over the transport; keyword arguments are settings."""
 
     @asynccontextmanager
-    async def start(**settings: Any) -> AsyncIterator[Service]:  # noqa: ANN401
+    async def start(
+        waits: Waits = QUICK,
+        **settings: Any,  # noqa: ANN401
+    ) -> AsyncIterator[Service]:
         if transport == "socket":
             settings["slack_app_token"] = slack.app_token
-        async with running(settings_for(slack, fullstory, **settings)) as service:
+        async with running(settings_for(slack, fullstory, **settings), waits) as service:
             if transport == "socket":
                 await until(lambda: service.state() == "ready")
             else:

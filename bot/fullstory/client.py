@@ -22,7 +22,7 @@ from bot.fullstory import protocol
 from bot.sessions import Query, Session, SessionList
 
 _WAITS: Final = (0.1, 0.4, 1.6)  # seconds before the second, third and fourth attempt
-# An attempt that gets no byte for this part of the time is given up, so that one stuck request leaves
+# An attempt that gets no byte for this part of the time is given up, so that a stuck request leaves
 # time for another, and its connection to others.
 _SILENCE: Final = 0.6
 

@@ -151,7 +151,7 @@ def _list_in(document: object) -> tuple[list[Any], str]:
 
 def _session(item: dict[str, Any]) -> Session:
     """In the spellings of both endpoints, and of both the schema and its example."""
-    # USER:SESSION
+    # The id holds both, with a colon between them.
     user_id, _, session_id = unquote(_text(item.get("id"))).rpartition(":")
     link = _first(item, "fsUrl", "fs_url", "app_url", "appUrl")
     return Session(

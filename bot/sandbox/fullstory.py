@@ -51,10 +51,14 @@ class Received:
 
 
 class FullstorySandbox:
-    """Knows `people`; `received` is what it was asked; `script` is what it will answer first.
+    """Knows `people`; `received` is what it was asked, and `told` what it replied.
 
-    `seconds` is how long it takes for any answer; `on_answer` is told of each: what was asked, the
-    status, the reply, and how many milliseconds it took.
+    `script` is what it will answer first. `clock` says when now is: the latest session began some
+    minutes before.
+
+    `seconds` is how long it takes for any answer, and after `hold` none is given until the event is
+    set. `on_answer` is told of each: what was asked, the status, the reply, and how many
+    milliseconds it took.
     """
 
     def __init__(self, people: Iterable[Person] = PEOPLE, *, key: str = KEY) -> None:
@@ -63,9 +67,12 @@ class FullstorySandbox:
         self.key_may_list = True
         self.url = ""
         self.received: list[Received] = []
+        self.told: list[str] = []
+        self.clock: Callable[[], datetime] = lambda: datetime.now(UTC)
         self.script: deque[Scripted] = deque()
         self.always: Scripted | None = None
         self.seconds = 0.0
+        self._held: asyncio.Event | None = None
         self.on_answer: Callable[[str, int, str, int], None] = lambda *_: None
 
     @asynccontextmanager
@@ -78,6 +85,11 @@ class FullstorySandbox:
         async with serving(app) as self.url:
             yield self
 
+    def hold(self) -> asyncio.Event:
+        """Lets everybody wait from now on, until the event is set."""
+        self._held = asyncio.Event()
+        return self._held
+
     async def _me(self, request: web.Request) -> web.Response:
         if request.headers.get("Authorization") != f"Basic {self.key}":
             return _error(401, "unauthorized", "Invalid API key")
@@ -89,6 +101,7 @@ class FullstorySandbox:
         body = response.body if isinstance(response, web.Response) else b""
         text = body.decode(errors="replace") if isinstance(body, bytes) else ""
         took = round((perf_counter() - started) * 1000)
+        self.told.append(text)
         self.on_answer(f"GET {request.path_qs}", response.status, text, took)
         return response
 
@@ -101,6 +114,8 @@ class FullstorySandbox:
                 dict(request.headers),
             )
         )
+        if self._held:
+            await self._held.wait()
         await asyncio.sleep(self.seconds)
         scripted = self.script.popleft() if self.script else self.always
         if scripted:
@@ -135,7 +150,7 @@ class FullstorySandbox:
         if not known:
             # For an unknown uid and an unknown address the real thing differs; both happen.
             return _error(404, "resource_not_found", "No such user") if uid else _json({})
-        now = datetime.now(UTC)
+        now = self.clock()
         found = [one for person in known for one in recordings(person, now)[-limit:]]
         if request.path == "/v2/sessions":
             return _json({"results": [_server_v2(one) for one in found]})

@@ -59,8 +59,9 @@ class SlackSandbox(Workspace):
 
     `request_url` is where the bot takes requests; while it is "", they go over Socket Mode.
     `response_statuses` are what the response_urls answer first, instead of 200, and
-    `response_status` what they answer as long as it is another. `event_retries` are
-    the seconds before each further attempt at an event that was not acknowledged.
+    `response_status` what they answer as long as it is another; after `hang` they don't answer
+    until the event is set. `event_retries` are the seconds before each further attempt at an event
+    that was not acknowledged.
     """
 
     def __init__(self) -> None:
@@ -70,6 +71,7 @@ class SlackSandbox(Workspace):
         self.response_status = 200
         self.retry_after = ""
         self.response_seconds = 0.0
+        self.hangs: asyncio.Event | None = None
         self.event_retries: tuple[float, ...] = (0.0, 60.0, 300.0)
         self.names_teams = True
         self.greets = True
@@ -137,8 +139,12 @@ class SlackSandbox(Workspace):
         *,
         user: str = USER,
         channel: str = "",
+        **fields: Any,  # noqa: ANN401
     ) -> Exchange:
-        """Presses a button of a message, by default the last one on the screen that has it."""
+        """Presses a button of a message, by default the last one on the screen that has it.
+
+        `fields` override what Slack sends.
+        """
         if shown is None:
             shown = next(one for one in reversed(self.screen) if _button(one.message, action_id))
         channel = channel or shown.channel
@@ -153,6 +159,7 @@ class SlackSandbox(Workspace):
                 "container": container | {"is_ephemeral": bool(shown.user)},
                 "actions": [_button(shown.message, action_id) | {"block_id": "b"}],
                 **({} if shown.user else {"message": shown.as_slack_tells()}),
+                **fields,
             },
             pressed=shown,
         )
@@ -248,9 +255,13 @@ class SlackSandbox(Workspace):
         await self.event(self._about(shown, "message_changed") | changed)
 
     async def delete(self, shown: Shown) -> None:
-        """Deletes a message."""
-        self.screen.remove(shown)
+        """Deletes a message; a sentence is left of one that has replies."""
         gone = {"previous_message": shown.as_slack_tells(), "hidden": True}
+        if any(one.thread_ts == shown.ts for one in self.screen):
+            shown.message = {"text": "This message was deleted.", "subtype": "tombstone"}
+            shown.author = {"user": "USLACKBOT"}
+        else:
+            self.screen.remove(shown)
         await self.event(self._about(shown, "message_deleted") | gone)
 
     async def open_home(self, *, user: str = USER, tab: str = "home") -> None:
@@ -443,9 +454,23 @@ class SlackSandbox(Workspace):
             await self._connected.wait()
 
     async def announce_disconnect(self) -> None:
-        """Tells the bot to renew its connection, as Slack does every few hours."""
+        """Tells the bot to renew its connection, as Slack does every few hours.
+
+        The old one is closed when the new one stands and no ack is awaited any more.
+        """
         self._connected.clear()
-        await self._sockets[-1].send_json({"type": "disconnect", "reason": "refresh_requested"})
+        old = self._sockets[-1]
+        await old.send_json({"type": "disconnect", "reason": "refresh_requested"})
+
+        async def close() -> None:
+            await self._connected.wait()
+            while self._acks:
+                await asyncio.wait(set(self._acks.values()))
+            await old.close()
+
+        task = asyncio.create_task(close())
+        self._telling.add(task)
+        task.add_done_callback(self._telling.discard)
 
     async def send_frame(self, text: str) -> None:
         """Sends any text over the connection."""
@@ -459,6 +484,11 @@ class SlackSandbox(Workspace):
 
     # -- The bot to Slack -------------------------------------------------------------------------
 
+    def hang(self) -> asyncio.Event:
+        """Lets everything that comes to a response_url wait, until the event is set."""
+        self.hangs = asyncio.Event()
+        return self.hangs
+
     async def _respond(self, request: web.Request) -> web.Response:
         started = perf_counter()
         response = await self._take_response(request)
@@ -471,6 +501,9 @@ class SlackSandbox(Workspace):
     async def _take_response(self, request: web.Request) -> web.Response:
         exchange = self._exchanges[request.match_info["id"]]
         exchange.uses += 1
+        message = await request.json()  # taken, whatever becomes of the connection
+        if self.hangs:
+            await self.hangs.wait()
         await asyncio.sleep(self.response_seconds)
         if self.response_status != 200:
             return web.Response(status=self.response_status, text="scripted")
@@ -481,7 +514,6 @@ class SlackSandbox(Workspace):
             return web.json_response({"ok": False, "error": "expired_url"}, status=404)
         if exchange.uses > RESPONSE_URL_USES:
             return web.json_response({"ok": False, "error": "used_url"}, status=404)
-        message = await request.json()
         original = exchange.pressed
         if message.get("delete_original") and original in self.screen:
             self.screen.remove(original)

@@ -73,6 +73,7 @@ class WebApi:
             "chat.delete": self._delete,
             "chat.postEphemeral": self._post_ephemeral,
             "chat.postMessage": self._post_message,
+            "chat.update": self._update,
             "conversations.history": self._history,
             "conversations.replies": self._replies,
             "functions.completeError": self._complete_error,
@@ -141,6 +142,23 @@ class WebApi:
             return {"message_ts": shown.ts}
         self._on_posted(shown)
         return {"channel": channel, "ts": shown.ts, "message": shown.as_slack_tells()}
+
+    def _update(self, arguments: Message) -> Message:
+        """Only the bot's own messages that everybody can see; within the limits of any other."""
+        blocks = json.loads(arguments.get("blocks", "[]"))
+        message = {"text": arguments.get("text", ""), "blocks": blocks}
+        if invalid_blocks(message):
+            return {"error": "invalid_blocks"}
+        if len(json.dumps(blocks, ensure_ascii=False)) > MAX_POSTED:
+            return {"error": "msg_blocks_too_long"}
+        for shown in self._slack.screen:
+            if (shown.ts, shown.channel) == (arguments.get("ts"), arguments.get("channel")):
+                if shown.author.get("bot_id") != BOT or shown.user:
+                    return {"error": "cant_update_message"}
+                shown.message = message
+                self._slack.on_message(message)
+                return {"channel": shown.channel, "ts": shown.ts}
+        return {"error": "message_not_found"}
 
     def _not_a_member(self, channel: str) -> str:
         people = self._slack.members.get(channel)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import secrets
 import time
 from collections import Counter, deque
@@ -71,7 +72,42 @@ class Shown:
     def as_slack_tells(self) -> Message:
         """As an event or a method gives it."""
         place = {"thread_ts": self.thread_ts} if self.thread_ts else {}
-        return {"type": "message", **self.message, **self.author, "ts": self.ts, **place}
+        message = self.message
+        if "user" in self.author and "bot_id" not in self.author and "blocks" not in message:
+            message = _as_clients_write(message)
+        return {"type": "message", **message, **self.author, "ts": self.ts, **place}
+
+
+_TYPED_ADDRESS: Final = re.compile(r"(?<![\w<|:.+-])[\w.+-]+@[\w-]+(?:\.[\w-]+)+", re.ASCII)
+_TOKEN: Final = re.compile(
+    r"<(?:mailto:(?P<mail>[^|>]*)\|[^>]*|@(?P<user>\w+)|#(?P<channel>\w+)[^>]*)>"
+)
+
+
+def _as_clients_write(message: Message) -> Message:
+    """What Slack makes of a typed message: addresses are links, and rich text stands beside it."""
+    text = _TYPED_ADDRESS.sub(lambda found: f"<mailto:{found[0]}|{found[0]}>", message["text"])
+    elements: list[Message] = []
+    end = 0
+    for token in _TOKEN.finditer(text):
+        elements += _plain_element(text[end : token.start()])
+        end = token.end()
+        if token["mail"]:
+            link = {"type": "link", "url": f"mailto:{token['mail']}", "text": token["mail"]}
+            elements.append(link)
+        elif token["user"]:
+            elements.append({"type": "user", "user_id": token["user"]})
+        else:
+            elements.append({"type": "channel", "channel_id": token["channel"]})
+    elements += _plain_element(text[end:])
+    section = {"type": "rich_text_section", "elements": elements}
+    blocks = [{"type": "rich_text", "block_id": "b", "elements": [section]}]
+    return message | {"text": text, "blocks": blocks}
+
+
+def _plain_element(text: str) -> list[Message]:
+    plain = text.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
+    return [{"type": "text", "text": plain}] if plain else []
 
 
 @dataclass(eq=False)
@@ -131,6 +167,10 @@ def _person(user: str, name: str, team: str = TEAM, email: str = "") -> Message:
         "team_id": team,
         "name": name,
         "is_stranger": team != TEAM,
+        "deleted": False,
+        "is_bot": False,
+        "is_restricted": False,
+        "is_ultra_restricted": False,
         "tz": "Europe/Berlin",
         "tz_offset": 3600,
         "profile": {"email": email} if email else {},
@@ -191,7 +231,7 @@ class Workspace:
     def new_ts(self) -> str:
         """The next message's time, which is also its name."""
         self._ts += 1
-        return f"{self.clock():.0f}.{self._ts:06}"
+        return f"{int(self.clock())}.{self._ts:06}"
 
     def team_of(self, user: str) -> str:
         """The team that a person belongs to."""

@@ -1,4 +1,7 @@
-"""From what was asked to the message that answers it, whatever happens. Every door uses this."""
+"""From what was asked to the message that answers it, whatever happens.
+
+Every entry point uses this.
+"""
 
 from __future__ import annotations
 
@@ -9,16 +12,18 @@ from typing import Any
 
 import structlog
 
-from bot.errors import FullstoryError
+from bot.errors import FullstoryError, SlackError
 from bot.finder import Finder
 from bot.logs import new_reference
-from bot.messages import Identity, query_about
+from bot.messages import Identity, queries_about
 from bot.moments import UnclearTime, names_its_zone, parse_moment
 from bot.parsing import Limits, Problem, Refused, Unresolved
 from bot.sessions import Moment, Query, SessionList
 from bot.slack import blocks, memory, wording
 from bot.slack.blocks import Message
+from bot.slack.colleagues import Colleagues
 from bot.slack.profiles import ProfileError, Profiles
+from bot.slack.workspace import Workspace
 
 _log = structlog.get_logger()
 
@@ -26,14 +31,17 @@ _log = structlog.get_logger()
 class Answers:
     """Looks up, and draws what was found or what went wrong.
 
-    `secret` seals the buttons. While `draining()`, the process is about to end, and nobody is kept
-    waiting for a lookup.
+    Only colleagues are shown sessions; of anybody else nothing is asked of Fullstory. `secret`
+    seals the buttons. While `draining()`, the process is about to end, and nobody is kept waiting
+    for a lookup.
     """
 
     def __init__(
         self,
         finder: Finder,
         profiles: Profiles,
+        colleagues: Colleagues,
+        workspace: Workspace,
         limits: Limits,
         secret: str,
         draining: Callable[[], bool],
@@ -41,24 +49,32 @@ class Answers:
         self._draining = draining
         self._finder = finder
         self._profiles = profiles
+        self._colleagues = colleagues
+        self._workspace = workspace
         self.limits = limits
         self._secret = secret
 
-    async def to(self, query: Query, asker: str = "", *, posted: bool = False) -> Message:
-        """The sessions; with buttons, if there is an `asker` who may press them.
+    async def to(
+        self, query: Query, asker: str, *, buttons: bool = True, posted: bool = False
+    ) -> Message:
+        """The sessions; with buttons, if `asker` may press them where they are shown.
 
         `posted` is for messages that don't go to a response_url: they hold less.
         """
-        buttons = self._buttons(query, asker) if asker else None
         return await self._drawn(
-            query, lambda found, now: blocks.answer(found, now, buttons, posted=posted), buttons
+            query,
+            asker,
+            lambda found, now: self._answer(found, now, asker if buttons else "", posted=posted),
+            buttons=buttons,
         )
 
     async def about(
         self, people: Sequence[Identity], message: dict[str, Any], asker: str
     ) -> Message:
         """The sessions of the one who is meant in a message; of several, a choice."""
-        queries = [query_about(one, message, self.limits.default) for one in people]
+        if sentence := await self._refusal(asker):
+            return blocks.note(sentence)
+        queries = queries_about(people, message, self.limits.default)
         if len(queries) == 1:
             return await self.to(queries[0], asker)
         return blocks.choice(
@@ -70,81 +86,115 @@ class Answers:
 
     def drawn(self, found: SessionList, asker: str) -> Message:
         """What was found already, posted for `asker`."""
-        buttons = self._buttons(found.query, asker)
-        return blocks.answer(found, datetime.now(UTC), buttons, posted=True)
+        return self._answer(found, datetime.now(UTC), asker, posted=True)
 
     async def shared(self, query: Query, asker: str, *, named: bool) -> Message:
-        """The sessions for a whole conversation; where there are none, a message to `asker`."""
-        buttons = self._buttons(query, asker)
+        """What the asker was shown, for a whole conversation.
+
+        Where there is nothing to share, a message to `asker`.
+        """
 
         def draw(found: SessionList, now: datetime) -> Message:
-            if not found.sessions:
-                return blocks.answer(found, now, buttons)
+            was_shown = query.shown.fingerprint if query.shown else ""
+            if found.snapshot(now).fingerprint != was_shown:
+                return blocks.after_sharing(wording.SESSIONS_CHANGED, self._again(query, asker))
             return blocks.shared(found, now, asker, named=named)
 
-        return await self._drawn(query, draw, buttons)
+        return await self._drawn(query, asker, draw)
 
     async def resolved(
-        self, asked: Unresolved, asker: str, team: str, command: str, *, posted: bool = False
+        self, asked: Unresolved, asker: str, command: str, *, posted: bool = False
     ) -> Message:
         """As `to`, after a look at Slack profiles: a colleague's e-mail, the asker's time zone."""
         try:
-            query = await self.resolve(asked, asker, team)
+            if sentence := await self._refusal(asker):
+                return blocks.note(sentence)
+            query = await self.resolve(asked, asker)
         except ProfileError as error:
             return blocks.note(wording.lacking(error.lack.name))
+        except SlackError as error:
+            _log.warning("auth.test failed", exc_info=error)
+            return blocks.note(wording.SLACK_TROUBLE)
         except UnclearTime as error:
             if error.to_come:
                 return blocks.note(wording.MOMENT_TO_COME)
             refused = Refused(Problem.TIME_UNCLEAR, asked.at, wording.TIME_EXAMPLE)
             return blocks.refusal(refused, command, self.limits)
         except Exception as error:  # noqa: BLE001 - nobody is left without a word
-            return _apology(error)
+            return _apology(error, "")
         return await self.to(query, asker, posted=posted)
 
-    async def resolve(self, asked: Unresolved, asker: str, team: str) -> Query:
-        """The query. Raises `ProfileError` and `UnclearTime`."""
-        email = await self._profiles.email(asked.mention, team) if asked.mention else None
-        return asked.resolved(email, await self.moment(asked.at, asker) if asked.at else None)
+    async def resolve(self, asked: Unresolved, asker: str, seconds: float | None = None) -> Query:
+        """The query. Raises `ProfileError`, `SlackError` and `UnclearTime`."""
+        email = None
+        if asked.mention:
+            own = await self._workspace.own()
+            email = await self._profiles.email(asked.mention, own, seconds)
+        moment = await self.moment(asked.at, asker, seconds) if asked.at else None
+        return asked.resolved(email, moment)
 
-    async def moment(self, text: str, asker: str) -> Moment:
+    async def moment(self, text: str, asker: str, seconds: float | None = None) -> Moment:
         """The moment that the asker means. Raises `ProfileError` and `UnclearTime`."""
-        zone = UTC if names_its_zone(text) else await self._profiles.zone(asker)
+        zone = UTC if names_its_zone(text) else await self._profiles.zone(asker, seconds)
         return Moment(parse_moment(text, zone, datetime.now(UTC)), of_message=False)
 
     def recalled(self, value: str, presser: str) -> Query:
-        """What a button was made for. Raises `NotYours`."""
+        """What a button was made for. Raises `NotYours` and `Outdated`."""
         return memory.recall(value, presser, self._secret)
 
     def remembered(self, query: Query, asker: str) -> str:
         """The value of a button that `asker` may press."""
         return memory.remember(query, asker, self._secret)
 
+    def restarting(self, value: str) -> Message:
+        """For the end of the process, in the place of an answer that a press can bring back."""
+        return blocks.note_with_retry(wording.RESTARTING, value)
+
     async def _drawn(
         self,
         query: Query,
+        asker: str,
         draw: Callable[[SessionList, datetime], Message],
-        buttons: blocks.Buttons | None,
+        *,
+        buttons: bool = True,
     ) -> Message:
+        again = self._again(query, asker) if buttons else ""
         if self._draining():
-            return blocks.note(wording.RESTARTING)
+            return self.restarting(again) if again else blocks.note(wording.RESTARTING)
         try:
+            if sentence := await self._refusal(asker):
+                return blocks.note(sentence)
             return draw(await self._finder.find(query), datetime.now(UTC))
         except FullstoryError as error:
             reference = new_reference()
             _log.warning("lookup failed", reference=reference, exc_info=error)
-            return blocks.failure(error, reference, buttons.same if buttons else "")
+            return blocks.failure(error, reference, again)
         except Exception as error:  # noqa: BLE001 - nobody is left without a word
-            return _apology(error)
+            return _apology(error, again)
 
-    def _buttons(self, query: Query, asker: str) -> blocks.Buttons:
+    async def _refusal(self, asker: str) -> str:
+        return await self._colleagues.refusal(asker)
+
+    def _answer(self, found: SessionList, now: datetime, asker: str, *, posted: bool) -> Message:
+        """With buttons, if there is an `asker`."""
+        if not asker:
+            return blocks.answer(found, now, posted=posted)
+        query = found.query
         more = min(query.limit + blocks.MORE, self.limits.highest)
-        return blocks.Buttons(
-            same=self.remembered(query, asker),
+        buttons = blocks.Buttons(
+            same=self._again(query, asker),
             more=self.remembered(replace(query, limit=more), asker) if more > query.limit else "",
+            share=self.remembered(replace(query, shown=found.snapshot(now)), asker),
         )
+        return blocks.answer(found, now, buttons, posted=posted)
+
+    def _again(self, query: Query, asker: str) -> str:
+        """The value of a button for the same query, as things are when it is pressed."""
+        return self.remembered(replace(query, shown=None), asker)
 
 
-def _apology(error: Exception) -> Message:
+def _apology(error: Exception, again: str) -> Message:
     reference = new_reference()
     _log.error("lookup crashed", reference=reference, exc_info=error)
-    return blocks.note(wording.our_fault(reference))
+    sentence = wording.our_fault(reference)
+    return blocks.note_with_retry(sentence, again) if again else blocks.note(sentence)

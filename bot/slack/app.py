@@ -27,8 +27,9 @@ from bot.logs import new_reference
 from bot.settings import Settings
 from bot.slack import blocks, wording
 from bot.slack.answers import Answers
-from bot.slack.buttons import Buttons
+from bot.slack.buttons import Buttons, beside
 from bot.slack.channel import Offers
+from bot.slack.colleagues import Colleagues
 from bot.slack.command import Command
 from bot.slack.delivery import Acknowledged, Delivery
 from bot.slack.home import Home
@@ -40,6 +41,7 @@ from bot.slack.shortcuts import Shortcuts
 from bot.slack.step import Step
 from bot.slack.web_api import slack_client
 from bot.slack.workspace import Workspace
+from bot.waits import Waits
 
 _log = structlog.get_logger()
 
@@ -90,26 +92,29 @@ class Listener:
 
 
 def listeners(
-    settings: Settings, connections: Connections, finder: Finder, delivery: Delivery
+    settings: Settings, connections: Connections, finder: Finder, delivery: Delivery, waits: Waits
 ) -> tuple[Listener, ...]:
     """Every listener there is. A contract test holds this list against the manifest."""
-    client = slack_client(settings, connections.slack, settings.bot_token)
-    workspace, profiles, posts = Workspace(client), Profiles(client), Posts(client)
+    client = slack_client(settings, connections.slack, settings.bot_token, waits)
+    workspace, profiles, posts = Workspace(client), Profiles(client, waits), Posts(client)
+    colleagues = Colleagues(profiles, workspace)
     answers = Answers(
         finder,
         profiles,
+        colleagues,
+        workspace,
         settings.limits,
         secret=settings.bot_token,
         draining=lambda: delivery.draining,
     )
     form = Form(answers, delivery, client)
     command = Command(answers, delivery)
-    shortcuts = Shortcuts(answers, delivery, form)
+    shortcuts = Shortcuts(answers, delivery, form, settings.internal_domains)
     buttons = Buttons(answers, delivery)
-    step = Step(answers, finder, profiles, workspace, posts, delivery, client)
-    offers = Offers(settings, answers, delivery, posts, workspace, client)
-    mentions = Mentions(COMMAND, answers, delivery, posts, profiles, workspace)
-    home = Home(COMMAND, settings, delivery, form, workspace, client)
+    step = Step(answers, finder, colleagues, posts, delivery, client, waits)
+    offers = Offers(settings, answers, delivery, posts, workspace, colleagues, client, waits)
+    mentions = Mentions(COMMAND, answers, delivery, posts, colleagues, workspace)
+    home = Home(COMMAND, settings, delivery, form, workspace, colleagues, client)
 
     async def message(body: dict[str, Any], context: AsyncBoltContext) -> None:
         if body["event"].get("channel_type") == "im":
@@ -120,7 +125,7 @@ def listeners(
     def event(
         kind: Literal["event", "function"], name: str | Pattern[str], handle: _Handle
     ) -> Listener:
-        return Listener(kind, name, _left_for_a_retry(handle, delivery))
+        return Listener(kind, name, _rejected_while_draining(handle, delivery))
 
     return (
         Listener("command", COMMAND, command.answer),
@@ -147,9 +152,12 @@ def listeners(
 
 
 def build_app(
-    settings: Settings, connections: Connections, listening: Iterable[Listener]
+    settings: Settings,
+    connections: Connections,
+    listening: Iterable[Listener],
+    delivery: Delivery,
 ) -> AsyncApp:
-    """The Bolt app with these listeners."""
+    """The Bolt app with these listeners; where one of them fails, `delivery` tells the person."""
 
     async def authorize(enterprise_id: str | None, team_id: str | None) -> AuthorizeResult:
         # The token is known: asking auth.test about it would only be one more thing to wait for.
@@ -166,7 +174,7 @@ def build_app(
             raise_error_for_unhandled_request=True,
             request_verification_enabled=False,
         )
-    app.error(_on_error)
+    app.error(_error_handler(delivery))
     register = {
         "command": app.command,
         "shortcut": app.shortcut,
@@ -199,8 +207,8 @@ async def dispatch(app: AsyncApp, body: dict[str, Any], acknowledged: Acknowledg
     )
 
 
-def _left_for_a_retry(handle: _Handle, delivery: Delivery) -> Callable[..., Awaitable[Any]]:
-    """Of an event that comes while the process ends, Slack is told to send it again."""
+def _rejected_while_draining(handle: _Handle, delivery: Delivery) -> Callable[..., Awaitable[Any]]:
+    """While draining, answers 503, so that Slack sends the event again: to another process."""
 
     async def unless_draining(
         body: dict[str, Any], context: AsyncBoltContext
@@ -218,18 +226,29 @@ async def _opened_link(ack: AsyncAck) -> None:
     await ack()
 
 
-async def _on_error(error: Exception, body: dict[str, Any]) -> BoltResponse:
-    """Bolt's own handlers log the whole body, or the exception's message; and answer 500."""
-    is_command = "command" in body
-    if isinstance(error, BoltUnhandledRequestError):
-        _log.warning("no listener", type=_kind(body))
+def _error_handler(delivery: Delivery) -> Callable[..., Awaitable[BoltResponse]]:
+    async def on_error(error: Exception, body: dict[str, Any]) -> BoltResponse:
+        """Bolt's own handlers log the whole body, or the exception's message; and answer 500."""
+        is_command = "command" in body
+        if isinstance(error, BoltUnhandledRequestError):
+            _log.warning("no listener", type=_kind(body))
+            if is_command:
+                return BoltResponse(status=200, body=blocks.note(wording.UNKNOWN_COMMAND))
+            return BoltResponse(status=404, body="")
+        reference = new_reference()
+        _log.error("listener failed", reference=reference, type=_kind(body), exc_info=error)
+        apology = blocks.note(wording.our_fault(reference))
         if is_command:
-            return BoltResponse(status=200, body=blocks.note(wording.UNKNOWN_COMMAND))
-        return BoltResponse(status=404, body="")
-    reference = new_reference()
-    _log.error("listener failed", reference=reference, type=_kind(body), exc_info=error)
-    apology = blocks.note(wording.our_fault(reference)) if is_command else ""
-    return BoltResponse(status=200, body=apology)
+            return BoltResponse(status=200, body=apology)
+        if body.get("type") == "view_submission":
+            update = {"response_action": "update", "view": blocks.results(apology)}
+            return BoltResponse(status=200, body=update)
+        if isinstance(url := body.get("response_url"), str) and url:
+            destination = delivery.at(url, beside(body))
+            delivery.start(destination.send(apology))
+        return BoltResponse(status=200, body="")
+
+    return on_error
 
 
 def _kind(body: dict[str, Any]) -> str:

@@ -71,10 +71,14 @@ _SHOWN: Final = 100  # of a person's name or text, where it is repeated
 
 @dataclass(frozen=True, slots=True)
 class Buttons:
-    """The values of an answer's buttons: the same query, and the one with more ("" for none)."""
+    """The values of an answer's buttons.
+
+    The same query, the one with more ("" for none), and what is shown, to share it.
+    """
 
     same: str
     more: str
+    share: str
 
 
 def answer(
@@ -117,16 +121,20 @@ def shared(found: SessionList, now: datetime, user: str, *, named: bool) -> Mess
     ]
     spoken = wording.spoken(person, count, limit, first, at_moment=found.at_moment)
     message = _message(spoken, body)
-    return message | {"response_type": "in_channel"}
+    # Slack would show a preview of every link.
+    quiet = {"unfurl_links": False, "unfurl_media": False}
+    return message | {"response_type": "in_channel"} | quiet
 
 
 def share_question(person: str, channel: str, value: str) -> Message:
     """Asks before sharing; `channel` is a channel's id, or "" where it has no name."""
+    shown = _shorten(person, _SHOWN)
     place = f"<#{escape(channel)}>" if channel else ""
-    sentence = wording.share_question("{place}" if place else "", _shorten(person, _SHOWN))
-    asked = _section(escape(sentence).replace("{place}", place, 1))
+    # The name as code: what a customer writes must not be drawn as bold or as a link.
+    sentence = escape(wording.share_question("{place}" if place else "", "{person}"))
+    asked = _section(sentence.replace("{place}", place, 1).replace("{person}", _code(shown), 1))
     return _message(
-        sentence.replace("{place}", "this channel"),
+        wording.share_question("this channel" if place else "", shown),
         [
             asked,
             _actions(
@@ -182,14 +190,20 @@ def failure(error: FullstoryError, reference: str, value: str = "") -> Message:
     sentence = wording.failure(error, reference)
     if not value:
         return note(sentence)
+    return note_with_retry(sentence, value)
+
+
+def note_with_retry(sentence: str, value: str) -> Message:
+    """One sentence, a way back to the sessions, and a way to be rid of it."""
     again = _button(REFRESH, wording.TRY_AGAIN, value)
     return note(sentence, again, _button(DISMISS, wording.DISMISS, value))
 
 
 def note(sentence: str, *buttons: Block) -> Message:
-    """One sentence, and what can be done about it."""
+    """One sentence as it is, without markup; and what can be done about it."""
     actions = [_actions(*buttons)] if buttons else []
-    return _message(sentence, [_section(escape(sentence)), *actions])
+    plain = {"type": "section", "text": _plain(sentence, _MAX_SECTION)}
+    return _message(sentence, [plain, *actions])
 
 
 def offer() -> Message:
@@ -238,6 +252,12 @@ def results(message: Message, *, final: bool = True) -> View:
     }
 
 
+def home_refused(sentence: str) -> View:
+    """The Home of somebody who may not be shown sessions."""
+    plain = {"type": "section", "text": _plain(sentence, _MAX_SECTION)}
+    return _home([_header(wording.HOME_TITLE), plain])
+
+
 def home(command: str, bot: str, limits: Limits, channels: Sequence[str]) -> View:
     """The Home: what the bot does, how to call it, who sees what; `channels` have the offer.
 
@@ -260,6 +280,10 @@ def home(command: str, bot: str, limits: Limits, channels: Sequence[str]) -> Vie
         _header(wording.HOME_PRIVACY),
         _section("\n".join(f"• {escape(line)}" for line in wording.PRIVACY)),
     ]
+    return _home(blocks)
+
+
+def _home(blocks: list[Block]) -> View:
     mark = hashlib.sha256(json.dumps(blocks).encode()).hexdigest()
     return {"type": "home", "private_metadata": mark, "blocks": blocks}
 
@@ -410,11 +434,18 @@ def _code(text: str) -> str:
 
 
 def _plain(text: str, most: int) -> Block:
-    """A plain text object; shortened until its escaped form has no more than `most` characters."""
+    """A plain text object; shortened until its escaped form has no more than `most` characters.
+
+    Counted as Slack's clients do: a character beyond U+FFFF counts twice.
+    """
     length = most
-    while len(escaped := escape(_shorten(text, length))) > most:
+    while _size(escaped := escape(_shorten(text, length))) > most:
         length -= 1
     return {"type": "plain_text", "text": escaped, "emoji": False}
+
+
+def _size(text: str) -> int:
+    return len(text.encode("utf-16-le")) // 2
 
 
 def _header(text: str) -> Block:
@@ -432,7 +463,7 @@ def _answer_actions(buttons: Buttons, *, full: bool, shareable: bool) -> Block:
         elements.append(_button(SHOW_MORE, wording.SHOW_MORE, buttons.more))
     elements.append(_button(REFRESH, wording.REFRESH, buttons.same))
     if shareable:
-        elements.append(_button(SHARE, wording.SHARE, buttons.same))
+        elements.append(_button(SHARE, wording.SHARE, buttons.share))
     elements.append(_button(DISMISS, wording.DISMISS, buttons.same))
     return _actions(*elements)
 

@@ -1,12 +1,15 @@
 """The buttons of an answer: more, again, share, away; and of the choice between people.
 
-A press comes with a response_url of its own, which can replace the message that was pressed.
+A press comes with a response_url of its own, which can replace the message that was pressed. What
+is pressed later counts: the answer to an earlier press of the same message is not sent any more.
 https://docs.slack.dev/interactivity/handling-user-interaction
 """
 
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, Final
 
 from slack_bolt.context.ack.async_ack import AsyncAck
@@ -15,14 +18,22 @@ from slack_bolt.context.async_context import AsyncBoltContext
 from bot.sessions import Query
 from bot.slack import blocks, wording
 from bot.slack.answers import Answers
-from bot.slack.delivery import Acknowledged, Delivery
-from bot.slack.memory import NotYours
+from bot.slack.blocks import Message
+from bot.slack.delivery import Acknowledged, Delivery, Destination
+from bot.slack.memory import NotYours, Outdated
+from bot.slack.once import Latest
 
-MAX_AGE: Final = 30 * 60.0
-"""Seconds. Slack itself forgets what belongs to a message after half an hour."""
+SHARED_SECONDS: Final = 30 * 60.0
+"""How long it is remembered that a question was answered by sharing."""
 
 REPLACE: Final = {"replace_original": True}
-BESIDE: Final = {"replace_original": False}
+
+
+@dataclass(slots=True)
+class _Sharing:
+    """One share under way; from the time when `posting` is set it can't be called back."""
+
+    posting: bool = False
 
 
 class Buttons:
@@ -31,18 +42,27 @@ class Buttons:
     def __init__(self, answers: Answers, delivery: Delivery) -> None:
         self._answers = answers
         self._delivery = delivery
+        self._presses = Latest()
         self._shared: dict[tuple[str, str], float] = {}
-        self._sharing: set[tuple[str, str]] = set()
+        self._sharing: dict[tuple[str, str], _Sharing] = {}
 
     async def look_again(
         self, ack: AsyncAck, body: dict[str, Any], context: AsyncBoltContext
     ) -> None:
         """*Refresh*, *Show more*, a choice, "don't share": the message becomes the answer."""
         await ack()
-        if query := self._query(body, context["acknowledged"]):
-            work = self._answers.to(query, str(body["user"]["id"]))
-            send = self._delivery.at(body["response_url"], REPLACE)
-            self._delivery.reply(work, context["acknowledged"], send)
+        acknowledged = context["acknowledged"]
+        query = self._query(body, acknowledged)
+        if query is None or self._is_posting(body, acknowledged):
+            return
+        value = body["actions"][0]["value"]
+        self._delivery.reply(
+            self._answers.to(query, str(body["user"]["id"])),
+            acknowledged,
+            self._in_place(body),
+            wanted=self._presses.begin(_key(body)),
+            last_words=self._answers.restarting(value),
+        )
 
     async def ask_to_share(
         self, ack: AsyncAck, body: dict[str, Any], context: AsyncBoltContext
@@ -51,11 +71,12 @@ class Buttons:
         await ack()
         query = self._query(body, context["acknowledged"])
         if query and _key(body) not in self._sharing:
+            self._presses.begin(_key(body))
             self._shared.pop(_key(body), None)
             channel = str(body.get("channel", {}).get("id", ""))
             named = channel if channel.startswith("C") else ""  # direct messages have no name
             question = blocks.share_question(query.person, named, body["actions"][0]["value"])
-            self._say(question | REPLACE, body, context["acknowledged"])
+            self._delivery.send(question, context["acknowledged"], self._in_place(body))
 
     async def share_named(
         self, ack: AsyncAck, body: dict[str, Any], context: AsyncBoltContext
@@ -74,26 +95,36 @@ class Buttons:
     async def dismiss(self, ack: AsyncAck, body: dict[str, Any], context: AsyncBoltContext) -> None:
         """The message goes away, however old it is."""
         await ack()
-        self._say({"delete_original": True}, body, context["acknowledged"])
+        self._presses.begin(_key(body))
+        gone = {"delete_original": True}
+        self._delivery.send(gone, context["acknowledged"], self._delivery.at(body["response_url"]))
 
     # -- Behind the listeners ---------------------------------------------------------------------
 
     def _query(self, body: dict[str, Any], acknowledged: Acknowledged) -> Query | None:
-        """What the button was made for; if it can't be used any more, the person is told so."""
+        """What the button was made for; if it can't be used, the person is told so."""
         try:
-            query = self._answers.recalled(body["actions"][0]["value"], str(body["user"]["id"]))
+            return self._answers.recalled(body["actions"][0]["value"], str(body["user"]["id"]))
         except NotYours:
-            self._say(blocks.note(wording.NOT_YOURS) | BESIDE, body, acknowledged)
-            return None
-        if time.time() - _written(body) > MAX_AGE:
-            self._say(blocks.note(wording.TOO_OLD) | BESIDE, body, acknowledged)
-            return None
-        return query
+            self._say_beside(wording.NOT_YOURS, body, acknowledged)
+        except Outdated:
+            self._say_beside(wording.OUTDATED, body, acknowledged)
+        return None
 
-    def _say(
-        self, message: dict[str, Any], body: dict[str, Any], acknowledged: Acknowledged
-    ) -> None:
-        self._delivery.send(message, acknowledged, self._delivery.at(body["response_url"]))
+    def _in_place(self, body: dict[str, Any]) -> Destination:
+        return self._delivery.at(body["response_url"], REPLACE)
+
+    def _say_beside(self, sentence: str, body: dict[str, Any], acknowledged: Acknowledged) -> None:
+        destination = self._delivery.at(body["response_url"], beside(body))
+        self._delivery.send(blocks.note(sentence), acknowledged, destination)
+
+    def _is_posting(self, body: dict[str, Any], acknowledged: Acknowledged) -> bool:
+        """Whether it is too late to call a share back; then the person is told so."""
+        sharing = self._sharing.get(_key(body))
+        if not (sharing and sharing.posting):
+            return False
+        self._say_beside(wording.SHARED_ALREADY, body, acknowledged)
+        return True
 
     def _start_sharing(
         self, body: dict[str, Any], acknowledged: Acknowledged, *, named: bool
@@ -102,47 +133,63 @@ class Buttons:
         if not query or _key(body) in self._shared:
             return  # the second press of two: the first is being answered
         now = time.monotonic()
-        self._shared = {key: at for key, at in self._shared.items() if now - at < MAX_AGE}
+        self._shared = {key: at for key, at in self._shared.items() if now - at < SHARED_SECONDS}
         self._shared[_key(body)] = now
-        self._sharing.add(_key(body))
-        sharing = self._share(query, body, acknowledged, named=named)
-        send = self._delivery.at(body["response_url"], REPLACE)
-        self._delivery.start(self._delivery.or_last_words(sharing, send))
+        sharing = self._sharing[_key(body)] = _Sharing()
+        wanted = self._presses.begin(_key(body))
+
+        async def tell_of_the_end() -> None:
+            await self._in_place(body).send(self._last_words(sharing, body))
+
+        work = self._share(query, sharing, body, acknowledged, wanted, named=named)
+        self._delivery.start(self._delivery.or_if_cancelled(work, tell_of_the_end))
+
+    def _last_words(self, sharing: _Sharing, body: dict[str, Any]) -> Message:
+        value = body["actions"][0]["value"]
+        if sharing.posting:  # it may be there
+            return blocks.after_sharing(wording.MAYBE_SHARED, value)
+        return self._answers.restarting(value)
 
     async def _share(
-        self, query: Query, body: dict[str, Any], acknowledged: Acknowledged, *, named: bool
+        self,
+        query: Query,
+        sharing: _Sharing,
+        body: dict[str, Any],
+        acknowledged: Acknowledged,
+        wanted: Callable[[], bool],
+        *,
+        named: bool,
     ) -> None:
         url, value = body["response_url"], body["actions"][0]["value"]
         try:
             await acknowledged
             # Without buttons: there is nothing to press while it is being shared.
-            await self._delivery.post(url, blocks.note(wording.SHARING) | REPLACE)
+            await self._in_place(body).say_meanwhile(blocks.note(wording.SHARING))
             message = await self._answers.shared(query, str(body["user"]["id"]), named=named)
+            if not wanted():  # called back meanwhile: that press has its own answer
+                self._shared.pop(_key(body), None)
+                return
             if message["response_type"] != "in_channel":
                 self._shared.pop(_key(body), None)
-                await self._delivery.post(url, message | REPLACE)
+                await self._in_place(body).send(message)
                 return
-            thread = body.get("container", {}).get("thread_ts")
-            place = {"thread_ts": thread} if thread else {}
-            posted = await self._delivery.post(url, message | BESIDE | place, attempts=1)
+            sharing.posting = True
+            posted = await self._delivery.post(url, message | beside(body), attempts=1)
             said = {
                 "taken": wording.shared(query.person),
                 "refused": wording.NOT_SHARED,
                 "unknown": wording.MAYBE_SHARED,
             }[posted]
-            note = blocks.after_sharing(said, value)
-            await self._delivery.post(url, note | REPLACE)
+            await self._in_place(body).send(blocks.after_sharing(said, value))
         finally:
-            self._sharing.discard(_key(body))
+            self._sharing.pop(_key(body), None)
+
+
+def beside(body: dict[str, Any]) -> Message:
+    """The place of a message beside the one that was pressed, in its thread if it is in one."""
+    thread = body.get("container", {}).get("thread_ts")
+    return {"replace_original": False} | ({"thread_ts": thread} if thread else {})
 
 
 def _key(body: dict[str, Any]) -> tuple[str, str]:
     return str(body["user"]["id"]), str(body.get("container", {}).get("message_ts"))
-
-
-def _written(body: dict[str, Any]) -> float:
-    """When the pressed message was written, in seconds since 1970."""
-    try:
-        return float(body["container"]["message_ts"])
-    except (KeyError, TypeError, ValueError):
-        return time.time()

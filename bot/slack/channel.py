@@ -9,6 +9,7 @@ whom the message above names at that time.
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections import deque
 from collections.abc import Callable
@@ -17,7 +18,6 @@ from typing import Any, Final
 import structlog
 from slack_bolt.context.ack.async_ack import AsyncAck
 from slack_bolt.context.async_context import AsyncBoltContext
-from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.errors import SlackError
 from bot.messages import customers
@@ -25,11 +25,13 @@ from bot.settings import Settings
 from bot.slack import blocks, wording
 from bot.slack.answers import Answers
 from bot.slack.blocks import Message
+from bot.slack.colleagues import Colleagues
 from bot.slack.delivery import Delivery
 from bot.slack.once import Once
 from bot.slack.posts import Posts
-from bot.slack.web_api import persistently
+from bot.slack.web_api import SlackClient, will_pass
 from bot.slack.workspace import Own, Workspace
+from bot.waits import Waits
 
 _log = structlog.get_logger()
 
@@ -52,14 +54,18 @@ class Offers:
         delivery: Delivery,
         posts: Posts,
         workspace: Workspace,
-        client: AsyncWebClient,
+        colleagues: Colleagues,
+        client: SlackClient,
+        waits: Waits,
     ) -> None:
+        self._retries = waits.offer_retries
         self._internal = settings.internal_domains
         self._flow = {channel: _Flow(channel) for channel in settings.support_channels}
         self._answers = answers
         self._delivery = delivery
         self._posts = posts
         self._workspace = workspace
+        self._colleagues = colleagues
         self._client = client
         self._messages = Once()
 
@@ -79,11 +85,15 @@ class Offers:
     async def press(self, ack: AsyncAck, body: dict[str, Any], context: AsyncBoltContext) -> None:
         """The listener of the offer's button."""
         await ack()
-        thread = str(body["container"]["thread_ts"])
-        beside = {"replace_original": False, "thread_ts": thread}
-        send = self._delivery.at(body["response_url"], beside)
-        work = self._shown(body["user"], str(body["channel"]["id"]), thread)
-        self._delivery.reply(work, context["acknowledged"], send)
+        thread = str(
+            body.get("container", {}).get("thread_ts")
+            or body.get("message", {}).get("thread_ts")
+            or ""
+        )
+        place = {"replace_original": False} | ({"thread_ts": thread} if thread else {})
+        work = self._shown(str(body["user"]["id"]), str(body["channel"]["id"]), thread)
+        destination = self._delivery.at(body["response_url"], place)
+        self._delivery.reply(work, context["acknowledged"], destination)
 
     # -- Offering ---------------------------------------------------------------------------------
 
@@ -95,18 +105,29 @@ class Offers:
             return
         if not customers(event, self._internal):
             return
-        try:
-            own = await self._workspace.own()
-            if own.wrote(event) or own.is_asked(event) or not flow.take():
-                return
-            # Another process may have had this message, if Slack sent it more than once.
-            if await self._offers(channel, ts, own):
-                return
-            posted = await self._posts.post(channel, blocks.offer(), ts, twice_is_bad=True)
-            if (await self._offers(channel, ts, own))[:1] not in ([], [posted]):
-                await persistently(lambda: self._client.chat_delete(channel=channel, ts=posted))
-        except SlackError as error:
-            _log.warning("no offer made", channel=channel, exc_info=error)
+        for wait in (*self._retries, None):
+            try:
+                await self._offer(channel, ts, event)
+            except SlackError as error:
+                if wait is not None and will_pass(error):
+                    await asyncio.sleep(wait)
+                    continue
+                _log.warning("no offer made", channel=channel, exc_info=error)
+            return
+
+    async def _offer(self, channel: str, ts: str, event: dict[str, Any]) -> None:
+        own = await self._workspace.own()
+        if own.wrote(event) or own.is_asked(event):
+            return
+        # Another process may have had this message, if Slack sent it more than once. So may we, in
+        # an attempt whose reply was lost.
+        if await self._offers(channel, ts, own) or not self._flow[channel].take():
+            return
+        posted = await self._posts.post(channel, blocks.offer(), ts, twice_is_bad=True)
+        if (await self._offers(channel, ts, own))[:1] not in ([], [posted]):
+            await self._client.persistently(
+                lambda: self._client.chat_delete(channel=channel, ts=posted)
+            )
 
     async def _offers(self, channel: str, ts: str, own: Own) -> list[str]:
         """Our offers in a message's thread, by their `ts`, the first one first."""
@@ -123,18 +144,19 @@ class Offers:
         ]
 
     async def _thread(self, channel: str, ts: str, limit: int) -> list[dict[str, Any]]:
-        answer = await persistently(
+        answer = await self._client.persistently(
             lambda: self._client.conversations_replies(channel=channel, ts=ts, limit=limit)
         )
         return list(answer["messages"])
 
     # -- Showing ----------------------------------------------------------------------------------
 
-    async def _shown(self, user: dict[str, Any], channel: str, ts: str) -> Message:
+    async def _shown(self, user: str, channel: str, ts: str) -> Message:
+        if sentence := await self._colleagues.refusal(user):
+            return blocks.note(sentence)
+        if not ts:
+            return blocks.note(wording.TICKET_NOT_READ)
         try:
-            own = await self._workspace.own()
-            if user.get("team_id") != own.team:
-                return blocks.note(wording.NOT_OF_THIS_WORKSPACE)
             thread = await self._thread(channel, ts, limit=1)
         except SlackError as error:
             _log.warning("message not read", channel=channel, exc_info=error)
@@ -143,7 +165,7 @@ class Offers:
         people = customers(message, self._internal)
         if not people:
             return blocks.note(wording.TICKET_NAMES_NOBODY)
-        return await self._answers.about(people, message, str(user["id"]))
+        return await self._answers.about(people, message, user)
 
 
 class _Flow:

@@ -27,7 +27,7 @@ class Command:
     async def answer(self, ack: AsyncAck, body: dict[str, Any], context: AsyncBoltContext) -> None:
         """Acknowledges with the answer, with what was wrong, or with "still looking"."""
         name, limits = str(body["command"]), self._answers.limits
-        asker, team = str(body.get("user_id", "")), str(body.get("team_id", ""))
+        asker = str(body.get("user_id", ""))
         match parse(str(body.get("text") or ""), limits):
             case Help():
                 await ack(blocks.help_message(name, limits))
@@ -36,7 +36,7 @@ class Command:
                 await ack(blocks.refusal(refused, name, limits))
                 return
             case Unresolved() as unresolved:
-                work = self._answers.resolved(unresolved, asker, team, name)
+                work = self._answers.resolved(unresolved, asker, name)
             case Query() as query:
                 work = self._answers.to(query, asker)
         await self._delivery.answer(

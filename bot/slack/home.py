@@ -10,15 +10,15 @@ from typing import Any
 import structlog
 from slack_bolt.context.ack.async_ack import AsyncAck
 from slack_bolt.context.async_context import AsyncBoltContext
-from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.errors import SlackError
 from bot.parsing import Limits
 from bot.settings import Settings
 from bot.slack import blocks
+from bot.slack.colleagues import Colleagues
 from bot.slack.delivery import Delivery
 from bot.slack.modal import Form
-from bot.slack.web_api import persistently
+from bot.slack.web_api import SlackClient
 from bot.slack.workspace import Workspace
 
 _log = structlog.get_logger()
@@ -34,7 +34,8 @@ class Home:
         delivery: Delivery,
         form: Form,
         workspace: Workspace,
-        client: AsyncWebClient,
+        colleagues: Colleagues,
+        client: SlackClient,
     ) -> None:
         self._command = command
         self._limits: Limits = settings.limits
@@ -42,6 +43,7 @@ class Home:
         self._delivery = delivery
         self._form = form
         self._workspace = workspace
+        self._colleagues = colleagues
         self._client = client
 
     async def opened(self, body: dict[str, Any], _: AsyncBoltContext) -> None:
@@ -57,10 +59,15 @@ class Home:
     async def _publish(self, event: dict[str, Any]) -> None:
         user = str(event["user"])
         try:
-            bot = (await self._workspace.own()).user
-            view = blocks.home(self._command, bot, self._limits, self._channels)
+            if sentence := await self._colleagues.refusal(user):
+                view = blocks.home_refused(sentence)
+            else:
+                bot = (await self._workspace.own()).user
+                view = blocks.home(self._command, bot, self._limits, self._channels)
             shown = event.get("view") or {}
             if shown.get("private_metadata") != view["private_metadata"]:
-                await persistently(lambda: self._client.views_publish(user_id=user, view=view))
+                await self._client.persistently(
+                    lambda: self._client.views_publish(user_id=user, view=view)
+                )
         except SlackError as error:
             _log.warning("Home not published", exc_info=error)

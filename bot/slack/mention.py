@@ -20,10 +20,10 @@ from bot.sessions import Query
 from bot.slack import blocks, wording
 from bot.slack.answers import Answers
 from bot.slack.blocks import Message
-from bot.slack.delivery import Delivery, Send
+from bot.slack.colleagues import Colleagues
+from bot.slack.delivery import Delivery
 from bot.slack.once import Once
 from bot.slack.posts import Posts
-from bot.slack.profiles import Lack, ProfileError, Profiles
 from bot.slack.workspace import Own, Workspace, by_person
 
 _log = structlog.get_logger()
@@ -33,7 +33,7 @@ _WRITTEN: Final = frozenset({None, "file_share", "me_message", "thread_broadcast
 # A lone word is a uid for the command. Here it may be "thanks", unless it looks like an id: a digit
 # beside a letter, a label, or nothing but numbers. "Call 911" asks for nobody.
 _NAMES_SOMEBODY: Final = re.compile(
-    rf"[@＠_]|<mailto:|\b{labels.UID}\b|[^\W\d_]-?\d|\d-?[^\W\d_]|^[\s\d]+$", re.IGNORECASE
+    rf"[@\uff20_]|<mailto:|\b{labels.UID}\b|[^\W\d_]-?\d|\d-?[^\W\d_]|^[\s\d]+$", re.IGNORECASE
 )
 _SMALL_TALK: Final = frozenset({Problem.NOBODY, Problem.UNCLEAR, Problem.CHANNEL, Problem.MENTION})
 
@@ -47,10 +47,10 @@ class Mentions:
         answers: Answers,
         delivery: Delivery,
         posts: Posts,
-        profiles: Profiles,
+        colleagues: Colleagues,
         workspace: Workspace,
     ) -> None:
-        self._profiles = profiles
+        self._colleagues = colleagues
         self._command = command
         self._answers = answers
         self._delivery = delivery
@@ -65,27 +65,7 @@ class Mentions:
             return
         if self._messages.first((event["channel"], event["ts"])):
             work = self._answered(event)
-            self._delivery.reply(work, context["acknowledged"], self._to(event))
-
-    def _to(self, event: dict[str, Any]) -> Send:
-        channel, user = str(event["channel"]), str(event["user"])
-        thread = str(event.get("thread_ts") or "")
-
-        async def send(message: Message) -> None:
-            try:
-                if channel.startswith("D"):
-                    await self._posts.post(channel, message, thread)
-                    return
-                try:
-                    await self._posts.show(channel, user, message, thread)
-                except SlackError as error:
-                    # A person who was mentioned by a link, or has left: the answer finds them.
-                    _log.warning("answer not shown in the channel", exc_info=error)
-                    await self._posts.post(user, message)
-            except SlackError as error:
-                _log.error("answer not delivered", exc_info=error)
-
-        return send
+            self._delivery.reply(work, context["acknowledged"], _Place(self._posts, event))
 
     async def _answered(self, event: dict[str, Any]) -> Message:
         try:
@@ -93,16 +73,14 @@ class Mentions:
         except SlackError as error:
             _log.warning("auth.test failed", exc_info=error)
             return blocks.note(wording.SLACK_TROUBLE)
-        if reason := await self._refused(event, own):
-            return blocks.note(reason)
         limits, asker = self._answers.limits, str(event["user"])
+        if sentence := await self._colleagues.refusal(asker):
+            return blocks.note(sentence)
         match asked(str(event.get("text") or ""), own, limits):
             case Query() as query:
                 return await self._answers.to(query, asker, posted=True)
             case Unresolved() as unresolved:
-                return await self._answers.resolved(
-                    unresolved, asker, own.team, self._command, posted=True
-                )
+                return await self._answers.resolved(unresolved, asker, self._command, posted=True)
             case Help():
                 return blocks.help_message(self._command, limits)
             case Refused(problem) if problem in _SMALL_TALK:
@@ -110,20 +88,51 @@ class Mentions:
             case Refused() as refused:
                 return blocks.refusal(refused, self._command, limits)
 
-    async def _refused(self, event: dict[str, Any], own: Own) -> str:
-        """Why somebody is not answered, or "": they may be of another organisation.
 
-        Of which they are does not stand in every event.
-        """
-        if (event.get("user_team") or event.get("team")) == own.team:
-            return ""
+class _Place:
+    """Where somebody wrote to the bot: direct messages, or a channel, where they alone see it."""
+
+    def __init__(self, posts: Posts, event: dict[str, Any]) -> None:
+        self._posts = posts
+        self._channel, self._user = str(event["channel"]), str(event["user"])
+        self._thread = str(event.get("thread_ts") or "")
+        self._is_direct = self._channel.startswith("D")
+        self._courtesy = ""  # the `ts` of what the answer takes the place of
+
+    async def send(self, message: Message) -> None:
+        """In a direct message the answer replaces what was said meanwhile."""
         try:
-            belongs = await self._profiles.belongs(str(event["user"]), own.team)
-        except ProfileError as error:
-            if error.lack is not Lack.STRANGER:
-                return wording.lacking(error.lack.name)
-            belongs = False
-        return "" if belongs else wording.NOT_OF_THIS_WORKSPACE
+            if not self._is_direct:
+                await self._show(message)
+                return
+            if self._courtesy:
+                try:
+                    await self._posts.update(self._channel, self._courtesy, message)
+                except SlackError as error:
+                    _log.warning("message not replaced", exc_info=error)
+                else:
+                    return
+            await self._posts.post(self._channel, message, self._thread)
+        except SlackError as error:
+            _log.error("answer not delivered", exc_info=error)
+
+    async def say_meanwhile(self, message: Message) -> None:
+        """Slack replaces no message that one person alone sees, so it stays there."""
+        try:
+            if self._is_direct:
+                self._courtesy = await self._posts.post_once(self._channel, message, self._thread)
+            else:
+                await self._posts.show_once(self._channel, self._user, message, self._thread)
+        except SlackError as error:
+            _log.warning("courtesy not delivered", exc_info=error)
+
+    async def _show(self, message: Message) -> None:
+        try:
+            await self._posts.show(self._channel, self._user, message, self._thread)
+        except SlackError as error:
+            # A person who was mentioned by a link, or has left: the answer finds them.
+            _log.warning("answer not shown in the channel", exc_info=error)
+            await self._posts.post(self._user, message)
 
 
 def asked(text: str, own: Own, limits: Limits) -> Parsed:

@@ -5,7 +5,6 @@ https://docs.slack.dev/surfaces/modals
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Coroutine
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -79,7 +78,8 @@ class Form:
             return
         match parse_person(person, limit or None, self._answers.limits):
             case Query() as query:
-                work = self._answers.to(replace(query, moment=moment))
+                asker = str(body["user"]["id"])
+                work = self._answers.to(replace(query, moment=moment), asker, buttons=False)
             case Unresolved():
                 await _beside(ack, blocks.PERSON_FIELD, wording.USE_MOMENT_FIELD)
                 return
@@ -102,21 +102,28 @@ class Form:
     ) -> None:
         task = await self._delivery.within_budget(work)
         if task.done():
-            await ack(response_action="update", view=blocks.results(task.result()))
+            view = blocks.results(task.result())
+            await ack(response_action="update", view=view)
+            self._delivery.start(self._update_if_lost(view_id, view, acknowledged))
             return
         looking = blocks.results(blocks.note(wording.LOOKING), final=False)
         await ack(response_action="update", view=looking)
 
         async def fill_in() -> None:
-            try:
-                message = await task
-                await acknowledged
-            except asyncio.CancelledError:
-                await self._update(view_id, blocks.results(blocks.note(wording.RESTARTING)))
-                raise
+            message = await task
+            await acknowledged
             await self._update(view_id, blocks.results(message))
 
-        self._delivery.start(fill_in())
+        async def tell_of_the_end() -> None:
+            await self._update(view_id, blocks.results(blocks.note(wording.RESTARTING)))
+
+        self._delivery.start(self._delivery.or_if_cancelled(fill_in(), tell_of_the_end))
+
+    async def _update_if_lost(
+        self, view_id: str, view: blocks.View, acknowledged: Acknowledged
+    ) -> None:
+        if not await acknowledged:
+            await self._update(view_id, view)
 
     async def _update(self, view_id: str, view: blocks.View) -> None:
         await self._shown(self._client.views_update(view_id=view_id, view=view))

@@ -1,11 +1,11 @@
-"""What was dealt with already: Slack tells of things more than once.
+"""Which things were handled already, and which is the latest: Slack tells of things more than once.
 
 https://docs.slack.dev/apis/events-api#retries
 """
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from typing import Final
 
 _MOST: Final = 10_000
@@ -26,3 +26,19 @@ class Once:
             del self._seen[next(iter(self._seen))]
         self._seen[key] = None
         return True
+
+
+class Latest:
+    """Tells whether something is still the latest of its kind, or another has begun since."""
+
+    def __init__(self) -> None:
+        self._latest: dict[Hashable, object] = {}
+
+    def begin(self, key: Hashable) -> Callable[[], bool]:
+        """Begins something; what it gives says whether nothing has begun since."""
+        mark = object()
+        self._latest.pop(key, None)  # so that the oldest stand first
+        if len(self._latest) >= _MOST:
+            del self._latest[next(iter(self._latest))]
+        self._latest[key] = mark
+        return lambda: self._latest.get(key, mark) is mark

@@ -10,17 +10,18 @@ from enum import Enum, auto
 from typing import Any
 
 import structlog
-from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.errors import FsessionsError, SlackError
 from bot.moments import zone
-from bot.slack.web_api import called
+from bot.slack.web_api import SlackClient
+from bot.slack.workspace import Own
+from bot.waits import Waits
 
 _log = structlog.get_logger()
 
 
 class Lack(Enum):
-    """What a profile does not give."""
+    """Why a profile can't tell."""
 
     BOT = auto()
     EMAIL = auto()
@@ -37,37 +38,61 @@ class ProfileError(FsessionsError):
         self.lack = lack
 
 
+class Standing(Enum):
+    """What somebody is in the workspace."""
+
+    COLLEAGUE = auto()
+    GUEST = auto()
+    STRANGER = auto()
+
+
 class Profiles:
-    """Reads profiles with the bot token, which `client` carries."""
+    """Reads profiles with the bot token, which `client` carries.
 
-    def __init__(self, client: AsyncWebClient) -> None:
+    Each method tries for so many `seconds`, by default as long as somebody waits, and raises
+    `ProfileError`.
+    """
+
+    def __init__(self, client: SlackClient, waits: Waits) -> None:
         self._client = client
+        self._seconds = waits.profile
 
-    async def email(self, user: str, team: str) -> str:
-        """The e-mail address of a colleague in the workspace `team`. Raises `ProfileError`."""
-        profile, scopes = await self._info(user)
-        if profile.get("is_bot") or user == "USLACKBOT":
+    async def email(self, user: str, own: Own, seconds: float | None = None) -> str:
+        """The e-mail address of somebody in the bot's workspace."""
+        profile, scopes = await self._info(user, seconds)
+        if _is_bot(profile):
             raise ProfileError(Lack.BOT)
-        if not _is_of(team, profile):
+        if not _is_of(own, profile):
             raise ProfileError(Lack.STRANGER)
         if email := profile.get("profile", {}).get("email"):
             return str(email)
         # Without the scope Slack leaves the address out, and says nothing.
         raise ProfileError(Lack.EMAIL if "users:read.email" in scopes else Lack.SCOPE)
 
-    async def belongs(self, user: str, team: str) -> bool:
-        """Whether somebody is of the workspace `team`. Raises `ProfileError`."""
-        profile, _ = await self._info(user)
-        return _is_of(team, profile)
+    async def standing(self, user: str, own: Own, seconds: float | None = None) -> Standing:
+        """What somebody is in the bot's workspace."""
+        try:
+            profile, _ = await self._info(user, seconds)
+        except ProfileError as error:
+            if error.lack is Lack.STRANGER:
+                return Standing.STRANGER
+            raise
+        if _is_bot(profile) or profile.get("deleted") or not _is_of(own, profile):
+            return Standing.STRANGER
+        # Of customers who were invited to one channel, for example.
+        guest = profile.get("is_restricted") or profile.get("is_ultra_restricted")
+        return Standing.GUEST if guest else Standing.COLLEAGUE
 
-    async def zone(self, user: str) -> tzinfo:
-        """The time zone that a person has set. Raises `ProfileError`."""
-        profile, _ = await self._info(user)
+    async def zone(self, user: str, seconds: float | None = None) -> tzinfo:
+        """The time zone that a person has set."""
+        profile, _ = await self._info(user, seconds)
         return zone(str(profile.get("tz") or ""), int(profile.get("tz_offset") or 0))
 
-    async def _info(self, user: str) -> tuple[dict[str, Any], list[str]]:
+    async def _info(self, user: str, seconds: float | None) -> tuple[dict[str, Any], list[str]]:
         try:
-            answer = await called(self._client.users_info(user=user))
+            answer = await self._client.persistently(
+                lambda: self._client.users_info(user=user), seconds=seconds or self._seconds
+            )
         except SlackError as error:
             match error.code:
                 case "missing_scope":
@@ -81,6 +106,17 @@ class Profiles:
         return dict(answer["user"]), str(answer.headers.get("X-OAuth-Scopes", "")).split(",")
 
 
-def _is_of(team: str, profile: dict[str, Any]) -> bool:
-    """Also where `team` is not known ("")."""
-    return not profile.get("is_stranger") and (not team or profile.get("team_id") == team)
+def _is_bot(profile: dict[str, Any]) -> bool:
+    return bool(profile.get("is_bot")) or profile.get("id") == "USLACKBOT"
+
+
+def _is_of(own: Own, profile: dict[str, Any]) -> bool:
+    """Whether somebody is a member of the bot's workspace.
+
+    In an Enterprise Grid `team_id` may be missing, or be that of another workspace that they are in
+    too: https://docs.slack.dev/reference/objects/user-object#enterprise-grid
+    """
+    if profile.get("is_stranger"):
+        return False
+    enterprise = profile.get("enterprise_user") or {}
+    return own.team in (profile.get("team_id"), *(enterprise.get("teams") or ()))

@@ -10,7 +10,7 @@ from typing import Any
 from slack_bolt.context.ack.async_ack import AsyncAck
 from slack_bolt.context.async_context import AsyncBoltContext
 
-from bot.messages import identities, written
+from bot.messages import customers, written
 from bot.slack import wording
 from bot.slack.answers import Answers
 from bot.slack.delivery import Acknowledged, Delivery
@@ -18,10 +18,13 @@ from bot.slack.modal import Form
 
 
 class Shortcuts:
-    """Answers both; each method is a listener."""
+    """Answers both; each method is a listener. People of `internal_domains` are no customers."""
 
-    def __init__(self, answers: Answers, delivery: Delivery, form: Form) -> None:
+    def __init__(
+        self, answers: Answers, delivery: Delivery, form: Form, internal_domains: tuple[str, ...]
+    ) -> None:
         self._answers = answers
+        self._internal = internal_domains
         self._delivery = delivery
         self._form = form
 
@@ -40,7 +43,7 @@ class Shortcuts:
 
     async def _answer(self, body: dict[str, Any], acknowledged: Acknowledged) -> None:
         message, url = body["message"], str(body["response_url"])
-        people = identities(message)
+        people = customers(message, self._internal)
         if not people:
             self._form.open(body["trigger_id"], wording.NOBODY_IN_MESSAGE, written(message), url)
             return

@@ -24,13 +24,13 @@ from bot.errors import SettingsError, SlackError
 from bot.slack.app import BadBody, dispatch
 from bot.slack.delivery import InFlight, settle
 from bot.slack.web_api import TOKEN_ERRORS, called
+from bot.waits import Waits
 
 _log = structlog.get_logger()
 
 _PING_SECONDS: Final = 10.0
-_FIRST_WAIT: Final = 0.5
 _LONGEST_WAIT: Final = 30.0
-_HELLO_SECONDS: Final = 30.0
+_REFUSALS: Final = 5  # in a row, before a token that was good once counts as no good
 _STEADY_SECONDS: Final = 30.0  # a connection that lasts this long is a good one
 
 
@@ -39,6 +39,7 @@ class _Connection:
 
     def __init__(self, socket: aiohttp.ClientWebSocketResponse) -> None:
         self.socket = socket
+        self.greeted = False
         self.leaving = asyncio.Event()  # it ended, or Slack says that it soon will
 
 
@@ -52,18 +53,21 @@ class SocketMode:
         http: aiohttp.ClientSession,
         app_token: str,
         in_flight: InFlight,
+        waits: Waits,
     ) -> None:
         self._app = app
         self._client = client
         self._http = http
         self._app_token = app_token
         self._in_flight = in_flight
+        self._waits = waits
+        self._refused = _REFUSALS - 1  # of a token that never worked, the first refusal counts
         self._receiving: dict[_Connection, asyncio.Task[None]] = {}
 
     @property
     def connected(self) -> bool:
         """Whether there is a connection on which Slack can reach us."""
-        return bool(self._receiving)
+        return any(one.greeted and not one.leaving.is_set() for one in self._receiving)
 
     async def run(self) -> None:
         """Connects, and connects again, until cancelled.
@@ -71,7 +75,7 @@ class SocketMode:
         Raises `SettingsError` where Slack says that the token is no good: waiting won't help.
         """
         loop = asyncio.get_running_loop()
-        wait = _FIRST_WAIT
+        wait = self._waits.reconnect
         try:
             while True:
                 started = loop.time()
@@ -81,7 +85,7 @@ class SocketMode:
                     # the new one until Slack closes it: acks go where their requests came from.
                     await connection.leaving.wait()
                     if loop.time() - started > _STEADY_SECONDS:
-                        wait = _FIRST_WAIT
+                        wait = self._waits.reconnect
                         continue
                 _log.warning("not connected to Slack", next_try_in_seconds=wait)
                 await asyncio.sleep(wait)
@@ -97,13 +101,15 @@ class SocketMode:
             url = str(answer["url"])
             socket = await self._http.ws_connect(url, heartbeat=_PING_SECONDS, proxy=proxy_for(url))
         except SlackError as error:
-            if error.code in TOKEN_ERRORS:
+            self._refused += error.code in TOKEN_ERRORS
+            if self._refused >= _REFUSALS:
                 raise SettingsError([f"SLACK_APP_TOKEN: Slack says {error.code}"]) from None
             _log.warning("connecting failed", exc_info=error)
             return None
         except (aiohttp.ClientError, OSError, ValueError) as error:
             _log.warning("connecting failed", exc_info=error)
             return None
+        self._refused = 0
         connection = _Connection(socket)
         self._receiving[connection] = asyncio.create_task(self._receive(connection))
         return connection
@@ -111,7 +117,7 @@ class SocketMode:
     async def _receive(self, connection: _Connection) -> None:
         try:
             async with connection.socket as socket:
-                async with asyncio.timeout(_HELLO_SECONDS):
+                async with asyncio.timeout(self._waits.hello):
                     first = await socket.receive()  # Slack greets first, and at once
                 if first.type is aiohttp.WSMsgType.TEXT:
                     self._take(first.data, connection)
@@ -132,6 +138,7 @@ class SocketMode:
             _log.warning("request refused", reason="body")
             return
         if kind == "hello":
+            connection.greeted = True
             _log.info("connected to Slack")
         elif kind == "disconnect":
             _log.info("Slack renews the connection")

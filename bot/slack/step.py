@@ -10,17 +10,14 @@ and failure. A run that hears neither hangs; Bolt leaves that to us, and repeats
 
 from __future__ import annotations
 
-import asyncio
 import re
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from typing import Any, Final
 
 import structlog
 from slack_bolt.context.async_context import AsyncBoltContext
-from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.errors import FsessionsError, FullstoryError, SlackError
 from bot.finder import Finder
@@ -31,12 +28,13 @@ from bot.parsing import Help, Problem, Refused, Unresolved
 from bot.sessions import Query, Session, SessionList
 from bot.slack import wording
 from bot.slack.answers import Answers
-from bot.slack.delivery import LAST_WORDS, Delivery
+from bot.slack.colleagues import Colleagues
+from bot.slack.delivery import Delivery
 from bot.slack.once import Once
 from bot.slack.posts import Posts
-from bot.slack.profiles import Lack, ProfileError, Profiles
-from bot.slack.web_api import TOKEN_ERRORS, persistently
-from bot.slack.workspace import Workspace
+from bot.slack.profiles import Lack, ProfileError
+from bot.slack.web_api import TOKEN_ERRORS, SlackClient
+from bot.waits import Waits
 
 _log = structlog.get_logger()
 
@@ -68,19 +66,19 @@ class Step:
         self,
         answers: Answers,
         finder: Finder,
-        profiles: Profiles,
-        workspace: Workspace,
+        colleagues: Colleagues,
         posts: Posts,
         delivery: Delivery,
-        client: AsyncWebClient,
+        client: SlackClient,
+        waits: Waits,
     ) -> None:
         self._answers = answers
         self._finder = finder
-        self._profiles = profiles
-        self._workspace = workspace
+        self._colleagues = colleagues
         self._posts = posts
         self._delivery = delivery
         self._client = client
+        self._patience = waits.profile_for_run
         self._runs = Once()
 
     async def run(self, body: dict[str, Any], _: AsyncBoltContext) -> None:
@@ -106,14 +104,13 @@ class Step:
     ) -> None:
         run = _Run(self._client, event)
         decided: Ending = wording.STEP_RESTARTING
-        try:
+
+        async def work() -> None:
+            nonlocal decided
             decided = await ending(event.get("inputs") or {})
             await run.end(decided)
-        except asyncio.CancelledError:
-            with suppress(TimeoutError):
-                async with asyncio.timeout(LAST_WORDS):
-                    await run.end(decided)
-            raise
+
+        await self._delivery.or_if_cancelled(work(), lambda: run.end(decided))
 
     async def _ending(self, inputs: dict[str, Any]) -> Ending:
         """What the run gives, or why it fails; whatever happens."""
@@ -131,6 +128,8 @@ class Step:
         user, channel = _text(inputs, "show_to"), _text(inputs, "show_in")
         if channel and not user:
             raise CantRun(wording.STEP_SHOW_TO_WHOM)
+        if user and (sentence := await self._colleagues.refusal(user)):
+            raise CantRun(wording.step_not_for(sentence))
         query = await self._query(inputs, user)
         try:
             found = await self._finder.find(query)
@@ -151,8 +150,7 @@ class Step:
                     pass
                 case Unresolved() as asked:
                     at = at or asked.at
-                    team = (await self._workspace.own()).team
-                    query = await self._answers.resolve(replace(asked, at=""), user, team)
+                    query = await self._answers.resolve(replace(asked, at=""), user, self._patience)
                 case Help():
                     raise CantRun(wording.STEP_NOBODY)
                 case Refused() as refused:
@@ -161,7 +159,7 @@ class Step:
                 return query
             if not (user or names_its_zone(at)):
                 raise CantRun(wording.STEP_MOMENT_ZONE)
-            return replace(query, moment=await self._answers.moment(at, user))
+            return replace(query, moment=await self._answers.moment(at, user, self._patience))
         except ProfileError as error:
             raise CantRun(_lacking(error.lack, of_shown=at != "" and user != "")) from error
         except SlackError as error:
@@ -175,15 +173,10 @@ class Step:
         """Shows the sessions to one person: in the channel, or in a direct message."""
         message = self._answers.drawn(found, user)
         try:
-            own = await self._workspace.own()
-            if not await self._profiles.belongs(user, own.team):
-                raise CantRun(wording.STEP_STRANGER)
             if channel:
                 await self._posts.show(channel, user, message)
             else:
                 await self._posts.post(user, message)
-        except ProfileError as error:
-            raise CantRun(_lacking(error.lack, of_shown=True)) from error
         except SlackError as error:
             reference = new_reference()
             _log.warning("sessions not shown", reference=reference, exc_info=error)
@@ -193,7 +186,7 @@ class Step:
 class _Run:
     """Tells Slack how a run ended. Slack counts the first word, and refuses any other."""
 
-    def __init__(self, client: AsyncWebClient, event: dict[str, Any]) -> None:
+    def __init__(self, client: SlackClient, event: dict[str, Any]) -> None:
         self._client = client
         self._id = str(event["function_execution_id"])
         own = str(client.token)
@@ -214,7 +207,7 @@ class _Run:
         for token in self._tokens:
             try:
                 # As JSON: slack_sdk's own methods would put all of it into the address.
-                await persistently(
+                await self._client.persistently(
                     partial(
                         self._client.api_call,
                         method,

@@ -15,6 +15,7 @@ from slack_sdk.web.async_slack_response import AsyncSlackResponse
 from bot.connections import proxy_for
 from bot.errors import SlackError
 from bot.settings import Settings
+from bot.waits import Waits
 
 TOKEN_ERRORS: Final = frozenset(
     {
@@ -38,17 +39,67 @@ _PASSING: Final = frozenset(
 _CODE: Final = re.compile(r"[a-z_]{1,80}")
 _BUSY: Final = frozenset({"rate_limited", "ratelimited"})  # Slack writes both
 _ATTEMPTS: Final = 4
-_FIRST_WAIT: Final = 0.3  # seconds; then four times as long, and again
 _LONGEST_WAIT: Final = 30.0
 
 
+class SlackClient(AsyncWebClient):
+    """slack_sdk's client, with more patience: `first_retry` is in seconds."""
+
+    first_retry = Waits().first_retry
+
+    async def persistently(
+        self,
+        call: Callable[[], Awaitable[AsyncSlackResponse]],
+        *,
+        twice_is_bad: bool = False,
+        seconds: float | None = None,
+    ) -> AsyncSlackResponse:
+        """As `called`, with more attempts where Slack asks to wait or has trouble.
+
+        There are four in some seconds, or as many as fit into `seconds`. If it is bad to do it
+        twice, there are more only where Slack surely did nothing. (slack_sdk's own handler for rate
+        limits waits for the first digit of what Slack asks for.)
+        """
+        longest = _LONGEST_WAIT if seconds is None else seconds
+
+        def again(error: Exception) -> bool | float:
+            if not isinstance(error, SlackError):
+                return False
+            if error.code in _BUSY:
+                wait = self.first_retry if error.retry_after is None else error.retry_after
+                return wait if wait <= longest else False
+            return error.code in _PASSING and not twice_is_bad
+
+        async for attempt in stamina.retry_context(
+            on=again,
+            attempts=_ATTEMPTS if seconds is None else None,
+            timeout=seconds,
+            wait_initial=self.first_retry,
+            wait_max=_LONGEST_WAIT,
+            wait_jitter=self.first_retry,
+            wait_exp_base=4,
+        ):
+            with attempt:
+                return await called(call())
+        raise AssertionError("the last attempt returns or raises")  # pragma: no cover
+
+
 def slack_client(
-    settings: Settings, http: aiohttp.ClientSession, token: str | None = None
-) -> AsyncWebClient:
+    settings: Settings,
+    http: aiohttp.ClientSession,
+    token: str | None = None,
+    waits: Waits = Waits(),  # noqa: B008 - frozen
+) -> SlackClient:
     """A client of the Web API, by default without a token."""
-    client = AsyncWebClient(token=token, base_url=settings.slack_api_url, session=http)
+    client = SlackClient(token=token, base_url=settings.slack_api_url, session=http)
     client.proxy = proxy_for(settings.slack_api_url)
+    client.first_retry = waits.first_retry
     return client
+
+
+def will_pass(error: SlackError) -> bool:
+    """Whether it is Slack's own trouble, which ends by itself."""
+    return error.code in _PASSING | _BUSY
 
 
 async def called(call: Awaitable[AsyncSlackResponse]) -> AsyncSlackResponse:
@@ -70,39 +121,3 @@ async def called(call: Awaitable[AsyncSlackResponse]) -> AsyncSlackResponse:
 def _code(error: object) -> str:
     """Slack's word for what went wrong; "" for a sentence, which may name somebody."""
     return error if isinstance(error, str) and _CODE.fullmatch(error) else ""
-
-
-async def persistently(
-    call: Callable[[], Awaitable[AsyncSlackResponse]],
-    *,
-    twice_is_bad: bool = False,
-    seconds: float | None = None,
-) -> AsyncSlackResponse:
-    """As `called`, with more attempts where Slack asks to wait or has trouble.
-
-    There are four in some seconds, or as many as fit into `seconds`. If it is bad to do it twice,
-    there are more only where Slack surely did nothing. (slack_sdk's own handler for rate limits
-    waits for the first digit of what Slack asks for.)
-    """
-    longest = _LONGEST_WAIT if seconds is None else seconds
-
-    def again(error: Exception) -> bool | float:
-        if not isinstance(error, SlackError):
-            return False
-        if error.code in _BUSY:
-            wait = _FIRST_WAIT if error.retry_after is None else error.retry_after
-            return wait if wait <= longest else False
-        return error.code in _PASSING and not twice_is_bad
-
-    async for attempt in stamina.retry_context(
-        on=again,
-        attempts=_ATTEMPTS if seconds is None else None,
-        timeout=seconds,
-        wait_initial=_FIRST_WAIT,
-        wait_max=_LONGEST_WAIT,
-        wait_jitter=_FIRST_WAIT,
-        wait_exp_base=4,
-    ):
-        with attempt:
-            return await called(call())
-    raise AssertionError("the last attempt returns or raises")  # pragma: no cover

@@ -51,9 +51,14 @@ CHOOSE_FIRST: Final = (
     "see?"
 )
 NOT_YOURS: Final = "This answer belongs to somebody else. Please ask for yourself."
-TOO_OLD: Final = "This answer is more than 30 minutes old. Please ask once more."
+OUTDATED: Final = "The buttons of this answer don't work any more. Please ask once more."
 BACK: Final = "Back to the sessions"
 SHARING: Final = "Sharing …"
+SHARED_ALREADY: Final = "That came too late: the sessions are being shared already."
+SESSIONS_CHANGED: Final = (
+    "The sessions are not the same any more, so I shared nothing. Please look at them once more, "
+    "then share them."
+)
 NOT_SHARED: Final = "Slack didn't take the message, so nothing was shared. Please ask once more."
 TRY_AGAIN: Final = "Try again"
 TOO_FAR: Final = (
@@ -71,7 +76,7 @@ NOBODY_IN_MESSAGE: Final = (
     "I found no e-mail address and no uid in that message. Whose sessions would you like to see?"
 )
 LOOKING: Final = "Looking … The sessions will appear here. You can close this window any time."
-MOMENT_TO_COME: Final = "That time is still to come."
+MOMENT_TO_COME: Final = "That time is in the future. Please give one that has passed."
 FORM_TITLE: Final = "Find sessions"
 FORM_SUBMIT: Final = "Find"
 FORM_CLOSE: Final = "Close"
@@ -85,8 +90,20 @@ SHOW_SESSIONS: Final = "Show to me only"
 NOT_OF_THIS_WORKSPACE: Final = (
     "Sorry, the sessions are only for people of the organisation that this bot belongs to."
 )
+NOT_FOR_GUESTS: Final = (
+    "Sorry, the sessions are only for full members of this workspace, not for guests. Please ask a "
+    "member to look for you."
+)
+WHO_ASKS: Final = (
+    "Slack doesn't tell me just now whether you are a member of this workspace, so I can't show "
+    "you sessions. Please try again in a minute."
+)
+MAY_NOT_READ_PROFILES: Final = (
+    "I'm not allowed to read Slack profiles, so I can't tell who may see sessions. An "
+    "administrator can add the scopes users:read and users:read.email and reinstall this app."
+)
 TICKET_NAMES_NOBODY: Final = (
-    "The message above names nobody any more. Please type the command with an e-mail or uid, like "
+    "The message above no longer contains an e-mail or uid. Please type the command with one, like "
     "/fsessions jane@example.com"
 )
 TICKET_NOT_READ: Final = (
@@ -129,7 +146,7 @@ STEP_MOMENT_UNCLEAR: Final = (
     "I'm not sure which time “Moment” is. Please write it like 2026-11-22T14:05Z, or leave it "
     "empty."
 )
-STEP_MOMENT_TO_COME: Final = "“Moment” is still to come. Please give a time that has passed."
+STEP_MOMENT_TO_COME: Final = "“Moment” is in the future. Please give a time that has passed."
 STEP_SHOW_TO_WHOM: Final = (
     "“In channel” is set, but not “Show privately to”. Please set both, or only the person."
 )
@@ -144,8 +161,8 @@ STEP_UNKNOWN: Final = (
     "place."
 )
 STEP_STRANGER: Final = (
-    "The person in “Show privately to” is not of this workspace, so I showed them nothing. Please "
-    "choose somebody else."
+    "The person in “Show privately to” is no full member of this workspace, so I showed them "
+    "nothing. Please choose somebody else."
 )
 EVERYONE: Final = (
     "Everyone in this conversation can see this. Links open for people who are signed in to "
@@ -249,6 +266,13 @@ def step_not_shown(code: str, reference: str) -> str:
                 "Slack didn't let me show the sessions. Please run the workflow again; if it goes "
                 f"on, tell your administrator (reference {reference})."
             )
+
+
+def step_not_for(refusal: str) -> str:
+    """Why the person who is to be shown the sessions isn't; `refusal` is what they would read."""
+    return {WHO_ASKS: STEP_SLACK_TROUBLE, MAY_NOT_READ_PROFILES: refusal}.get(
+        refusal, STEP_STRANGER
+    )
 
 
 def step_list(count: int, person: str, lines: list[str], more: int) -> str:
@@ -402,7 +426,7 @@ def failure(error: FullstoryError, reference: str = "") -> str:  # noqa: C901 - 
         case ReplyRedirected():
             return f"Fullstory's answer pointed to another address, and I didn't follow it. {tell}"
         case ReplyError() | _:
-            return f"Fullstory's answer was of no use. {again}"
+            return f"Fullstory's answer couldn't be used. {again}"
 
 
 def our_fault(reference: str) -> str:

@@ -9,9 +9,7 @@ import asyncio
 from dataclasses import dataclass
 from typing import Any
 
-from slack_sdk.web.async_client import AsyncWebClient
-
-from bot.slack.web_api import persistently
+from bot.slack.web_api import SlackClient
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +36,7 @@ class Own:
 class Workspace:
     """Asks Slack once, when it is first needed."""
 
-    def __init__(self, client: AsyncWebClient) -> None:
+    def __init__(self, client: SlackClient) -> None:
         self._client = client
         self._asking: asyncio.Task[Own] | None = None
 
@@ -49,8 +47,8 @@ class Workspace:
         return await asyncio.shield(self._asking)
 
     async def _ask(self) -> Own:
-        answer = await persistently(self._client.auth_test)
-        return Own(str(answer["team_id"]), str(answer["user_id"]), str(answer["bot_id"]))
+        answer = await self._client.persistently(self._client.auth_test)
+        return Own(*(str(answer.get(name) or "") for name in ("team_id", "user_id", "bot_id")))
 
 
 def by_person(event: dict[str, Any]) -> bool:

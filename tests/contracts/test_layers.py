@@ -37,7 +37,7 @@ LAYERS = [
     {"bot.fullstory.protocol"},
     {"bot.messages", "bot.moments"},
     {"bot.parsing"},
-    {"bot.sessions", "bot.errors", "bot.labels"},
+    {"bot.sessions", "bot.errors", "bot.labels", "bot.waits"},
 ]
 
 

@@ -6,6 +6,7 @@ Where a limit changes in Slack, slack_sdk learns it; our idea of it is checked a
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -50,10 +51,11 @@ def all_messages(query: Query, length: int) -> dict[str, dict[str, Any]]:
     """One of each kind."""
     value = memory.remember(query, "U" * 20, "secret")
     sessions = found(query, length)
+    shared = memory.remember(replace(query, shown=sessions.snapshot(NOW)), "U" * 20, "secret")
     person = query.person
     return {
-        "answer": blocks.answer(sessions, NOW, blocks.Buttons(value, value)),
-        "none": blocks.answer(SessionList(query, ()), NOW, blocks.Buttons(value, value)),
+        "answer": blocks.answer(sessions, NOW, blocks.Buttons(value, value, shared)),
+        "none": blocks.answer(SessionList(query, ()), NOW, blocks.Buttons(value, value, shared)),
         "shared": blocks.shared(sessions, NOW, "U" * 20, named=True),
         "shared unnamed": blocks.shared(sessions, NOW, "U" * 20, named=False),
         "question": blocks.share_question(person, "C" * 20, value),
@@ -69,7 +71,11 @@ def all_messages(query: Query, length: int) -> dict[str, dict[str, Any]]:
 def posted(query: Query, length: int) -> dict[str, Any]:
     """An answer that does not go to a response_url."""
     value = memory.remember(query, "U" * 20, "secret")
-    return blocks.answer(found(query, length), NOW, blocks.Buttons(value, value), posted=True)
+    shown = found(query, length).snapshot(NOW)
+    shared = memory.remember(replace(query, shown=shown), "U" * 20, "secret")
+    return blocks.answer(
+        found(query, length), NOW, blocks.Buttons(value, value, shared), posted=True
+    )
 
 
 @pytest.mark.parametrize("length", [40, 400, 1400, 2800])

@@ -22,6 +22,7 @@ from bot.slack import blocks, wording
 from bot.slack.app import OFFER_SCOPES, SCOPES, USAGE_HINT, Listener, listeners
 from bot.slack.delivery import Delivery, InFlight
 from bot.slack.step import outputs as step_outputs
+from tests.conftest import QUICK
 
 ROOT = Path(__file__).parents[2]
 
@@ -43,7 +44,11 @@ async def all_listeners(
     async with open_connections() as connections:
         finder = Finder(fullstory_client(settings, connections))
         yield listeners(
-            settings, connections, finder, Delivery(connections.response_urls, InFlight(), 1.0)
+            settings,
+            connections,
+            finder,
+            Delivery(connections.response_urls, InFlight(QUICK), 1.0, QUICK),
+            QUICK,
         )
 
 

@@ -16,11 +16,12 @@ from bot.demo import settings_for
 from bot.finder import Finder
 from bot.sandbox.fullstory import FullstorySandbox
 from bot.sandbox.slack import SlackSandbox
+from bot.sandbox.workspace import USER
 from bot.service import fullstory_client
 from bot.sessions import Query, SessionList
 from bot.slack.app import build_app, dispatch, listeners
 from bot.slack.delivery import Delivery, InFlight
-from tests.conftest import Logged
+from tests.conftest import QUICK, Logged
 
 
 class BrokenFinder(Finder):
@@ -41,13 +42,16 @@ async def app(
     settings = settings_for(slack, fullstory)
     async with open_connections() as connections:
         finder = BrokenFinder(fullstory_client(settings, connections))
-        delivery = Delivery(connections.response_urls, InFlight(), budget=1.0)
-        yield build_app(settings, connections, listeners(settings, connections, finder, delivery))
+        delivery = Delivery(connections.response_urls, InFlight(QUICK), 1.0, QUICK)
+        listening = listeners(settings, connections, finder, delivery, QUICK)
+        yield build_app(settings, connections, listening, delivery)
 
 
 async def test_a_crash_is_apologised_for(app: AsyncApp, logged: Logged) -> None:
     """With a reference to a log line that says where, not what."""
-    body = {"command": "/fsessions", "text": "jane@example.com", "response_url": "http://x"}
+    body = {"command": "/fsessions", "text": "jane@example.com", "response_url": "http://x"} | {
+        "user_id": USER
+    }
     reply = await dispatch(app, body, asyncio.get_running_loop().create_future())
     assert reply.status == 200
     said = json.loads(reply.body)["text"]

@@ -340,7 +340,7 @@ class TestPressing:
         async with running(settings_for(slack, fullstory, support_channels=(TICKETS,))) as fresh:
             slack.request_url = f"http://127.0.0.1:{fresh.port}/slack/events"
             await self.press(slack, offer)
-            await until(lambda: "Slack doesn't show me" in slack.screen[-1].message["text"])
+            await until(lambda: slack.screen[-1].message["text"] == wording.WHO_ASKS)
             assert fullstory.received == []
 
 

@@ -13,7 +13,7 @@ from bot.sandbox.fullstory import KEY, FullstorySandbox, Scripted
 from bot.sandbox.people import PEOPLE, Trouble
 from bot.sandbox.slack import SlackSandbox
 from bot.service import Service
-from bot.slack import delivery, wording
+from bot.slack import wording
 from tests.conftest import Logged, StartBot, until
 
 pytestmark = pytest.mark.usefixtures("bot")
@@ -39,7 +39,6 @@ async def test_links_come_in_the_ack(slack: SlackSandbox, fullstory: FullstorySa
     assert len(links(exchange.ack)) == 3
     assert exchange.ack["response_type"] == "ephemeral"
     assert exchange.later == []
-    assert slack.api_calls in ([], ["apps.connections.open"])
     (asked,) = fullstory.received
     assert asked.query == {"email": "jane@example.com", "limit": "3"}
     assert asked.headers["Authorization"] == f"Basic {KEY}"
@@ -258,12 +257,10 @@ class TestLate:
         slack: SlackSandbox,
         fullstory: FullstorySandbox,
         logged: Logged,
-        monkeypatch: pytest.MonkeyPatch,
         statuses: list[int],
         uses: int,
     ) -> None:
         """Not tried beyond sense; logged with a reference and the status, without the address."""
-        monkeypatch.setattr(delivery, "_FIRST_WAIT", 0.01)
         slack.response_statuses.extend(statuses)
         fullstory.script.append(Scripted(200, b"[]", seconds=0.2))
         exchange = await slack.command("/fsessions jane@example.com")
@@ -287,15 +284,28 @@ class TestLate:
         assert exchange.later == []
 
 
+@pytest.mark.parametrize("method", ["auth.test", "users.info"])
 async def test_bot_starts_while_slack_is_in_trouble(
-    slack: SlackSandbox, start_bot: StartBot
+    slack: SlackSandbox, fullstory: FullstorySandbox, start_bot: StartBot, method: str
 ) -> None:
-    """`auth.test` isn't asked at all: its failure is nobody's business."""
-    slack.api_errors["auth.test"] = "internal_error"
+    """Who asks is not known then: a kind no, and nothing is asked of Fullstory; later it works."""
+    slack.api_errors[method] = "internal_error"
     async with start_bot() as service:
         assert service.state() == "ready"
+        exchange = await slack.command("/fsessions omar@example.com")
+        await until(lambda: wording.WHO_ASKS in str([exchange.ack, exchange.later]))
+        assert fullstory.received == []
+        slack.api_errors.clear()
         assert links(await answer_to(slack, "/fsessions omar@example.com"))
-    assert "auth.test" not in slack.api_calls
+
+
+async def test_who_asks_is_asked_once(slack: SlackSandbox) -> None:
+    """An ordinary command waits for Fullstory alone."""
+    await answer_to(slack, "/fsessions omar@example.com")
+    before = len(slack.api_calls)
+    await asyncio.gather(*(answer_to(slack, "/fsessions jane@example.com 1") for _ in range(5)))
+    assert len(slack.api_calls) == before
+    assert slack.api_calls.count("users.info") == slack.api_calls.count("auth.test") == 1
 
 
 def test_ready(bot: Service) -> None:

@@ -10,17 +10,28 @@ import io
 import json
 import time
 from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
+from dataclasses import replace
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import quote_plus, urlencode
 
 import aiohttp
 import pytest
 
+from bot.sandbox.fullstory import FullstorySandbox
 from bot.sandbox.slack import SlackSandbox
+from bot.sandbox.workspace import USER
 from bot.service import Service
-from tests.conftest import Logged
+from tests.conftest import QUICK, Logged, StartBot, until
 
-COMMAND = urlencode({"command": "/fsessions", "text": "omar@example.com", "response_url": "x"})
+COMMAND = urlencode(
+    {
+        "command": "/fsessions",
+        "text": "omar@example.com",
+        "user_id": USER,
+        "response_url": "http://127.0.0.1:9/",
+    }
+)
 FORM = "application/x-www-form-urlencoded"
 
 
@@ -269,14 +280,128 @@ async def test_bytes_that_are_no_http(bot: Service, logged: Logged, raw: bytes) 
     assert "omar" not in str(logged())
 
 
-async def test_a_body_that_never_ends(bot: Service) -> None:
-    """408 after five seconds: nobody can hold the bot's memory for long."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", bot.port)
-    writer.write(b"POST /slack/events HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nabc")
-    async with asyncio.timeout(8):
-        assert b" 408 " in await reader.readline()
+async def status_of(port: int, raw: bytes, *, half_close: bool = False) -> int:
+    """The status that comes back, and then the end of the connection."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(raw)
+    if half_close:
+        writer.write_eof()
+    async with asyncio.timeout(20):
+        answer = await reader.read()
     writer.close()
-    await writer.wait_closed()
+    with suppress(ConnectionError):
+        await writer.wait_closed()
+    return int(answer.split(b" ")[1]) if answer else 0
+
+
+def request(headers: dict[str, str], body: bytes, length: int | None = None) -> bytes:
+    """A request as it goes over the wire; `length` is what it promises."""
+    promised = {"Host": "x", "Content-Length": str(len(body) if length is None else length)}
+    lines = [f"{name}: {value}" for name, value in (promised | headers).items()]
+    return "\r\n".join(["POST /slack/events HTTP/1.1", *lines, "", ""]).encode() + body
+
+
+async def test_a_body_that_never_comes(bot: Service) -> None:
+    """Without a signature nobody waits for it."""
+    for change in ({}, {"X-Slack-Signature": "v0=x"}, {"X-Slack-Request-Timestamp": "1531420618"}):
+        headers = headers_for("s", b"") | change if change else {}
+        assert await status_of(bot.port, request(headers, b"abc", 1_000_000)) == 401
+
+
+async def test_a_body_that_never_ends(start_bot: StartBot, slack: SlackSandbox) -> None:
+    """408 after a while: nobody can hold the bot's memory for long."""
+    async with start_bot(replace(QUICK, body=0.1)) as bot:
+        signed = headers_for(slack.signing_secret, b"abc")
+        assert await status_of(bot.port, request(signed, b"abc", 100)) == 408
+
+
+async def test_a_body_that_is_cut_off(bot: Service, slack: SlackSandbox, logged: Logged) -> None:
+    """It was not acknowledged, so no acknowledgement is lost."""
+    signed = headers_for(slack.signing_secret, b"abc")
+    _, writer = await asyncio.open_connection("127.0.0.1", bot.port)
+    writer.write(request(signed, b"abc", 100))
+    await writer.drain()
+    writer.transport.abort()
+    await until(lambda: "cut off" in str(logged()))
+    assert "acknowledgement" not in str(logged())
+
+
+async def test_stalled_bodies_are_no_work(
+    start_bot: StartBot, slack: SlackSandbox, fullstory: FullstorySandbox
+) -> None:
+    """The process ends although somebody goes on opening requests whose bodies never come."""
+    async with start_bot(replace(QUICK, body=300, drain=300)) as bot:
+        writers = []
+        for _ in range(20):
+            _, writer = await asyncio.open_connection("127.0.0.1", bot.port)
+            writer.write(request(headers_for(slack.signing_secret, b""), b"abc", 100))
+            writers.append(writer)
+        assert (await slack.command("/fsessions omar@example.com")).ack
+    assert len(fullstory.received) == 1
+    for writer in writers:
+        writer.close()
+
+
+async def test_large_bodies_that_are_not_verified_yet(bot: Service, slack: SlackSandbox) -> None:
+    """A few are in memory at a time; others are sent away, and small ones are always taken."""
+    body = b"x" * 200_000
+    writers = []
+    for _ in range(16):
+        _, writer = await asyncio.open_connection("127.0.0.1", bot.port)
+        writer.write(request(headers_for("another", body), body, len(body) + 1))
+        await writer.drain()
+        writers.append(writer)
+    statuses = []
+
+    async def refused() -> bool:
+        statuses.append(await status_of(bot.port, request(headers_for("another", body), body)))
+        return statuses[-1] == 503
+
+    while not await refused():  # until all of them have been read so far
+        assert statuses[-1] == 401
+    exchange = await slack.command("/fsessions omar@example.com")
+    assert exchange.ack
+    for writer in writers:
+        writer.close()
+
+
+async def test_connections_that_say_nothing(start_bot: StartBot, slack: SlackSandbox) -> None:
+    """Are closed, and so are those that stop in the middle of a header, first or later."""
+    beginnings = [b"", b"POST /slack/ev", b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\nGET /hea"]
+    async with start_bot(replace(QUICK, idle=0.2)) as bot:
+        for beginning in beginnings:
+            await status_of(bot.port, beginning)
+        assert (await slack.command("/fsessions omar@example.com")).ack
+
+
+class TestGone:
+    """What came whole and signed is done, though its sender hung up."""
+
+    async def test_hung_up_at_once(self, bot: Service, slack: SlackSandbox) -> None:
+        """The answer comes to the response_url, once."""
+        for abort in (True, False) * 5:
+            exchange = slack.new_exchange()
+            body = COMMAND.replace(quote_plus("http://127.0.0.1:9/"), exchange.response_url)
+            signed = headers_for(slack.signing_secret, body.encode())
+            _, writer = await asyncio.open_connection("127.0.0.1", bot.port)
+            writer.write(request(signed, body.encode()))
+            await writer.drain()
+            if abort:
+                writer.transport.abort()
+            else:
+                writer.close()
+            assert "1 session of omar" in (await exchange.answer())["text"]
+            assert exchange.uses == 1
+
+    async def test_half_closed(self, bot: Service, slack: SlackSandbox) -> None:
+        """A sender that has said all, and listens: an ack, and one answer."""
+        exchange = slack.new_exchange()
+        body = COMMAND.replace(quote_plus("http://127.0.0.1:9/"), exchange.response_url)
+        signed = headers_for(slack.signing_secret, body.encode())
+        raw = request(signed, body.encode())
+        assert await status_of(bot.port, raw, half_close=True) == 200
+        assert "1 session of omar" in (await exchange.answer())["text"]
+        assert exchange.uses == 1
 
 
 async def test_a_listener_is_found_for_interactions(post: Post, slack: SlackSandbox) -> None:

@@ -10,7 +10,7 @@ import pytest
 from bot.sandbox.fullstory import FullstorySandbox, Scripted
 from bot.sandbox.slack import SlackSandbox
 from bot.sandbox.workspace import AGENT, BOT_USER, DIRECT, PARTNER, TICKETS, USER, Shown
-from bot.slack import web_api, wording
+from bot.slack import wording
 from tests.conftest import Logged, StartBot, until
 
 JANE = "jane@example.com"
@@ -122,14 +122,13 @@ class TestMention:
         assert fullstory.received == []
         assert JANE in (await mentioned(slack, JANE)).message["text"]
         slack.scopes = "chat:write"
-        shown = await mentioned(slack, "omar@example.com")
-        assert "not allowed to read Slack profiles" in shown.message["text"]
+        slack.users["U0NEW"] = slack.users[USER] | {"id": "U0NEW"}
+        slack.members[TICKETS].add("U0NEW")
+        shown = await mentioned(slack, "omar@example.com", user="U0NEW")
+        assert shown.message["text"] == wording.MAY_NOT_READ_PROFILES
 
-    async def test_slack_in_trouble(
-        self, slack: SlackSandbox, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
+    async def test_slack_in_trouble(self, slack: SlackSandbox) -> None:
         """All who wait for the same are told at once, not one after the other."""
-        monkeypatch.setattr(web_api, "_FIRST_WAIT", 0.1)
         slack.api_errors["auth.test"] = ""
         for _ in range(20):
             await slack.write(f"<@{BOT_USER}> {JANE}")
@@ -196,13 +195,44 @@ class TestDirectMessage:
 
 
 async def test_slow(start_bot: StartBot, slack: SlackSandbox, fullstory: FullstorySandbox) -> None:
-    """It says that it is looking; the answer follows."""
-    fullstory.always = Scripted(200, b"[]", seconds=0.5)
+    """It says that it is looking; the answer takes the place of that."""
+    looked_up = fullstory.hold()
     async with start_bot(answer_budget_seconds=0.1):
-        await slack.write(JANE, channel=DIRECT)
+        await slack.write("zoe@example.com", channel=DIRECT)
+        await until(lambda: len(slack.screen) == 2)
+        assert slack.screen[1].message["text"] == wording.STILL_LOOKING
+        looked_up.set()
+        await until(lambda: slack.screen[1].message["text"].startswith("No sessions of zoe"))
+    assert len(slack.screen) == 2
+
+
+@pytest.mark.parametrize("error", ["message_not_found", "edit_window_closed"])
+async def test_slow_and_slack_replaces_nothing(
+    start_bot: StartBot, slack: SlackSandbox, fullstory: FullstorySandbox, error: str
+) -> None:
+    """Then the answer is a message of its own."""
+    looked_up = fullstory.hold()
+    slack.api_errors["chat.update"] = error
+    async with start_bot(answer_budget_seconds=0.1):
+        await slack.write("zoe@example.com", channel=DIRECT)
+        await until(lambda: len(slack.screen) == 2)
+        looked_up.set()
         await until(lambda: len(slack.screen) == 3)
-    assert [one.message["text"] for one in slack.screen[1:2]] == [wording.STILL_LOOKING]
-    assert slack.screen[2].message["text"].startswith("No sessions of jane")
+    assert slack.screen[2].message["text"].startswith("No sessions of zoe")
+
+
+async def test_slow_in_a_channel(
+    start_bot: StartBot, slack: SlackSandbox, fullstory: FullstorySandbox
+) -> None:
+    """Slack replaces nothing that one person alone sees: the answer follows."""
+    looked_up = fullstory.hold()
+    async with start_bot(answer_budget_seconds=0.1):
+        await slack.write(f"<@{BOT_USER}> zoe@example.com")
+        await until(lambda: len(slack.screen) == 2)
+        looked_up.set()
+        await until(lambda: len(slack.screen) == 3)
+    assert slack.screen[1].message["text"] == wording.STILL_LOOKING
+    assert slack.screen[2].message["text"].startswith("No sessions of zoe")
 
 
 async def test_fullstory_down(

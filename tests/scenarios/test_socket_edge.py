@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
-from bot import service
 from bot.demo import settings_for
 from bot.errors import SettingsError
 from bot.sandbox.fullstory import FullstorySandbox, Scripted
 from bot.sandbox.slack import SlackSandbox
 from bot.sandbox.workspace import Exchange
 from bot.service import Service, running
-from bot.slack import socket
-from tests.conftest import StartBot, until
+from tests.conftest import QUICK, StartBot, until
 
 
 @pytest.fixture
@@ -34,7 +33,7 @@ async def test_slack_renews_the_connection(bot: Service, slack: SlackSandbox) ->
     await slack.announce_disconnect()
     await slack.connected()
     assert slack.api_calls.count("apps.connections.open") == 2
-    assert bot.state() == "ready"
+    await until(lambda: bot.state() == "ready")
     assert await answers(slack)
 
 
@@ -85,25 +84,29 @@ async def test_a_ticket_is_used_once(bot: Service, slack: SlackSandbox) -> None:
 
 
 async def test_a_connection_without_a_greeting(
-    slack: SlackSandbox, fullstory: FullstorySandbox, monkeypatch: pytest.MonkeyPatch
+    slack: SlackSandbox, fullstory: FullstorySandbox
 ) -> None:
-    """Given up after a while, and made anew."""
-    monkeypatch.setattr(socket, "_HELLO_SECONDS", 0.2)
+    """Given up after a while, and made anew; until then the bot doesn't say that it is ready."""
     slack.greets = False
-    async with running(settings_for(slack, fullstory, slack_app_token=slack.app_token)) as started:
+    settings = settings_for(slack, fullstory, slack_app_token=slack.app_token)
+    async with running(settings, replace(QUICK, hello=0.2)) as started:
+        await slack.connected()
+        assert started.state() == "starting"
         await until(lambda: len(slack.api_calls) > 1)
         slack.greets = True
         await until(lambda: started.state() == "ready")
         assert await answers(slack)
 
 
-async def test_a_slack_that_keeps_sending_us_away(bot: Service, slack: SlackSandbox) -> None:
+async def test_a_slack_that_keeps_sending_us_away(start_bot: StartBot, slack: SlackSandbox) -> None:
     """New connections are asked for at a decent pace."""
-    slack.sends_away = True
-    await slack.announce_disconnect()
-    await asyncio.sleep(2)
-    assert slack.api_calls.count("apps.connections.open") <= 4
-    assert bot.port
+    async with start_bot(replace(QUICK, reconnect=0.1)):
+        slack.sends_away = True
+        started = asyncio.get_running_loop().time()
+        await slack.announce_disconnect()
+        await until(lambda: slack.api_calls.count("apps.connections.open") == 4)
+        # Two waits lie between the second connection and the fourth, one twice the other.
+        assert asyncio.get_running_loop().time() - started >= 0.3
 
 
 @pytest.mark.parametrize("reason", ["invalid_auth", "not_allowed_token_type", "missing_scope"])
@@ -170,14 +173,10 @@ async def test_acks_in_flight_are_sent_before_the_end(slow_answer: Exchange) -> 
 
 
 async def test_the_limit_of_patience(
-    start_bot: StartBot,
-    slack: SlackSandbox,
-    fullstory: FullstorySandbox,
-    monkeypatch: pytest.MonkeyPatch,
+    start_bot: StartBot, slack: SlackSandbox, fullstory: FullstorySandbox
 ) -> None:
     """What takes too long at the end is given up; the person is told to ask again."""
-    monkeypatch.setattr(service, "DRAIN_SECONDS", 0.2)
-    fullstory.always = Scripted(seconds=30)
-    async with start_bot(answer_budget_seconds=0.1):
+    fullstory.always = Scripted(seconds=300)
+    async with start_bot(replace(QUICK, drain=0.2), answer_budget_seconds=0.1):
         exchange = await slack.command("/fsessions jane@example.com")
     assert "being restarted" in exchange.later[0]["text"]

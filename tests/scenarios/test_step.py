@@ -4,23 +4,23 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 import pytest
 from slack_bolt.async_app import AsyncApp
 
-from bot import service
 from bot.connections import open_connections
 from bot.demo import settings_for
 from bot.sandbox.fullstory import FullstorySandbox, Scripted
 from bot.sandbox.slack import SlackSandbox
 from bot.sandbox.workspace import AGENT, CHANNEL, DIRECT, PARTNER, TICKETS, USER, Run
 from bot.service import Service, fullstory_client
-from bot.slack import web_api, wording
+from bot.slack import wording
 from bot.slack.app import build_app, dispatch, listeners
 from bot.slack.delivery import Delivery, InFlight
-from tests.conftest import Logged, StartBot, until
+from tests.conftest import QUICK, Logged, StartBot, until
 from tests.scenarios.test_app import BrokenFinder
 
 JANE = "jane@example.com"
@@ -291,11 +291,8 @@ class TestOnce:
         del slack.api_errors["functions.completeSuccess"]
         assert (await started.end())[0] == "success"
 
-    async def test_slack_has_trouble_for_long(
-        self, slack: SlackSandbox, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
+    async def test_slack_has_trouble_for_long(self, slack: SlackSandbox) -> None:
         """It is told again as long as the run lives."""
-        monkeypatch.setattr(web_api, "_FIRST_WAIT", 0.01)
         slack.api_errors |= dict.fromkeys(
             ("functions.completeSuccess", "functions.completeError"), ""
         )
@@ -336,8 +333,9 @@ async def broken_app(slack: SlackSandbox, fullstory: FullstorySandbox) -> AsyncI
     settings = settings_for(slack, fullstory)
     async with open_connections() as connections:
         finder = BrokenFinder(fullstory_client(settings, connections))
-        delivery = Delivery(connections.response_urls, InFlight(), budget=1.0)
-        yield build_app(settings, connections, listeners(settings, connections, finder, delivery))
+        delivery = Delivery(connections.response_urls, InFlight(QUICK), 1.0, QUICK)
+        listening = listeners(settings, connections, finder, delivery, QUICK)
+        yield build_app(settings, connections, listening, delivery)
 
 
 async def test_a_crash(broken_app: AsyncApp, slack: SlackSandbox, logged: Logged) -> None:
@@ -398,27 +396,20 @@ async def _when_draining(bot: Service, slack: SlackSandbox) -> Run:
     return await slack.run_step(STEP, person=JANE)
 
 
-async def test_stopped_while_a_failure_is_told(
-    start_bot: StartBot, slack: SlackSandbox, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_stopped_while_a_failure_is_told(start_bot: StartBot, slack: SlackSandbox) -> None:
     """It is told again, before the end."""
-    monkeypatch.setattr(service, "DRAIN_SECONDS", 0.1)
     slack.api_busy["functions.completeError"] = 1
     slack.api_retry_after = 20
-    async with start_bot(answer_budget_seconds=0.1):
+    async with start_bot(replace(QUICK, drain=0.1), answer_budget_seconds=0.1):
         started = await slack.run_step(STEP, person="")
     assert started.ends == [("error", wording.STEP_NOBODY)]
 
 
 async def test_killed_in_the_middle(
-    start_bot: StartBot,
-    slack: SlackSandbox,
-    fullstory: FullstorySandbox,
-    monkeypatch: pytest.MonkeyPatch,
+    start_bot: StartBot, slack: SlackSandbox, fullstory: FullstorySandbox
 ) -> None:
     """What can't be finished in time is failed, with what to do; not dropped."""
-    monkeypatch.setattr(service, "DRAIN_SECONDS", 0.1)
-    fullstory.always = Scripted(seconds=5)
-    async with start_bot(answer_budget_seconds=0.1):
+    fullstory.always = Scripted(seconds=300)
+    async with start_bot(replace(QUICK, drain=0.1), answer_budget_seconds=0.1):
         started = await slack.run_step(STEP, person=JANE)
     assert started.ends == [("error", wording.STEP_RESTARTING)]

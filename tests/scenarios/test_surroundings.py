@@ -98,10 +98,11 @@ async def test_a_full_disk(
     slack: SlackSandbox, fullstory: FullstorySandbox, unused_tcp_port: int
 ) -> None:
     """From the first line on."""
-    with Path("/dev/full").open("w") as full:
-        async with serving_with(slack, fullstory, unused_tcp_port, stderr=full.fileno()) as process:
-            assert await answers(slack)
-            assert await stop(process) == 0
+    full = os.open("/dev/full", os.O_WRONLY)
+    async with serving_with(slack, fullstory, unused_tcp_port, stderr=full) as process:
+        assert await answers(slack)
+        assert await stop(process) == 0
+    os.close(full)
 
 
 async def test_a_pipe_that_nobody_reads(

@@ -98,7 +98,8 @@ def test_what_anybody_can_cause_is_said_seldom(logged: Logged) -> None:
     """Once in ten seconds for each kind, with the number of those that were left out."""
     now = 0.0
     seldom = logs.Seldom(10, clock=lambda: now)
-    for now in (0.0, 1.0, 9.9, 10.0, 11.0):
+    for seconds in (0.0, 1.0, 9.9, 10.0, 11.0):
+        now = seconds
         seldom.warn("request refused", reason="signature")
     seldom.warn("request refused", reason="size")
     lines = [(line["reason"], line.get("left_out")) for line in logged()]

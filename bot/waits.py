@@ -1,0 +1,49 @@
+"""How long the bot waits for others; one value, so that tests can be impatient."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Waits:
+    """All in seconds."""
+
+    drain: float = 16.0
+    """For work in flight after SIGTERM. With what follows, it ends before a kill after 30."""
+
+    last_words: float = 3.0
+    """To tell people that there won't be an answer."""
+
+    body: float = 5.0
+    """For the rest of a request whose headers are there. Slack itself gives up after three."""
+
+    idle: float = 75.0
+    """For a whole request on a connection. Usual proxies close theirs after 60."""
+
+    response_url: float = 10.0
+    """For Slack's reply to a message at a response_url."""
+
+    courtesy: float = 3.0
+    """The same for "still looking"."""
+
+    courtesy_grace: float = 1.0
+    """For a "still looking" that is on its way when the answer is there, and must not follow it."""
+
+    first_retry: float = 0.3
+    """Before the second attempt at Slack; then four times as long, and again."""
+
+    profile: float = 3.0
+    """To ask Slack for a profile, attempts included, where somebody waits."""
+
+    profile_for_run: float = 60.0
+    """The same for a run of a workflow, which has time."""
+
+    offer_retries: tuple[float, ...] = (5.0, 30.0, 120.0)
+    """Before each further attempt at an offer: nobody waits, and Slack doesn't send it again."""
+
+    hello: float = 30.0
+    """For Slack's greeting on a new connection of Socket Mode."""
+
+    reconnect: float = 0.5
+    """Before the second connection of Socket Mode; then twice as long, up to 30."""

@@ -1,0 +1,389 @@
+"""Presses that meet one another, a restart, or a Slack in trouble; over both transports."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from contextlib import AsyncExitStack
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from bot.sandbox.fullstory import FullstorySandbox, Scripted
+from bot.sandbox.slack import SlackSandbox
+from bot.sandbox.workspace import TICKETS, USER, Shown
+from bot.service import Service
+from bot.slack import blocks, wording
+from tests.conftest import QUICK, Logged, StartBot, until
+from tests.scenarios.test_buttons import labels, links
+
+JANE = "jane@example.com"
+
+
+@pytest.fixture
+async def answer(bot: Service, slack: SlackSandbox) -> Shown:  # noqa: ARG001
+    """An answer on the asker's screen."""
+    return await asked(slack)
+
+
+async def asked(slack: SlackSandbox) -> Shown:
+    """An answer to a command."""
+    await slack.command(f"/fsessions {JANE} 3")
+    return slack.screen[-1]
+
+
+async def question(slack: SlackSandbox, answer: Shown) -> None:
+    """The answer becomes the question whether to share it."""
+    await slack.press(blocks.SHARE, answer)
+    await until(lambda: "Don't share" in labels(answer))
+
+
+async def settled(slack: SlackSandbox) -> None:
+    """Whatever was on its way when this is called has arrived when it returns."""
+    exchange = await slack.command("/fsessions slow@example.com 1")
+    await exchange.answer()
+
+
+def public(slack: SlackSandbox) -> list[Shown]:
+    """What everybody in the channel can see."""
+    return [one for one in slack.screen if not one.user]
+
+
+async def share_until_it_hangs(
+    slack: SlackSandbox, fullstory: FullstorySandbox, answer: Shown
+) -> asyncio.Event:
+    """Presses *Share*; Slack has the post, and doesn't say so until the event is set."""
+    held = fullstory.hold()
+    before = len(fullstory.received)
+    exchange = await slack.press(blocks.SHARE_NAMED, answer)
+    await until(lambda: len(fullstory.received) > before)
+    assert exchange.uses == 1  # "Sharing …"
+    hangs = slack.hang()
+    held.set()
+    await until(lambda: exchange.uses == 2)
+    slack.hangs = None
+    return hangs
+
+
+class TestLaterPresses:
+    """What is pressed later counts."""
+
+    async def test_refresh_then_share(
+        self, slack: SlackSandbox, fullstory: FullstorySandbox, answer: Shown
+    ) -> None:
+        """The question stays: the refreshed answer comes too late for it."""
+        held = fullstory.hold()
+        await slack.press(blocks.REFRESH, answer)
+        await until(lambda: len(fullstory.received) == 2)
+        await question(slack, answer)
+        held.set()
+        await settled(slack)
+        assert "Don't share" in labels(answer)
+
+    async def test_refresh_then_dismiss(
+        self, slack: SlackSandbox, fullstory: FullstorySandbox, answer: Shown
+    ) -> None:
+        """It stays away."""
+        held = fullstory.hold()
+        await slack.press(blocks.REFRESH, answer)
+        await until(lambda: len(fullstory.received) == 2)
+        await slack.press(blocks.DISMISS, answer)
+        await until(lambda: answer not in slack.screen)
+        held.set()
+        await settled(slack)
+        assert [JANE in str(one.message) for one in slack.screen] == [False] * len(slack.screen)
+
+    async def test_refresh_then_more(
+        self, slack: SlackSandbox, fullstory: FullstorySandbox, answer: Shown
+    ) -> None:
+        """The answer to the first press doesn't replace that to the second."""
+        more = answer.message
+        fullstory.script.append(Scripted(500, seconds=1.0))  # so that the first comes later
+        await slack.press(blocks.REFRESH, answer)
+        answer.message = more
+        await slack.press(blocks.SHOW_MORE, answer)
+        await until(lambda: len(links(answer)) == 23)
+        await settled(slack)
+        assert len(links(answer)) == 23
+
+
+class TestSharing:
+    """What was shown is shared, once, unless it is called back in time."""
+
+    async def test_called_back_in_time(
+        self, slack: SlackSandbox, fullstory: FullstorySandbox, answer: Shown
+    ) -> None:
+        """*Share*, then *Don't share* before anything was posted: nothing is."""
+        await question(slack, answer)
+        asking = answer.message
+        held = fullstory.hold()
+        await slack.press(blocks.SHARE_NAMED, answer)
+        await until(lambda: len(fullstory.received) == 2)
+        answer.message = asking  # the window has not updated yet
+        await slack.press(blocks.REFRESH, answer)
+        held.set()
+        await until(lambda: len(links(answer)) == 3)
+        await settled(slack)
+        assert public(slack) == []
+        await question(slack, answer)  # and it can be shared afterwards
+        await slack.press(blocks.SHARE_NAMED, answer)
+        await until(lambda: len(public(slack)) == 1)
+
+    async def test_called_back_too_late(
+        self, slack: SlackSandbox, fullstory: FullstorySandbox, answer: Shown
+    ) -> None:
+        """The person is told that it came too late, and what became of it."""
+        await question(slack, answer)
+        asking = answer.message
+        hangs = await share_until_it_hangs(slack, fullstory, answer)
+        answer.message = asking
+        late = await slack.press(blocks.REFRESH, answer)
+        assert (await late.answer())["text"] == wording.SHARED_ALREADY
+        hangs.set()
+        await until(lambda: "are shared" in answer.message["text"])
+        assert len(public(slack)) == 1
+
+    async def test_a_session_that_began_meanwhile(
+        self, slack: SlackSandbox, fullstory: FullstorySandbox, answer: Shown
+    ) -> None:
+        """It is not shared: nobody has seen it."""
+        await question(slack, answer)
+        shown = [link.partition("session/")[2] for link in links_of(fullstory)]
+        later = session(fullstory, "5000000000009999", minutes=-1)
+        fullstory.script.append(Scripted(200, with_another(fullstory, later)))
+        await slack.press(blocks.SHARE_NAMED, answer)
+        await until(lambda: len(public(slack)) == 1)
+        post = json.dumps(public(slack)[0].message)
+        assert all(link in post for link in shown)
+        assert "5000000000009999" not in post
+
+    async def test_sessions_that_changed(
+        self, slack: SlackSandbox, fullstory: FullstorySandbox, answer: Shown
+    ) -> None:
+        """Such as by a deletion at Fullstory: nothing is shared, and the person is told so."""
+        await question(slack, answer)
+        fullstory.script.append(Scripted(200, b"[]"))
+        await slack.press(blocks.SHARE_NAMED, answer)
+        await until(lambda: answer.message["text"] == wording.SESSIONS_CHANGED)
+        assert labels(answer) == ["Back to the sessions"]
+        assert public(slack) == []
+
+    async def test_no_previews(self, slack: SlackSandbox, answer: Shown) -> None:
+        """Slack would draw one for each link."""
+        await question(slack, answer)
+        await slack.press(blocks.SHARE_NAMED, answer)
+        await until(lambda: len(public(slack)) == 1)
+        assert public(slack)[0].message["unfurl_links"] is False
+
+
+def session(fullstory: FullstorySandbox, number: str, minutes: int) -> dict[str, str]:
+    """One as Fullstory writes it, that began so many minutes ago."""
+    at = fullstory.clock() - timedelta(minutes=minutes)
+    link = f"https://app.fullstory.com/ui/DEMO1/session/1:{number}"
+    created = str(int(at.timestamp()))
+    return {"userId": "1", "sessionId": number, "createdTime": created, "fsUrl": link}
+
+
+def with_another(fullstory: FullstorySandbox, later: dict[str, str]) -> bytes:
+    """What Fullstory told last, and one session more."""
+    told = json.loads(fullstory.told[-1])
+    return json.dumps({"sessions": [*told["sessions"], later]}).encode()
+
+
+def links_of(fullstory: FullstorySandbox) -> list[str]:
+    """The links that Fullstory told last."""
+    return [one["fsUrl"] for one in json.loads(fullstory.told[-1])["sessions"]]
+
+
+class TestRestarts:
+    """The process ends in the middle: people have a way back, and are told the truth."""
+
+    async def test_refresh(
+        self, start_bot: StartBot, slack: SlackSandbox, fullstory: FullstorySandbox
+    ) -> None:
+        """The sessions are gone from the screen, and a press brings them back."""
+        async with start_bot(replace(QUICK, drain=0.2), fullstory_timeout_seconds=300):
+            answer = await asked(slack)
+            held = fullstory.hold()
+            await slack.press(blocks.REFRESH, answer)
+            await until(lambda: len(fullstory.received) == 2)
+        assert answer.message["text"] == wording.RESTARTING
+        assert labels(answer) == ["Try again", "Dismiss"]
+        held.set()
+        async with start_bot():
+            await slack.press(blocks.REFRESH, answer)
+            await until(lambda: len(links(answer)) == 3)
+
+    async def test_refresh_while_draining(
+        self, start_bot: StartBot, slack: SlackSandbox, fullstory: FullstorySandbox
+    ) -> None:
+        """The same where the press comes when the end has begun."""
+        async with AsyncExitStack() as stack:
+            bot = await stack.enter_async_context(start_bot())
+            answer = await asked(slack)
+            held = fullstory.hold()
+            pending = asyncio.create_task(slack.command("/fsessions omar@example.com"))
+            await until(lambda: len(fullstory.received) == 2)
+            ending = asyncio.create_task(stack.aclose())
+            await until(lambda: bot.state() == "draining")
+            await slack.press(blocks.REFRESH, answer)
+            await until(lambda: answer.message["text"] == wording.RESTARTING)
+            assert labels(answer) == ["Try again", "Dismiss"]
+            held.set()
+            await ending
+            await pending
+
+    async def test_sharing_before_the_post(
+        self, start_bot: StartBot, slack: SlackSandbox, fullstory: FullstorySandbox
+    ) -> None:
+        """Nothing was shared; it can be tried again."""
+        async with start_bot(replace(QUICK, drain=0.2), fullstory_timeout_seconds=300):
+            answer = await asked(slack)
+            await question(slack, answer)
+            fullstory.hold()
+            await slack.press(blocks.SHARE_NAMED, answer)
+            await until(lambda: len(fullstory.received) == 2)
+        assert answer.message["text"] == wording.RESTARTING
+        assert public(slack) == []
+
+    async def test_sharing_after_the_post_has_begun(
+        self, start_bot: StartBot, slack: SlackSandbox, fullstory: FullstorySandbox
+    ) -> None:
+        """Slack may have taken it: the person is asked to look first."""
+        async with AsyncExitStack() as stack:
+            await stack.enter_async_context(start_bot(replace(QUICK, drain=0.5)))
+            answer = await asked(slack)
+            await question(slack, answer)
+            hangs = await share_until_it_hangs(slack, fullstory, answer)
+            await stack.aclose()
+            assert answer.message["text"] == wording.MAYBE_SHARED
+            hangs.set()
+            await until(lambda: len(public(slack)) == 1)
+
+
+class TestTrouble:
+    """What goes wrong is told."""
+
+    async def test_a_listener_that_fails_on_a_press(
+        self, slack: SlackSandbox, answer: Shown, logged: Logged
+    ) -> None:
+        """The person hears of it, with a reference that is in the log."""
+        for block in answer.message["blocks"]:
+            for button in block.get("elements", []):
+                button.pop("value", None)
+        exchange = await slack.press(blocks.REFRESH, answer)
+        said = (await exchange.answer())["text"]
+        (line,) = [line for line in logged() if line["event"] == "listener failed"]
+        assert line["reference"] in said
+        assert len(links(answer)) == 3
+
+    async def test_a_form_that_fails(self, bot: Service, slack: SlackSandbox) -> None:
+        """In its window."""
+        assert bot
+        await slack.shortcut("find_sessions")
+        await until(lambda: bool(slack.views))
+        (view_id,) = slack.views
+        moment = {"selected_date_time": "no number"}
+        await slack.submit(view_id, {"person": {"value": JANE}, "moment": moment})
+        assert "Something went wrong" in str(slack.views[view_id])
+
+    async def test_notes_in_a_thread(self, slack: SlackSandbox, answer: Shown) -> None:
+        """Stand where the button is."""
+        answer.thread_ts = "1700000000.000100"
+        exchange = await slack.press(blocks.REFRESH, answer, user="U0AGENT")
+        note = await exchange.answer()
+        assert (note["text"], note["thread_ts"]) == (wording.NOT_YOURS, answer.thread_ts)
+
+    async def test_markup_in_a_uid(self, bot: Service, slack: SlackSandbox) -> None:
+        """A customer's name is drawn as it is."""
+        assert bot
+        await slack.command('/fsessions "user-42 *a* _b_" 3')
+        (answer,) = slack.screen
+        assert labels(answer) == ["Refresh", "Dismiss"]
+        question = blocks.share_question("*a* _b_ `c`", "", "v")
+        drawn = [block["text"] for block in question["blocks"] if block["type"] == "section"]
+        assert "`*a* _b_ 'c'`" in drawn[0]["text"]
+        after = blocks.after_sharing(wording.shared("*a* _b_"), "v")
+        assert after["blocks"][0]["text"]["type"] == "plain_text"
+
+
+@pytest.mark.parametrize("where", ["container", "message", "nowhere"])
+async def test_the_thread_of_an_offer(start_bot: StartBot, slack: SlackSandbox, where: str) -> None:
+    """It stands in two places of a press; without it the person is told so."""
+    async with start_bot(support_channels=(TICKETS,)):
+        await slack.write(f"Broken! {JANE}")
+        await until(lambda: blocks.SHOW_SESSIONS in str(slack.screen[-1].message))
+        offer = slack.screen[-1]
+        fields: dict[str, Any] = {"container": {"message_ts": offer.ts}, "message": {}}
+        if where != "nowhere":
+            fields[where]["thread_ts"] = offer.thread_ts
+        exchange = await slack.press(blocks.SHOW_SESSIONS, offer, **fields)
+        said = (await exchange.answer())["text"]
+        assert said == wording.TICKET_NOT_READ if where == "nowhere" else JANE in said
+        assert USER
+
+
+@pytest.mark.parametrize(
+    "text", [f"Email: {JANE}\nUser ID: user-42", f"*User ID:* `user-42` {JANE}"]
+)
+async def test_a_ticket_with_both(bot: Service, slack: SlackSandbox, text: str) -> None:
+    """One e-mail and one user id are one person."""
+    assert bot
+    exchange = await slack.message_shortcut(
+        "find_sessions_from_message", {"text": text, "ts": slack.new_ts()}
+    )
+    assert f"{JANE} / user-42" in (await exchange.answer())["text"]
+
+
+async def test_our_own_addresses_in_a_message(start_bot: StartBot, slack: SlackSandbox) -> None:
+    """Are nobody's whose sessions are wanted, on a message as in a support channel."""
+    async with start_bot(internal_domains=("example.org",)):
+        message = {"text": f"support@example.org writes of {JANE}", "ts": slack.new_ts()}
+        exchange = await slack.message_shortcut("find_sessions_from_message", message)
+        assert f"of {JANE}" in (await exchange.answer())["text"]
+
+
+async def test_a_form_whose_ack_is_lost(
+    start_bot: StartBot, slack: SlackSandbox, fullstory: FullstorySandbox, transport: str
+) -> None:
+    """The results come into the window all the same."""
+    async with start_bot():
+        await slack.shortcut("find_sessions")
+        await until(lambda: bool(slack.views))
+        (view_id,) = slack.views
+        held = fullstory.hold()
+        submitting = asyncio.create_task(
+            slack.submit(view_id, {"person": {"value": "zoe@example.com"}})
+        )
+        await until(lambda: bool(fullstory.received))
+        if transport == "socket":
+            await slack.close_sockets()
+        else:
+            submitting.cancel()
+            await asyncio.gather(submitting, return_exceptions=True)
+        held.set()
+        await until(lambda: "No sessions of zoe" in str(slack.views[view_id]))
+        submitting.cancel()
+
+
+async def test_a_busy_slack_and_a_run(start_bot: StartBot, slack: SlackSandbox) -> None:
+    """One 429 of users.info is waited for: a run has time."""
+    slack.api_busy["users.info"] = 1
+    async with start_bot():
+        run = await slack.run_step("find_sessions_step", person="<@U0AGENT>")
+        how, outputs = await run.end()
+    assert (how, outputs["person"]) == ("success", "alex@example.org")
+
+
+async def test_an_offer_outlasts_slacks_trouble(start_bot: StartBot, slack: SlackSandbox) -> None:
+    """Slack doesn't send an acknowledged message again, so the bot tries again by itself."""
+    slack.api_errors["auth.test"] = "internal_error"
+    waits = replace(QUICK, offer_retries=(0.05,) * 50)
+    async with start_bot(waits, support_channels=(TICKETS,)):
+        await slack.write(f"Broken! {JANE}")
+        await until(lambda: slack.api_calls.count("auth.test") >= 8)
+        slack.api_errors.clear()
+        await until(lambda: len(slack.screen) == 2)
+    assert slack.screen[1].thread_ts == slack.screen[0].ts
