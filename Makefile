@@ -2,6 +2,8 @@
 PYTHON ?= python3
 VENV := .venv
 READY := $(VENV)/.ready
+# Tests wait for one another's sockets more than they work: two for each core.
+WORKERS ?= $(shell $(PYTHON) -c 'import os; print(2 * (os.cpu_count() or 1))')
 
 .PHONY: setup demo test check format lock benchmark screenshots clean
 
@@ -11,7 +13,7 @@ demo: $(READY)
 	@$(VENV)/bin/fsessions demo $(ARGS)
 
 test: $(READY)
-	@$(VENV)/bin/python -m pytest -q -n auto $(ARGS)
+	@$(VENV)/bin/python -m pytest -q -n $(WORKERS) $(ARGS)
 
 check: $(READY)
 	@$(VENV)/bin/ruff format --check .

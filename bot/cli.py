@@ -101,6 +101,7 @@ def _settings(*, for_slack: bool) -> Settings:
 
 
 def _fail(lines: list[str] | tuple[str, ...], status: int) -> NoReturn:
+    logs.flush()  # so that what people are to read comes last
     for line in lines:
         click.echo(line, err=True)
     sys.exit(status)
