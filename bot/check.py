@@ -79,8 +79,8 @@ async def _slack_token(settings: Settings, connections: Connections) -> Finding:
         return Finding(
             part,
             "is of an installation for a whole organisation",
-            "Install the app to the one workspace whose people are to use it: the bot tells by the "
-            "workspace who belongs to you.",
+            "Install the app to the one workspace whose people are to use it: sessions are for its "
+            "members.",
         )
     team = answer.get("team")
     if "X-OAuth-Scopes" not in answer.headers:  # some proxies take it away

@@ -77,7 +77,7 @@ class SlackSandbox(Workspace):
         self.greets = True
         self.sends_away = False
         self._exchanges: dict[str, Exchange] = {}
-        self._sockets: list[web.WebSocketResponse] = []
+        self.sockets: list[web.WebSocketResponse] = []
         self._connected = asyncio.Event()
         self._acks: dict[str, asyncio.Future[Message]] = {}
         self._telling: set[asyncio.Task[Any]] = set()
@@ -430,7 +430,7 @@ class SlackSandbox(Workspace):
         await self.connected()
         envelope_id = secrets.token_hex(8)
         acked = self._acks[envelope_id] = asyncio.get_running_loop().create_future()
-        await self._sockets[-1].send_json(
+        await self.sockets[-1].send_json(
             {
                 "envelope_id": envelope_id,
                 "type": kind,
@@ -459,7 +459,7 @@ class SlackSandbox(Workspace):
         The old one is closed when the new one stands and no ack is awaited any more.
         """
         self._connected.clear()
-        old = self._sockets[-1]
+        old = self.sockets[-1]
         await old.send_json({"type": "disconnect", "reason": "refresh_requested"})
 
         async def close() -> None:
@@ -474,12 +474,12 @@ class SlackSandbox(Workspace):
 
     async def send_frame(self, text: str) -> None:
         """Sends any text over the connection."""
-        await self._sockets[-1].send_str(text)
+        await self.sockets[-1].send_str(text)
 
     async def close_sockets(self) -> None:
         """Ends all connections without a word."""
         self._connected.clear()
-        for socket in list(self._sockets):
+        for socket in list(self.sockets):
             await socket.close()
 
     # -- The bot to Slack -------------------------------------------------------------------------
@@ -559,10 +559,10 @@ class SlackSandbox(Workspace):
         socket = web.WebSocketResponse()
         await socket.prepare(request)
         if self.greets:
-            await socket.send_json({"type": "hello", "num_connections": len(self._sockets) + 1})
+            await socket.send_json({"type": "hello", "num_connections": len(self.sockets) + 1})
         if self.sends_away:
             await socket.send_json({"type": "disconnect", "reason": "warning"})
-        self._sockets.append(socket)
+        self.sockets.append(socket)
         self._connected.set()
         try:
             async for frame in socket:
@@ -570,7 +570,7 @@ class SlackSandbox(Workspace):
                 if waiting := self._acks.get(ack["envelope_id"]):
                     waiting.set_result(ack)
         finally:
-            self._sockets.remove(socket)
+            self.sockets.remove(socket)
         return socket
 
 

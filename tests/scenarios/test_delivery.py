@@ -143,6 +143,21 @@ async def test_a_response_url_that_is_silent(
     hangs.set()
 
 
+async def test_hanging_response_urls_leave_room(
+    slack: SlackSandbox, http: aiohttp.ClientSession
+) -> None:
+    """Two hundred answers wait for Slack, and the next one is sent all the same."""
+    delivery, _ = delivery_over(http, response_url=300)
+    hangs, stuck = slack.hang(), [slack.new_exchange() for _ in range(200)]
+    sending = [asyncio.create_task(delivery.post(one.response_url, ANSWER)) for one in stuck]
+    await until(lambda: all(one.uses == 1 for one in stuck), seconds=30)
+    slack.hangs = None
+    assert await delivery.post(slack.new_exchange().response_url, ANSWER) == "taken"
+    assert not any(task.done() for task in sending)
+    hangs.set()
+    assert set(await asyncio.gather(*sending)) == {"taken"}
+
+
 class TestCourtesies:
     """What is said meanwhile never delays an answer, takes its place, or uses its attempts up."""
 

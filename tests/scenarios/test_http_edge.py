@@ -280,6 +280,15 @@ async def test_bytes_that_are_no_http(bot: Service, logged: Logged, raw: bytes) 
     assert "omar" not in str(logged())
 
 
+async def test_what_is_no_http_is_logged_seldom(bot: Service, logged: Logged) -> None:
+    """One line for all of it: anybody can send it."""
+    for _ in range(20):
+        await status_of(bot.port, b"GET / HTTP/1.1\r\nHost: x\r\nContent-Length: omar\r\n\r\n")
+    refused = [line for line in logged() if line["event"] == "request refused"]
+    assert [line["level"] for line in refused] == ["warning"]
+    assert "at" not in refused[0]
+
+
 async def status_of(port: int, raw: bytes, *, half_close: bool = False) -> int:
     """The status that comes back, and then the end of the connection."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)

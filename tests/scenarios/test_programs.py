@@ -476,6 +476,16 @@ async def test_check_finds_missing_scopes(slack: SlackSandbox, fullstory: Fullst
     assert "lacks the scope commands" in out
 
 
+async def test_check_behind_a_proxy_that_takes_headers_away(
+    slack: SlackSandbox, fullstory: FullstorySandbox
+) -> None:
+    """Which scopes there are is not told then; that is no reason to say that all are missing."""
+    slack.scopes = ""
+    code, out, _ = await run("check", env=environment(slack, fullstory))
+    assert code == 0
+    assert "doesn't tell its scopes" in out
+
+
 async def test_check_looks_into_support_channels(
     slack: SlackSandbox, fullstory: FullstorySandbox
 ) -> None:

@@ -12,8 +12,10 @@ from slack_sdk.web.async_client import AsyncWebClient
 from bot.connections import open_connections
 from bot.parsing import Limits
 from bot.sandbox.slack import SlackSandbox
-from bot.sandbox.workspace import BOT_USER, CHANNEL, TICKETS, USER
+from bot.sandbox.workspace import BOT_USER, CHANNEL, TICKETS, USER, Shown
+from bot.service import Service
 from bot.slack import blocks
+from tests.conftest import until
 
 
 @pytest.fixture
@@ -142,3 +144,42 @@ async def test_events_come_again(slack: SlackSandbox) -> None:
     slack.request_url = "http://127.0.0.1:9/nobody-listens"
     slack.event_retries = (0.0, 0.01, 0.01)
     assert await slack.event({"type": "message"}) == [0, 0, 0, 0]
+
+
+@pytest.mark.parametrize("transport", ["socket"])
+async def test_messages_as_clients_write_them(bot: Service, slack: SlackSandbox) -> None:
+    """Addresses are links, and rich text stands beside the text."""
+    assert bot
+    shown = await slack.write("Hi <@U0AGENT>, jane@example.com &amp; others", channel=CHANNEL)
+    told = shown.as_slack_tells()
+    address = "<mailto:jane@example.com|jane@example.com>"
+    assert told["text"] == f"Hi <@U0AGENT>, {address} &amp; others"
+    (section,) = told["blocks"][0]["elements"]
+    assert [one["type"] for one in section["elements"]] == ["text", "user", "text", "link", "text"]
+    assert section["elements"][-1]["text"] == " & others"
+
+
+async def test_a_deleted_ticket_leaves_a_tombstone(
+    slack: SlackSandbox, client: AsyncWebClient
+) -> None:
+    """Where it has replies."""
+    ticket = await slack.write("jane@example.com", channel=CHANNEL)  # the bot isn't told
+    slack.screen.append(Shown({"text": "x"}, slack.new_ts(), "", ticket.ts, CHANNEL))
+    slack.event_retries = ()
+    slack.request_url = slack.url  # nobody who takes events
+    await slack.delete(ticket)
+    slack.members[CHANNEL].add(BOT_USER)
+    slack.scopes += ",channels:history"
+    thread = await client.conversations_replies(channel=CHANNEL, ts=ticket.ts)
+    assert [one.get("subtype") for one in thread["messages"]] == ["tombstone", None]
+
+
+@pytest.mark.parametrize("transport", ["socket"])
+async def test_an_announced_disconnect_closes_the_old_connection(
+    bot: Service, slack: SlackSandbox
+) -> None:
+    """When the new one stands."""
+    await slack.announce_disconnect()
+    await slack.connected()
+    await until(lambda: len(slack.sockets) == 1)
+    await until(lambda: bot.state() == "ready")

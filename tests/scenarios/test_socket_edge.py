@@ -121,6 +121,17 @@ async def test_a_token_that_is_no_good(
     assert caught.value.problems == (f"SLACK_APP_TOKEN: Slack says {reason}",)
 
 
+async def test_a_token_that_was_good_once(bot: Service, slack: SlackSandbox) -> None:
+    """One passing refusal is not the end."""
+    slack.api_errors["apps.connections.open"] = "invalid_auth"
+    before = len(slack.api_calls)
+    await slack.close_sockets()
+    await until(lambda: len(slack.api_calls) > before)
+    del slack.api_errors["apps.connections.open"]
+    await until(lambda: bot.state() == "ready")
+    assert await answers(slack)
+
+
 @pytest.mark.parametrize(
     "frame",
     [

@@ -207,3 +207,10 @@ def test_failure_carries_its_reference() -> None:
     message = blocks.failure(KeyRejected(), "ab12cd34")
     assert "(reference ab12cd34)" in texts(message)
     assert "(reference ab12cd34)" in message["text"]
+
+
+@pytest.mark.parametrize("uid", ["\U0001f600" * 200, "é" * 200, "&" * 200, "x" * 200])
+def test_emoji_count_twice(uid: str) -> None:
+    """A heading's 150 characters are counted as Slack's clients do: in units of UTF-16."""
+    heading = blocks.answer(found(1, uid=uid), NOW)["blocks"][0]["text"]["text"]
+    assert len(heading.encode("utf-16-le")) // 2 <= 150

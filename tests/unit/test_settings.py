@@ -201,3 +201,18 @@ def test_settings_can_not_be_changed() -> None:
     with pytest.raises(ValueError, match="frozen"):
         settings.port = 1  # type: ignore[misc]
     assert isinstance(settings, Settings)
+
+
+@pytest.mark.parametrize("written", ["acme.com", "@Acme.com", "*.acme.com", ".acme.com"])
+def test_domains(written: str) -> None:
+    """In each way in which people write "all of it"."""
+    settings = load(ENOUGH | {"INTERNAL_DOMAINS": written}, NO_FILE, for_slack=True)
+    assert settings.internal_domains == ("acme.com",)
+
+
+@pytest.mark.parametrize("written", ["*", "ac*me.com", "https://acme.com", "acme.com:443"])
+def test_no_domains(written: str) -> None:
+    """What would match nothing is refused."""
+    with pytest.raises(SettingsError) as caught:
+        load(ENOUGH | {"INTERNAL_DOMAINS": written}, NO_FILE, for_slack=True)
+    assert caught.value.problems[0].startswith("INTERNAL_DOMAINS")

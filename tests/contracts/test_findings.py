@@ -1,0 +1,40 @@
+"""Each finding has a test, and each named test exists."""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+FINDINGS = (ROOT / "docs" / "findings.md").read_text()
+NAMED = sorted(set(re.findall(r"`(tests/[\w/]+\.py)::([\w:]+)`", FINDINGS)))
+
+
+def names_in(file: str) -> set[str]:
+    """The tests of a file as pytest names them, without their parameters."""
+    functions = (ast.FunctionDef, ast.AsyncFunctionDef)
+    names = set()
+    for node in ast.parse((ROOT / file).read_text()).body:
+        if isinstance(node, ast.ClassDef):
+            names |= {f"{node.name}::{one.name}" for one in node.body if isinstance(one, functions)}
+        elif isinstance(node, functions):
+            names.add(node.name)
+    return names
+
+
+@pytest.mark.parametrize(("file", "name"), NAMED)
+def test_named_tests_exist(file: str, name: str) -> None:
+    """Under the name that stands in the table."""
+    assert name in names_in(file)
+
+
+def test_every_finding_has_its_row() -> None:
+    """All of the three lists."""
+    rows = re.findall(r"^\| ([HCO][\d.]+) \|", FINDINGS, re.MULTILINE)
+    wanted = [f"H{n}" for n in range(1, 33)] + [f"C4.{n}" for n in range(1, 22)]
+    wanted += [f"O{n}" for n in range(1, 6)]
+    assert set(wanted) <= set(rows)
+    assert len(NAMED) > 60
