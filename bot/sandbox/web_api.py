@@ -128,12 +128,9 @@ class WebApi:
             return {"error": error}
         if to and to not in slack.members[channel]:
             return {"error": "user_not_in_channel"}
-        blocks = json.loads(arguments.get("blocks", "[]"))
-        message = {"text": arguments.get("text", ""), "blocks": blocks}
-        if invalid_blocks(message):
-            return {"error": "invalid_blocks"}
-        if len(json.dumps(blocks, ensure_ascii=False)) > MAX_POSTED:
-            return {"error": "msg_blocks_too_long"}
+        message = _message(arguments)
+        if error := _too_much(message):
+            return {"error": error}
         author = {"user": BOT_USER, "bot_id": BOT, "app_id": APP, "team": TEAM}
         thread = arguments.get("thread_ts", "")
         shown = Shown(message, slack.new_ts(), to, thread, channel, author)
@@ -147,12 +144,9 @@ class WebApi:
 
     def _update(self, arguments: Message) -> Message:
         """Only the bot's own messages that everybody can see; within the limits of any other."""
-        blocks = json.loads(arguments.get("blocks", "[]"))
-        message = {"text": arguments.get("text", ""), "blocks": blocks}
-        if invalid_blocks(message):
-            return {"error": "invalid_blocks"}
-        if len(json.dumps(blocks, ensure_ascii=False)) > MAX_POSTED:
-            return {"error": "msg_blocks_too_long"}
+        message = _message(arguments)
+        if error := _too_much(message):
+            return {"error": error}
         for shown in self._slack.screen:
             if (shown.ts, shown.channel) == (arguments.get("ts"), arguments.get("channel")):
                 if shown.author.get("bot_id") != BOT or shown.user:
@@ -278,6 +272,19 @@ class WebApi:
         ticket = secrets.token_hex(8)
         self._slack.tickets.add(ticket)
         return {"url": f"{self._slack.url.replace('http', 'ws', 1)}/socket?ticket={ticket}"}
+
+
+def _message(arguments: Message) -> Message:
+    blocks = json.loads(arguments.get("blocks", "[]"))
+    return {"text": arguments.get("text", ""), "blocks": blocks}
+
+
+def _too_much(message: Message) -> str:
+    """What Slack would dislike about a message that is posted, or ""."""
+    if invalid_blocks(message):
+        return "invalid_blocks"
+    too_long = len(json.dumps(message["blocks"], ensure_ascii=False)) > MAX_POSTED
+    return "msg_blocks_too_long" if too_long else ""
 
 
 def _readable(argument: object) -> object:
