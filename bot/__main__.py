@@ -12,7 +12,7 @@ def main() -> None:
     # Ctrl-C while it is still loading ends it quietly, instead of by a traceback.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     _open_closed_streams()
-    from bot.cli import main as commands
+    from bot.cli.main import main as commands
 
     commands()
 

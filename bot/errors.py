@@ -17,10 +17,10 @@
             ├── ReplyMalformed   JSON of another shape
             └── ReplyRedirected  it points elsewhere; the key does not follow
 
-What a person typed wrongly is no exception but a value: `bot.parsing.Refused`.
+What a person typed wrongly is no exception but a value: `bot.typed.query.Refused`.
 
-Errors carry data, not sentences for people: those are in `bot.slack.wording`. Nothing in an error
-is personal or secret, so each may be logged.
+Errors carry data, not sentences for people: those are in `bot.slack.ui.wording`. Nothing in an
+error is personal or secret, so each may be logged.
 """
 
 from __future__ import annotations

@@ -14,14 +14,14 @@ from slack_bolt.async_app import AsyncApp
 
 from bot.connections import Connections, open_connections
 from bot.errors import FsessionsError
-from bot.finder import Finder
 from bot.fullstory.client import FullstoryClient
+from bot.lookup.find import Finder
 from bot.settings import Settings
-from bot.slack import http as slack_http
-from bot.slack.app import build_app, listeners
-from bot.slack.delivery import Delivery, InFlight
-from bot.slack.socket import SocketMode
-from bot.slack.web_api import slack_client
+from bot.slack.api.client import slack_client
+from bot.slack.replies.delivery import Delivery, InFlight
+from bot.slack.routes import build_app, listeners
+from bot.slack.transport import http as slack_http
+from bot.slack.transport.socket import SocketMode
 from bot.waits import Waits
 
 _log = structlog.get_logger()

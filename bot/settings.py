@@ -28,7 +28,7 @@ from pydantic import (
 )
 
 from bot.errors import SettingsError
-from bot.parsing import Limits
+from bot.typed.query import Limits
 
 _CHANNEL_ID: Final = re.compile(r"[CG][A-Z0-9]{2,}")
 _LARGEST_FILE: Final = 64 * 1024  # bytes

@@ -31,7 +31,7 @@ from bot.sandbox.workspace import (
     OnTheWire,
     Shown,
 )
-from bot.slack.app import (
+from bot.slack.routes import (
     COMMAND,
     FIND_SESSIONS,
     FIND_SESSIONS_FROM_MESSAGE,

@@ -13,7 +13,7 @@ from urllib.parse import urlencode
 
 from playwright.async_api import Browser, ConsoleMessage, Page, Request, async_playwright
 
-from bot.demo import settings_for
+from bot.cli.demo import settings_for
 from bot.sandbox.fullstory import FullstorySandbox
 from bot.sandbox.playground import Playground, seed
 from bot.sandbox.server import serving

@@ -15,29 +15,33 @@ MODULES = {
 }
 PURE = {
     "bot.errors",
-    "bot.labels",
-    "bot.sessions",
-    "bot.messages",
-    "bot.moments",
-    "bot.parsing",
     "bot.fullstory.protocol",
-    "bot.slack.blocks",
-    "bot.slack.memory",
-    "bot.slack.wording",
+    "bot.lookup.access",
+    "bot.sessions",
+    *(name for name in MODULES if name.startswith(("bot.slack.ui.", "bot.typed."))),
 }
 IMPURE = {"aiohttp", "slack_bolt", "slack_sdk", "asyncio", "os", "socket", "structlog", "stamina"}
 # What a layer may import of ours, from the outside in.
 LAYERS = [
-    {"bot.cli", "bot.__main__", "bot.demo", "bot.check", "bot.lookup"},
-    {"bot.sandbox", "bot.service"},
-    {"bot.slack.http", "bot.slack.socket"},
-    {"bot.slack"},
-    {"bot.finder"},
+    {"bot.cli", "bot.__main__"},
+    {"bot.sandbox"},
+    {"bot.service"},
+    {"bot.slack.routes", "bot.slack.transport"},
+    {"bot.slack.entry_points"},
+    {"bot.slack.replies"},
+    {"bot.slack.ui", "bot.slack.api"},
+    {"bot.lookup.find"},
     {"bot.fullstory.client", "bot.settings", "bot.connections", "bot.logs", "bot.metrics"},
-    {"bot.fullstory.protocol"},
-    {"bot.messages", "bot.moments"},
-    {"bot.parsing"},
-    {"bot.sessions", "bot.errors", "bot.labels", "bot.waits"},
+    {"bot.fullstory.protocol", "bot.state"},
+    {"bot.lookup.access", "bot.typed"},
+    {"bot.sessions", "bot.errors", "bot.waits"},
+]
+# What stands side by side, and yet may not know one another.
+STRANGERS = [
+    ("bot.slack.api.", "bot.slack.ui."),
+    ("bot.slack.ui.", "bot.slack.api."),
+    ("bot.slack.transport.", "bot.slack.routes"),
+    ("bot.slack.routes", "bot.slack.transport."),
 ]
 
 
@@ -69,6 +73,17 @@ def test_dependencies_point_inwards(module: str) -> None:
     """A module imports from its own layer or from further in."""
     for name in imported(module) & set(MODULES):
         assert layer(name) >= layer(module), f"{module} imports {name}"
+
+
+@pytest.mark.parametrize("module", sorted(MODULES))
+def test_strangers(module: str) -> None:
+    """Two that stand side by side may be strangers; entry points always are."""
+    for one, other in STRANGERS:
+        if module.startswith(one):
+            assert not [name for name in imported(module) if name.startswith(other)]
+    if module.startswith("bot.slack.entry_points."):
+        others = {name for name in MODULES if name.startswith("bot.slack.entry_points.")}
+        assert imported(module) & (others - {module}) == set()
 
 
 @pytest.mark.parametrize("module", sorted(PURE))

@@ -13,11 +13,11 @@ from typing import Any
 import pytest
 
 from bot.errors import FullstoryError, RateLimited, Unavailable
-from bot.parsing import Limits, Problem, Refused
 from bot.sandbox.workspace import MAX_POSTED, invalid_blocks, invalid_view
 from bot.sessions import MAX_UID_LENGTH, Moment, Query, Session, SessionList
-from bot.slack import blocks, memory, wording
-from bot.slack.profiles import Lack
+from bot.slack.api.profiles import Lack
+from bot.slack.ui import blocks, button_values, wording
+from bot.typed.query import Limits, Problem, Refused
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 LIMITS = Limits(100, 100)
@@ -49,9 +49,11 @@ def found(query: Query, length: int) -> SessionList:
 
 def all_messages(query: Query, length: int) -> dict[str, dict[str, Any]]:
     """One of each kind."""
-    value = memory.remember(query, "U" * 20, "secret")
+    value = button_values.remember(query, "U" * 20, "secret")
     sessions = found(query, length)
-    shared = memory.remember(replace(query, shown=sessions.snapshot(NOW)), "U" * 20, "secret")
+    shared = button_values.remember(
+        replace(query, shown=sessions.snapshot(NOW)), "U" * 20, "secret"
+    )
     person = query.person
     return {
         "answer": blocks.answer(sessions, NOW, blocks.Buttons(value, value, shared)),
@@ -70,9 +72,9 @@ def all_messages(query: Query, length: int) -> dict[str, dict[str, Any]]:
 
 def posted(query: Query, length: int) -> dict[str, Any]:
     """An answer that does not go to a response_url."""
-    value = memory.remember(query, "U" * 20, "secret")
+    value = button_values.remember(query, "U" * 20, "secret")
     shown = found(query, length).snapshot(NOW)
-    shared = memory.remember(replace(query, shown=shown), "U" * 20, "secret")
+    shared = button_values.remember(replace(query, shown=shown), "U" * 20, "secret")
     return blocks.answer(
         found(query, length), NOW, blocks.Buttons(value, value, shared), posted=True
     )
@@ -96,7 +98,7 @@ def test_messages(query: Query, length: int) -> None:
 @pytest.mark.parametrize("length", [40, 1400])
 def test_views(query: Query, length: int) -> None:
     """The form and its results."""
-    value = memory.remember(query, "U", "secret")
+    value = button_values.remember(query, "U", "secret")
     messages = [*all_messages(query, length).values(), blocks.note(wording.LOOKING)]
     views = [blocks.form(LIMITS), blocks.form(LIMITS, wording.NOBODY_IN_MESSAGE, NOW)]
     views += [blocks.results(message) for message in messages]

@@ -11,17 +11,17 @@ from typing import Any
 import pytest
 import yaml
 
+from bot.cli.demo import settings_for
 from bot.connections import open_connections
-from bot.demo import settings_for
-from bot.finder import Finder
+from bot.lookup.find import Finder
 from bot.sandbox.fullstory import FullstorySandbox
 from bot.sandbox.slack import SlackSandbox
 from bot.service import fullstory_client
 from bot.sessions import Query, SessionList
-from bot.slack import blocks, wording
-from bot.slack.app import OFFER_SCOPES, SCOPES, USAGE_HINT, Listener, listeners
-from bot.slack.delivery import Delivery, InFlight
-from bot.slack.step import outputs as step_outputs
+from bot.slack.entry_points.workflow_step import outputs as step_outputs
+from bot.slack.replies.delivery import Delivery, InFlight
+from bot.slack.routes import OFFER_SCOPES, SCOPES, USAGE_HINT, Listener, listeners
+from bot.slack.ui import blocks, wording
 from tests.conftest import QUICK
 
 ROOT = Path(__file__).parents[2]

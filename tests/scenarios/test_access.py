@@ -8,16 +8,17 @@ from typing import Any
 
 import pytest
 
+from bot.lookup.access import Refusal
 from bot.sandbox.fullstory import FullstorySandbox
 from bot.sandbox.slack import SlackSandbox
 from bot.sandbox.workspace import BOT_USER, CHANNEL, TEAM, TICKETS, USER, Shown
 from bot.service import Service
 from bot.sessions import Query
-from bot.slack import blocks, memory, wording
-from bot.slack.colleagues import NO_SECONDS, YES_SECONDS, Colleagues
-from bot.slack.profiles import Profiles
-from bot.slack.web_api import SlackClient
-from bot.slack.workspace import Workspace
+from bot.slack.api.client import SlackClient
+from bot.slack.api.colleagues import NO_SECONDS, YES_SECONDS, Colleagues
+from bot.slack.api.identity import Workspace
+from bot.slack.api.profiles import Profiles
+from bot.slack.ui import blocks, button_values, wording
 from tests.conftest import QUICK, StartBot, until
 
 JANE = "jane@example.com"
@@ -154,7 +155,7 @@ async def by_step(slack: SlackSandbox) -> str:
 
 def _holding(slack: SlackSandbox, action_id: str) -> Shown:
     """An answer that the asker was once shown, with a value that was made for them."""
-    value = memory.remember(Query(JANE, None, 20), ASKER, slack.bot_token)
+    value = button_values.remember(Query(JANE, None, 20), ASKER, slack.bot_token)
     button = {"type": "button", "action_id": action_id, "value": value}
     actions = {"type": "actions", "elements": [button]}
     shown = Shown({"text": "an answer", "blocks": [actions]}, slack.new_ts(), ASKER)
@@ -253,11 +254,11 @@ async def test_remembered(slack: SlackSandbox) -> None:
     slack.users[ASKER] |= {"is_restricted": True}
     now = YES_SECONDS
     assert await asked() == 1
-    assert await colleagues.refusal(ASKER) == wording.NOT_FOR_GUESTS
+    assert await colleagues.refusal(ASKER) is Refusal.GUEST
     now += NO_SECONDS - 1
     assert await asked() == 0
     now += 1
     slack.api_errors["users.info"] = "fatal_error"
-    assert await colleagues.refusal(ASKER) == wording.WHO_ASKS
+    assert await colleagues.refusal(ASKER) is Refusal.NOT_KNOWN
     slack.api_errors.clear()
     assert await asked() == 1

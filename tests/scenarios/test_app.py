@@ -11,16 +11,17 @@ from collections.abc import AsyncIterator
 import pytest
 from slack_bolt.async_app import AsyncApp
 
+from bot.cli.demo import settings_for
 from bot.connections import open_connections
-from bot.demo import settings_for
-from bot.finder import Finder
+from bot.lookup.find import Finder
 from bot.sandbox.fullstory import FullstorySandbox
 from bot.sandbox.slack import SlackSandbox
 from bot.sandbox.workspace import USER
 from bot.service import fullstory_client
 from bot.sessions import Query, SessionList
-from bot.slack.app import build_app, dispatch, listeners
-from bot.slack.delivery import Delivery, InFlight
+from bot.slack.replies.delivery import Delivery, InFlight
+from bot.slack.routes import build_app, listeners
+from bot.slack.transport.dispatch import dispatch
 from tests.conftest import QUICK, Logged
 
 

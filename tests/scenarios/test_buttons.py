@@ -12,7 +12,7 @@ import pytest
 from bot.sandbox.fullstory import FullstorySandbox, Scripted
 from bot.sandbox.slack import SlackSandbox
 from bot.sandbox.workspace import USER, Shown
-from bot.slack import wording
+from bot.slack.ui import wording
 from tests.conftest import StartBot, until
 
 pytestmark = pytest.mark.usefixtures("bot")

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from bot.demo import settings_for
+from bot.cli.demo import settings_for
 from bot.sandbox.fullstory import FullstorySandbox
 from bot.sandbox.slack import SlackSandbox
 from bot.sandbox.workspace import (
@@ -25,8 +25,8 @@ from bot.sandbox.workspace import (
     Shown,
 )
 from bot.service import Service, running
-from bot.slack import wording
-from bot.slack.channel import OFFERS_A_MINUTE
+from bot.slack.entry_points.offers import OFFERS_A_MINUTE
+from bot.slack.ui import wording
 from tests.conftest import Logged, StartBot, until
 
 JANE = "jane@example.com"

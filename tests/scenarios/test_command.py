@@ -13,7 +13,7 @@ from bot.sandbox.fullstory import KEY, FullstorySandbox, Scripted
 from bot.sandbox.people import PEOPLE, Trouble
 from bot.sandbox.slack import SlackSandbox
 from bot.service import Service
-from bot.slack import wording
+from bot.slack.ui import wording
 from tests.conftest import Logged, StartBot, until
 
 pytestmark = pytest.mark.usefixtures("bot")

@@ -14,8 +14,8 @@ import pytest
 from bot.connections import open_connections
 from bot.sandbox.fullstory import FullstorySandbox, Scripted
 from bot.sandbox.slack import SlackSandbox
-from bot.slack import blocks, wording
-from bot.slack.delivery import Acknowledged, Delivery, InFlight
+from bot.slack.replies.delivery import Acknowledged, Delivery, InFlight
+from bot.slack.ui import blocks, wording
 from tests.conftest import QUICK, Logged, StartBot, until
 
 ANSWER = blocks.note("the answer")

@@ -15,7 +15,7 @@ from bot.sandbox.fullstory import FullstorySandbox, Scripted
 from bot.sandbox.slack import SlackSandbox
 from bot.sandbox.workspace import TICKETS, USER, Shown
 from bot.service import Service
-from bot.slack import blocks, wording
+from bot.slack.ui import blocks, wording
 from tests.conftest import QUICK, Logged, StartBot, until
 from tests.scenarios.test_buttons import labels, links
 

@@ -10,11 +10,11 @@ from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.connections import open_connections
-from bot.parsing import Limits
 from bot.sandbox.slack import SlackSandbox
 from bot.sandbox.workspace import BOT_USER, CHANNEL, TICKETS, USER, Shown
 from bot.service import Service
-from bot.slack import blocks
+from bot.slack.ui import blocks
+from bot.typed.query import Limits
 from tests.conftest import until
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from bot.demo import settings_for
+from bot.cli.demo import settings_for
 from bot.errors import SettingsError
 from bot.sandbox.fullstory import FullstorySandbox, Scripted
 from bot.sandbox.slack import SlackSandbox

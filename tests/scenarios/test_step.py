@@ -11,15 +11,16 @@ from typing import Any
 import pytest
 from slack_bolt.async_app import AsyncApp
 
+from bot.cli.demo import settings_for
 from bot.connections import open_connections
-from bot.demo import settings_for
 from bot.sandbox.fullstory import FullstorySandbox, Scripted
 from bot.sandbox.slack import SlackSandbox
 from bot.sandbox.workspace import AGENT, CHANNEL, DIRECT, PARTNER, TICKETS, USER, Run
 from bot.service import Service, fullstory_client
-from bot.slack import wording
-from bot.slack.app import build_app, dispatch, listeners
-from bot.slack.delivery import Delivery, InFlight
+from bot.slack.replies.delivery import Delivery, InFlight
+from bot.slack.routes import build_app, listeners
+from bot.slack.transport.dispatch import dispatch
+from bot.slack.ui import wording
 from tests.conftest import QUICK, Logged, StartBot, until
 from tests.scenarios.test_app import BrokenFinder
 

@@ -12,10 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.errors import KeyRejected
-from bot.parsing import Limits, Problem, Refused
 from bot.sandbox.workspace import invalid_blocks
 from bot.sessions import MAX_UID_LENGTH, Moment, Query, Session, SessionList
-from bot.slack import blocks
+from bot.slack.ui import blocks
+from bot.typed.query import Limits, Problem, Refused
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 LIMITS = Limits(20, 100)

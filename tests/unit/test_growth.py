@@ -18,12 +18,20 @@ import pytest
 
 from bot.errors import FullstoryError
 from bot.fullstory import protocol
-from bot.messages import MAX_CHARACTERS, MAX_FOUND, MAX_PIECES, asked_in, identities, person_in
-from bot.moments import UnclearTime, parse_moment, zone
-from bot.parsing import MAX_TEXT_LENGTH, Limits, parse, parse_person
 from bot.sessions import Query, SessionList
-from bot.slack import blocks, http, wording
-from bot.slack.app import BadBody
+from bot.slack.transport import http
+from bot.slack.transport.dispatch import BadBody
+from bot.slack.ui import blocks, wording
+from bot.slack.ui.reading import (
+    MAX_CHARACTERS,
+    MAX_FOUND,
+    MAX_PIECES,
+    asked_in,
+    identities,
+    person_in,
+)
+from bot.typed.query import MAX_TEXT_LENGTH, Limits, parse, parse_person
+from bot.typed.times import UnclearTime, parse_moment, zone
 from tests.unit.test_moments import NOW
 
 LIMITS = Limits(20, 100)

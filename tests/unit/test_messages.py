@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.messages import Identity, asked_in, customers, identities, person_in
-from bot.parsing import Limits, Problem, Refused
 from bot.sessions import Query
+from bot.slack.ui.reading import Identity, asked_in, customers, identities, person_in
+from bot.typed.query import Limits, Problem, Refused
 
 JANE = "jane@example.com"
 LIMITS = Limits(20, 100)

@@ -9,7 +9,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from bot.parsing import (
+from bot.sandbox.slack import as_slack_sends
+from bot.sessions import MAX_UID_LENGTH, Query
+from bot.typed.query import (
     INVISIBLE,
     Help,
     Limits,
@@ -20,8 +22,6 @@ from bot.parsing import (
     parse_person,
     typed_form,
 )
-from bot.sandbox.slack import as_slack_sends
-from bot.sessions import MAX_UID_LENGTH, Query
 
 LIMITS = Limits(default=20, highest=100)
 JANE = "jane@example.com"

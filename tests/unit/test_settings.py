@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from bot.errors import SettingsError
-from bot.parsing import Limits
 from bot.settings import Settings, load
+from bot.typed.query import Limits
 
 SECRET = "na1.s3cr3t/with.dots"
 ENOUGH = {

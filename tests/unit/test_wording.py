@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from bot import errors
-from bot.parsing import Limits, Problem, Refused
-from bot.slack import wording
+from bot.slack.ui import wording
+from bot.typed.query import Limits, Problem, Refused
 
 LIMITS = Limits(20, 100)
 

@@ -1,0 +1,1 @@
+"""The programs: `fsessions serve`, `demo`, `check`, `lookup`."""

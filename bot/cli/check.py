@@ -1,0 +1,198 @@
+"""`fsessions check`: does each part of a deployment work, and if not, how to mend it?"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+from rich.console import Console
+
+from bot.connections import Connections, open_connections
+from bot.errors import (
+    AccessDenied,
+    DeadlineExceeded,
+    FullstoryError,
+    KeyRejected,
+    RateLimited,
+    SlackError,
+    Unavailable,
+)
+from bot.service import fullstory_client
+from bot.sessions import Query
+from bot.settings import Settings
+from bot.slack.api.client import TOKEN_ERRORS, called, slack_client
+from bot.slack.routes import OFFER_SCOPES, SCOPES
+
+_NOBODY = "fsessions-check"  # a uid that no site gives
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What was found of one part; `mend` says what to do, and is "" where all is well."""
+
+    part: str
+    says: str
+    mend: str = ""
+
+
+async def run(settings: Settings) -> bool:
+    """Prints a line for each part. Gives whether all is well."""
+    console = Console(highlight=False, soft_wrap=True)
+    well = True
+    async for finding in _findings(settings):
+        well = well and not finding.mend
+        mark = "[red]✗[/red]" if finding.mend else "[green]✓[/green]"
+        console.print(f"{mark} [bold]{finding.part}[/bold]", end="  ")
+        console.print(finding.says, markup=False)
+        if finding.mend:
+            console.print(f"  → {finding.mend}", markup=False)
+    return well
+
+
+async def _findings(settings: Settings) -> AsyncIterator[Finding]:
+    transport = "Socket Mode" if settings.socket_mode else "HTTP"
+    yield Finding("Settings", f"complete; Slack over {transport}")
+    async with open_connections() as connections:
+        yield await _slack_token(settings, connections)
+        if settings.slack_app_token:
+            yield await _app_token(settings, connections)
+        for channel in settings.support_channels:
+            yield await _support_channel(channel, settings, connections)
+        yield await _fullstory(settings, connections)
+
+
+async def _slack_token(settings: Settings, connections: Connections) -> Finding:
+    part = "Slack token"
+    try:
+        answer = await called(
+            slack_client(settings, connections.slack, settings.bot_token).auth_test()
+        )
+    except SlackError as error:
+        return _slack_trouble(
+            part,
+            settings,
+            error,
+            "Copy the Bot User OAuth Token (xoxb-…) from “OAuth & Permissions” of the app into "
+            "SLACK_BOT_TOKEN; install the app to the workspace first.",
+        )
+    if answer.get("is_enterprise_install"):
+        return Finding(
+            part,
+            "is of an installation for a whole organisation",
+            "Install the app to the one workspace whose people are to use it: sessions are for its "
+            "members.",
+        )
+    team = answer.get("team")
+    if "X-OAuth-Scopes" not in answer.headers:  # some proxies take it away
+        return Finding(
+            part, f"works in the workspace {team}; Slack's reply doesn't tell its scopes"
+        )
+    granted = set(str(answer.headers["X-OAuth-Scopes"]).replace(" ", "").split(","))
+    needed = SCOPES + (OFFER_SCOPES if settings.support_channels else ())
+    if missing := [scope for scope in needed if scope not in granted]:
+        return Finding(
+            part,
+            f"lacks the scope {', '.join(missing)}",
+            "Add it under “OAuth & Permissions” (or update the app from app-manifest.yml), then "
+            "reinstall the app to the workspace.",
+        )
+    return Finding(part, f"works in the workspace {team}, with every scope it needs")
+
+
+async def _support_channel(channel: str, settings: Settings, connections: Connections) -> Finding:
+    """Whether the bot can read the channel: the same scope and membership make Slack tell it."""
+    part = f"Support channel {channel}"
+    client = slack_client(settings, connections.slack, settings.bot_token)
+    try:
+        await called(client.conversations_history(channel=channel, limit=1))
+    except SlackError as error:
+        if error.code in ("channel_not_found", "not_in_channel"):
+            return Finding(
+                part,
+                "the bot isn't in it",
+                "Type /invite @fsessions there; if that doesn't help, compare the id in "
+                "SUPPORT_CHANNELS with the one at the end of the channel's details.",
+            )
+        mend = "Update the app from app-manifest.yml, and reinstall it to the workspace."
+        return _slack_trouble(part, settings, error, mend)
+    return Finding(part, "the bot is in it")
+
+
+async def _app_token(settings: Settings, connections: Connections) -> Finding:
+    part = "Slack app token"
+    token = settings.slack_app_token.get_secret_value() if settings.slack_app_token else ""
+    try:
+        await called(
+            slack_client(settings, connections.slack).apps_connections_open(app_token=token)
+        )
+    except SlackError as error:
+        return _slack_trouble(
+            part,
+            settings,
+            error,
+            "Turn Socket Mode on, and copy an App-Level Token (xapp-…) with the scope "
+            "connections:write from “Basic Information” into SLACK_APP_TOKEN.",
+        )
+    return Finding(part, "opens connections")
+
+
+def _slack_trouble(part: str, settings: Settings, error: SlackError, token: str) -> Finding:
+    """A bad token, Slack's own trouble, or no Slack at all; `token` says how to mend the first."""
+    if error.code in TOKEN_ERRORS:
+        return Finding(part, f"Slack says {error.code}", token)
+    if error.code:
+        return Finding(part, f"Slack says {error.code}", "Run this check again later.")
+    return _unreachable(part, settings.slack_api_url, error)
+
+
+async def _fullstory(settings: Settings, connections: Connections) -> Finding:
+    part = "Fullstory key"
+    host = settings.fullstory_base_url
+    client = fullstory_client(settings, connections)
+    try:
+        await client.sessions(Query(None, _NOBODY, limit=1))
+        organisation = await client.organisation()
+    except KeyRejected:
+        return Finding(
+            part,
+            f"{host} doesn't accept it",
+            "Copy a key from Settings → Integrations & API Keys in Fullstory into "
+            "FULLSTORY_API_KEY, with everything before the first dot: the beginning (na1. or "
+            "eu1.) tells the data centre.",
+        )
+    except AccessDenied:
+        return Finding(
+            part,
+            "isn't allowed to list sessions",
+            "Make a key of the level Standard or higher in Fullstory's settings.",
+        )
+    except Unavailable as error:
+        if error.status is None:
+            return _unreachable(part, host, error)
+        return Finding(part, f"{host} answers {error}", "Run this check again later.")
+    except (RateLimited, DeadlineExceeded) as error:
+        return Finding(part, f"{host} answers {error}", "Run this check again later.")
+    except FullstoryError as error:
+        return Finding(
+            part,
+            f"{host} answers in an unexpected way ({type(error).__name__} {error})",
+            "If FULLSTORY_API_URL is set, check it; if not, run this check again later.",
+        )
+    if not organisation:
+        return Finding(
+            part,
+            f"{host} doesn't answer as Fullstory's API does",
+            "Remove FULLSTORY_API_URL, or correct it: people would be told “no sessions” of "
+            "everybody.",
+        )
+    return Finding(part, f"lists sessions of {organisation} at {host}")
+
+
+def _unreachable(part: str, address: str, error: Exception) -> Finding:
+    cause = type(error.__cause__ or error).__name__
+    return Finding(
+        part,
+        f"no good answer from {address} ({cause})",
+        "Can this machine reach that address? A firewall or proxy may be in the way; if you have "
+        "set an _API_URL, check it.",
+    )

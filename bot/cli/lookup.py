@@ -1,0 +1,95 @@
+"""`fsessions lookup`: the same lookup, without Slack."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from contextlib import nullcontext
+from datetime import UTC, datetime
+
+from rich.console import Console
+
+from bot.connections import open_connections
+from bot.errors import FullstoryError
+from bot.lookup.find import Finder
+from bot.service import fullstory_client
+from bot.sessions import Moment, Query, Session, SessionList
+from bot.settings import Settings
+from bot.slack.ui import wording
+from bot.typed.query import Help, Problem, Refused, Unresolved, parse_person
+from bot.typed.times import UnclearTime, parse_moment
+
+_SPINNER_AFTER = 0.5  # seconds
+
+
+async def run(settings: Settings, person: str, limit: str | None, *, as_json: bool) -> int:
+    """Prints the sessions. Gives the exit code: 0, 1 for a failure, 2 for a wrong call."""
+    errors = Console(stderr=True, highlight=False, soft_wrap=True)
+    match parse_person(person, limit, settings.limits):
+        case Query() as query:
+            pass
+        case Unresolved() as unresolved:
+            try:
+                query = _here(unresolved)
+            except UnclearTime:
+                refused = Refused(Problem.TIME_UNCLEAR, "", "")
+                errors.print(wording.refusal(refused, settings.limits), markup=False)
+                return 2
+        case Refused() as refused:
+            errors.print(wording.refusal(refused, settings.limits), markup=False)
+            errors.print(f"{wording.TRY}: fsessions lookup {refused.example}", markup=False)
+            return 2
+        case Help():
+            errors.print("Usage: fsessions lookup PERSON [LIMIT] [--json]", markup=False)
+            return 2
+    try:
+        found = await _find(settings, query, errors)
+    except FullstoryError as error:
+        errors.print(wording.failure(error), markup=False)
+        return 1
+    if as_json:
+        print(json.dumps([_plain(session) for session in found.sessions], indent=2))  # noqa: T201
+    else:
+        _print_table(found)
+    return 0
+
+
+def _here(asked: Unresolved) -> Query:
+    """The query, its time in this machine's zone. Raises `UnclearTime`."""
+    now = datetime.now().astimezone()
+    time = parse_moment(asked.at, now.tzinfo or UTC, now.astimezone(UTC))
+    return asked.resolved(None, Moment(time, of_message=False))
+
+
+async def _find(settings: Settings, query: Query, errors: Console) -> SessionList:
+    async with open_connections() as connections:
+        finding = asyncio.create_task(Finder(fullstory_client(settings, connections)).find(query))
+        await asyncio.wait({finding}, timeout=_SPINNER_AFTER)
+        waiting = not finding.done() and errors.is_terminal
+        with errors.status("Asking Fullstory …") if waiting else nullcontext():
+            return await finding
+
+
+def _print_table(found: SessionList) -> None:
+    """Links stand whole and as they are: one that is cut or wrapped can't be opened."""
+    query = found.query
+    print(wording.heading(query.person, len(found.sessions), query.limit))  # noqa: T201
+    if not found.sessions:
+        intro, *reasons = wording.NONE_FOUND_REASONS
+        print("\n".join([intro, *(f"- {reason}" for reason in reasons)]))  # noqa: T201
+        return
+    rows = [("Started (local time)", "Replay")]
+    for session in found.sessions:
+        started = f"{session.started.astimezone():%Y-%m-%d %H:%M}" if session.started else ""
+        rows.append((started or wording.UNKNOWN_TIME, session.link or wording.UNUSABLE_LINK))
+    for started, link in rows:
+        print(f"{started:<20}  {link}")  # noqa: T201
+
+
+def _plain(session: Session) -> dict[str, str | None]:
+    return {
+        "started": session.started.isoformat() if session.started else None,
+        "link": session.link,
+        "uid": session.uid,
+        "session_id": session.session_id,
+    }

@@ -1,0 +1,1 @@
+"""Slack's Web API: the client, who is who, posts."""

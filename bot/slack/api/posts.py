@@ -1,0 +1,76 @@
+"""Messages that the bot posts itself, where there is no response_url.
+
+The bot has to be in the channel, and so has the person who alone is to see a message.
+
+- https://docs.slack.dev/reference/methods/chat.postMessage
+- https://docs.slack.dev/reference/methods/chat.postEphemeral
+- https://docs.slack.dev/reference/methods/chat.update
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable
+from typing import Any
+
+from slack_sdk.web.async_slack_response import AsyncSlackResponse
+
+from bot.slack.api.client import SlackClient, called
+
+Message = dict[str, Any]
+
+
+class Posts:
+    """Posts with the bot token, which `client` carries. Each method raises `SlackError`."""
+
+    def __init__(self, client: SlackClient) -> None:
+        self._client = client
+
+    async def post(
+        self, channel: str, message: Message, thread: str = "", *, twice_is_bad: bool = False
+    ) -> str:
+        """Posts for everybody in the channel; with a user's id, to that person. Gives the `ts`."""
+        answer = await self._client.persistently(
+            lambda: self._post(channel, message, thread), twice_is_bad=twice_is_bad
+        )
+        return str(answer["ts"])
+
+    async def post_once(self, channel: str, message: Message, thread: str = "") -> str:
+        """The same with one attempt."""
+        return str((await called(self._post(channel, message, thread)))["ts"])
+
+    async def show(self, channel: str, user: str, message: Message, thread: str = "") -> None:
+        """Posts for one person in the channel."""
+        await self._client.persistently(lambda: self._show(channel, user, message, thread))
+
+    async def show_once(self, channel: str, user: str, message: Message, thread: str = "") -> None:
+        """The same with one attempt."""
+        await called(self._show(channel, user, message, thread))
+
+    async def update(self, channel: str, ts: str, message: Message) -> None:
+        """Replaces a message of the bot's that everybody in the channel can see."""
+        await self._client.persistently(
+            lambda: self._client.chat_update(
+                channel=channel, ts=ts, text=message["text"], blocks=message["blocks"]
+            )
+        )
+
+    def _post(self, channel: str, message: Message, thread: str) -> Awaitable[AsyncSlackResponse]:
+        return self._client.chat_postMessage(
+            channel=channel,
+            thread_ts=thread or None,
+            text=message["text"],
+            blocks=message["blocks"],
+            unfurl_links=False,
+            unfurl_media=False,
+        )
+
+    def _show(
+        self, channel: str, user: str, message: Message, thread: str
+    ) -> Awaitable[AsyncSlackResponse]:
+        return self._client.chat_postEphemeral(
+            channel=channel,
+            user=user,
+            thread_ts=thread or None,
+            text=message["text"],
+            blocks=message["blocks"],
+        )

@@ -1,0 +1,122 @@
+"""What Slack knows of its people: an e-mail address, a time zone.
+
+https://docs.slack.dev/reference/methods/users.info
+"""
+
+from __future__ import annotations
+
+from datetime import tzinfo
+from enum import Enum, auto
+from typing import Any
+
+import structlog
+
+from bot.errors import FsessionsError, SlackError
+from bot.slack.api.client import SlackClient
+from bot.slack.api.identity import Own
+from bot.typed.times import zone
+from bot.waits import Waits
+
+_log = structlog.get_logger()
+
+
+class Lack(Enum):
+    """Why a profile can't tell."""
+
+    BOT = auto()
+    EMAIL = auto()
+    SCOPE = auto()
+    SLACK = auto()
+    STRANGER = auto()
+
+
+class ProfileError(FsessionsError):
+    """The profile can't tell; `lack` says why."""
+
+    def __init__(self, lack: Lack) -> None:
+        super().__init__(lack.name)
+        self.lack = lack
+
+
+class Standing(Enum):
+    """What somebody is in the workspace."""
+
+    COLLEAGUE = auto()
+    GUEST = auto()
+    STRANGER = auto()
+
+
+class Profiles:
+    """Reads profiles with the bot token, which `client` carries.
+
+    Each method tries for so many `seconds`, by default as long as somebody waits, and raises
+    `ProfileError`.
+    """
+
+    def __init__(self, client: SlackClient, waits: Waits) -> None:
+        self._client = client
+        self._seconds = waits.profile
+
+    async def email(self, user: str, own: Own, seconds: float | None = None) -> str:
+        """The e-mail address of somebody in the bot's workspace."""
+        profile, scopes = await self._info(user, seconds)
+        if _is_bot(profile):
+            raise ProfileError(Lack.BOT)
+        if not _is_of(own, profile):
+            raise ProfileError(Lack.STRANGER)
+        if email := profile.get("profile", {}).get("email"):
+            return str(email)
+        # Without the scope Slack leaves the address out, and says nothing.
+        raise ProfileError(Lack.EMAIL if "users:read.email" in scopes else Lack.SCOPE)
+
+    async def standing(self, user: str, own: Own, seconds: float | None = None) -> Standing:
+        """What somebody is in the bot's workspace."""
+        try:
+            profile, _ = await self._info(user, seconds)
+        except ProfileError as error:
+            if error.lack is Lack.STRANGER:
+                return Standing.STRANGER
+            raise
+        if _is_bot(profile) or profile.get("deleted") or not _is_of(own, profile):
+            return Standing.STRANGER
+        # Of customers who were invited to one channel, for example.
+        guest = profile.get("is_restricted") or profile.get("is_ultra_restricted")
+        return Standing.GUEST if guest else Standing.COLLEAGUE
+
+    async def zone(self, user: str, seconds: float | None = None) -> tzinfo:
+        """The time zone that a person has set."""
+        profile, _ = await self._info(user, seconds)
+        return zone(str(profile.get("tz") or ""), int(profile.get("tz_offset") or 0))
+
+    async def _info(self, user: str, seconds: float | None) -> tuple[dict[str, Any], list[str]]:
+        try:
+            answer = await self._client.persistently(
+                lambda: self._client.users_info(user=user), seconds=seconds or self._seconds
+            )
+        except SlackError as error:
+            match error.code:
+                case "missing_scope":
+                    lack = Lack.SCOPE
+                case "user_not_found" | "user_not_visible":
+                    lack = Lack.STRANGER
+                case _:
+                    _log.warning("users.info failed", exc_info=error)
+                    lack = Lack.SLACK
+            raise ProfileError(lack) from None
+        return dict(answer["user"]), str(answer.headers.get("X-OAuth-Scopes", "")).split(",")
+
+
+def _is_bot(profile: dict[str, Any]) -> bool:
+    return bool(profile.get("is_bot")) or profile.get("id") == "USLACKBOT"
+
+
+def _is_of(own: Own, profile: dict[str, Any]) -> bool:
+    """Whether somebody is a member of the bot's workspace.
+
+    In an Enterprise Grid `team_id` may be missing, or be that of another workspace that they are in
+    too: https://docs.slack.dev/reference/objects/user-object#enterprise-grid
+    """
+    if profile.get("is_stranger"):
+        return False
+    enterprise = profile.get("enterprise_user") or {}
+    return own.team in (profile.get("team_id"), *(enterprise.get("teams") or ()))

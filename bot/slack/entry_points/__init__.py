@@ -1,0 +1,1 @@
+"""The ways to ask in Slack, one module each; none knows another."""

@@ -1,0 +1,1 @@
+"""Answers on their way: in the ack, or after it."""

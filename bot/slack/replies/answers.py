@@ -1,0 +1,201 @@
+"""From what was asked to the message that answers it, whatever happens.
+
+Every entry point uses this.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+import structlog
+
+from bot.errors import FullstoryError, SlackError
+from bot.logs import new_reference
+from bot.lookup.access import Refusal
+from bot.lookup.find import Finder
+from bot.sessions import Moment, Query, SessionList
+from bot.slack.api.colleagues import Colleagues
+from bot.slack.api.identity import Workspace
+from bot.slack.api.profiles import ProfileError, Profiles
+from bot.slack.ui import blocks, button_values, wording
+from bot.slack.ui.blocks import Message
+from bot.slack.ui.reading import Identity, queries_about
+from bot.typed.query import Limits, Problem, Refused, Unresolved
+from bot.typed.times import UnclearTime, names_its_zone, parse_moment
+
+_log = structlog.get_logger()
+
+
+class Answers:
+    """Looks up, and draws what was found or what went wrong.
+
+    Only colleagues are shown sessions; of anybody else nothing is asked of Fullstory. `secret`
+    seals the buttons. While `draining()`, the process is about to end, and nobody is kept waiting
+    for a lookup.
+    """
+
+    def __init__(
+        self,
+        finder: Finder,
+        profiles: Profiles,
+        colleagues: Colleagues,
+        workspace: Workspace,
+        limits: Limits,
+        secret: str,
+        draining: Callable[[], bool],
+    ) -> None:
+        self._draining = draining
+        self._finder = finder
+        self._profiles = profiles
+        self._colleagues = colleagues
+        self._workspace = workspace
+        self.limits = limits
+        self._secret = secret
+
+    async def to(
+        self, query: Query, asker: str, *, buttons: bool = True, posted: bool = False
+    ) -> Message:
+        """The sessions; with buttons, if `asker` may press them where they are shown.
+
+        `posted` is for messages that don't go to a response_url: they hold less.
+        """
+        return await self._drawn(
+            query,
+            asker,
+            lambda found, now: self._answer(found, now, asker if buttons else "", posted=posted),
+            buttons=buttons,
+        )
+
+    async def about(
+        self, people: Sequence[Identity], message: dict[str, Any], asker: str
+    ) -> Message:
+        """The sessions of the one who is meant in a message; of several, a choice."""
+        if refusal := await self._refusal(asker):
+            return blocks.note(wording.not_for(refusal))
+        queries = queries_about(people, message, self.limits.default)
+        if len(queries) == 1:
+            return await self.to(queries[0], asker)
+        return blocks.choice(
+            [
+                (one.shown, self.remembered(query, asker))
+                for one, query in zip(people, queries, strict=True)
+            ]
+        )
+
+    def drawn(self, found: SessionList, asker: str) -> Message:
+        """What was found already, posted for `asker`."""
+        return self._answer(found, datetime.now(UTC), asker, posted=True)
+
+    async def shared(self, query: Query, asker: str, *, named: bool) -> Message:
+        """What the asker was shown, for a whole conversation.
+
+        Where there is nothing to share, a message to `asker`.
+        """
+
+        def draw(found: SessionList, now: datetime) -> Message:
+            was_shown = query.shown.fingerprint if query.shown else ""
+            if found.snapshot(now).fingerprint != was_shown:
+                return blocks.after_sharing(wording.SESSIONS_CHANGED, self._again(query, asker))
+            return blocks.shared(found, now, asker, named=named)
+
+        return await self._drawn(query, asker, draw)
+
+    async def resolved(
+        self, asked: Unresolved, asker: str, command: str, *, posted: bool = False
+    ) -> Message:
+        """As `to`, after a look at Slack profiles: a colleague's e-mail, the asker's time zone."""
+        try:
+            if refusal := await self._refusal(asker):
+                return blocks.note(wording.not_for(refusal))
+            query = await self.resolve(asked, asker)
+        except ProfileError as error:
+            return blocks.note(wording.lacking(error.lack.name))
+        except SlackError as error:
+            _log.warning("auth.test failed", exc_info=error)
+            return blocks.note(wording.SLACK_TROUBLE)
+        except UnclearTime as error:
+            if error.to_come:
+                return blocks.note(wording.MOMENT_TO_COME)
+            refused = Refused(Problem.TIME_UNCLEAR, asked.at, wording.TIME_EXAMPLE)
+            return blocks.refusal(refused, command, self.limits)
+        except Exception as error:  # noqa: BLE001 - nobody is left without a word
+            return _apology(error, "")
+        return await self.to(query, asker, posted=posted)
+
+    async def resolve(self, asked: Unresolved, asker: str, seconds: float | None = None) -> Query:
+        """The query. Raises `ProfileError`, `SlackError` and `UnclearTime`."""
+        email = None
+        if asked.mention:
+            own = await self._workspace.own()
+            email = await self._profiles.email(asked.mention, own, seconds)
+        moment = await self.moment(asked.at, asker, seconds) if asked.at else None
+        return asked.resolved(email, moment)
+
+    async def moment(self, text: str, asker: str, seconds: float | None = None) -> Moment:
+        """The moment that the asker means. Raises `ProfileError` and `UnclearTime`."""
+        zone = UTC if names_its_zone(text) else await self._profiles.zone(asker, seconds)
+        return Moment(parse_moment(text, zone, datetime.now(UTC)), of_message=False)
+
+    def recalled(self, value: str, presser: str) -> Query:
+        """What a button was made for. Raises `NotYours` and `Outdated`."""
+        return button_values.recall(value, presser, self._secret)
+
+    def remembered(self, query: Query, asker: str) -> str:
+        """The value of a button that `asker` may press."""
+        return button_values.remember(query, asker, self._secret)
+
+    def restarting(self, value: str) -> Message:
+        """For the end of the process, in the place of an answer that a press can bring back."""
+        return blocks.note_with_retry(wording.RESTARTING, value)
+
+    async def _drawn(
+        self,
+        query: Query,
+        asker: str,
+        draw: Callable[[SessionList, datetime], Message],
+        *,
+        buttons: bool = True,
+    ) -> Message:
+        again = self._again(query, asker) if buttons else ""
+        if self._draining():
+            return self.restarting(again) if again else blocks.note(wording.RESTARTING)
+        try:
+            if refusal := await self._refusal(asker):
+                return blocks.note(wording.not_for(refusal))
+            return draw(await self._finder.find(query), datetime.now(UTC))
+        except FullstoryError as error:
+            reference = new_reference()
+            _log.warning("lookup failed", reference=reference, exc_info=error)
+            return blocks.failure(error, reference, again)
+        except Exception as error:  # noqa: BLE001 - nobody is left without a word
+            return _apology(error, again)
+
+    async def _refusal(self, asker: str) -> Refusal | None:
+        return await self._colleagues.refusal(asker)
+
+    def _answer(self, found: SessionList, now: datetime, asker: str, *, posted: bool) -> Message:
+        """With buttons, if there is an `asker`."""
+        if not asker:
+            return blocks.answer(found, now, posted=posted)
+        query = found.query
+        more = min(query.limit + blocks.MORE, self.limits.highest)
+        buttons = blocks.Buttons(
+            same=self._again(query, asker),
+            more=self.remembered(replace(query, limit=more), asker) if more > query.limit else "",
+            share=self.remembered(replace(query, shown=found.snapshot(now)), asker),
+        )
+        return blocks.answer(found, now, buttons, posted=posted)
+
+    def _again(self, query: Query, asker: str) -> str:
+        """The value of a button for the same query, as things are when it is pressed."""
+        return self.remembered(replace(query, shown=None), asker)
+
+
+def _apology(error: Exception, again: str) -> Message:
+    reference = new_reference()
+    _log.error("lookup crashed", reference=reference, exc_info=error)
+    sentence = wording.our_fault(reference)
+    return blocks.note_with_retry(sentence, again) if again else blocks.note(sentence)

@@ -1,0 +1,1 @@
+"""How Slack's requests come in: HTTP and Socket Mode."""

@@ -1,0 +1,1 @@
+"""What a process remembers from one request to the next."""
