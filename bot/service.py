@@ -15,7 +15,6 @@ from slack_bolt.async_app import AsyncApp
 from bot.connections import Connections, open_connections
 from bot.errors import FsessionsError
 from bot.fullstory.client import FullstoryClient
-from bot.lookup.find import Finder
 from bot.settings import Settings
 from bot.slack.api.client import slack_client
 from bot.slack.replies.delivery import Delivery, InFlight
@@ -89,11 +88,11 @@ async def running(settings: Settings, waits: Waits = Waits()) -> AsyncIterator[S
         # Runs when nothing new can come any more: for what came while we were draining.
         stack.push_async_callback(in_flight.drain)
         observe = await _metrics(settings, waits, stack)
-        finder = Finder(fullstory_client(settings, connections), observe)
+        fullstory = fullstory_client(settings, connections)
         delivery = Delivery(
             connections.response_urls, in_flight, settings.answer_budget_seconds, waits
         )
-        listening = listeners(settings, connections, finder, delivery, waits)
+        listening = listeners(settings, connections, fullstory, delivery, waits, observe)
         app = build_app(settings, connections, listening, delivery)
         socket_mode = _socket_mode(settings, app, connections, in_flight, waits)
         service = Service(socket_mode)

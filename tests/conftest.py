@@ -18,6 +18,7 @@ from bot.cli.demo import settings_for
 from bot.sandbox.fullstory import FullstorySandbox
 from bot.sandbox.slack import SlackSandbox
 from bot.service import Service, running
+from bot.sessions import Query, SessionList
 from bot.waits import Waits
 
 # The same for every test that tries many examples: no clock decides, and in CI no chance.
@@ -36,6 +37,14 @@ QUICK = Waits(
 
 Logged = Callable[[], list[dict[str, Any]]]
 StartBot = Callable[..., AbstractAsyncContextManager[Service]]
+
+
+class BrokenFullstory:
+    """A client with a bug that nobody has foreseen."""
+
+    async def sessions(self, query: Query) -> SessionList:
+        """Fails, and quotes what was asked for."""
+        raise RuntimeError(query.person)
 
 
 async def until(condition: Callable[[], bool], seconds: float = 8.0) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import getpass
 import json
 from contextlib import nullcontext
 from datetime import UTC, datetime
@@ -11,7 +12,8 @@ from rich.console import Console
 
 from bot.connections import open_connections
 from bot.errors import FullstoryError
-from bot.lookup.find import Finder
+from bot.lookup.access import Actor, EntryPoint, Refusal
+from bot.lookup.find import FindSessions, LookupRequest
 from bot.service import fullstory_client
 from bot.sessions import Moment, Query, Session, SessionList
 from bot.settings import Settings
@@ -54,6 +56,13 @@ async def run(settings: Settings, person: str, limit: str | None, *, as_json: bo
     return 0
 
 
+class _OnThisMachine:
+    """Who has the key may use it."""
+
+    async def refusal(self, _: Actor) -> Refusal | None:
+        return None
+
+
 def _here(asked: Unresolved) -> Query:
     """The query, its time in this machine's zone. Raises `UnclearTime`."""
     now = datetime.now().astimezone()
@@ -63,7 +72,9 @@ def _here(asked: Unresolved) -> Query:
 
 async def _find(settings: Settings, query: Query, errors: Console) -> SessionList:
     async with open_connections() as connections:
-        finding = asyncio.create_task(Finder(fullstory_client(settings, connections)).find(query))
+        find = FindSessions(fullstory_client(settings, connections), _OnThisMachine())
+        actor = Actor("", getpass.getuser(), EntryPoint.TERMINAL)
+        finding = asyncio.create_task(find.run(LookupRequest(actor, query)))
         await asyncio.wait({finding}, timeout=_SPINNER_AFTER)
         waiting = not finding.done() and errors.is_terminal
         with errors.status("Asking Fullstory …") if waiting else nullcontext():

@@ -1,12 +1,46 @@
-"""Who may be shown sessions."""
+"""Who asks, and whether they may be shown sessions."""
 
 from __future__ import annotations
 
-from enum import Enum, auto
+from dataclasses import dataclass
+from enum import Enum, StrEnum, auto
+
+from bot.errors import FsessionsError
+
+
+class EntryPoint(StrEnum):
+    """The ways to ask."""
+
+    COMMAND = "command"
+    MESSAGE_SHORTCUT = "message shortcut"
+    FORM = "form"
+    BUTTON = "button"
+    SHARE = "share"
+    OFFER = "offer"
+    MENTION = "mention"
+    DIRECT_MESSAGE = "direct message"
+    WORKFLOW_STEP = "workflow step"
+    HOME = "home"
+    TERMINAL = "terminal"
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Who asks, from where.
+
+    `workspace`, `user` and `channel` are Slack's ids; `channel` is "" where there is none. Of a
+    workflow, `user` is who is to be shown the sessions, or "" where its outputs are all. On the
+    terminal it is the operating system's user.
+    """
+
+    workspace: str
+    user: str
+    entry_point: EntryPoint
+    channel: str = ""
 
 
 class Refusal(Enum):
-    """Why somebody is shown none."""
+    """Why somebody is shown no sessions."""
 
     STRANGER = auto()
     """Of another organisation, a bot, or deactivated."""
@@ -17,3 +51,11 @@ class Refusal(Enum):
 
     NOT_READABLE = auto()
     """The bot is not allowed to read profiles."""
+
+
+class NotAllowed(FsessionsError):
+    """The actor may not be shown sessions."""
+
+    def __init__(self, refusal: Refusal) -> None:
+        super().__init__(refusal.name)
+        self.refusal = refusal

@@ -18,7 +18,7 @@ from slack_bolt.response import BoltResponse
 
 from bot.connections import Connections
 from bot.logs import new_reference
-from bot.lookup.find import Finder
+from bot.lookup.find import FindSessions, Sessions
 from bot.settings import Settings
 from bot.slack.api.client import slack_client
 from bot.slack.api.colleagues import Colleagues
@@ -75,16 +75,20 @@ class Listener:
 
 
 def listeners(
-    settings: Settings, connections: Connections, finder: Finder, delivery: Delivery, waits: Waits
+    settings: Settings,
+    connections: Connections,
+    fullstory: Sessions,
+    delivery: Delivery,
+    waits: Waits,
+    observe: Callable[[str, float], None] | None = None,
 ) -> tuple[Listener, ...]:
     """Every listener there is. A contract test holds this list against the manifest."""
     client = slack_client(settings, connections.slack, settings.bot_token, waits)
     workspace, profiles, posts = Workspace(client), Profiles(client, waits), Posts(client)
-    colleagues = Colleagues(profiles, workspace)
+    find = FindSessions(fullstory, Colleagues(profiles, workspace), observe)
     answers = Answers(
-        finder,
+        find,
         profiles,
-        colleagues,
         workspace,
         settings.limits,
         secret=settings.bot_token,
@@ -95,10 +99,10 @@ def listeners(
     command = Command(answers, delivery)
     shortcuts = Shortcuts(answers, delivery, views, settings.internal_domains)
     buttons = Buttons(answers, delivery)
-    step = Step(answers, finder, colleagues, posts, delivery, client, waits)
-    offers = Offers(settings, answers, delivery, posts, workspace, colleagues, client, waits)
-    mentions = Mentions(COMMAND, answers, delivery, posts, colleagues, workspace)
-    home = Home(COMMAND, settings, delivery, views, workspace, colleagues, client)
+    step = Step(answers, find, posts, delivery, client, waits)
+    offers = Offers(settings, answers, delivery, posts, workspace, client, waits)
+    mentions = Mentions(COMMAND, answers, delivery, posts, workspace)
+    home = Home(COMMAND, settings, delivery, views, workspace, find, client)
 
     async def message(body: dict[str, Any], context: AsyncBoltContext) -> None:
         if body["event"].get("channel_type") == "im":

@@ -13,7 +13,6 @@ import yaml
 
 from bot.cli.demo import settings_for
 from bot.connections import open_connections
-from bot.lookup.find import Finder
 from bot.sandbox.fullstory import FullstorySandbox
 from bot.sandbox.slack import SlackSandbox
 from bot.service import fullstory_client
@@ -42,11 +41,10 @@ async def all_listeners(
     """The real ones."""
     settings = settings_for(slack, fullstory)
     async with open_connections() as connections:
-        finder = Finder(fullstory_client(settings, connections))
         yield listeners(
             settings,
             connections,
-            finder,
+            fullstory_client(settings, connections),
             Delivery(connections.response_urls, InFlight(QUICK), 1.0, QUICK),
             QUICK,
         )

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from bot.lookup.access import Refusal
+from bot.lookup.access import Actor, EntryPoint, Refusal
 from bot.sandbox.fullstory import FullstorySandbox
 from bot.sandbox.slack import SlackSandbox
 from bot.sandbox.workspace import BOT_USER, CHANNEL, TEAM, TICKETS, USER, Shown
@@ -168,8 +168,8 @@ async def _press(slack: SlackSandbox, action_id: str) -> str:
     return str(await exchange.answer())
 
 
-EntryPoint = Callable[[SlackSandbox], Awaitable[str]]
-ENTRY_POINTS: list[EntryPoint] = [
+Ask = Callable[[SlackSandbox], Awaitable[str]]
+ENTRY_POINTS: list[Ask] = [
     by_command,
     by_command_with_a_time,
     by_shortcut,
@@ -189,7 +189,7 @@ ENTRY_POINTS: list[EntryPoint] = [
 @pytest.mark.parametrize("entry_point", ENTRY_POINTS)
 @pytest.mark.parametrize("who", [*STRANGERS, *GUESTS])
 async def test_refused(
-    slack: SlackSandbox, fullstory: FullstorySandbox, entry_point: EntryPoint, who: str
+    slack: SlackSandbox, fullstory: FullstorySandbox, entry_point: Ask, who: str
 ) -> None:
     """With a polite sentence, before anything is asked of Fullstory."""
     slack.users[ASKER] |= STRANGERS.get(who) or GUESTS[who]
@@ -205,7 +205,7 @@ async def test_refused(
 
 @pytest.mark.parametrize("entry_point", ENTRY_POINTS)
 async def test_not_known(
-    slack: SlackSandbox, fullstory: FullstorySandbox, entry_point: EntryPoint
+    slack: SlackSandbox, fullstory: FullstorySandbox, entry_point: Ask
 ) -> None:
     """Where Slack doesn't say who asks, the answer is no, with a hint to try again."""
     slack.api_errors["users.info"] = "user_is_bot_or_so"
@@ -217,7 +217,7 @@ async def test_not_known(
 
 @pytest.mark.parametrize("entry_point", ENTRY_POINTS)
 @pytest.mark.parametrize("who", COLLEAGUES)
-async def test_shown(slack: SlackSandbox, entry_point: EntryPoint, who: str) -> None:
+async def test_shown(slack: SlackSandbox, entry_point: Ask, who: str) -> None:
     """Members of the workspace, also where Slack tells it in the ways of an Enterprise Grid."""
     slack.users[ASKER] |= COLLEAGUES[who]
     said = await entry_point(slack)
@@ -240,12 +240,13 @@ async def test_remembered(slack: SlackSandbox) -> None:
     """An hour for a yes, a minute for a no; Slack is asked once by all who wait."""
     client = SlackClient(slack.bot_token, slack.api_url)
     now = 0.0
+    actor = Actor(TEAM, ASKER, EntryPoint.COMMAND)
     workspace = Workspace(client)
     colleagues = Colleagues(Profiles(client, QUICK), workspace, clock=lambda: now)
 
     async def asked() -> int:
         before = slack.api_calls.count("users.info")
-        await colleagues.refusal(ASKER)
+        await colleagues.refusal(actor)
         return slack.api_calls.count("users.info") - before
 
     assert await asked() == 1
@@ -254,11 +255,11 @@ async def test_remembered(slack: SlackSandbox) -> None:
     slack.users[ASKER] |= {"is_restricted": True}
     now = YES_SECONDS
     assert await asked() == 1
-    assert await colleagues.refusal(ASKER) is Refusal.GUEST
+    assert await colleagues.refusal(actor) is Refusal.GUEST
     now += NO_SECONDS - 1
     assert await asked() == 0
     now += 1
     slack.api_errors["users.info"] = "fatal_error"
-    assert await colleagues.refusal(ASKER) is Refusal.NOT_KNOWN
+    assert await colleagues.refusal(actor) is Refusal.NOT_KNOWN
     slack.api_errors.clear()
     assert await asked() == 1

@@ -13,24 +13,13 @@ from slack_bolt.async_app import AsyncApp
 
 from bot.cli.demo import settings_for
 from bot.connections import open_connections
-from bot.lookup.find import Finder
 from bot.sandbox.fullstory import FullstorySandbox
 from bot.sandbox.slack import SlackSandbox
 from bot.sandbox.workspace import USER
-from bot.service import fullstory_client
-from bot.sessions import Query, SessionList
 from bot.slack.replies.delivery import Delivery, InFlight
 from bot.slack.routes import build_app, listeners
 from bot.slack.transport.dispatch import dispatch
-from tests.conftest import QUICK, Logged
-
-
-class BrokenFinder(Finder):
-    """A bug of ours that nobody has foreseen."""
-
-    async def find(self, query: Query) -> SessionList:
-        """Fails, and quotes what was asked for."""
-        raise RuntimeError(query.person)
+from tests.conftest import QUICK, BrokenFullstory, Logged
 
 
 @pytest.fixture
@@ -42,9 +31,8 @@ async def app(
     monkeypatch.setenv("SLACK_CLIENT_SECRET", "2")
     settings = settings_for(slack, fullstory)
     async with open_connections() as connections:
-        finder = BrokenFinder(fullstory_client(settings, connections))
         delivery = Delivery(connections.response_urls, InFlight(QUICK), 1.0, QUICK)
-        listening = listeners(settings, connections, finder, delivery, QUICK)
+        listening = listeners(settings, connections, BrokenFullstory(), delivery, QUICK)
         yield build_app(settings, connections, listening, delivery)
 
 

@@ -16,13 +16,12 @@ from bot.connections import open_connections
 from bot.sandbox.fullstory import FullstorySandbox, Scripted
 from bot.sandbox.slack import SlackSandbox
 from bot.sandbox.workspace import AGENT, CHANNEL, DIRECT, PARTNER, TICKETS, USER, Run
-from bot.service import Service, fullstory_client
+from bot.service import Service
 from bot.slack.replies.delivery import Delivery, InFlight
 from bot.slack.routes import build_app, listeners
 from bot.slack.transport.dispatch import dispatch
 from bot.slack.ui import wording
-from tests.conftest import QUICK, Logged, StartBot, until
-from tests.scenarios.test_app import BrokenFinder
+from tests.conftest import QUICK, BrokenFullstory, Logged, StartBot, until
 
 JANE = "jane@example.com"
 STEP = "find_sessions_step"
@@ -333,9 +332,8 @@ async def broken_app(slack: SlackSandbox, fullstory: FullstorySandbox) -> AsyncI
     """The app around a finder with a bug that nobody has foreseen."""
     settings = settings_for(slack, fullstory)
     async with open_connections() as connections:
-        finder = BrokenFinder(fullstory_client(settings, connections))
         delivery = Delivery(connections.response_urls, InFlight(QUICK), 1.0, QUICK)
-        listening = listeners(settings, connections, finder, delivery, QUICK)
+        listening = listeners(settings, connections, BrokenFullstory(), delivery, QUICK)
         yield build_app(settings, connections, listening, delivery)
 
 

@@ -15,7 +15,7 @@ from typing import Final
 import structlog
 
 from bot.errors import SlackError
-from bot.lookup.access import Refusal
+from bot.lookup.access import Actor, EntryPoint, Refusal
 from bot.slack.api.identity import Workspace
 from bot.slack.api.profiles import Lack, ProfileError, Profiles, Standing
 
@@ -45,8 +45,13 @@ class Colleagues:
         self._known: dict[str, tuple[float, Refusal | None]] = {}
         self._asking: dict[str, asyncio.Task[Refusal | None]] = {}
 
-    async def refusal(self, user: str) -> Refusal | None:
+    async def refusal(self, actor: Actor) -> Refusal | None:
         """Why this person is not shown sessions; None if they are."""
+        user = actor.user
+        if not user:
+            # A workflow whose outputs are all: its author decides who reads them.
+            is_step = actor.entry_point is EntryPoint.WORKFLOW_STEP
+            return None if is_step else Refusal.STRANGER
         until, refusal = self._known.get(user, (0.0, None))
         if self._clock() < until:
             return refusal

@@ -15,7 +15,9 @@ from typing import Any, Final
 from slack_bolt.context.ack.async_ack import AsyncAck
 from slack_bolt.context.async_context import AsyncBoltContext
 
+from bot.lookup.access import EntryPoint
 from bot.sessions import Query
+from bot.slack.actors import actor_in
 from bot.slack.replies.answers import Answers
 from bot.slack.replies.delivery import Acknowledged, Delivery, Destination
 from bot.slack.ui import blocks, wording
@@ -57,7 +59,7 @@ class Buttons:
             return
         value = body["actions"][0]["value"]
         self._delivery.reply(
-            self._answers.to(query, str(body["user"]["id"])),
+            self._answers.to(query, actor_in(body, EntryPoint.BUTTON)),
             acknowledged,
             self._in_place(body),
             wanted=self._presses.begin(_key(body)),
@@ -165,7 +167,8 @@ class Buttons:
             await acknowledged
             # Without buttons: there is nothing to press while it is being shared.
             await self._in_place(body).say_meanwhile(blocks.note(wording.SHARING))
-            message = await self._answers.shared(query, str(body["user"]["id"]), named=named)
+            actor = actor_in(body, EntryPoint.SHARE)
+            message = await self._answers.shared(query, actor, named=named)
             if not wanted():  # called back meanwhile: that press has its own answer
                 self._shared.pop(_key(body), None)
                 return

@@ -10,7 +10,9 @@ from typing import Any
 from slack_bolt.context.ack.async_ack import AsyncAck
 from slack_bolt.context.async_context import AsyncBoltContext
 
+from bot.lookup.access import EntryPoint
 from bot.sessions import Query
+from bot.slack.actors import actor_in
 from bot.slack.replies.answers import Answers
 from bot.slack.replies.delivery import Delivery
 from bot.slack.ui import blocks
@@ -27,7 +29,7 @@ class Command:
     async def answer(self, ack: AsyncAck, body: dict[str, Any], context: AsyncBoltContext) -> None:
         """Acknowledges with the answer, with what was wrong, or with "still looking"."""
         name, limits = str(body["command"]), self._answers.limits
-        asker = str(body.get("user_id", ""))
+        actor = actor_in(body, EntryPoint.COMMAND)
         match parse(str(body.get("text") or ""), limits):
             case Help():
                 await ack(blocks.help_message(name, limits))
@@ -36,9 +38,9 @@ class Command:
                 await ack(blocks.refusal(refused, name, limits))
                 return
             case Unresolved() as unresolved:
-                work = self._answers.resolved(unresolved, asker, name)
+                work = self._answers.resolved(unresolved, actor, name)
             case Query() as query:
-                work = self._answers.to(query, asker)
+                work = self._answers.to(query, actor)
         await self._delivery.answer(
             work,
             acknowledge=ack,

@@ -13,7 +13,9 @@ from typing import Any
 from slack_bolt.context.ack.async_ack import AsyncAck
 from slack_bolt.context.async_context import AsyncBoltContext
 
+from bot.lookup.access import EntryPoint
 from bot.sessions import Moment, Query
+from bot.slack.actors import actor_in
 from bot.slack.replies.answers import Answers
 from bot.slack.replies.delivery import Acknowledged, Delivery
 from bot.slack.replies.views import Views
@@ -50,8 +52,8 @@ class Form:
             return
         match parse_person(person, limit or None, self._answers.limits):
             case Query() as query:
-                asker = str(body["user"]["id"])
-                work = self._answers.to(replace(query, moment=moment), asker, buttons=False)
+                actor = actor_in(body, EntryPoint.FORM)
+                work = self._answers.to(replace(query, moment=moment), actor, buttons=False)
             case Unresolved():
                 await _beside(ack, blocks.PERSON_FIELD, wording.USE_MOMENT_FIELD)
                 return

@@ -12,9 +12,11 @@ from slack_bolt.context.ack.async_ack import AsyncAck
 from slack_bolt.context.async_context import AsyncBoltContext
 
 from bot.errors import SlackError
+from bot.lookup.access import Actor, EntryPoint
+from bot.lookup.find import FindSessions
 from bot.settings import Settings
+from bot.slack.actors import actor_in
 from bot.slack.api.client import SlackClient
-from bot.slack.api.colleagues import Colleagues
 from bot.slack.api.identity import Workspace
 from bot.slack.replies.delivery import Delivery
 from bot.slack.replies.views import Views
@@ -34,7 +36,7 @@ class Home:
         delivery: Delivery,
         views: Views,
         workspace: Workspace,
-        colleagues: Colleagues,
+        find: FindSessions,
         client: SlackClient,
     ) -> None:
         self._command = command
@@ -43,23 +45,24 @@ class Home:
         self._delivery = delivery
         self._views = views
         self._workspace = workspace
-        self._colleagues = colleagues
+        self._find = find
         self._client = client
 
     async def opened(self, body: dict[str, Any], _: AsyncBoltContext) -> None:
         """Publishes, unless what the person sees is the same already."""
         if body["event"].get("tab") == "home":
-            self._delivery.start(self._publish(body["event"]))
+            actor = actor_in(body, EntryPoint.HOME)
+            self._delivery.start(self._publish(body["event"], actor))
 
     async def search(self, ack: AsyncAck, body: dict[str, Any]) -> None:
         """The listener of the button."""
         await ack()
         self._views.open_form(body["trigger_id"])
 
-    async def _publish(self, event: dict[str, Any]) -> None:
-        user = str(event["user"])
+    async def _publish(self, event: dict[str, Any], actor: Actor) -> None:
+        user = actor.user
         try:
-            if refusal := await self._colleagues.refusal(user):
+            if refusal := await self._find.refusal(actor):
                 view = blocks.home_refused(wording.not_for(refusal))
             else:
                 bot = (await self._workspace.own()).user

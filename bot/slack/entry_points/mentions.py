@@ -13,8 +13,9 @@ import structlog
 from slack_bolt.context.async_context import AsyncBoltContext
 
 from bot.errors import SlackError
+from bot.lookup.access import Actor, EntryPoint
 from bot.sessions import Query
-from bot.slack.api.colleagues import Colleagues
+from bot.slack.actors import actor_in
 from bot.slack.api.identity import Own, Workspace, by_person
 from bot.slack.api.posts import Posts
 from bot.slack.replies.answers import Answers
@@ -47,10 +48,8 @@ class Mentions:
         answers: Answers,
         delivery: Delivery,
         posts: Posts,
-        colleagues: Colleagues,
         workspace: Workspace,
     ) -> None:
-        self._colleagues = colleagues
         self._command = command
         self._answers = answers
         self._delivery = delivery
@@ -64,23 +63,25 @@ class Mentions:
         if not by_person(event) or event.get("subtype") not in _WRITTEN:
             return
         if self._messages.first((event["channel"], event["ts"])):
-            work = self._answered(event)
+            direct = event.get("channel_type") == "im"
+            entry_point = EntryPoint.DIRECT_MESSAGE if direct else EntryPoint.MENTION
+            work = self._answered(event, actor_in(body, entry_point))
             self._delivery.reply(work, context["acknowledged"], _Place(self._posts, event))
 
-    async def _answered(self, event: dict[str, Any]) -> Message:
+    async def _answered(self, event: dict[str, Any], actor: Actor) -> Message:
         try:
             own = await self._workspace.own()
         except SlackError as error:
             _log.warning("auth.test failed", exc_info=error)
             return blocks.note(wording.SLACK_TROUBLE)
-        limits, asker = self._answers.limits, str(event["user"])
-        if refusal := await self._colleagues.refusal(asker):
+        limits = self._answers.limits
+        if refusal := await self._answers.refusal(actor):
             return blocks.note(wording.not_for(refusal))
         match asked(str(event.get("text") or ""), own, limits):
             case Query() as query:
-                return await self._answers.to(query, asker, posted=True)
+                return await self._answers.to(query, actor, posted=True)
             case Unresolved() as unresolved:
-                return await self._answers.resolved(unresolved, asker, self._command, posted=True)
+                return await self._answers.resolved(unresolved, actor, self._command, posted=True)
             case Help():
                 return blocks.help_message(self._command, limits)
             case Refused(problem) if problem in _SMALL_TALK:

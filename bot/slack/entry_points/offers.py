@@ -20,9 +20,10 @@ from slack_bolt.context.ack.async_ack import AsyncAck
 from slack_bolt.context.async_context import AsyncBoltContext
 
 from bot.errors import SlackError
+from bot.lookup.access import Actor, EntryPoint
 from bot.settings import Settings
+from bot.slack.actors import actor_in
 from bot.slack.api.client import SlackClient, will_pass
-from bot.slack.api.colleagues import Colleagues
 from bot.slack.api.identity import Own, Workspace
 from bot.slack.api.posts import Posts
 from bot.slack.replies.answers import Answers
@@ -54,7 +55,6 @@ class Offers:
         delivery: Delivery,
         posts: Posts,
         workspace: Workspace,
-        colleagues: Colleagues,
         client: SlackClient,
         waits: Waits,
     ) -> None:
@@ -65,7 +65,6 @@ class Offers:
         self._delivery = delivery
         self._posts = posts
         self._workspace = workspace
-        self._colleagues = colleagues
         self._client = client
         self._messages = Once()
 
@@ -91,7 +90,7 @@ class Offers:
             or ""
         )
         place = {"replace_original": False} | ({"thread_ts": thread} if thread else {})
-        work = self._shown(str(body["user"]["id"]), str(body["channel"]["id"]), thread)
+        work = self._shown(actor_in(body, EntryPoint.OFFER), thread)
         destination = self._delivery.at(body["response_url"], place)
         self._delivery.reply(work, context["acknowledged"], destination)
 
@@ -151,8 +150,9 @@ class Offers:
 
     # -- Showing ----------------------------------------------------------------------------------
 
-    async def _shown(self, user: str, channel: str, ts: str) -> Message:
-        if refusal := await self._colleagues.refusal(user):
+    async def _shown(self, actor: Actor, ts: str) -> Message:
+        channel = actor.channel
+        if refusal := await self._answers.refusal(actor):
             return blocks.note(wording.not_for(refusal))
         if not ts:
             return blocks.note(wording.TICKET_NOT_READ)
@@ -165,7 +165,7 @@ class Offers:
         people = customers(message, self._internal)
         if not people:
             return blocks.note(wording.TICKET_NAMES_NOBODY)
-        return await self._answers.about(people, message, user)
+        return await self._answers.about(people, message, actor)
 
 
 class _Flow:

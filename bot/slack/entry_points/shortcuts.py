@@ -10,6 +10,8 @@ from typing import Any
 from slack_bolt.context.ack.async_ack import AsyncAck
 from slack_bolt.context.async_context import AsyncBoltContext
 
+from bot.lookup.access import EntryPoint
+from bot.slack.actors import actor_in
 from bot.slack.replies.answers import Answers
 from bot.slack.replies.delivery import Acknowledged, Delivery
 from bot.slack.replies.views import Views
@@ -55,5 +57,6 @@ class Shortcuts:
         place = {"replace_original": False}
         if thread and thread != message.get("ts"):
             place["thread_ts"] = thread
-        work = self._answers.about(people, message, str(body["user"]["id"]))
+        actor = actor_in(body, EntryPoint.MESSAGE_SHORTCUT)
+        work = self._answers.about(people, message, actor)
         self._delivery.reply(work, acknowledged, self._delivery.at(url, place))

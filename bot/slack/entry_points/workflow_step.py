@@ -21,10 +21,11 @@ from slack_bolt.context.async_context import AsyncBoltContext
 
 from bot.errors import FsessionsError, FullstoryError, SlackError
 from bot.logs import new_reference
-from bot.lookup.find import Finder
+from bot.lookup.access import Actor, EntryPoint, NotAllowed
+from bot.lookup.find import FindSessions, LookupRequest
 from bot.sessions import Query, Session, SessionList
+from bot.slack.actors import actor_in
 from bot.slack.api.client import TOKEN_ERRORS, SlackClient
-from bot.slack.api.colleagues import Colleagues
 from bot.slack.api.posts import Posts
 from bot.slack.api.profiles import Lack, ProfileError
 from bot.slack.replies.answers import Answers
@@ -65,16 +66,14 @@ class Step:
     def __init__(
         self,
         answers: Answers,
-        finder: Finder,
-        colleagues: Colleagues,
+        find: FindSessions,
         posts: Posts,
         delivery: Delivery,
         client: SlackClient,
         waits: Waits,
     ) -> None:
         self._answers = answers
-        self._finder = finder
-        self._colleagues = colleagues
+        self._find = find
         self._posts = posts
         self._delivery = delivery
         self._client = client
@@ -83,7 +82,12 @@ class Step:
 
     async def run(self, body: dict[str, Any], _: AsyncBoltContext) -> None:
         """The listener. Most runs end before it returns: until then, Slack would try again."""
-        await self._once(body["event"], self._ending)
+        actor = actor_in(body, EntryPoint.WORKFLOW_STEP)
+
+        async def ending(inputs: dict[str, Any]) -> Ending:
+            return await self._ending(inputs, actor)
+
+        await self._once(body["event"], ending)
 
     async def unknown(self, body: dict[str, Any], _: AsyncBoltContext) -> None:
         """The listener of steps that the app no longer has, in workflows of earlier times."""
@@ -112,10 +116,10 @@ class Step:
 
         await self._delivery.or_if_cancelled(work(), lambda: run.end(decided))
 
-    async def _ending(self, inputs: dict[str, Any]) -> Ending:
+    async def _ending(self, inputs: dict[str, Any], actor: Actor) -> Ending:
         """What the run gives, or why it fails; whatever happens."""
         try:
-            return await self._outputs(inputs)
+            return await self._outputs(inputs, actor)
         except CantRun as error:
             return error.sentence
         except Exception as error:  # noqa: BLE001 - a run that hears nothing hangs
@@ -123,16 +127,19 @@ class Step:
             _log.error("step crashed", reference=reference, exc_info=error)
             return wording.our_fault(reference)
 
-    async def _outputs(self, inputs: dict[str, Any]) -> dict[str, Any]:
+    async def _outputs(self, inputs: dict[str, Any], actor: Actor) -> dict[str, Any]:
         """What the step gives, as the manifest declares it. Raises `CantRun`."""
         user, channel = _text(inputs, "show_to"), _text(inputs, "show_in")
         if channel and not user:
             raise CantRun(wording.STEP_SHOW_TO_WHOM)
-        if user and (refusal := await self._colleagues.refusal(user)):
+        actor = replace(actor, user=user, channel=channel)
+        if refusal := await self._find.refusal(actor):
             raise CantRun(wording.step_not_for(refusal))
         query = await self._query(inputs, user)
         try:
-            found = await self._finder.find(query)
+            found = await self._find.run(LookupRequest(actor, query))
+        except NotAllowed as error:
+            raise CantRun(wording.step_not_for(error.refusal)) from error
         except FullstoryError as error:
             reference = new_reference()
             _log.warning("lookup failed", reference=reference, exc_info=error)

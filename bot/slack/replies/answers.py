@@ -14,10 +14,9 @@ import structlog
 
 from bot.errors import FullstoryError, SlackError
 from bot.logs import new_reference
-from bot.lookup.access import Refusal
-from bot.lookup.find import Finder
+from bot.lookup.access import Actor, NotAllowed, Refusal
+from bot.lookup.find import FindSessions, LookupRequest
 from bot.sessions import Moment, Query, SessionList
-from bot.slack.api.colleagues import Colleagues
 from bot.slack.api.identity import Workspace
 from bot.slack.api.profiles import ProfileError, Profiles
 from bot.slack.ui import blocks, button_values, wording
@@ -39,48 +38,47 @@ class Answers:
 
     def __init__(
         self,
-        finder: Finder,
+        find: FindSessions,
         profiles: Profiles,
-        colleagues: Colleagues,
         workspace: Workspace,
         limits: Limits,
         secret: str,
         draining: Callable[[], bool],
     ) -> None:
         self._draining = draining
-        self._finder = finder
+        self._find = find
         self._profiles = profiles
-        self._colleagues = colleagues
         self._workspace = workspace
         self.limits = limits
         self._secret = secret
 
     async def to(
-        self, query: Query, asker: str, *, buttons: bool = True, posted: bool = False
+        self, query: Query, actor: Actor, *, buttons: bool = True, posted: bool = False
     ) -> Message:
-        """The sessions; with buttons, if `asker` may press them where they are shown.
+        """The sessions; with buttons, if they can be pressed where they are shown.
 
         `posted` is for messages that don't go to a response_url: they hold less.
         """
+        presser = actor.user if buttons else ""
         return await self._drawn(
             query,
-            asker,
-            lambda found, now: self._answer(found, now, asker if buttons else "", posted=posted),
+            actor,
+            lambda found, now: self._answer(found, now, presser, posted=posted),
             buttons=buttons,
         )
 
     async def about(
-        self, people: Sequence[Identity], message: dict[str, Any], asker: str
+        self, people: Sequence[Identity], message: dict[str, Any], actor: Actor
     ) -> Message:
         """The sessions of the one who is meant in a message; of several, a choice."""
-        if refusal := await self._refusal(asker):
+        if refusal := await self.refusal(actor):
             return blocks.note(wording.not_for(refusal))
         queries = queries_about(people, message, self.limits.default)
         if len(queries) == 1:
-            return await self.to(queries[0], asker)
+            return await self.to(queries[0], actor)
         return blocks.choice(
             [
-                (one.shown, self.remembered(query, asker))
+                (one.shown, self.remembered(query, actor.user))
                 for one, query in zip(people, queries, strict=True)
             ]
         )
@@ -89,28 +87,30 @@ class Answers:
         """What was found already, posted for `asker`."""
         return self._answer(found, datetime.now(UTC), asker, posted=True)
 
-    async def shared(self, query: Query, asker: str, *, named: bool) -> Message:
-        """What the asker was shown, for a whole conversation.
+    async def shared(self, query: Query, actor: Actor, *, named: bool) -> Message:
+        """What the actor was shown, for a whole conversation.
 
-        Where there is nothing to share, a message to `asker`.
+        Where there is nothing to share, a message to the actor.
         """
 
         def draw(found: SessionList, now: datetime) -> Message:
             was_shown = query.shown.fingerprint if query.shown else ""
             if found.snapshot(now).fingerprint != was_shown:
-                return blocks.after_sharing(wording.SESSIONS_CHANGED, self._again(query, asker))
-            return blocks.shared(found, now, asker, named=named)
+                return blocks.after_sharing(
+                    wording.SESSIONS_CHANGED, self._again(query, actor.user)
+                )
+            return blocks.shared(found, now, actor.user, named=named)
 
-        return await self._drawn(query, asker, draw)
+        return await self._drawn(query, actor, draw)
 
     async def resolved(
-        self, asked: Unresolved, asker: str, command: str, *, posted: bool = False
+        self, asked: Unresolved, actor: Actor, command: str, *, posted: bool = False
     ) -> Message:
         """As `to`, after a look at Slack profiles: a colleague's e-mail, the asker's time zone."""
         try:
-            if refusal := await self._refusal(asker):
+            if refusal := await self.refusal(actor):
                 return blocks.note(wording.not_for(refusal))
-            query = await self.resolve(asked, asker)
+            query = await self.resolve(asked, actor.user)
         except ProfileError as error:
             return blocks.note(wording.lacking(error.lack.name))
         except SlackError as error:
@@ -123,7 +123,7 @@ class Answers:
             return blocks.refusal(refused, command, self.limits)
         except Exception as error:  # noqa: BLE001 - nobody is left without a word
             return _apology(error, "")
-        return await self.to(query, asker, posted=posted)
+        return await self.to(query, actor, posted=posted)
 
     async def resolve(self, asked: Unresolved, asker: str, seconds: float | None = None) -> Query:
         """The query. Raises `ProfileError`, `SlackError` and `UnclearTime`."""
@@ -154,18 +154,19 @@ class Answers:
     async def _drawn(
         self,
         query: Query,
-        asker: str,
+        actor: Actor,
         draw: Callable[[SessionList, datetime], Message],
         *,
         buttons: bool = True,
     ) -> Message:
-        again = self._again(query, asker) if buttons else ""
+        again = self._again(query, actor.user) if buttons else ""
         if self._draining():
             return self.restarting(again) if again else blocks.note(wording.RESTARTING)
         try:
-            if refusal := await self._refusal(asker):
-                return blocks.note(wording.not_for(refusal))
-            return draw(await self._finder.find(query), datetime.now(UTC))
+            found = await self._find.run(LookupRequest(actor, query))
+            return draw(found, datetime.now(UTC))
+        except NotAllowed as error:
+            return blocks.note(wording.not_for(error.refusal))
         except FullstoryError as error:
             reference = new_reference()
             _log.warning("lookup failed", reference=reference, exc_info=error)
@@ -173,8 +174,9 @@ class Answers:
         except Exception as error:  # noqa: BLE001 - nobody is left without a word
             return _apology(error, again)
 
-    async def _refusal(self, asker: str) -> Refusal | None:
-        return await self._colleagues.refusal(asker)
+    async def refusal(self, actor: Actor) -> Refusal | None:
+        """Why somebody is not shown sessions, before there is anything to look up."""
+        return await self._find.refusal(actor)
 
     def _answer(self, found: SessionList, now: datetime, asker: str, *, posted: bool) -> Message:
         """With buttons, if there is an `asker`."""
