@@ -19,7 +19,7 @@ MAX_UID_LENGTH = 256
 LONGEST_SESSION = timedelta(hours=8)
 """A session that started earlier than this before a moment was not in progress then."""
 
-_REACH = 100  # sessions to look through for the one at a moment
+_FETCH_LIMIT_WITH_TIME = 100  # sessions to look through for the one at a moment
 
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
 _FULLSTORY_HOST = re.compile(r"(?:[a-z0-9](?:[a-z0-9-]*[a-z0-9])?\.)*fullstory\.com")
@@ -68,12 +68,12 @@ class Query:
             raise ValueError("a query needs an email or a uid")
 
     @property
-    def reach(self) -> int:
+    def fetch_limit(self) -> int:
         """How many sessions to ask Fullstory for: enough to get back to a time."""
-        return max(self.limit, _REACH) if self.moment or self.shown else self.limit
+        return max(self.limit, _FETCH_LIMIT_WITH_TIME) if self.moment or self.shown else self.limit
 
     @property
-    def identities(self) -> int:
+    def identity_count(self) -> int:
         """How many names of the person there are to look up: one or two."""
         return bool(self.email) + bool(self.uid)
 
@@ -87,11 +87,12 @@ class Query:
 class Session:
     """One recording.
 
+    `fullstory_user_id` is Fullstory's own id of the person, not the uid that a site gives.
     `started` is aware and in UTC, or None where Fullstory gave no readable time. `link` is
     Fullstory's own, letter for letter, or None where it gave none that is safe to open.
     """
 
-    uid: str
+    fullstory_user_id: str
     session_id: str
     started: datetime | None
     link: str | None
@@ -125,8 +126,8 @@ def newest_first(sessions: Iterable[Session], limit: int) -> tuple[Session, ...]
     found: list[Session] = []
     for session in sorted(sessions, key=lambda one: one.started or _LONG_AGO, reverse=True):
         marks: set[object] = set()
-        if session.uid and session.session_id:
-            marks.add((session.uid, session.session_id))
+        if session.fullstory_user_id and session.session_id:
+            marks.add((session.fullstory_user_id, session.session_id))
         if session.link:
             marks.add(unquote(session.link))
         if marks and not seen.isdisjoint(marks):
@@ -142,20 +143,20 @@ class SessionList:
 
     If one was most likely in progress at `query.moment`, it stands first and `at_moment` is True.
     If Fullstory's newest sessions all started after the moment, and there may be older ones,
-    `too_far` is True. `latest` is the newest session of all, also where there is no room for it
-    beside the one at the moment.
+    `moment_before_fetched` is True. `latest` is the newest session of all, also where there is no
+    room for it beside the one at the moment.
     """
 
     query: Query
     sessions: tuple[Session, ...]
     at_moment: bool = False
-    too_far: bool = False
+    moment_before_fetched: bool = False
     latest: Session | None = None
 
     def snapshot(self, now: datetime) -> Snapshot:
         """What is shown of it at the time `now`; Fullstory's clock may be ahead of ours."""
         starts = [session.started for session in self.sessions if session.started]
-        names = [[one.uid, one.session_id, one.link] for one in self.sessions]
+        names = [[one.fullstory_user_id, one.session_id, one.link] for one in self.sessions]
         fingerprint = hashlib.sha256(json.dumps(names).encode()).hexdigest()[:16]
         return Snapshot(max([now, *starts]), fingerprint)
 
@@ -164,13 +165,18 @@ class SessionList:
         """The answer to `query` among `sessions`, which may come in any order and twice."""
         if query.shown:
             sessions = [one for one in sessions if not _is_after(one, query.shown.as_of)]
-        newest = newest_first(sessions, query.reach)
+        newest = newest_first(sessions, query.fetch_limit)
         latest = newest[0] if newest else None
         current = query.moment and in_progress(newest, query.moment.time)
         if not current:
-            oldest = newest[-1].started if len(newest) == query.reach else None
-            too_far = bool(query.moment and oldest and oldest > query.moment.time)
-            return cls(query, newest[: query.limit], too_far=too_far, latest=latest)
+            oldest = newest[-1].started if len(newest) == query.fetch_limit else None
+            moment_before_fetched = bool(query.moment and oldest and oldest > query.moment.time)
+            return cls(
+                query,
+                newest[: query.limit],
+                moment_before_fetched=moment_before_fetched,
+                latest=latest,
+            )
         others = [session for session in newest if session is not current]
         return cls(query, (current, *others)[: query.limit], at_moment=True, latest=latest)
 

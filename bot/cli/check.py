@@ -20,7 +20,7 @@ from bot.errors import (
 from bot.service import fullstory_client
 from bot.sessions import Query
 from bot.settings import Settings
-from bot.slack.api.client import TOKEN_ERRORS, called, slack_client
+from bot.slack.api.client import TOKEN_ERRORS, call_api, slack_client
 from bot.slack.routes import OFFER_SCOPES, SCOPES
 
 _NOBODY = "fsessions-check"  # a uid that no site gives
@@ -64,7 +64,7 @@ async def _findings(settings: Settings) -> AsyncIterator[Finding]:
 async def _slack_token(settings: Settings, connections: Connections) -> Finding:
     part = "Slack token"
     try:
-        answer = await called(
+        answer = await call_api(
             slack_client(settings, connections.slack, settings.bot_token).auth_test()
         )
     except SlackError as error:
@@ -104,7 +104,7 @@ async def _support_channel(channel: str, settings: Settings, connections: Connec
     part = f"Support channel {channel}"
     client = slack_client(settings, connections.slack, settings.bot_token)
     try:
-        await called(client.conversations_history(channel=channel, limit=1))
+        await call_api(client.conversations_history(channel=channel, limit=1))
     except SlackError as error:
         if error.code in ("channel_not_found", "not_in_channel"):
             return Finding(
@@ -122,7 +122,7 @@ async def _app_token(settings: Settings, connections: Connections) -> Finding:
     part = "Slack app token"
     token = settings.slack_app_token.get_secret_value() if settings.slack_app_token else ""
     try:
-        await called(
+        await call_api(
             slack_client(settings, connections.slack).apps_connections_open(app_token=token)
         )
     except SlackError as error:

@@ -18,7 +18,7 @@ from bot.service import fullstory_client
 from bot.sessions import Moment, Query, Session, SessionList
 from bot.settings import Settings
 from bot.slack.ui import wording
-from bot.typed.query import Help, Problem, Refused, Unresolved, parse_person
+from bot.typed.query import Help, Problem, QueryNeedingProfile, Refused, parse_person
 from bot.typed.times import UnclearTime, parse_moment
 
 _SPINNER_AFTER = 0.5  # seconds
@@ -30,7 +30,7 @@ async def run(settings: Settings, person: str, limit: str | None, *, as_json: bo
     match parse_person(person, limit, settings.limits):
         case Query() as query:
             pass
-        case Unresolved() as unresolved:
+        case QueryNeedingProfile() as unresolved:
             try:
                 query = _here(unresolved)
             except UnclearTime:
@@ -63,7 +63,7 @@ class _OnThisMachine:
         return None
 
 
-def _here(asked: Unresolved) -> Query:
+def _here(asked: QueryNeedingProfile) -> Query:
     """The query, its time in this machine's zone. Raises `UnclearTime`."""
     now = datetime.now().astimezone()
     time = parse_moment(asked.at, now.tzinfo or UTC, now.astimezone(UTC))
@@ -101,6 +101,6 @@ def _plain(session: Session) -> dict[str, str | None]:
     return {
         "started": session.started.isoformat() if session.started else None,
         "link": session.link,
-        "uid": session.uid,
+        "fullstory_user_id": session.fullstory_user_id,
         "session_id": session.session_id,
     }

@@ -84,13 +84,13 @@ class FullstoryClient:
             found += fresh
             token = page.next_token
             # Fullstory may list all of one identity first, so as many are read of each.
-            if not token or not fresh or len(found) >= query.reach * query.identities:
+            if not token or not fresh or len(found) >= query.fetch_limit * query.identity_count:
                 return found
 
     async def _page(self, url: str, again: Callable[[Exception], bool | float]) -> protocol.Page:
         async for attempt in stamina.retry_context(on=again, attempts=None, timeout=None):
             with attempt:
-                return protocol.decipher(*await self._get(url))
+                return protocol.parse_reply(*await self._get(url))
         raise AssertionError("stamina returns or raises")  # pragma: no cover
 
     async def _get(self, url: str) -> tuple[int, Mapping[str, str], bytes]:

@@ -56,7 +56,7 @@ class Page:
 
 def sessions_url(base_url: str, path: str, query: Query, page_token: str = "") -> str:
     """The URL to GET, fully encoded: "+" in an address arrives as "+", not as a space."""
-    parameters = {"email": query.email, "uid": query.uid, "limit": str(query.reach)}
+    parameters = {"email": query.email, "uid": query.uid, "limit": str(query.fetch_limit)}
     if page_token:
         parameters["pagination_token"] = page_token
     given = {name: value for name, value in parameters.items() if value}
@@ -72,7 +72,7 @@ def headers(key: str) -> dict[str, str]:
     }
 
 
-def decipher(status: int, reply_headers: Mapping[str, str], body: bytes) -> Page:
+def parse_reply(status: int, reply_headers: Mapping[str, str], body: bytes) -> Page:
     """What a reply means.
 
     Raises the `FullstoryError` that fits its status, or its content if that is no list of sessions.
@@ -96,7 +96,7 @@ def decipher(status: int, reply_headers: Mapping[str, str], body: bytes) -> Page
 def organisation(status: int, reply_headers: Mapping[str, str], body: bytes) -> str:
     """The `orgId` of a reply to `GET /me`, or "" for whatever is no such reply.
 
-    Raises as `decipher` does, but for 404. https://developer.fullstory.com/server/me/
+    Raises as `parse_reply` does, but for 404. https://developer.fullstory.com/server/me/
     """
     if status != 404 and not 200 <= status < 300:
         raise _error(status, reply_headers)
@@ -155,7 +155,7 @@ def _session(item: dict[str, Any]) -> Session:
     user_id, _, session_id = unquote(_text(item.get("id"))).rpartition(":")
     link = _first(item, "fsUrl", "fs_url", "app_url", "appUrl")
     return Session(
-        uid=_text(_first(item, "userId", "user_id")) or user_id,
+        fullstory_user_id=_text(_first(item, "userId", "user_id")) or user_id,
         session_id=_text(_first(item, "sessionId", "session_id")) or session_id,
         started=_time(_first(item, "createdTime", "created_time")),
         link=usable_link(link) if isinstance(link, str) else None,

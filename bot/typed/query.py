@@ -77,7 +77,7 @@ class Refused:
 
 
 @dataclass(frozen=True, slots=True)
-class Unresolved:
+class QueryNeedingProfile:
     """A query that takes a look at Slack profiles first.
 
     `mention` is the user id of the colleague who is meant, or ""; `at` is the time as it was typed,
@@ -95,7 +95,7 @@ class Unresolved:
         return Query(self.email or email, self.uid, self.limit, moment)
 
 
-Parsed = Query | Unresolved | Help | Refused
+Parsed = Query | QueryNeedingProfile | Help | Refused
 
 # -- Undoing what Slack and phones do -------------------------------------------------------------
 
@@ -458,7 +458,7 @@ def parse_person(person: str, limit: str | None, limits: Limits) -> Parsed:
     return parse(_escape(f"{_uid_form(person) if plain else person}{suffix}"), limits)
 
 
-def _judge(found: _Sorted, limits: Limits) -> Query | Unresolved | Refused:
+def _judge(found: _Sorted, limits: Limits) -> Query | QueryNeedingProfile | Refused:
     trouble = _identity_problem(found)
     limit: int | Problem = limits.default
     if not trouble and len(found.limits) > 1:
@@ -472,7 +472,7 @@ def _judge(found: _Sorted, limits: Limits) -> Query | Unresolved | Refused:
         return Refused(problem, shown, _example(found, problem, limits))
     email, uid = next(iter(found.emails), None), next(iter(found.uids), None)
     if found.mentions or found.times:
-        return Unresolved(email, uid, limit, "".join(found.mentions), "".join(found.times))
+        return QueryNeedingProfile(email, uid, limit, "".join(found.mentions), "".join(found.times))
     return Query(email, uid, limit)
 
 

@@ -15,7 +15,7 @@ import pytest
 from bot.errors import FullstoryError, RateLimited, Unavailable
 from bot.sandbox.workspace import MAX_POSTED, invalid_blocks, invalid_view
 from bot.sessions import MAX_UID_LENGTH, Moment, Query, Session, SessionList
-from bot.slack.api.profiles import Lack
+from bot.slack.api.profiles import ProfileProblem
 from bot.slack.ui import blocks, button_values, wording
 from bot.typed.query import Limits, Problem, Refused
 
@@ -49,11 +49,9 @@ def found(query: Query, length: int) -> SessionList:
 
 def all_messages(query: Query, length: int) -> dict[str, dict[str, Any]]:
     """One of each kind."""
-    value = button_values.remember(query, "U" * 20, "secret")
+    value = button_values.sign(query, "U" * 20, "secret")
     sessions = found(query, length)
-    shared = button_values.remember(
-        replace(query, shown=sessions.snapshot(NOW)), "U" * 20, "secret"
-    )
+    shared = button_values.sign(replace(query, shown=sessions.snapshot(NOW)), "U" * 20, "secret")
     person = query.person
     return {
         "answer": blocks.answer(sessions, NOW, blocks.Buttons(value, value, shared)),
@@ -72,9 +70,9 @@ def all_messages(query: Query, length: int) -> dict[str, dict[str, Any]]:
 
 def posted(query: Query, length: int) -> dict[str, Any]:
     """An answer that does not go to a response_url."""
-    value = button_values.remember(query, "U" * 20, "secret")
+    value = button_values.sign(query, "U" * 20, "secret")
     shown = found(query, length).snapshot(NOW)
-    shared = button_values.remember(replace(query, shown=shown), "U" * 20, "secret")
+    shared = button_values.sign(replace(query, shown=shown), "U" * 20, "secret")
     return blocks.answer(
         found(query, length), NOW, blocks.Buttons(value, value, shared), posted=True
     )
@@ -98,7 +96,7 @@ def test_messages(query: Query, length: int) -> None:
 @pytest.mark.parametrize("length", [40, 1400])
 def test_views(query: Query, length: int) -> None:
     """The form and its results."""
-    value = button_values.remember(query, "U", "secret")
+    value = button_values.sign(query, "U", "secret")
     messages = [*all_messages(query, length).values(), blocks.note(wording.LOOKING)]
     views = [blocks.form(LIMITS), blocks.form(LIMITS, wording.NOBODY_IN_MESSAGE, NOW)]
     views += [blocks.results(message) for message in messages]
@@ -118,7 +116,7 @@ def test_other_sentences() -> None:
     """Failures, and what profiles lack."""
     errors: list[FullstoryError] = [RateLimited(10**9), Unavailable(599)]
     messages = [blocks.failure(error, "ab12cd34") for error in errors]
-    messages += [blocks.note(wording.lacking(lack.name)) for lack in Lack]
+    messages += [blocks.note(wording.profile_problem(lack.name)) for lack in ProfileProblem]
     assert [invalid_blocks(message) for message in messages] == [""] * len(messages)
 
 

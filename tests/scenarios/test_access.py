@@ -155,7 +155,7 @@ async def by_step(slack: SlackSandbox) -> str:
 
 def _holding(slack: SlackSandbox, action_id: str) -> Shown:
     """An answer that the asker was once shown, with a value that was made for them."""
-    value = button_values.remember(Query(JANE, None, 20), ASKER, slack.bot_token)
+    value = button_values.sign(Query(JANE, None, 20), ASKER, slack.bot_token)
     button = {"type": "button", "action_id": action_id, "value": value}
     actions = {"type": "actions", "elements": [button]}
     shown = Shown({"text": "an answer", "blocks": [actions]}, slack.new_ts(), ASKER)

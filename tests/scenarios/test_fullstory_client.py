@@ -123,7 +123,7 @@ async def test_a_union_over_pages(http: aiohttp.ClientSession, limit: int) -> No
         client = client_for(http, fullstory.url, fullstory.key)
         both = await client.sessions(Query("two@example.com", "two", limit))
     # Their sessions began at the same times: half of the newest are the one's, half the other's.
-    counts = Counter(session.uid for session in both.sessions)
+    counts = Counter(session.fullstory_user_id for session in both.sessions)
     assert sorted(counts.values()) == [limit // 2, limit // 2]
 
 

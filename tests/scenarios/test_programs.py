@@ -390,7 +390,7 @@ async def test_lookup_json(fullstory: FullstorySandbox) -> None:
     code, out, err = await run("lookup", "a uid with spaces", "2", "--json", env=env)
     assert (code, err) == (0, "")
     first, second = json.loads(out)
-    assert set(first) == {"started", "link", "uid", "session_id"}
+    assert set(first) == {"started", "link", "fullstory_user_id", "session_id"}
     assert first["started"] > second["started"]
 
 

@@ -26,9 +26,9 @@ from bot.slack.ui.reading import (
     MAX_CHARACTERS,
     MAX_FOUND,
     MAX_PIECES,
-    asked_in,
     identities,
-    person_in,
+    parse_free_text,
+    parse_step_person,
 )
 from bot.typed.query import MAX_TEXT_LENGTH, Limits, parse, parse_person
 from bot.typed.times import UnclearTime, parse_moment, zone
@@ -97,7 +97,7 @@ def test_messages(name: str) -> None:
     assert growth(make, lambda text: identities({"text": text}), MAX_CHARACTERS) < MOST
 
 
-@pytest.mark.parametrize("read", [asked_in, person_in])
+@pytest.mark.parametrize("read", [parse_free_text, parse_step_person])
 @pytest.mark.parametrize("name", UNITS)
 def test_free_texts(name: str, read: Callable[[str, Limits], object]) -> None:
     """Direct messages, mentions, answers in a form."""
@@ -142,7 +142,7 @@ def test_replies(name: str) -> None:
     query = Query("jane@example.com", "user-42", 100)
 
     def read(body: bytes) -> object:
-        return SessionList.of(query, protocol.decipher(200, {}, body).sessions)
+        return SessionList.of(query, protocol.parse_reply(200, {}, body).sessions)
 
     assert growth(REPLIES[name], read, protocol.MAX_REPLY_BYTES - 1000) < MOST
 

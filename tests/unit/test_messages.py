@@ -9,7 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.sessions import Query
-from bot.slack.ui.reading import Identity, asked_in, customers, identities, person_in
+from bot.slack.ui.reading import (
+    Identity,
+    external_identities,
+    identities,
+    parse_free_text,
+    parse_step_person,
+)
 from bot.typed.query import Limits, Problem, Refused
 
 JANE = "jane@example.com"
@@ -367,7 +373,7 @@ def test_depth_is_bounded() -> None:
 )
 def test_asked_in(text: str, understood: Query | Problem) -> None:
     """Typed as for the command, or anybody that a free text names."""
-    parsed = asked_in(text, LIMITS)
+    parsed = parse_free_text(text, LIMITS)
     assert (parsed.problem if isinstance(parsed, Refused) else parsed) == understood
 
 
@@ -391,14 +397,14 @@ def test_asked_in(text: str, understood: Query | Problem) -> None:
 )
 def test_person_in(text: str, understood: Query | Problem) -> None:
     """A form's answer: whom it names counts, and nothing else in it."""
-    parsed = person_in(text, LIMITS)
+    parsed = parse_step_person(text, LIMITS)
     assert (parsed.problem if isinstance(parsed, Refused) else parsed) == understood
 
 
 def test_person_in_with_a_limit_of_its_own() -> None:
     """From another field; what is wrong with it is said."""
-    assert person_in(f"I am {JANE} 3", LIMITS, "7") == Query(JANE, None, 7)
-    refused = person_in(f"I am {JANE}", LIMITS, "0")
+    assert parse_step_person(f"I am {JANE} 3", LIMITS, "7") == Query(JANE, None, 7)
+    refused = parse_step_person(f"I am {JANE}", LIMITS, "0")
     assert isinstance(refused, Refused)
     assert refused.problem is Problem.LIMIT_ZERO
 
@@ -406,8 +412,8 @@ def test_person_in_with_a_limit_of_its_own() -> None:
 @given(st.text(max_size=200))
 def test_asked_in_is_total(text: str) -> None:
     """Any text gives something; nothing raises."""
-    assert asked_in(text, LIMITS) is not None
-    assert person_in(text, LIMITS) is not None
+    assert parse_free_text(text, LIMITS) is not None
+    assert parse_step_person(text, LIMITS) is not None
 
 
 @pytest.mark.parametrize(
@@ -421,5 +427,5 @@ def test_asked_in_is_total(text: str) -> None:
 )
 def test_customers(address: str, internal: bool) -> None:  # noqa: FBT001
     """People of the company itself are none; uids always are."""
-    people = customers({"text": f"{address} uid:42"}, ("acme.com",))
+    people = external_identities({"text": f"{address} uid:42"}, ("acme.com",))
     assert [one.shown for one in people] == ([] if internal else [address]) + ["uid 42"]

@@ -16,8 +16,8 @@ from bot.typed.query import (
     Help,
     Limits,
     Problem,
+    QueryNeedingProfile,
     Refused,
-    Unresolved,
     parse,
     parse_person,
     typed_form,
@@ -163,28 +163,49 @@ def test_help(text: str) -> None:
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("<@U123|jane>", Unresolved(None, None, 20, "U123", "")),
-        ("<@U123> 5", Unresolved(None, None, 5, "U123", "")),
-        ("<@U123> uid:7", Unresolved(None, "7", 20, "U123", "")),
-        ("<@U123> <@U123>", Unresolved(None, None, 20, "U123", "")),
-        ("jane@example.com at:14:05", Unresolved(JANE, None, 20, "", "14:05")),
-        ("jane@example.com at:14:05 5", Unresolved(JANE, None, 5, "", "14:05")),
-        ("at:14:05 jane@example.com 5", Unresolved(JANE, None, 5, "", "14:05")),
-        ('jane@example.com at:"yesterday 5pm" 5', Unresolved(JANE, None, 5, "", "yesterday 5pm")),
-        ("jane@example.com at:“yesterday 5pm”", Unresolved(JANE, None, 20, "", "yesterday 5pm")),
-        ("jane@example.com at: yesterday 5pm", Unresolved(JANE, None, 20, "", "yesterday 5pm")),
-        ("jane@example.com at:yesterday 5pm 3", Unresolved(JANE, None, 3, "", "yesterday 5pm")),
-        ("jane@example.com at:22 nov 14:05 5", Unresolved(JANE, None, 5, "", "22 nov 14:05")),
-        ("jane@example.com at:2 hours ago 5", Unresolved(JANE, None, 5, "", "2 hours ago")),
-        ("jane@example.com at:nov 22 3pm", Unresolved(JANE, None, 20, "", "nov 22 3pm")),
-        ("at:nov 22 3pm jane@example.com", Unresolved(JANE, None, 20, "", "nov 22 3pm")),
-        ("12345 at:2026-11-22T14:05Z", Unresolved(None, "12345", 20, "", "2026-11-22T14:05Z")),
-        ("jane@example.com at 2pm", Unresolved(JANE, None, 20, "", "2pm")),
-        ("jane@example.com at 14:05 5", Unresolved(JANE, None, 5, "", "14:05")),
-        ("<@U123> at=9am", Unresolved(None, None, 20, "U123", "9am")),
+        ("<@U123|jane>", QueryNeedingProfile(None, None, 20, "U123", "")),
+        ("<@U123> 5", QueryNeedingProfile(None, None, 5, "U123", "")),
+        ("<@U123> uid:7", QueryNeedingProfile(None, "7", 20, "U123", "")),
+        ("<@U123> <@U123>", QueryNeedingProfile(None, None, 20, "U123", "")),
+        ("jane@example.com at:14:05", QueryNeedingProfile(JANE, None, 20, "", "14:05")),
+        ("jane@example.com at:14:05 5", QueryNeedingProfile(JANE, None, 5, "", "14:05")),
+        ("at:14:05 jane@example.com 5", QueryNeedingProfile(JANE, None, 5, "", "14:05")),
+        (
+            'jane@example.com at:"yesterday 5pm" 5',
+            QueryNeedingProfile(JANE, None, 5, "", "yesterday 5pm"),
+        ),
+        (
+            "jane@example.com at:“yesterday 5pm”",
+            QueryNeedingProfile(JANE, None, 20, "", "yesterday 5pm"),
+        ),
+        (
+            "jane@example.com at: yesterday 5pm",
+            QueryNeedingProfile(JANE, None, 20, "", "yesterday 5pm"),
+        ),
+        (
+            "jane@example.com at:yesterday 5pm 3",
+            QueryNeedingProfile(JANE, None, 3, "", "yesterday 5pm"),
+        ),
+        (
+            "jane@example.com at:22 nov 14:05 5",
+            QueryNeedingProfile(JANE, None, 5, "", "22 nov 14:05"),
+        ),
+        (
+            "jane@example.com at:2 hours ago 5",
+            QueryNeedingProfile(JANE, None, 5, "", "2 hours ago"),
+        ),
+        ("jane@example.com at:nov 22 3pm", QueryNeedingProfile(JANE, None, 20, "", "nov 22 3pm")),
+        ("at:nov 22 3pm jane@example.com", QueryNeedingProfile(JANE, None, 20, "", "nov 22 3pm")),
+        (
+            "12345 at:2026-11-22T14:05Z",
+            QueryNeedingProfile(None, "12345", 20, "", "2026-11-22T14:05Z"),
+        ),
+        ("jane@example.com at 2pm", QueryNeedingProfile(JANE, None, 20, "", "2pm")),
+        ("jane@example.com at 14:05 5", QueryNeedingProfile(JANE, None, 5, "", "14:05")),
+        ("<@U123> at=9am", QueryNeedingProfile(None, None, 20, "U123", "9am")),
     ],
 )
-def test_what_takes_a_look_at_profiles(text: str, expected: Unresolved) -> None:
+def test_what_takes_a_look_at_profiles(text: str, expected: QueryNeedingProfile) -> None:
     """A colleague's address and the asker's time zone are Slack's to tell."""
     assert parse(text, LIMITS) == expected
 

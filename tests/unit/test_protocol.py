@@ -30,14 +30,14 @@ STARTED = datetime(2014, 9, 23, 17, 18, 59, tzinfo=UTC)
 LINK = "https://www.fullstory.com/ui/ORG_ID/discover/session/1234567890:1234567890"
 
 
-def decipher(document: object, status: int = 200, **headers: str) -> tuple[Session, ...]:
+def parse_reply(document: object, status: int = 200, **headers: str) -> tuple[Session, ...]:
     """The sessions of a reply with this JSON in it."""
-    return protocol.decipher(status, headers, json.dumps(document).encode()).sessions
+    return protocol.parse_reply(status, headers, json.dumps(document).encode()).sessions
 
 
 def test_documented_example() -> None:
     """The example of the documentation, word for word in its shape."""
-    found = decipher(
+    found = parse_reply(
         {
             "sessions": [
                 {
@@ -66,7 +66,7 @@ def test_documented_example() -> None:
 @pytest.mark.parametrize("envelope", ["sessions", "results"])
 def test_every_spelling(envelope: str, item: dict[str, Any]) -> None:
     """Both endpoints, the schema and its example: one session comes out."""
-    assert decipher({envelope: [item]}) == (Session("1", "2", STARTED, LINK),)
+    assert parse_reply({envelope: [item]}) == (Session("1", "2", STARTED, LINK),)
 
 
 @pytest.mark.parametrize(
@@ -74,12 +74,12 @@ def test_every_spelling(envelope: str, item: dict[str, Any]) -> None:
 )
 def test_no_sessions(document: object) -> None:
     """A missing list is an empty one."""
-    assert decipher(document) == ()
+    assert parse_reply(document) == ()
 
 
 def test_unknown_user_is_no_sessions() -> None:
     """404 `resource_not_found`."""
-    assert protocol.decipher(404, {}, b'{"code": "resource_not_found"}').sessions == ()
+    assert protocol.parse_reply(404, {}, b'{"code": "resource_not_found"}').sessions == ()
 
 
 @pytest.mark.parametrize(
@@ -99,7 +99,7 @@ def test_unknown_user_is_no_sessions() -> None:
 def test_one_odd_session_costs_no_other(item: dict[str, Any]) -> None:
     """What can't be read of a session is left open; the others are there."""
     good = {"id": "1:3", "created_time": 1411492739, "app_url": LINK}
-    odd, fine = decipher({"results": [item, good]})
+    odd, fine = parse_reply({"results": [item, good]})
     assert (odd.started, odd.link) == (None, None)
     assert fine == Session("1", "3", STARTED, LINK)
 
@@ -108,14 +108,14 @@ def test_one_odd_session_costs_no_other(item: dict[str, Any]) -> None:
 def test_other_shapes_are_an_error(document: object) -> None:
     """JSON that is no list of sessions."""
     with pytest.raises(ReplyMalformed):
-        decipher(document)
+        parse_reply(document)
 
 
 @pytest.mark.parametrize("body", [b"", b"<html>", b'{"sessions": [', b"\xff", b"[" * 100_000])
 def test_not_json_is_an_error(body: bytes) -> None:
     """HTML, nothing, half a document."""
     with pytest.raises(ReplyNotJSON):
-        protocol.decipher(200, {}, body)
+        protocol.parse_reply(200, {}, body)
 
 
 @pytest.mark.parametrize(
@@ -136,7 +136,7 @@ def test_not_json_is_an_error(body: bytes) -> None:
 def test_errors_by_status(status: int, error: type[FullstoryError], body: bytes) -> None:
     """The status says what happened; the body need not be JSON."""
     with pytest.raises(error):
-        protocol.decipher(status, {}, body)
+        protocol.parse_reply(status, {}, body)
 
 
 @pytest.mark.parametrize(
@@ -146,14 +146,14 @@ def test_errors_by_status(status: int, error: type[FullstoryError], body: bytes)
 def test_retry_after(header: str, seconds: float | None) -> None:
     """Whole seconds; anything else is as good as nothing."""
     with pytest.raises(RateLimited) as caught:
-        protocol.decipher(429, {"Retry-After": header}, b"")
+        protocol.parse_reply(429, {"Retry-After": header}, b"")
     assert caught.value.retry_after == seconds
 
 
 def test_pagination_token() -> None:
     """Given on, whatever its type."""
-    assert protocol.decipher(200, {}, b'{"pagination_token": "t"}').next_token == "t"
-    assert protocol.decipher(200, {}, b'{"pagination_token": null}').next_token == ""
+    assert protocol.parse_reply(200, {}, b'{"pagination_token": "t"}').next_token == "t"
+    assert protocol.parse_reply(200, {}, b'{"pagination_token": null}').next_token == ""
 
 
 def test_the_key_goes_out_as_it_is() -> None:

@@ -176,7 +176,7 @@ def test_a_moment_reaches_further_back_than_the_limit() -> None:
     query = Query(None, "u", 3, moment)
     found = SessionList.of(query, sessions)
     assert [one.session_id for one in found.sessions] == ["51", "0", "1"]
-    assert query.reach == 100
+    assert query.fetch_limit == 100
 
 
 def test_a_query_names_somebody() -> None:

@@ -47,14 +47,14 @@ class SlackClient(AsyncWebClient):
 
     first_retry = Waits().first_retry
 
-    async def persistently(
+    async def call_with_retries(
         self,
         call: Callable[[], Awaitable[AsyncSlackResponse]],
         *,
         twice_is_bad: bool = False,
         seconds: float | None = None,
     ) -> AsyncSlackResponse:
-        """As `called`, with more attempts where Slack asks to wait or has trouble.
+        """As `call_api`, with more attempts where Slack asks to wait or has trouble.
 
         There are four in some seconds, or as many as fit into `seconds`. If it is bad to do it
         twice, there are more only where Slack surely did nothing. (slack_sdk's own handler for rate
@@ -80,7 +80,7 @@ class SlackClient(AsyncWebClient):
             wait_exp_base=4,
         ):
             with attempt:
-                return await called(call())
+                return await call_api(call())
         raise AssertionError("the last attempt returns or raises")  # pragma: no cover
 
 
@@ -102,7 +102,7 @@ def will_pass(error: SlackError) -> bool:
     return error.code in _PASSING | _BUSY
 
 
-async def called(call: Awaitable[AsyncSlackResponse]) -> AsyncSlackResponse:
+async def call_api(call: Awaitable[AsyncSlackResponse]) -> AsyncSlackResponse:
     """The answer of a method. Raises `SlackError`, whatever slack_sdk stumbles over.
 
     A page of HTML, plain text, or half a document make it raise AttributeError or ValueError.

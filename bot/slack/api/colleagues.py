@@ -17,7 +17,7 @@ import structlog
 from bot.errors import SlackError
 from bot.lookup.access import Actor, EntryPoint, Refusal
 from bot.slack.api.identity import Workspace
-from bot.slack.api.profiles import Lack, ProfileError, Profiles, Standing
+from bot.slack.api.profiles import ProfileError, ProfileProblem, Profiles, Standing
 
 _log = structlog.get_logger()
 
@@ -66,7 +66,7 @@ class Colleagues:
             own = await self._workspace.own()
             standing = await self._profiles.standing(user, own)
         except (SlackError, ProfileError) as error:
-            missing = isinstance(error, ProfileError) and error.lack is Lack.SCOPE
+            missing = isinstance(error, ProfileError) and error.problem is ProfileProblem.SCOPE
             _log.warning("not known who asks", exc_info=error)
             return Refusal.NOT_READABLE if missing else Refusal.NOT_KNOWN
         refusal = {

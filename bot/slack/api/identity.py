@@ -13,7 +13,7 @@ from bot.slack.api.client import SlackClient
 
 
 @dataclass(frozen=True, slots=True)
-class Own:
+class BotIdentity:
     """Slack's ids of the bot: its workspace, its user, and itself as an author of messages."""
 
     team: str
@@ -38,17 +38,19 @@ class Workspace:
 
     def __init__(self, client: SlackClient) -> None:
         self._client = client
-        self._asking: asyncio.Task[Own] | None = None
+        self._asking: asyncio.Task[BotIdentity] | None = None
 
-    async def own(self) -> Own:
+    async def own(self) -> BotIdentity:
         """The bot's ids. Raises `SlackError`; all who wait share the answer, and the failure."""
         if self._asking is None or (self._asking.done() and self._asking.exception()):
             self._asking = asyncio.create_task(self._ask())
         return await asyncio.shield(self._asking)
 
-    async def _ask(self) -> Own:
-        answer = await self._client.persistently(self._client.auth_test)
-        return Own(*(str(answer.get(name) or "") for name in ("team_id", "user_id", "bot_id")))
+    async def _ask(self) -> BotIdentity:
+        answer = await self._client.call_with_retries(self._client.auth_test)
+        return BotIdentity(
+            *(str(answer.get(name) or "") for name in ("team_id", "user_id", "bot_id"))
+        )
 
 
 def by_person(event: dict[str, Any]) -> bool:

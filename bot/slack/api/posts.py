@@ -14,7 +14,7 @@ from typing import Any
 
 from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
-from bot.slack.api.client import SlackClient, called
+from bot.slack.api.client import SlackClient, call_api
 
 Message = dict[str, Any]
 
@@ -25,30 +25,34 @@ class Posts:
     def __init__(self, client: SlackClient) -> None:
         self._client = client
 
-    async def post(
+    async def post_message(
         self, channel: str, message: Message, thread: str = "", *, twice_is_bad: bool = False
     ) -> str:
         """Posts for everybody in the channel; with a user's id, to that person. Gives the `ts`."""
-        answer = await self._client.persistently(
+        answer = await self._client.call_with_retries(
             lambda: self._post(channel, message, thread), twice_is_bad=twice_is_bad
         )
         return str(answer["ts"])
 
-    async def post_once(self, channel: str, message: Message, thread: str = "") -> str:
+    async def post_message_once(self, channel: str, message: Message, thread: str = "") -> str:
         """The same with one attempt."""
-        return str((await called(self._post(channel, message, thread)))["ts"])
+        return str((await call_api(self._post(channel, message, thread)))["ts"])
 
-    async def show(self, channel: str, user: str, message: Message, thread: str = "") -> None:
+    async def post_ephemeral(
+        self, channel: str, user: str, message: Message, thread: str = ""
+    ) -> None:
         """Posts for one person in the channel."""
-        await self._client.persistently(lambda: self._show(channel, user, message, thread))
+        await self._client.call_with_retries(lambda: self._show(channel, user, message, thread))
 
-    async def show_once(self, channel: str, user: str, message: Message, thread: str = "") -> None:
+    async def post_ephemeral_once(
+        self, channel: str, user: str, message: Message, thread: str = ""
+    ) -> None:
         """The same with one attempt."""
-        await called(self._show(channel, user, message, thread))
+        await call_api(self._show(channel, user, message, thread))
 
     async def update(self, channel: str, ts: str, message: Message) -> None:
         """Replaces a message of the bot's that everybody in the channel can see."""
-        await self._client.persistently(
+        await self._client.call_with_retries(
             lambda: self._client.chat_update(
                 channel=channel, ts=ts, text=message["text"], blocks=message["blocks"]
             )

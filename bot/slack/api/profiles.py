@@ -13,14 +13,14 @@ import structlog
 
 from bot.errors import FsessionsError, SlackError
 from bot.slack.api.client import SlackClient
-from bot.slack.api.identity import Own
+from bot.slack.api.identity import BotIdentity
 from bot.typed.times import zone
 from bot.waits import Waits
 
 _log = structlog.get_logger()
 
 
-class Lack(Enum):
+class ProfileProblem(Enum):
     """Why a profile can't tell."""
 
     BOT = auto()
@@ -31,11 +31,11 @@ class Lack(Enum):
 
 
 class ProfileError(FsessionsError):
-    """The profile can't tell; `lack` says why."""
+    """The profile can't tell; `problem` says why."""
 
-    def __init__(self, lack: Lack) -> None:
-        super().__init__(lack.name)
-        self.lack = lack
+    def __init__(self, problem: ProfileProblem) -> None:
+        super().__init__(problem.name)
+        self.problem = problem
 
 
 class Standing(Enum):
@@ -57,24 +57,26 @@ class Profiles:
         self._client = client
         self._seconds = waits.profile
 
-    async def email(self, user: str, own: Own, seconds: float | None = None) -> str:
+    async def email(self, user: str, own: BotIdentity, seconds: float | None = None) -> str:
         """The e-mail address of somebody in the bot's workspace."""
         profile, scopes = await self._info(user, seconds)
         if _is_bot(profile):
-            raise ProfileError(Lack.BOT)
+            raise ProfileError(ProfileProblem.BOT)
         if not _is_of(own, profile):
-            raise ProfileError(Lack.STRANGER)
+            raise ProfileError(ProfileProblem.STRANGER)
         if email := profile.get("profile", {}).get("email"):
             return str(email)
         # Without the scope Slack leaves the address out, and says nothing.
-        raise ProfileError(Lack.EMAIL if "users:read.email" in scopes else Lack.SCOPE)
+        raise ProfileError(
+            ProfileProblem.EMAIL if "users:read.email" in scopes else ProfileProblem.SCOPE
+        )
 
-    async def standing(self, user: str, own: Own, seconds: float | None = None) -> Standing:
+    async def standing(self, user: str, own: BotIdentity, seconds: float | None = None) -> Standing:
         """What somebody is in the bot's workspace."""
         try:
             profile, _ = await self._info(user, seconds)
         except ProfileError as error:
-            if error.lack is Lack.STRANGER:
+            if error.problem is ProfileProblem.STRANGER:
                 return Standing.STRANGER
             raise
         if _is_bot(profile) or profile.get("deleted") or not _is_of(own, profile):
@@ -90,19 +92,19 @@ class Profiles:
 
     async def _info(self, user: str, seconds: float | None) -> tuple[dict[str, Any], list[str]]:
         try:
-            answer = await self._client.persistently(
+            answer = await self._client.call_with_retries(
                 lambda: self._client.users_info(user=user), seconds=seconds or self._seconds
             )
         except SlackError as error:
             match error.code:
                 case "missing_scope":
-                    lack = Lack.SCOPE
+                    problem = ProfileProblem.SCOPE
                 case "user_not_found" | "user_not_visible":
-                    lack = Lack.STRANGER
+                    problem = ProfileProblem.STRANGER
                 case _:
                     _log.warning("users.info failed", exc_info=error)
-                    lack = Lack.SLACK
-            raise ProfileError(lack) from None
+                    problem = ProfileProblem.SLACK
+            raise ProfileError(problem) from None
         return dict(answer["user"]), str(answer.headers.get("X-OAuth-Scopes", "")).split(",")
 
 
@@ -110,7 +112,7 @@ def _is_bot(profile: dict[str, Any]) -> bool:
     return bool(profile.get("is_bot")) or profile.get("id") == "USLACKBOT"
 
 
-def _is_of(own: Own, profile: dict[str, Any]) -> bool:
+def _is_of(own: BotIdentity, profile: dict[str, Any]) -> bool:
     """Whether somebody is a member of the bot's workspace.
 
     In an Enterprise Grid `team_id` may be missing, or be that of another workspace that they are in

@@ -22,7 +22,7 @@ from bot.slack.replies.answers import Answers
 from bot.slack.replies.delivery import Acknowledged, Delivery, Destination
 from bot.slack.ui import blocks, wording
 from bot.slack.ui.blocks import Message
-from bot.slack.ui.button_values import NotYours, Outdated
+from bot.slack.ui.button_values import Outdated, WrongUser
 from bot.state.in_memory import Latest
 
 SHARED_SECONDS: Final = 30 * 60.0
@@ -59,7 +59,7 @@ class Buttons:
             return
         value = body["actions"][0]["value"]
         self._delivery.reply(
-            self._answers.to(query, actor_in(body, EntryPoint.BUTTON)),
+            self._answers.answer(query, actor_in(body, EntryPoint.BUTTON)),
             acknowledged,
             self._in_place(body),
             wanted=self._presses.begin(_key(body)),
@@ -106,8 +106,8 @@ class Buttons:
     def _query(self, body: dict[str, Any], acknowledged: Acknowledged) -> Query | None:
         """What the button was made for; if it can't be used, the person is told so."""
         try:
-            return self._answers.recalled(body["actions"][0]["value"], str(body["user"]["id"]))
-        except NotYours:
+            return self._answers.verify_value(body["actions"][0]["value"], str(body["user"]["id"]))
+        except WrongUser:
             self._say_beside(wording.NOT_YOURS, body, acknowledged)
         except Outdated:
             self._say_beside(wording.OUTDATED, body, acknowledged)
@@ -144,7 +144,7 @@ class Buttons:
             await self._in_place(body).send(self._last_words(sharing, body))
 
         work = self._share(query, sharing, body, acknowledged, wanted, named=named)
-        self._delivery.start(self._delivery.or_if_cancelled(work, tell_of_the_end))
+        self._delivery.start(self._delivery.notify_if_cancelled(work, tell_of_the_end))
 
     def _last_words(self, sharing: _Sharing, body: dict[str, Any]) -> Message:
         value = body["actions"][0]["value"]
@@ -168,7 +168,7 @@ class Buttons:
             # Without buttons: there is nothing to press while it is being shared.
             await self._in_place(body).say_meanwhile(blocks.note(wording.SHARING))
             actor = actor_in(body, EntryPoint.SHARE)
-            message = await self._answers.shared(query, actor, named=named)
+            message = await self._answers.answer_for_sharing(query, actor, named=named)
             if not wanted():  # called back meanwhile: that press has its own answer
                 self._shared.pop(_key(body), None)
                 return

@@ -16,7 +16,7 @@ from bot.slack.actors import actor_in
 from bot.slack.replies.answers import Answers
 from bot.slack.replies.delivery import Delivery
 from bot.slack.ui import blocks
-from bot.typed.query import Help, Refused, Unresolved, parse
+from bot.typed.query import Help, QueryNeedingProfile, Refused, parse
 
 
 class Command:
@@ -37,10 +37,10 @@ class Command:
             case Refused() as refused:
                 await ack(blocks.refusal(refused, name, limits))
                 return
-            case Unresolved() as unresolved:
-                work = self._answers.resolved(unresolved, actor, name)
+            case QueryNeedingProfile() as unresolved:
+                work = self._answers.resolve_and_answer(unresolved, actor, name)
             case Query() as query:
-                work = self._answers.to(query, actor)
+                work = self._answers.answer(query, actor)
         await self._delivery.answer(
             work,
             acknowledge=ack,

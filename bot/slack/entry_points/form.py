@@ -21,7 +21,7 @@ from bot.slack.replies.delivery import Acknowledged, Delivery
 from bot.slack.replies.views import Views
 from bot.slack.ui import blocks, wording
 from bot.slack.ui.blocks import Message
-from bot.typed.query import Problem, Refused, Unresolved, parse_person
+from bot.typed.query import Problem, QueryNeedingProfile, Refused, parse_person
 
 
 class Form:
@@ -53,8 +53,8 @@ class Form:
         match parse_person(person, limit or None, self._answers.limits):
             case Query() as query:
                 actor = actor_in(body, EntryPoint.FORM)
-                work = self._answers.to(replace(query, moment=moment), actor, buttons=False)
-            case Unresolved():
+                work = self._answers.answer(replace(query, moment=moment), actor, buttons=False)
+            case QueryNeedingProfile():
                 await _beside(ack, blocks.PERSON_FIELD, wording.USE_MOMENT_FIELD)
                 return
             case Refused(problem) as refused:
@@ -74,7 +74,7 @@ class Form:
         acknowledged: Acknowledged,
         view_id: str,
     ) -> None:
-        task = await self._delivery.within_budget(work)
+        task = await self._delivery.start_and_wait_budget(work)
         if task.done():
             view = blocks.results(task.result())
             await ack(response_action="update", view=view)
@@ -91,7 +91,7 @@ class Form:
         async def tell_of_the_end() -> None:
             await self._views.update(view_id, blocks.results(blocks.note(wording.RESTARTING)))
 
-        self._delivery.start(self._delivery.or_if_cancelled(fill_in(), tell_of_the_end))
+        self._delivery.start(self._delivery.notify_if_cancelled(fill_in(), tell_of_the_end))
 
     async def _update_if_lost(
         self, view_id: str, view: blocks.View, acknowledged: Acknowledged

@@ -69,7 +69,7 @@ class Home:
                 view = blocks.home(self._command, bot, self._limits, self._channels)
             shown = event.get("view") or {}
             if shown.get("private_metadata") != view["private_metadata"]:
-                await self._client.persistently(
+                await self._client.call_with_retries(
                     lambda: self._client.views_publish(user_id=user, view=view)
                 )
         except SlackError as error:

@@ -16,16 +16,16 @@ from bot.errors import SlackError
 from bot.lookup.access import Actor, EntryPoint
 from bot.sessions import Query
 from bot.slack.actors import actor_in
-from bot.slack.api.identity import Own, Workspace, by_person
+from bot.slack.api.identity import BotIdentity, Workspace, by_person
 from bot.slack.api.posts import Posts
 from bot.slack.replies.answers import Answers
 from bot.slack.replies.delivery import Delivery
 from bot.slack.ui import blocks, wording
 from bot.slack.ui.blocks import Message
-from bot.slack.ui.reading import asked_in
+from bot.slack.ui.reading import parse_free_text
 from bot.state.in_memory import Once
 from bot.typed import labels
-from bot.typed.query import Help, Limits, Parsed, Problem, Refused, Unresolved
+from bot.typed.query import Help, Limits, Parsed, Problem, QueryNeedingProfile, Refused
 
 _log = structlog.get_logger()
 
@@ -79,9 +79,11 @@ class Mentions:
             return blocks.note(wording.not_for(refusal))
         match asked(str(event.get("text") or ""), own, limits):
             case Query() as query:
-                return await self._answers.to(query, actor, posted=True)
-            case Unresolved() as unresolved:
-                return await self._answers.resolved(unresolved, actor, self._command, posted=True)
+                return await self._answers.answer(query, actor, posted=True)
+            case QueryNeedingProfile() as unresolved:
+                return await self._answers.resolve_and_answer(
+                    unresolved, actor, self._command, posted=True
+                )
             case Help():
                 return blocks.help_message(self._command, limits)
             case Refused(problem) if problem in _SMALL_TALK:
@@ -113,7 +115,7 @@ class _Place:
                     _log.warning("message not replaced", exc_info=error)
                 else:
                     return
-            await self._posts.post(self._channel, message, self._thread)
+            await self._posts.post_message(self._channel, message, self._thread)
         except SlackError as error:
             _log.error("answer not delivered", exc_info=error)
 
@@ -121,25 +123,29 @@ class _Place:
         """Slack replaces no message that one person alone sees, so it stays there."""
         try:
             if self._is_direct:
-                self._courtesy = await self._posts.post_once(self._channel, message, self._thread)
+                self._courtesy = await self._posts.post_message_once(
+                    self._channel, message, self._thread
+                )
             else:
-                await self._posts.show_once(self._channel, self._user, message, self._thread)
+                await self._posts.post_ephemeral_once(
+                    self._channel, self._user, message, self._thread
+                )
         except SlackError as error:
             _log.warning("courtesy not delivered", exc_info=error)
 
     async def _show(self, message: Message) -> None:
         try:
-            await self._posts.show(self._channel, self._user, message, self._thread)
+            await self._posts.post_ephemeral(self._channel, self._user, message, self._thread)
         except SlackError as error:
             # A person who was mentioned by a link, or has left: the answer finds them.
             _log.warning("answer not shown in the channel", exc_info=error)
-            await self._posts.post(self._user, message)
+            await self._posts.post_message(self._user, message)
 
 
-def asked(text: str, own: Own, limits: Limits) -> Parsed:
+def asked(text: str, own: BotIdentity, limits: Limits) -> Parsed:
     """Whose sessions a message to the bot asks for."""
     words = re.sub(rf"<@{own.user}(?:\|[^<>]*)?>[,:]?", " ", text).strip()
-    parsed = asked_in(words, limits)
-    if isinstance(parsed, Help | Unresolved) or _NAMES_SOMEBODY.search(words):
+    parsed = parse_free_text(words, limits)
+    if isinstance(parsed, Help | QueryNeedingProfile) or _NAMES_SOMEBODY.search(words):
         return parsed
     return Refused(Problem.UNCLEAR, "", "")

@@ -24,13 +24,13 @@ from bot.lookup.access import Actor, EntryPoint
 from bot.settings import Settings
 from bot.slack.actors import actor_in
 from bot.slack.api.client import SlackClient, will_pass
-from bot.slack.api.identity import Own, Workspace
+from bot.slack.api.identity import BotIdentity, Workspace
 from bot.slack.api.posts import Posts
 from bot.slack.replies.answers import Answers
 from bot.slack.replies.delivery import Delivery
 from bot.slack.ui import blocks, wording
 from bot.slack.ui.blocks import Message
-from bot.slack.ui.reading import customers
+from bot.slack.ui.reading import external_identities
 from bot.state.in_memory import Once
 from bot.waits import Waits
 
@@ -100,9 +100,9 @@ class Offers:
         channel, ts = str(event["channel"]), str(event["ts"])
         flow = self._flow[channel]
         if flow.is_full():
-            flow.pass_over(lambda: bool(customers(event, self._internal)))
+            flow.pass_over(lambda: bool(external_identities(event, self._internal)))
             return
-        if not customers(event, self._internal):
+        if not external_identities(event, self._internal):
             return
         for wait in (*self._retries, None):
             try:
@@ -122,13 +122,13 @@ class Offers:
         # an attempt whose reply was lost.
         if await self._offers(channel, ts, own) or not self._flow[channel].take():
             return
-        posted = await self._posts.post(channel, blocks.offer(), ts, twice_is_bad=True)
+        posted = await self._posts.post_message(channel, blocks.offer(), ts, twice_is_bad=True)
         if (await self._offers(channel, ts, own))[:1] not in ([], [posted]):
-            await self._client.persistently(
+            await self._client.call_with_retries(
                 lambda: self._client.chat_delete(channel=channel, ts=posted)
             )
 
-    async def _offers(self, channel: str, ts: str, own: Own) -> list[str]:
+    async def _offers(self, channel: str, ts: str, own: BotIdentity) -> list[str]:
         """Our offers in a message's thread, by their `ts`, the first one first."""
         thread = await self._thread(channel, ts, limit=100)
         return [
@@ -143,7 +143,7 @@ class Offers:
         ]
 
     async def _thread(self, channel: str, ts: str, limit: int) -> list[dict[str, Any]]:
-        answer = await self._client.persistently(
+        answer = await self._client.call_with_retries(
             lambda: self._client.conversations_replies(channel=channel, ts=ts, limit=limit)
         )
         return list(answer["messages"])
@@ -162,10 +162,10 @@ class Offers:
             _log.warning("message not read", channel=channel, exc_info=error)
             return blocks.note(wording.TICKET_NOT_READ)
         message = next((one for one in thread if one.get("ts") == ts), {})
-        people = customers(message, self._internal)
+        people = external_identities(message, self._internal)
         if not people:
             return blocks.note(wording.TICKET_NAMES_NOBODY)
-        return await self._answers.about(people, message, actor)
+        return await self._answers.answer_for_people(people, message, actor)
 
 
 class _Flow:

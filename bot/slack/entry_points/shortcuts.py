@@ -16,7 +16,7 @@ from bot.slack.replies.answers import Answers
 from bot.slack.replies.delivery import Acknowledged, Delivery
 from bot.slack.replies.views import Views
 from bot.slack.ui import wording
-from bot.slack.ui.reading import customers, written
+from bot.slack.ui.reading import external_identities, message_time
 
 
 class Shortcuts:
@@ -45,10 +45,10 @@ class Shortcuts:
 
     async def _answer(self, body: dict[str, Any], acknowledged: Acknowledged) -> None:
         message, url = body["message"], str(body["response_url"])
-        people = customers(message, self._internal)
+        people = external_identities(message, self._internal)
         if not people:
             self._views.open_form(
-                body["trigger_id"], wording.NOBODY_IN_MESSAGE, written(message), url
+                body["trigger_id"], wording.NOBODY_IN_MESSAGE, message_time(message), url
             )
             return
         # In a thread the answer belongs beside the message, not into the channel. The message that
@@ -58,5 +58,5 @@ class Shortcuts:
         if thread and thread != message.get("ts"):
             place["thread_ts"] = thread
         actor = actor_in(body, EntryPoint.MESSAGE_SHORTCUT)
-        work = self._answers.about(people, message, actor)
+        work = self._answers.answer_for_people(people, message, actor)
         self._delivery.reply(work, acknowledged, self._delivery.at(url, place))

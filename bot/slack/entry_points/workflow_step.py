@@ -27,13 +27,13 @@ from bot.sessions import Query, Session, SessionList
 from bot.slack.actors import actor_in
 from bot.slack.api.client import TOKEN_ERRORS, SlackClient
 from bot.slack.api.posts import Posts
-from bot.slack.api.profiles import Lack, ProfileError
+from bot.slack.api.profiles import ProfileError, ProfileProblem
 from bot.slack.replies.answers import Answers
 from bot.slack.replies.delivery import Delivery
 from bot.slack.ui import wording
-from bot.slack.ui.reading import person_in
+from bot.slack.ui.reading import parse_step_person
 from bot.state.in_memory import Once
-from bot.typed.query import Help, Problem, Refused, Unresolved
+from bot.typed.query import Help, Problem, QueryNeedingProfile, Refused
 from bot.typed.times import UnclearTime, names_its_zone
 from bot.waits import Waits
 
@@ -101,7 +101,7 @@ class Step:
         self, event: dict[str, Any], ending: Callable[[dict[str, Any]], Awaitable[Ending]]
     ) -> None:
         if self._runs.first(str(event["function_execution_id"])):
-            await self._delivery.within_budget(self._to_its_end(event, ending))
+            await self._delivery.start_and_wait_budget(self._to_its_end(event, ending))
 
     async def _to_its_end(
         self, event: dict[str, Any], ending: Callable[[dict[str, Any]], Awaitable[Ending]]
@@ -114,7 +114,7 @@ class Step:
             decided = await ending(event.get("inputs") or {})
             await run.end(decided)
 
-        await self._delivery.or_if_cancelled(work(), lambda: run.end(decided))
+        await self._delivery.notify_if_cancelled(work(), lambda: run.end(decided))
 
     async def _ending(self, inputs: dict[str, Any], actor: Actor) -> Ending:
         """What the run gives, or why it fails; whatever happens."""
@@ -152,12 +152,14 @@ class Step:
         limits, at = self._answers.limits, _text(inputs, "moment")
         limit = _text(inputs, "limit") or None
         try:
-            match person_in(_text(inputs, "person"), limits, limit):
+            match parse_step_person(_text(inputs, "person"), limits, limit):
                 case Query() as query:
                     pass
-                case Unresolved() as asked:
+                case QueryNeedingProfile() as asked:
                     at = at or asked.at
-                    query = await self._answers.resolve(replace(asked, at=""), user, self._patience)
+                    query = await self._answers.resolve_query(
+                        replace(asked, at=""), user, self._patience
+                    )
                 case Help():
                     raise CantRun(wording.STEP_NOBODY)
                 case Refused() as refused:
@@ -166,9 +168,9 @@ class Step:
                 return query
             if not (user or names_its_zone(at)):
                 raise CantRun(wording.STEP_MOMENT_ZONE)
-            return replace(query, moment=await self._answers.moment(at, user, self._patience))
+            return replace(query, moment=await self._answers.resolve_time(at, user, self._patience))
         except ProfileError as error:
-            raise CantRun(_lacking(error.lack, of_shown=at != "" and user != "")) from error
+            raise CantRun(_lacking(error.problem, of_shown=at != "" and user != "")) from error
         except SlackError as error:
             _log.warning("auth.test failed", exc_info=error)
             raise CantRun(wording.STEP_SLACK_TROUBLE) from error
@@ -178,12 +180,12 @@ class Step:
 
     async def _show(self, found: SessionList, user: str, channel: str) -> None:
         """Shows the sessions to one person: in the channel, or in a direct message."""
-        message = self._answers.drawn(found, user)
+        message = self._answers.draw_found(found, user)
         try:
             if channel:
-                await self._posts.show(channel, user, message)
+                await self._posts.post_ephemeral(channel, user, message)
             else:
-                await self._posts.post(user, message)
+                await self._posts.post_message(user, message)
         except SlackError as error:
             reference = new_reference()
             _log.warning("sessions not shown", reference=reference, exc_info=error)
@@ -214,7 +216,7 @@ class _Run:
         for token in self._tokens:
             try:
                 # As JSON: slack_sdk's own methods would put all of it into the address.
-                await self._client.persistently(
+                await self._client.call_with_retries(
                     partial(
                         self._client.api_call,
                         method,
@@ -235,13 +237,13 @@ class _Run:
         raise AssertionError("the last token returns")  # pragma: no cover
 
 
-def _lacking(lack: Lack, *, of_shown: bool) -> str:
+def _lacking(lack: ProfileProblem, *, of_shown: bool) -> str:
     """What a profile could not give: that of the person, or of who is to be shown the sessions."""
-    if of_shown and lack is Lack.STRANGER:
+    if of_shown and lack is ProfileProblem.STRANGER:
         return wording.STEP_STRANGER
-    if lack is Lack.SLACK:
+    if lack is ProfileProblem.SLACK:
         return wording.STEP_SLACK_TROUBLE
-    return wording.lacking(lack.name)
+    return wording.profile_problem(lack.name)
 
 
 def outputs(found: SessionList) -> dict[str, Any]:

@@ -22,7 +22,7 @@ from bot.slack.api.profiles import ProfileError, Profiles
 from bot.slack.ui import blocks, button_values, wording
 from bot.slack.ui.blocks import Message
 from bot.slack.ui.reading import Identity, queries_about
-from bot.typed.query import Limits, Problem, Refused, Unresolved
+from bot.typed.query import Limits, Problem, QueryNeedingProfile, Refused
 from bot.typed.times import UnclearTime, names_its_zone, parse_moment
 
 _log = structlog.get_logger()
@@ -52,7 +52,7 @@ class Answers:
         self.limits = limits
         self._secret = secret
 
-    async def to(
+    async def answer(
         self, query: Query, actor: Actor, *, buttons: bool = True, posted: bool = False
     ) -> Message:
         """The sessions; with buttons, if they can be pressed where they are shown.
@@ -60,14 +60,14 @@ class Answers:
         `posted` is for messages that don't go to a response_url: they hold less.
         """
         presser = actor.user if buttons else ""
-        return await self._drawn(
+        return await self._find_and_draw(
             query,
             actor,
             lambda found, now: self._answer(found, now, presser, posted=posted),
             buttons=buttons,
         )
 
-    async def about(
+    async def answer_for_people(
         self, people: Sequence[Identity], message: dict[str, Any], actor: Actor
     ) -> Message:
         """The sessions of the one who is meant in a message; of several, a choice."""
@@ -75,19 +75,19 @@ class Answers:
             return blocks.note(wording.not_for(refusal))
         queries = queries_about(people, message, self.limits.default)
         if len(queries) == 1:
-            return await self.to(queries[0], actor)
+            return await self.answer(queries[0], actor)
         return blocks.choice(
             [
-                (one.shown, self.remembered(query, actor.user))
+                (one.shown, self.sign_value(query, actor.user))
                 for one, query in zip(people, queries, strict=True)
             ]
         )
 
-    def drawn(self, found: SessionList, asker: str) -> Message:
+    def draw_found(self, found: SessionList, asker: str) -> Message:
         """What was found already, posted for `asker`."""
         return self._answer(found, datetime.now(UTC), asker, posted=True)
 
-    async def shared(self, query: Query, actor: Actor, *, named: bool) -> Message:
+    async def answer_for_sharing(self, query: Query, actor: Actor, *, named: bool) -> Message:
         """What the actor was shown, for a whole conversation.
 
         Where there is nothing to share, a message to the actor.
@@ -101,18 +101,18 @@ class Answers:
                 )
             return blocks.shared(found, now, actor.user, named=named)
 
-        return await self._drawn(query, actor, draw)
+        return await self._find_and_draw(query, actor, draw)
 
-    async def resolved(
-        self, asked: Unresolved, actor: Actor, command: str, *, posted: bool = False
+    async def resolve_and_answer(
+        self, asked: QueryNeedingProfile, actor: Actor, command: str, *, posted: bool = False
     ) -> Message:
         """As `to`, after a look at Slack profiles: a colleague's e-mail, the asker's time zone."""
         try:
             if refusal := await self.refusal(actor):
                 return blocks.note(wording.not_for(refusal))
-            query = await self.resolve(asked, actor.user)
+            query = await self.resolve_query(asked, actor.user)
         except ProfileError as error:
-            return blocks.note(wording.lacking(error.lack.name))
+            return blocks.note(wording.profile_problem(error.problem.name))
         except SlackError as error:
             _log.warning("auth.test failed", exc_info=error)
             return blocks.note(wording.SLACK_TROUBLE)
@@ -123,35 +123,37 @@ class Answers:
             return blocks.refusal(refused, command, self.limits)
         except Exception as error:  # noqa: BLE001 - nobody is left without a word
             return _apology(error, "")
-        return await self.to(query, actor, posted=posted)
+        return await self.answer(query, actor, posted=posted)
 
-    async def resolve(self, asked: Unresolved, asker: str, seconds: float | None = None) -> Query:
+    async def resolve_query(
+        self, asked: QueryNeedingProfile, asker: str, seconds: float | None = None
+    ) -> Query:
         """The query. Raises `ProfileError`, `SlackError` and `UnclearTime`."""
         email = None
         if asked.mention:
             own = await self._workspace.own()
             email = await self._profiles.email(asked.mention, own, seconds)
-        moment = await self.moment(asked.at, asker, seconds) if asked.at else None
+        moment = await self.resolve_time(asked.at, asker, seconds) if asked.at else None
         return asked.resolved(email, moment)
 
-    async def moment(self, text: str, asker: str, seconds: float | None = None) -> Moment:
+    async def resolve_time(self, text: str, asker: str, seconds: float | None = None) -> Moment:
         """The moment that the asker means. Raises `ProfileError` and `UnclearTime`."""
         zone = UTC if names_its_zone(text) else await self._profiles.zone(asker, seconds)
         return Moment(parse_moment(text, zone, datetime.now(UTC)), of_message=False)
 
-    def recalled(self, value: str, presser: str) -> Query:
-        """What a button was made for. Raises `NotYours` and `Outdated`."""
-        return button_values.recall(value, presser, self._secret)
+    def verify_value(self, value: str, presser: str) -> Query:
+        """What a button was made for. Raises `WrongUser` and `Outdated`."""
+        return button_values.verify(value, presser, self._secret)
 
-    def remembered(self, query: Query, asker: str) -> str:
+    def sign_value(self, query: Query, asker: str) -> str:
         """The value of a button that `asker` may press."""
-        return button_values.remember(query, asker, self._secret)
+        return button_values.sign(query, asker, self._secret)
 
     def restarting(self, value: str) -> Message:
         """For the end of the process, in the place of an answer that a press can bring back."""
         return blocks.note_with_retry(wording.RESTARTING, value)
 
-    async def _drawn(
+    async def _find_and_draw(
         self,
         query: Query,
         actor: Actor,
@@ -186,14 +188,14 @@ class Answers:
         more = min(query.limit + blocks.MORE, self.limits.highest)
         buttons = blocks.Buttons(
             same=self._again(query, asker),
-            more=self.remembered(replace(query, limit=more), asker) if more > query.limit else "",
-            share=self.remembered(replace(query, shown=found.snapshot(now)), asker),
+            more=self.sign_value(replace(query, limit=more), asker) if more > query.limit else "",
+            share=self.sign_value(replace(query, shown=found.snapshot(now)), asker),
         )
         return blocks.answer(found, now, buttons, posted=posted)
 
     def _again(self, query: Query, asker: str) -> str:
         """The value of a button for the same query, as things are when it is pressed."""
-        return self.remembered(replace(query, shown=None), asker)
+        return self.sign_value(replace(query, shown=None), asker)
 
 
 def _apology(error: Exception, again: str) -> Message:

@@ -129,7 +129,7 @@ class Delivery:
         that was in it goes to the response_url.
         """
         destination = self.at(response_url)
-        task = await self.within_budget(work)
+        task = await self.start_and_wait_budget(work)
         if task.done():
             await acknowledge(task.result())
             self.start(self._send_if_lost(task.result(), acknowledged, destination))
@@ -140,7 +140,7 @@ class Delivery:
             await acknowledged
             await destination.send(message)
 
-        self.start(self.or_last_words(later(), destination))
+        self.start(self.notify_of_restart(later(), destination))
         await acknowledge(blocks.note(wording.STILL_LOOKING))
 
     async def _send_if_lost(
@@ -191,7 +191,7 @@ class Delivery:
             if wanted():
                 await destination.send(message)
 
-        self.start(self.or_last_words(replying(), destination, last_words))
+        self.start(self.notify_of_restart(replying(), destination, last_words))
 
     async def _end_courtesy(self, courtesy: asyncio.Task[Any]) -> None:
         """Nearly always it is there long since. If Slack hangs, the answer doesn't wait for it."""
@@ -211,13 +211,13 @@ class Delivery:
         """Runs `work`; the process does not end before it."""
         self._in_flight.start(work)
 
-    async def within_budget(self, work: Coroutine[Any, Any, _T]) -> asyncio.Task[_T]:
+    async def start_and_wait_budget(self, work: Coroutine[Any, Any, _T]) -> asyncio.Task[_T]:
         """Starts `work` and waits for it as long as an ack may; it is done or goes on."""
         task = self._in_flight.start(work)
         await asyncio.wait({task}, timeout=self._budget)
         return task
 
-    async def or_last_words(
+    async def notify_of_restart(
         self,
         work: Coroutine[Any, Any, None],
         destination: Destination,
@@ -225,9 +225,9 @@ class Delivery:
     ) -> None:
         """Does `work`; if the process ends before it is done, the person is told so."""
         message = last_words or blocks.note(wording.RESTARTING)
-        await self.or_if_cancelled(work, lambda: destination.send(message))
+        await self.notify_if_cancelled(work, lambda: destination.send(message))
 
-    async def or_if_cancelled(
+    async def notify_if_cancelled(
         self, work: Coroutine[Any, Any, None], tell: Callable[[], Awaitable[Any]]
     ) -> None:
         """Does `work`; where it is cancelled, tells that, within the time for last words."""

@@ -12,7 +12,7 @@ from typing import Any, Final
 import structlog
 
 from bot.errors import SlackError
-from bot.slack.api.client import SlackClient, called
+from bot.slack.api.client import SlackClient, call_api
 from bot.slack.replies.delivery import Delivery
 from bot.slack.ui import blocks, wording
 from bot.typed.query import Limits
@@ -58,7 +58,7 @@ class Views:
     async def _shown(self, call: Awaitable[Any]) -> bool:
         """Waits for Slack to show a view, and says whether it does. A failure is logged."""
         try:
-            await called(call)
+            await call_api(call)
         except SlackError as error:
             if error.code not in _GONE:
                 _log.error("view not shown", exc_info=error)

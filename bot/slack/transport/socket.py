@@ -21,7 +21,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.connections import proxy_for
 from bot.errors import SettingsError, SlackError
-from bot.slack.api.client import TOKEN_ERRORS, called
+from bot.slack.api.client import TOKEN_ERRORS, call_api
 from bot.slack.replies.delivery import InFlight, settle
 from bot.slack.transport.dispatch import BadBody, dispatch
 from bot.waits import Waits
@@ -97,7 +97,7 @@ class SocketMode:
         try:
             # An address is for one connection, once:
             # https://docs.slack.dev/reference/methods/apps.connections.open
-            answer = await called(self._client.apps_connections_open(app_token=self._app_token))
+            answer = await call_api(self._client.apps_connections_open(app_token=self._app_token))
             url = str(answer["url"])
             socket = await self._http.ws_connect(url, heartbeat=_PING_SECONDS, proxy=proxy_for(url))
         except SlackError as error:

@@ -96,9 +96,9 @@ def answer(
     )
     if not found.sessions:
         body = [title, *_none_found(), *actions]
-        return _message(wording.spoken(person, 0, limit, ""), body)
+        return _message(wording.fallback_text(person, 0, limit, ""), body)
     first = _fallback(found.sessions[0], now)
-    spoken = wording.spoken(person, count, limit, first, at_moment=found.at_moment)
+    spoken = wording.fallback_text(person, count, limit, first, at_moment=found.at_moment)
     most = _MAX_POSTED_LINES if posted else _MAX_LINES
     body = [title, *_sessions(found, now, most), _context(wording.ONLY_YOU), *actions]
     return _message(spoken, body)
@@ -119,7 +119,7 @@ def shared(found: SessionList, now: datetime, user: str, *, named: bool) -> Mess
         *_sessions(found, now, _MAX_LINES),
         {"type": "context", "elements": [credit]},
     ]
-    spoken = wording.spoken(person, count, limit, first, at_moment=found.at_moment)
+    spoken = wording.fallback_text(person, count, limit, first, at_moment=found.at_moment)
     message = _message(spoken, body)
     # Slack would show a preview of every link.
     quiet = {"unfurl_links": False, "unfurl_media": False}
@@ -264,7 +264,9 @@ def home(command: str, bot: str, limits: Limits, channels: Sequence[str]) -> Vie
     Its `private_metadata` tells this Home from any other.
     """
     _, examples, _ = wording.help_lines(command, limits)
-    ways = [f"*{escape(name)}* {escape(how)}" for name, how in wording.doors(command, "{bot}")]
+    ways = [
+        f"*{escape(name)}* {escape(how)}" for name, how in wording.entry_points(command, "{bot}")
+    ]
     if channels:
         names = ", ".join(f"<#{escape(channel)}>" for channel in channels)
         ways.append(f"*{escape(wording.HOME_OFFER)}* {names}")
@@ -273,7 +275,7 @@ def home(command: str, bot: str, limits: Limits, channels: Sequence[str]) -> Vie
         _header(wording.HOME_TITLE),
         _section(escape(wording.HOME_INTRO)),
         _actions(_button(SEARCH, wording.HOME_SEARCH, SEARCH) | {"style": "primary"}),
-        _header(wording.HOME_DOORS),
+        _header(wording.HOME_ENTRY_POINTS),
         _section("\n".join(f"• {way}" for way in ways)),
         _header(wording.HOME_EXAMPLES),
         _section("\n".join(f"{_code(typed)}  {escape(meaning)}" for typed, meaning in examples)),
@@ -312,7 +314,7 @@ def _sessions(found: SessionList, now: datetime, most: int) -> Iterator[Block]:
     first, *others = found.sessions
     moment = found.query.moment
     if moment and not found.at_moment:
-        yield _context(wording.TOO_FAR if found.too_far else wording.NOT_AT_MOMENT)
+        yield _context(wording.TOO_FAR if found.moment_before_fetched else wording.NOT_AT_MOMENT)
     yield _first(first, now, moment if found.at_moment else None)
     # Besides the sections: heading, moment, first, what was left out, who can see it, buttons.
     lines, left_out = _fitting([_line(session, now) for session in others], most)

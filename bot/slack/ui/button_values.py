@@ -18,7 +18,7 @@ from bot.sessions import Moment, Query, Snapshot
 _VERSION = "2"  # of the fields below: a value of any other is not read
 
 
-class NotYours(FsessionsError):
+class WrongUser(FsessionsError):
     """The value was not made for the person who sent it."""
 
 
@@ -26,7 +26,7 @@ class Outdated(FsessionsError):
     """The value is not of this version, was sealed with another secret, or was changed."""
 
 
-def remember(query: Query, asker: str, secret: str) -> str:
+def sign(query: Query, asker: str, secret: str) -> str:
     """A button's value, at most some 1,200 characters; `asker` is a Slack user id."""
     moment = query.moment and [query.moment.time.timestamp(), query.moment.of_message]
     shown = query.shown and [query.shown.as_of.timestamp(), query.shown.fingerprint]
@@ -35,14 +35,14 @@ def remember(query: Query, asker: str, secret: str) -> str:
     return _seal(text, "", secret) + _seal(text, asker, secret) + text
 
 
-def recall(value: str, presser: str, secret: str) -> Query:
-    """The query of a button's value. Raises `NotYours` and `Outdated`."""
+def verify(value: str, presser: str, secret: str) -> Query:
+    """The query of a button's value. Raises `WrongUser` and `Outdated`."""
     length = len(_seal("", "", secret))
     ours, theirs, text = value[:length], value[length : 2 * length], value[2 * length :]
     if not _same(ours, _seal(text, "", secret)):
         raise Outdated
     if not _same(theirs, _seal(text, presser, secret)):
-        raise NotYours
+        raise WrongUser
     email, uid, limit, moment, shown = json.loads(text)
     return Query(
         email,

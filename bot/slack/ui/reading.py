@@ -1,6 +1,6 @@
 """Who is meant in a Slack message: every e-mail address and every labelled uid in it.
 
-And in a text that may say other things too, such as a form's answer: `asked_in`.
+And in a text that may say other things too, such as a form's answer: `parse_free_text`.
 
 Strategy: flatten the message into lines of plain text, in reading order (its text, its blocks of
 every kind, its attachments), then look for addresses and labels in the lines. A message says most
@@ -130,7 +130,9 @@ def _bounded(lines: Iterator[str]) -> Iterator[str]:
             return
 
 
-def customers(message: dict[str, Any], internal_domains: Collection[str]) -> tuple[Identity, ...]:
+def external_identities(
+    message: dict[str, Any], internal_domains: Collection[str]
+) -> tuple[Identity, ...]:
     """The identities in a message but for addresses of the company's own domains."""
     return tuple(
         one for one in identities(message) if not _is_internal(one.email or "", internal_domains)
@@ -142,7 +144,7 @@ def _is_internal(email: str, domains: Collection[str]) -> bool:
     return any(domain == own or domain.endswith(f".{own}") for own in domains)
 
 
-def written(message: dict[str, Any]) -> datetime | None:
+def message_time(message: dict[str, Any]) -> datetime | None:
     """When a message was written, by its `ts`: seconds since 1970 as a decimal text."""
     try:
         return datetime.fromtimestamp(float(str(message.get("ts"))), UTC)
@@ -157,7 +159,7 @@ def queries_about(
 
     One e-mail and one uid are of one person: that is how ticket tools name them.
     """
-    time = written(message)
+    time = message_time(message)
     moment = Moment(time, of_message=True) if time else None
     emails, uids = (
         [one.email for one in people if one.email],
@@ -181,7 +183,7 @@ _NOT_FOR_US: Final = frozenset(
 )
 
 
-def asked_in(text: str, limits: Limits) -> Parsed:
+def parse_free_text(text: str, limits: Limits) -> Parsed:
     """Whose sessions a text asks for: typed as for the command, or anybody that it names."""
     parsed = parse(text, limits)
     if not (isinstance(parsed, Refused) and parsed.problem in _NOT_FOR_US):
@@ -190,7 +192,7 @@ def asked_in(text: str, limits: Limits) -> Parsed:
     return _one_of(people, limits) if people else parsed
 
 
-def person_in(text: str, limits: Limits, limit: str | None = None) -> Parsed:
+def parse_step_person(text: str, limits: Limits, limit: str | None = None) -> Parsed:
     """Who is meant in a text that may say other things too, such as a form's answer.
 
     `limit` has a place of its own, if there is one. An address and a uid are of one person; a lone

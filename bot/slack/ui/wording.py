@@ -121,7 +121,7 @@ HOME_INTRO: Final = (
     "I find a customer's latest Fullstory sessions, and the one in progress when they wrote to you."
 )
 HOME_SEARCH: Final = "Search…"
-HOME_DOORS: Final = "How to ask"
+HOME_ENTRY_POINTS: Final = "How to ask"
 HOME_EXAMPLES: Final = "What I understand"
 HOME_PRIVACY: Final = "Who sees what"
 HOME_OFFER: Final = "In these channels, I offer it under each new message with a customer:"
@@ -218,8 +218,8 @@ def started_before(started: datetime, moment: datetime, reference: str) -> str:
     return f"Started {' and '.join(parts)} before {reference}"
 
 
-def lacking(lack: str) -> str:
-    """What a Slack profile could not give; `lack` is the name of a `Lack` (`bot.slack.api`)."""
+def profile_problem(name: str) -> str:
+    """Why a Slack profile could not help; `name` is that of a `ProfileProblem`."""
     email = "Please give the e-mail or uid."
     return {
         "BOT": f"That is a bot; it has no sessions. {email}",
@@ -231,7 +231,7 @@ def lacking(lack: str) -> str:
         ),
         "SLACK": f"Slack doesn't show me profiles just now. Please try again in a minute. {email}",
         "STRANGER": f"That person isn't in this workspace, so I can't see their address. {email}",
-    }[lack]
+    }[name]
 
 
 def shared(person: str) -> str:
@@ -239,7 +239,7 @@ def shared(person: str) -> str:
     return f"The sessions of {person} are shared."
 
 
-def doors(command: str, bot: str) -> tuple[tuple[str, str], ...]:
+def entry_points(command: str, bot: str) -> tuple[tuple[str, str], ...]:
     """The ways to ask: their name, and how; `bot` is Slack's markup for the bot."""
     return (
         ("Type it:", f"{command} jane@example.com in any channel"),
@@ -300,7 +300,9 @@ def left_out(count: int) -> str:
     return f"{count} older {'session' if count == 1 else 'sessions'} didn't fit into one message."
 
 
-def spoken(person: str, count: int, limit: int, first: str, *, at_moment: bool = False) -> str:
+def fallback_text(
+    person: str, count: int, limit: int, first: str, *, at_moment: bool = False
+) -> str:
     """The answer in one breath, for screen readers and notifications."""
     if count == 0:
         return f"{heading(person, 0, limit)}. {NONE_FOUND_NEXT}"
