@@ -159,6 +159,16 @@ class TestSharing:
         assert all(link in post for link in shown)
         assert "5000000000009999" not in post
 
+    async def test_back_to_the_sessions(
+        self, slack: SlackSandbox, fullstory: FullstorySandbox, answer: Shown
+    ) -> None:
+        """*Don't share* shows them as they are now, a later one among them."""
+        await question(slack, answer)
+        later = session(fullstory, "5000000000009999", minutes=-1)
+        fullstory.script.append(Scripted(200, with_another(fullstory, later)))
+        await slack.press(blocks.REFRESH, answer)
+        await until(lambda: "5000000000009999" in json.dumps(answer.message))
+
     async def test_sessions_that_changed(
         self, slack: SlackSandbox, fullstory: FullstorySandbox, answer: Shown
     ) -> None:
@@ -278,6 +288,17 @@ class TestTrouble:
         (line,) = [line for line in logged() if line["event"] == "listener failed"]
         assert line["reference"] in said
         assert len(links(answer)) == 3
+
+    async def test_a_crash_that_nobody_has_foreseen(
+        self, bot: Service, slack: SlackSandbox, logged: Logged
+    ) -> None:
+        """Such as by a profile that is unlike any: whoever asked hears of it."""
+        assert bot
+        slack.users[USER]["enterprise_user"] = {"teams": 5}
+        await slack.write(f"<@U0FSESSIONS> {JANE}")
+        await until(lambda: "Something went wrong" in slack.screen[-1].message["text"])
+        (line,) = [line for line in logged() if line["event"] == "answer crashed"]
+        assert line["reference"] in slack.screen[-1].message["text"]
 
     async def test_a_form_that_fails(self, bot: Service, slack: SlackSandbox) -> None:
         """In its window."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from slack_bolt.context.ack.async_ack import AsyncAck
@@ -58,6 +58,7 @@ class Buttons:
         if query is None or self._is_posting(body, acknowledged):
             return
         value = body["actions"][0]["value"]
+        query = replace(query, shown=None)  # as things are now, not as they were shown
         self._delivery.reply(
             self._answers.answer(query, actor_in(body, EntryPoint.BUTTON)),
             acknowledged,

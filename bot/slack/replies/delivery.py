@@ -136,7 +136,7 @@ class Delivery:
             return
 
         async def later() -> None:
-            message = await task
+            message = await _message_of(task)
             await acknowledged
             await destination.send(message)
 
@@ -185,7 +185,7 @@ class Delivery:
             if not task.done() and wanted():
                 note = blocks.note(wording.STILL_LOOKING)
                 courtesy = self._in_flight.start(destination.say_meanwhile(note))
-            message = await task
+            message = await _message_of(task)
             if courtesy:
                 await self._end_courtesy(courtesy)
             if wanted():
@@ -285,6 +285,16 @@ class Delivery:
                     raise _NotDelivered(response.status, float(wait) if wait.isdecimal() else None)
         except (aiohttp.ClientError, OSError) as error:  # TimeoutError is an OSError
             raise _NotDelivered(type(error).__name__) from error
+
+
+async def _message_of(task: asyncio.Task[Message]) -> Message:
+    """What the work gives; where it fails in a way that nobody has foreseen, an apology."""
+    try:
+        return await task
+    except Exception as error:  # noqa: BLE001 - nobody is left without a word
+        reference = new_reference()
+        _log.error("answer crashed", reference=reference, exc_info=error)
+        return blocks.note(wording.our_fault(reference))
 
 
 class _ResponseUrl:
