@@ -10,7 +10,8 @@ import sys
 def main() -> None:
     """Runs the command line."""
     # Ctrl-C while it is still loading ends it quietly, instead of by a traceback.
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
     _open_closed_streams()
     from bot.cli.main import main as commands
 

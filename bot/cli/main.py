@@ -121,8 +121,10 @@ def _stop_on_signals() -> asyncio.Event:
         loop.remove_signal_handler(signal.SIGINT)
 
     loop.add_signal_handler(signal.SIGTERM, stop.set)
-    loop.add_signal_handler(signal.SIGHUP, stop.set)
-    loop.add_signal_handler(signal.SIGINT, interrupted)
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # `nohup` says to go on
+        loop.add_signal_handler(signal.SIGHUP, stop.set)
+    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
+        loop.add_signal_handler(signal.SIGINT, interrupted)
     return stop
 
 
