@@ -25,9 +25,8 @@ _MOST: Final = 500  # connections to one host, so that a host that hangs leaves 
 class Connections:
     """`fullstory` is for its API, `slack` for the Web API and Socket Mode.
 
-    Both use a connection for one request only: bytes that nobody asked for, which a faulty proxy
-    may send on a connection that is kept, would else be taken for the reply to the next person's
-    request. What comes back from `response_urls` tells nothing of anybody; these are kept.
+    A connection serves one request only: bytes that nobody asked for, which a faulty proxy may send
+    on a connection that is kept, would else be taken for the reply to the next person's request.
     """
 
     fullstory: aiohttp.ClientSession
@@ -39,15 +38,13 @@ class Connections:
 async def open_connections() -> AsyncIterator[Connections]:
     """The sessions, closed in the end."""
     async with AsyncExitStack() as stack:
-        fullstory = await stack.enter_async_context(_session(once=True))
-        slack = await stack.enter_async_context(_session(once=True))
-        response_urls = await stack.enter_async_context(_session(once=False))
-        yield Connections(fullstory, slack, response_urls)
+        sessions = [await stack.enter_async_context(_session()) for _ in range(3)]
+        yield Connections(*sessions)
 
 
-def _session(*, once: bool) -> aiohttp.ClientSession:
+def _session() -> aiohttp.ClientSession:
     return aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(limit=0, limit_per_host=_MOST, force_close=once),
+        connector=aiohttp.TCPConnector(limit=0, limit_per_host=_MOST, force_close=True),
         cookie_jar=aiohttp.DummyCookieJar(),
         timeout=aiohttp.ClientTimeout(total=10),
         headers={"User-Agent": f"fsessions/{__version__}"},
@@ -59,6 +56,8 @@ def proxy_for(url: str) -> str | None:
     parts = urlsplit(url)
     scheme = {"ws": "http", "wss": "https"}.get(parts.scheme, parts.scheme)
     proxy = getproxies().get(scheme, "")
+    if proxy and "://" not in proxy:  # as curl takes it
+        proxy = f"http://{proxy}"
     if not proxy.startswith(("http://", "https://")) or proxy_bypass(parts.hostname or ""):
         return None
     return proxy
