@@ -67,11 +67,12 @@ class Service:
 class CantListen(FsessionsError):
     """The address to listen on is taken, or not ours; the message says which setting to change."""
 
-    def __init__(self, host: str, port: int, names: tuple[str, str], error: OSError) -> None:
+    def __init__(self, host: str, port: int, names: tuple[str, str], error: Exception) -> None:
         host_name, port_name = names
-        if isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL:
+        code = error.errno if isinstance(error, OSError) else None
+        if isinstance(error, socket.gaierror | UnicodeError) or code == errno.EADDRNOTAVAIL:
             problem = f"This machine has no address {host}. Set {host_name}."
-        elif error.errno == errno.EACCES:
+        elif code == errno.EACCES:
             problem = f"Port {port} is for the administrator of this machine. Set {port_name}."
         else:
             problem = f"Is another program using it? Set {port_name}."
@@ -174,7 +175,7 @@ async def _listen(
 
     try:
         server = await loop.create_server(connection, host, port)
-    except OSError as error:
+    except (OSError, UnicodeError) as error:
         raise CantListen(host, port, names, error) from error
     stack.callback(server.close)
     return int(server.sockets[0].getsockname()[1])
