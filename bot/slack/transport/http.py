@@ -33,7 +33,8 @@ _log = structlog.get_logger()
 MAX_BODY_BYTES: Final = 1024 * 1024
 _MAX_AGE: Final = 5 * 60  # seconds, as Slack recommends
 _SMALL: Final = 64 * 1024  # bytes: nearly everything that Slack sends
-_LARGE_AT_ONCE: Final = 16  # larger bodies that are being read, and not yet verified
+_LARGE_AT_ONCE: Final = 32  # larger bodies that are being read, and not yet verified
+_LARGE_HALT: Final = 1.0  # seconds without a byte
 _MAX_FIELDS: Final = 100  # a command has some fifteen
 _SIGNATURE: Final = re.compile(r"v0=[0-9a-f]{64}")
 _TIMESTAMP: Final = re.compile(r"[0-9]{1,15}")
@@ -48,6 +49,7 @@ class Connection(web.RequestHandler):
     """
 
     other_side_ended = False
+    refused = False  # nothing that it sends is of use
     reading: aiohttp.StreamReader | None = None  # the body that somebody waits for
     _ending = False
 
@@ -75,7 +77,7 @@ class Connection(web.RequestHandler):
     def connection_lost(self, exc: BaseException | None) -> None:
         """Forgets the connection a moment later: what came whole has been read by then."""
         self.other_side_ended = True
-        if self._ending:
+        if self._ending or self.refused:
             super().connection_lost(exc)
         else:
             asyncio.get_running_loop().call_later(_LOST_SECONDS, super().connection_lost, exc)
@@ -125,7 +127,7 @@ class _Edge:
         self._verifier = SignatureVerifier(signing_secret)
         self._in_flight = in_flight
         self._read_seconds = read_seconds
-        self._large = 0
+        self._large = asyncio.Semaphore(_LARGE_AT_ONCE)
         self._seldom = Seldom()
 
     async def events(self, request: web.Request) -> web.StreamResponse:
@@ -137,6 +139,8 @@ class _Edge:
         except BadBody:
             return self._refuse(400, "body")
         except _Refused as refused:
+            if isinstance(request.protocol, Connection):
+                request.protocol.refused = True
             return self._refuse(refused.status, refused.reason)
         # A task of its own: it is finished whatever becomes of the connection or the process.
         return await asyncio.shield(self._in_flight.start(self._answer(request, body)))
@@ -167,7 +171,10 @@ class _Edge:
         return raw
 
     async def _read(self, request: web.Request) -> bytes:
-        """The bytes as they come. Only a few that are large are in memory at a time."""
+        """The bytes as they come. Of large bodies some are in memory at a time; others wait.
+
+        One that is large and comes to a halt loses its place: Slack sends all at once.
+        """
         connection = request.protocol
         assert isinstance(connection, Connection)  # noqa: S101 - the service makes no other
         if connection.other_side_ended and not request.content.is_eof():
@@ -176,17 +183,17 @@ class _Edge:
         raw = bytearray()
         large = False
         try:
-            async for chunk in request.content.iter_any():
-                raw += chunk
+            while not request.content.at_eof():
+                async with asyncio.timeout(_LARGE_HALT if large else None):
+                    raw += await request.content.readany()
                 if len(raw) > MAX_BODY_BYTES:
                     raise _Refused(413, "size")
                 if len(raw) > _SMALL and not large:
-                    if self._large >= _LARGE_AT_ONCE:
-                        raise _Refused(503, "too many large bodies")
-                    self._large += 1
+                    await self._large.acquire()
                     large = True
         finally:
-            self._large -= large
+            if large:
+                self._large.release()
             connection.reading = None
         return bytes(raw)
 
