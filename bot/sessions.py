@@ -21,6 +21,7 @@ LONGEST_SESSION = timedelta(hours=8)
 
 _FETCH_LIMIT_WITH_TIME = 100  # sessions to look through for the one at a moment
 
+_MAX_LINK_LENGTH = 10_000
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
 _FULLSTORY_HOST = re.compile(r"(?:[a-z0-9](?:[a-z0-9-]*[a-z0-9])?\.)*fullstory\.com")
 _BREAKS_SLACK_LINKS = frozenset("<>|^\\`\"' ")
@@ -104,7 +105,12 @@ def usable_link(link: str) -> str | None:
     That is: https on fullstory.com or a subdomain, without credentials or a port, and no character
     that would end a link early in Slack's markup.
     """
-    if not link.isascii() or not link.isprintable() or not _BREAKS_SLACK_LINKS.isdisjoint(link):
+    if (
+        len(link) > _MAX_LINK_LENGTH
+        or not link.isascii()
+        or not link.isprintable()
+        or not _BREAKS_SLACK_LINKS.isdisjoint(link)
+    ):
         return None
     try:
         parts = urlsplit(link)

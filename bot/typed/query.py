@@ -106,11 +106,11 @@ _QUOTES: Final = _DOUBLE_QUOTES + _SINGLE_QUOTES
 # directions, tags, fillers. The two joiners (U+200C, U+200D) stay: some languages are spelt with
 # them. A test compares the list with Unicode's own.
 INVISIBLE: Final = re.compile(
-    "[\u00ad\u0600-\u0605\u061c\u06dd\u070f\u0890\u0891\u08e2\u180e\u200b\u200e\u200f\u202a-\u202e"
-    "\u2060-\u2064\u2066-\u206f\ufeff\ufff9-\ufffb\U000110bd\U000110cd\U00013430-\U0001343f"
-    "\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0001\U000e0020-\U000e007f"
+    "[\u00ad\u034f\u0600-\u0605\u061c\u06dd\u070f\u0890\u0891\u08e2\u180e\u200b\u200e\u200f\u202a-\u202e"
+    "\u2060-\u206f\u2800\ufe00-\ufe0f\ufeff\ufff0-\ufffb\U000110bd\U000110cd\U00013430-\U0001343f"
+    "\U00016fe4\U0001bca0-\U0001bca3\U0001d159\U0001d173-\U0001d17a\U000e0000-\U000e0fff"
     # Fillers and selectors, which other categories hold.
-    "\u115f\u1160\u17b4\u17b5\u180b-\u180d\u180f\u3164\uffa0\U000e0100-\U000e01ef]"
+    "\u115f\u1160\u17b4\u17b5\u180b-\u180d\u180f\u3164\uffa0]"
 )
 # Letters of wide keyboards, for those that an address is made of.
 _WIDE: Final = str.maketrans({"＠": "@", "。": ".", "．": ".", "｡": "."})
@@ -452,6 +452,8 @@ def parse_person(person: str, limit: str | None, limits: Limits) -> Parsed:
 
     A uid with spaces needs no quotes there, and nothing in `person` is taken for a limit.
     """
+    if len(person) > _MAX_RAW_LENGTH or len(limit or "") > _MAX_RAW_LENGTH:
+        return Refused(Problem.TEXT_TOO_LONG, "", f"{_EXAMPLE_EMAIL} {min(5, limits.highest)}")
     person = person.strip()
     plain = " " in person and "@" not in person and not _LABELS.search(person)
     suffix = "" if limit is None else f" limit:{limit.lower().removeprefix('limit:')}"

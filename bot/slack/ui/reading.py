@@ -59,9 +59,8 @@ MAX_CHARACTERS: Final = 100_000
 MAX_PIECES: Final = 5_000
 """Texts, blocks and elements of a message that are read."""
 
-MAX_FOUND: Final = 500
-"""The search ends when so many identities are found, repeated ones among them: nobody chooses among
-more."""
+MAX_FOUND: Final = 1_000
+"""The search ends when so many were found, or looked at: nobody chooses among more."""
 
 # Each pattern below is possessive or bounded, and is tried once at each place: the work grows as
 # the text does, whatever the text is.
@@ -115,16 +114,18 @@ def identities(message: dict[str, Any]) -> tuple[Identity, ...]:
     found: dict[str, Identity] = {}
     lines = _bounded(_message_lines(message, 0))
     for identity in islice(chain.from_iterable(map(_in_line, lines)), MAX_FOUND):
+        if identity is None:
+            continue
         key = f"e {identity.email.casefold()}" if identity.email else f"u {identity.uid}"
         found.setdefault(key, identity)
     return tuple(found.values())
 
 
 def _bounded(lines: Iterator[str]) -> Iterator[str]:
-    """The lines as far as they are read: so many, and so many characters of them."""
+    """The lines as far as they are read: so many, and so many characters of them, as they came."""
     left = MAX_CHARACTERS
     for line in islice(lines, MAX_PIECES):
-        yield line[:left]
+        yield _readable(line[:left])
         left -= len(line)
         if left <= 0:
             return
@@ -215,7 +216,7 @@ def _one_of(people: Sequence[Identity], limits: Limits, limit: str | None = None
     return parse_person(typed_form(query, with_limit=False), limit, limits)
 
 
-def _in_line(line: str) -> Iterator[Identity]:
+def _in_line(line: str) -> Iterator[Identity | None]:
     """In the line's order. What is labelled as a uid is one, though it looks like an address."""
     start = 0
     for label in _LABEL.finditer(line):
@@ -260,11 +261,13 @@ def _is_uid(uid: str) -> bool:
     return len(uid) > 1 or uid.isdigit()
 
 
-def _addresses(line: str, start: int, end: int) -> Iterator[Identity]:
+def _addresses(line: str, start: int, end: int) -> Iterator[Identity | None]:
+    """None for what looked like one, and is none."""
     for match in _ADDRESS.finditer(line, start, end):
         before = line[max(0, match.start() - 100) : match.start()]
-        if (address := _address(match[0])) and not _BEFORE.search(before):
-            yield Identity(email=address)
+        address = _address(match[0])
+        known = address and not _BEFORE.search(before)
+        yield Identity(email=address) if known else None
 
 
 def _address(text: str) -> str:
@@ -289,7 +292,7 @@ def _is_customers(address: str) -> bool:
 
 def _readable(text: str) -> str:
     """A text as plain words: a mailto link says where its address begins and ends."""
-    visible = INVISIBLE.sub("", text[:MAX_CHARACTERS])
+    visible = INVISIBLE.sub("", text)
     plain = plain_text(_MAILTO.sub(lambda link: f" {link[0]} ", visible)).replace("\\_", "_")
     # As links write addresses: "?email=jane%2Btag%40example.com".
     return plain.replace("%40", "@").replace("%2B", "+").replace("%2b", "+")
@@ -302,6 +305,7 @@ _FOR_MACHINES: Final = frozenset({"type", "style", "value", "source", "status", 
 # https://docs.slack.dev/reference/block-kit/blocks/table-block
 _MAX_ROWS: Final = 100
 _MAX_COLUMNS: Final = 20
+_MAX_CELL: Final = 1_000  # characters
 _MAX_PIECES_INSIDE: Final = 100  # of a table's cell, or of a piece of rich text
 
 # -- Lines of a message ---------------------------------------------------------------------------
@@ -356,7 +360,7 @@ def _block_lines(block: object, depth: int) -> Iterator[str]:
         return
     yield ""
     if isinstance(block, list):
-        for inside in block:
+        for inside in block[:MAX_PIECES]:
             yield from _block_lines(inside, depth + 1)
     else:
         match block.get("type"):
@@ -365,7 +369,7 @@ def _block_lines(block: object, depth: int) -> Iterator[str]:
             case "table":
                 yield from _table_lines(block, depth)
             case _:
-                for name, value in block.items():
+                for name, value in islice(block.items(), MAX_PIECES):
                     yield from _value_lines(name, value, depth)
 
 
@@ -375,7 +379,7 @@ def _value_lines(name: str, value: object, depth: int) -> Iterator[str]:
     elif name == "url" or name.endswith("_url"):
         yield from _link_lines(value)
     elif name not in _FOR_MACHINES and not name.endswith("_id"):
-        yield _readable(value)
+        yield value
 
 
 def _table_lines(table: dict[str, Any], depth: int) -> Iterator[str]:
@@ -388,14 +392,14 @@ def _table_lines(table: dict[str, Any], depth: int) -> Iterator[str]:
         for row in rows:
             yield ": ".join(row) if len(row) == 2 else " ".join(row)
         return
+    names = [(heading, _LABEL_CELL.fullmatch(heading)) for heading in rows[0]]
     for row in rows[1:]:
-        for heading, cell in zip(rows[0], row, strict=False):
-            labelled = _LABEL_CELL.fullmatch(heading)
+        for (heading, labelled), cell in zip(names, row, strict=False):
             yield f"{heading.rstrip(': ')}: {cell}" if labelled else cell
 
 
 def _cell(cell: object, depth: int) -> str:
-    return " ".join(islice(_block_lines(cell, depth), _MAX_PIECES_INSIDE)).strip()
+    return " ".join(islice(_block_lines(cell, depth), _MAX_PIECES_INSIDE)).strip()[:_MAX_CELL]
 
 
 def _has_headings(rows: list[list[str]]) -> bool:
@@ -438,7 +442,7 @@ def _text_lines(text: object, depth: int) -> Iterator[str]:
             yield from _text_lines(text.get("text"), depth + 1)
     elif isinstance(text, str):
         # A label and its value often stand on two lines: "*User ID*:\n42".
-        yield _readable(text)
+        yield text
 
 
 def _link_lines(url: object) -> Iterator[str]:
