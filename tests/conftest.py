@@ -85,6 +85,7 @@ async def fullstory() -> AsyncIterator[FullstorySandbox]:
 async def slack() -> AsyncIterator[SlackSandbox]:
     """A running stand-in for Slack."""
     async with SlackSandbox().running() as sandbox:
+        sandbox.ack_seconds = 30.0
         yield sandbox
 
 

@@ -53,12 +53,10 @@ class Received:
 class FullstorySandbox:
     """Knows `people`; `received` is what it was asked, and `told` what it replied.
 
-    `script` is what it will answer first. `clock` says when now is: the latest session began some
-    minutes before.
-
     `seconds` is how long it takes for any answer, and after `hold` none is given until the event is
-    set. `on_answer` is told of each: what was asked, the status, the reply, and how many
-    milliseconds it took.
+    set; whoever asks once `held` is None doesn't wait. `on_answer` is told of each: what was asked,
+    the status, the reply, and how many milliseconds it took. `script` is what it will answer first.
+    `clock` says when now is: the latest session began some minutes before.
     """
 
     def __init__(self, people: Iterable[Person] = PEOPLE, *, key: str = KEY) -> None:
@@ -72,7 +70,7 @@ class FullstorySandbox:
         self.script: deque[Scripted] = deque()
         self.always: Scripted | None = None
         self.seconds = 0.0
-        self._held: asyncio.Event | None = None
+        self.held: asyncio.Event | None = None
         self.on_answer: Callable[[str, int, str, int], None] = lambda *_: None
 
     @asynccontextmanager
@@ -87,8 +85,8 @@ class FullstorySandbox:
 
     def hold(self) -> asyncio.Event:
         """Lets everybody wait from now on, until the event is set."""
-        self._held = asyncio.Event()
-        return self._held
+        self.held = asyncio.Event()
+        return self.held
 
     async def _me(self, request: web.Request) -> web.Response:
         if request.headers.get("Authorization") != f"Basic {self.key}":
@@ -114,8 +112,8 @@ class FullstorySandbox:
                 dict(request.headers),
             )
         )
-        if self._held:
-            await self._held.wait()
+        if self.held:
+            await self.held.wait()
         await asyncio.sleep(self.seconds)
         scripted = self.script.popleft() if self.script else self.always
         if scripted:

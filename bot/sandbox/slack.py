@@ -58,6 +58,7 @@ class SlackSandbox(Workspace):
     """What people do in the workspace, and the way between it and the bot.
 
     `request_url` is where the bot takes requests; while it is "", they go over Socket Mode.
+    `ack_seconds` is how long an ack may take; a test on a busy machine may give more.
     `response_statuses` are what the response_urls answer first, instead of 200, and
     `response_status` what they answer as long as it is another; after `hang` they don't answer
     until the event is set. `event_retries` are the seconds before each further attempt at an event
@@ -67,6 +68,7 @@ class SlackSandbox(Workspace):
     def __init__(self) -> None:
         super().__init__()
         self.request_url = ""
+        self.ack_seconds = ACK_SECONDS
         self.response_statuses: deque[int] = deque()
         self.response_status = 200
         self.retry_after = ""
@@ -400,7 +402,7 @@ class SlackSandbox(Workspace):
         self, body: bytes, exchange: Exchange, content_type: str = _FORM, **headers: str
     ) -> None:
         signed = self.sign(body, content_type=content_type) | headers
-        timeout = aiohttp.ClientTimeout(total=ACK_SECONDS)
+        timeout = aiohttp.ClientTimeout(total=self.ack_seconds)
         started, text = perf_counter(), ""
         async with aiohttp.ClientSession(timeout=timeout) as http:
             try:
@@ -440,7 +442,7 @@ class SlackSandbox(Workspace):
             }
         )
         try:
-            async with asyncio.timeout(ACK_SECONDS):
+            async with asyncio.timeout(self.ack_seconds):
                 ack = await acked
         except TimeoutError:
             return

@@ -109,6 +109,45 @@ class TestLaterPresses:
         assert len(links(answer)) == 23
 
 
+async def test_a_slow_courtesy(
+    start_bot: StartBot, slack: SlackSandbox, fullstory: FullstorySandbox
+) -> None:
+    """What the first press is told meanwhile doesn't come after the answer to the second."""
+    waits = replace(QUICK, courtesy=60)
+    async with start_bot(waits, answer_budget_seconds=0.05, fullstory_timeout_seconds=60):
+        answer = await asked(slack)
+        await until(lambda: JANE in str(slack.screen[-1].message))
+        answer = slack.screen[-1]
+        held, hangs = fullstory.hold(), slack.hang()
+        first = await slack.press(blocks.REFRESH, answer)
+        await until(lambda: first.uses == 1)
+        fullstory.held = slack.hangs = None
+        second = await slack.press(blocks.SHOW_MORE, answer)
+        await settled(slack)
+        assert second.later == []  # it waits
+        hangs.set()
+        await until(lambda: len(links(answer)) == 23)
+        held.set()
+        await settled(slack)
+        assert len(links(answer)) == 23
+
+
+async def test_a_retry_of_what_is_not_wanted_any_more(
+    start_bot: StartBot, slack: SlackSandbox, fullstory: FullstorySandbox
+) -> None:
+    """The first press's answer is refused once; the second press's is there before its retry."""
+    async with start_bot(replace(QUICK, first_retry=1.0)):
+        answer = await asked(slack)
+        slack.response_statuses.append(500)
+        first = await slack.press(blocks.REFRESH, answer)
+        await until(lambda: first.uses == 1)
+        await slack.press(blocks.SHOW_MORE, answer)
+        await until(lambda: len(links(answer)) == 23)
+        await settled(slack)
+        assert first.uses == 1
+        assert len(fullstory.received) >= 3
+
+
 class TestSharing:
     """What was shown is shared, once, unless it is called back in time."""
 

@@ -7,6 +7,7 @@ https://docs.slack.dev/interactivity/handling-user-interaction
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -38,6 +39,41 @@ class _Sharing:
     posting: bool = False
 
 
+class _InPlace:
+    """The place of a pressed message. What is said meanwhile must not come after a later answer.
+
+    So an answer waits for a courtesy of another press that is still on its way: some seconds at
+    most, for it has one attempt.
+    """
+
+    def __init__(
+        self,
+        destination: Destination,
+        courtesies: dict[tuple[str, str], asyncio.Future[Any]],
+        key: tuple[str, str],
+    ) -> None:
+        self._destination = destination
+        self._courtesies = courtesies
+        self._key = key
+
+    async def send(self, message: Message, wanted: Callable[[], bool] | None = None) -> None:
+        if under_way := self._courtesies.get(self._key):
+            await asyncio.wait({under_way})
+        if wanted is None:
+            await self._destination.send(message)
+        elif wanted():
+            await self._destination.send(message, wanted)
+
+    async def say_meanwhile(self, message: Message) -> None:
+        saying = asyncio.ensure_future(self._destination.say_meanwhile(message))
+        self._courtesies[self._key] = saying
+        try:
+            await saying
+        finally:
+            if self._courtesies.get(self._key) is saying:
+                del self._courtesies[self._key]
+
+
 class Buttons:
     """Answers presses; each method is a listener."""
 
@@ -45,6 +81,7 @@ class Buttons:
         self._answers = answers
         self._delivery = delivery
         self._presses = Latest()
+        self._courtesies: dict[tuple[str, str], asyncio.Future[Any]] = {}
         self._shared: dict[tuple[str, str], float] = {}
         self._sharing: dict[tuple[str, str], _Sharing] = {}
 
@@ -99,8 +136,9 @@ class Buttons:
         """The message goes away, however old it is."""
         await ack()
         self._presses.begin(_key(body))
-        gone = {"delete_original": True}
-        self._delivery.send(gone, context["acknowledged"], self._delivery.at(body["response_url"]))
+        there = self._delivery.at(body["response_url"])
+        place = _InPlace(there, self._courtesies, _key(body))
+        self._delivery.send({"delete_original": True}, context["acknowledged"], place)
 
     # -- Behind the listeners ---------------------------------------------------------------------
 
@@ -115,7 +153,8 @@ class Buttons:
         return None
 
     def _in_place(self, body: dict[str, Any]) -> Destination:
-        return self._delivery.at(body["response_url"], REPLACE)
+        destination = self._delivery.at(body["response_url"], REPLACE)
+        return _InPlace(destination, self._courtesies, _key(body))
 
     def _say_beside(self, sentence: str, body: dict[str, Any], acknowledged: Acknowledged) -> None:
         destination = self._delivery.at(body["response_url"], beside(body))

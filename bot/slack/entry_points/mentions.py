@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Any, Final
 
 import structlog
@@ -22,7 +23,7 @@ from bot.slack.replies.answers import Answers
 from bot.slack.replies.delivery import Delivery
 from bot.slack.ui import blocks, wording
 from bot.slack.ui.blocks import Message
-from bot.slack.ui.reading import parse_free_text
+from bot.slack.ui.reading import MAX_CHARACTERS, parse_free_text
 from bot.state.in_memory import Once
 from bot.typed import labels
 from bot.typed.query import Help, Limits, Parsed, Problem, QueryNeedingProfile, Refused
@@ -102,8 +103,9 @@ class _Place:
         self._is_direct = self._channel.startswith("D")
         self._courtesy = ""  # the `ts` of what the answer takes the place of
 
-    async def send(self, message: Message) -> None:
+    async def send(self, message: Message, wanted: Callable[[], bool] | None = None) -> None:
         """In a direct message the answer replaces what was said meanwhile."""
+        del wanted  # nothing else takes the place of an answer here
         try:
             if not self._is_direct:
                 await self._show(message)
@@ -144,6 +146,7 @@ class _Place:
 
 def asked(text: str, own: BotIdentity, limits: Limits) -> Parsed:
     """Whose sessions a message to the bot asks for."""
+    text = text[:MAX_CHARACTERS]
     words = re.sub(rf"<@{own.user}(?:\|[^<>]*)?>[,:]?", " ", text).strip()
     parsed = parse_free_text(words, limits)
     if isinstance(parsed, Help | QueryNeedingProfile) or _NAMES_SOMEBODY.search(words):

@@ -41,8 +41,8 @@ Acknowledge = Callable[[Message], Awaitable[Any]]
 class Destination(Protocol):
     """Where one person looks for an answer."""
 
-    async def send(self, message: Message) -> Any:  # noqa: ANN401 - nobody asks
-        """Brings the answer, with more than one attempt if need be."""
+    async def send(self, message: Message, wanted: Callable[[], bool] = ...) -> Any:  # noqa: ANN401
+        """Brings the answer, with more than one attempt if need be, while it is `wanted`."""
 
     async def say_meanwhile(self, message: Message) -> Any:  # noqa: ANN401 - the same
         """Brings a courtesy: one attempt. The answer takes its place where Slack allows that."""
@@ -189,7 +189,7 @@ class Delivery:
             if courtesy:
                 await self._end_courtesy(courtesy)
             if wanted():
-                await destination.send(message)
+                await destination.send(message, wanted)
 
         self.start(self.notify_of_restart(replying(), destination, last_words))
 
@@ -245,10 +245,12 @@ class Delivery:
         message: Message,
         attempts: int = _ATTEMPTS,
         seconds: float | None = None,
+        wanted: Callable[[], bool] = _always,
     ) -> Posted:
         """Posts to the response_url, and says whether it took the message.
 
-        Each attempt may take so many `seconds`. What was sent and got no reply is not sent again:
+        Each attempt may take so many `seconds`; there is no further one for what is not `wanted`
+        any more. What was sent and got no reply is not sent again:
         the person may see it already. A failure can't be told to the person: it is logged, with a
         reference.
         """
@@ -263,6 +265,8 @@ class Delivery:
                 wait_exp_base=4,
             ):
                 with attempt:
+                    if not wanted():
+                        return "refused"
                     await self._post(response_url, message, seconds or self._waits.response_url)
         except _NotDelivered as error:
             reference = new_reference()
@@ -306,8 +310,8 @@ class _ResponseUrl:
         self._place = place
         self._courtesy_seconds = courtesy_seconds
 
-    async def send(self, message: Message) -> None:
-        await self._delivery.post(self._response_url, message | self._place)
+    async def send(self, message: Message, wanted: Callable[[], bool] = _always) -> None:
+        await self._delivery.post(self._response_url, message | self._place, wanted=wanted)
 
     async def say_meanwhile(self, message: Message) -> None:
         placed, seconds = message | self._place, self._courtesy_seconds
