@@ -13,7 +13,7 @@ demo: $(READY)
 	@$(VENV)/bin/fsessions demo $(ARGS)
 
 test: $(READY)
-	@$(VENV)/bin/python -m pytest -q -n $(WORKERS) $(ARGS)
+	@$(VENV)/bin/python -m pytest -q -n $(WORKERS) --dist worksteal $(ARGS)
 
 check: $(READY)
 	@$(VENV)/bin/ruff format --check .
