@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import signal
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from io import StringIO
@@ -29,6 +30,11 @@ settings.register_profile(
     derandomize=bool(os.environ.get("CI")),
 )
 settings.load_profile("fsessions")
+
+# Whoever started the tests may have told them to ignore these (`nohup`, a shell's `&`), and the
+# programs that the tests start would inherit that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 QUICK = Waits(
     first_retry=0.02, reconnect=0.02, profile=1.0, profile_for_run=3.0, offer_retries=(0.1, 0.2)

@@ -230,10 +230,12 @@ async def test_a_second_signal_ends_it_at_once(
     async with serving(slack, env) as (process, _):
         await slack.command("/fsessions jane@example.com")
         process.send_signal(signal.SIGINT)
-        await asyncio.sleep(0.3)
-        assert process.returncode is None
+        assert process.stderr is not None
+        while b"draining" not in await process.stderr.readline():
+            pass
         process.send_signal(signal.SIGINT)
-        async with asyncio.timeout(3):
+        async with asyncio.timeout(60):
+            # One that finishes what is in flight first exits with 0.
             assert await process.wait() != 0
 
 
