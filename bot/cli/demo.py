@@ -33,7 +33,7 @@ from bot.slack.routes import (
     FIND_SESSIONS_FROM_MESSAGE,
     FIND_SESSIONS_STEP,
 )
-from bot.slack.ui import blocks
+from bot.slack.ui import listing as blocks
 from bot.typed.times import UnclearTime, parse_moment
 
 _FIRST: Final = f"{COMMAND} jane@example.com 3"

@@ -36,7 +36,8 @@ from bot.slack.entry_points.workflow_step import Step
 from bot.slack.replies.answers import Answers
 from bot.slack.replies.delivery import Delivery
 from bot.slack.replies.views import Views
-from bot.slack.ui import blocks, wording
+from bot.slack.ui import listing as blocks
+from bot.slack.ui import wording
 from bot.waits import Waits
 
 _log = structlog.get_logger()

@@ -18,7 +18,7 @@ PURE = {
     "bot.fullstory.protocol",
     "bot.lookup.access",
     "bot.sessions",
-    "bot.slack.actors",
+    "bot.slack.requests",
     *(name for name in MODULES if name.startswith(("bot.slack.ui.", "bot.typed."))),
 }
 IMPURE = {"aiohttp", "slack_bolt", "slack_sdk", "asyncio", "os", "socket", "structlog", "stamina"}
@@ -30,7 +30,7 @@ LAYERS = [
     {"bot.slack.routes", "bot.slack.transport"},
     {"bot.slack.entry_points"},
     {"bot.slack.replies"},
-    {"bot.slack.ui", "bot.slack.api", "bot.slack.actors"},
+    {"bot.slack.ui", "bot.slack.api", "bot.slack.requests"},
     {"bot.lookup.find"},
     {"bot.fullstory.client", "bot.settings", "bot.connections", "bot.logs", "bot.metrics"},
     {"bot.fullstory.protocol", "bot.state"},

@@ -16,7 +16,8 @@ from bot.errors import FullstoryError, RateLimited, Unavailable
 from bot.sandbox.workspace import MAX_POSTED, invalid_blocks, invalid_view
 from bot.sessions import MAX_UID_LENGTH, Moment, Query, Session, SessionList
 from bot.slack.api.profiles import ProfileProblem
-from bot.slack.ui import blocks, button_values, wording
+from bot.slack.ui import button_values, wording
+from bot.slack.ui import listing as blocks
 from bot.typed.query import Limits, Problem, Refused
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)

@@ -20,7 +20,8 @@ from bot.sessions import Query, SessionList
 from bot.slack.entry_points.workflow_step import outputs as step_outputs
 from bot.slack.replies.delivery import Delivery, InFlight
 from bot.slack.routes import OFFER_SCOPES, SCOPES, USAGE_HINT, Listener, listeners
-from bot.slack.ui import blocks, wording
+from bot.slack.ui import listing as blocks
+from bot.slack.ui import wording
 from tests.conftest import QUICK
 
 ROOT = Path(__file__).parents[2]

@@ -18,7 +18,8 @@ from bot.slack.api.client import SlackClient
 from bot.slack.api.colleagues import NO_SECONDS, YES_SECONDS, Colleagues
 from bot.slack.api.identity import Workspace
 from bot.slack.api.profiles import Profiles
-from bot.slack.ui import blocks, button_values, wording
+from bot.slack.ui import button_values, wording
+from bot.slack.ui import listing as blocks
 from tests.conftest import QUICK, StartBot, until
 
 JANE = "jane@example.com"

@@ -15,7 +15,8 @@ from bot.connections import open_connections
 from bot.sandbox.fullstory import FullstorySandbox, Scripted
 from bot.sandbox.slack import SlackSandbox
 from bot.slack.replies.delivery import Acknowledged, Delivery, InFlight
-from bot.slack.ui import blocks, wording
+from bot.slack.ui import listing as blocks
+from bot.slack.ui import wording
 from tests.conftest import QUICK, Logged, StartBot, until
 
 ANSWER = blocks.note("the answer")

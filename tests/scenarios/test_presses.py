@@ -15,7 +15,8 @@ from bot.sandbox.fullstory import FullstorySandbox, Scripted
 from bot.sandbox.slack import SlackSandbox
 from bot.sandbox.workspace import TICKETS, USER, Shown
 from bot.service import Service
-from bot.slack.ui import blocks, wording
+from bot.slack.ui import listing as blocks
+from bot.slack.ui import wording
 from tests.conftest import QUICK, Logged, StartBot, until
 from tests.scenarios.test_buttons import labels, links
 

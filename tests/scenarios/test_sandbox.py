@@ -13,7 +13,7 @@ from bot.connections import open_connections
 from bot.sandbox.slack import SlackSandbox
 from bot.sandbox.workspace import BOT_USER, CHANNEL, TICKETS, USER, Shown
 from bot.service import Service
-from bot.slack.ui import blocks
+from bot.slack.ui import listing as blocks
 from bot.typed.query import Limits
 from tests.conftest import until
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from bot.errors import KeyRejected
 from bot.sandbox.workspace import invalid_blocks
 from bot.sessions import MAX_UID_LENGTH, Moment, Query, Session, SessionList
-from bot.slack.ui import blocks
+from bot.slack.ui import listing as blocks
 from bot.typed.query import Limits, Problem, Refused
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)

@@ -21,7 +21,8 @@ from bot.fullstory import protocol
 from bot.sessions import Query, SessionList
 from bot.slack.transport import http
 from bot.slack.transport.dispatch import BadBody
-from bot.slack.ui import blocks, wording
+from bot.slack.ui import listing as blocks
+from bot.slack.ui import wording
 from bot.slack.ui.reading import (
     MAX_CHARACTERS,
     MAX_FOUND,

@@ -18,12 +18,13 @@ from slack_bolt.context.async_context import AsyncBoltContext
 
 from bot.lookup.access import EntryPoint
 from bot.sessions import Query
-from bot.slack.actors import actor_in
 from bot.slack.replies.answers import Answers
 from bot.slack.replies.delivery import Acknowledged, Delivery, Destination
-from bot.slack.ui import blocks, wording
-from bot.slack.ui.blocks import Message
+from bot.slack.requests import actor_in
+from bot.slack.ui import listing as blocks
+from bot.slack.ui import wording
 from bot.slack.ui.button_values import Outdated, WrongUser
+from bot.slack.ui.listing import Message
 from bot.state.in_memory import Latest
 
 SHARED_SECONDS: Final = 30 * 60.0

@@ -12,10 +12,10 @@ from slack_bolt.context.async_context import AsyncBoltContext
 
 from bot.lookup.access import EntryPoint
 from bot.sessions import Query
-from bot.slack.actors import actor_in
 from bot.slack.replies.answers import Answers
 from bot.slack.replies.delivery import Delivery
-from bot.slack.ui import blocks
+from bot.slack.requests import actor_in
+from bot.slack.ui import listing as blocks
 from bot.typed.query import Help, QueryNeedingProfile, Refused, parse
 
 

@@ -15,12 +15,13 @@ from slack_bolt.context.async_context import AsyncBoltContext
 
 from bot.lookup.access import EntryPoint
 from bot.sessions import Moment, Query
-from bot.slack.actors import actor_in
 from bot.slack.replies.answers import Answers
 from bot.slack.replies.delivery import Acknowledged, Delivery
 from bot.slack.replies.views import Views
-from bot.slack.ui import blocks, wording
-from bot.slack.ui.blocks import Message
+from bot.slack.requests import actor_in
+from bot.slack.ui import listing as blocks
+from bot.slack.ui import wording
+from bot.slack.ui.listing import Message
 from bot.typed.query import Problem, QueryNeedingProfile, Refused, parse_person
 
 

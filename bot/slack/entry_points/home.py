@@ -15,12 +15,13 @@ from bot.errors import SlackError
 from bot.lookup.access import Actor, EntryPoint
 from bot.lookup.find import FindSessions
 from bot.settings import Settings
-from bot.slack.actors import actor_in
 from bot.slack.api.client import SlackClient
 from bot.slack.api.identity import Workspace
 from bot.slack.replies.delivery import Delivery
 from bot.slack.replies.views import Views
-from bot.slack.ui import blocks, wording
+from bot.slack.requests import actor_in
+from bot.slack.ui import listing as blocks
+from bot.slack.ui import wording
 from bot.typed.query import Limits
 
 _log = structlog.get_logger()

@@ -16,13 +16,14 @@ from slack_bolt.context.async_context import AsyncBoltContext
 from bot.errors import SlackError
 from bot.lookup.access import Actor, EntryPoint
 from bot.sessions import Query
-from bot.slack.actors import actor_in
 from bot.slack.api.identity import BotIdentity, Workspace, by_person
 from bot.slack.api.posts import Posts
 from bot.slack.replies.answers import Answers
 from bot.slack.replies.delivery import Delivery
-from bot.slack.ui import blocks, wording
-from bot.slack.ui.blocks import Message
+from bot.slack.requests import actor_in
+from bot.slack.ui import listing as blocks
+from bot.slack.ui import wording
+from bot.slack.ui.listing import Message
 from bot.slack.ui.reading import MAX_CHARACTERS, parse_free_text
 from bot.state.in_memory import Once
 from bot.typed import labels

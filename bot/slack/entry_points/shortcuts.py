@@ -11,10 +11,10 @@ from slack_bolt.context.ack.async_ack import AsyncAck
 from slack_bolt.context.async_context import AsyncBoltContext
 
 from bot.lookup.access import EntryPoint
-from bot.slack.actors import actor_in
 from bot.slack.replies.answers import Answers
 from bot.slack.replies.delivery import Acknowledged, Delivery
 from bot.slack.replies.views import Views
+from bot.slack.requests import actor_in
 from bot.slack.ui import wording
 from bot.slack.ui.reading import external_identities, message_time
 

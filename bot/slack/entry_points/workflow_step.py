@@ -24,12 +24,12 @@ from bot.logs import new_reference
 from bot.lookup.access import Actor, EntryPoint, NotAllowed
 from bot.lookup.find import FindSessions, LookupRequest
 from bot.sessions import Query, Session, SessionList
-from bot.slack.actors import actor_in
 from bot.slack.api.client import TOKEN_ERRORS, SlackClient
 from bot.slack.api.posts import Posts
 from bot.slack.api.profiles import ProfileError, ProfileProblem
 from bot.slack.replies.answers import Answers
 from bot.slack.replies.delivery import Delivery
+from bot.slack.requests import actor_in
 from bot.slack.ui import wording
 from bot.slack.ui.reading import parse_step_person
 from bot.state.in_memory import Once

@@ -19,8 +19,9 @@ from bot.lookup.find import FindSessions, LookupRequest
 from bot.sessions import Moment, Query, SessionList
 from bot.slack.api.identity import Workspace
 from bot.slack.api.profiles import ProfileError, Profiles
-from bot.slack.ui import blocks, button_values, wording
-from bot.slack.ui.blocks import Message
+from bot.slack.ui import button_values, wording
+from bot.slack.ui import listing as blocks
+from bot.slack.ui.listing import Message
 from bot.slack.ui.reading import Identity, queries_about
 from bot.typed.query import Limits, Problem, QueryNeedingProfile, Refused
 from bot.typed.times import UnclearTime, names_its_zone, parse_moment

@@ -21,8 +21,9 @@ import structlog
 
 from bot.connections import proxy_for
 from bot.logs import new_reference
-from bot.slack.ui import blocks, wording
-from bot.slack.ui.blocks import Message
+from bot.slack.ui import listing as blocks
+from bot.slack.ui import wording
+from bot.slack.ui.listing import Message
 from bot.waits import Waits
 
 _log = structlog.get_logger()

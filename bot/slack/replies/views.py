@@ -14,7 +14,8 @@ import structlog
 from bot.errors import SlackError
 from bot.slack.api.client import SlackClient, call_api
 from bot.slack.replies.delivery import Delivery
-from bot.slack.ui import blocks, wording
+from bot.slack.ui import listing as blocks
+from bot.slack.ui import wording
 from bot.typed.query import Limits
 
 _log = structlog.get_logger()

@@ -1,6 +1,6 @@
 """Every sentence that people read in Slack, and nothing else.
 
-Plain text goes in, plain text comes out: `bot.slack.ui.blocks` escapes it. Short, kind, and with
+Plain text goes in, plain text comes out: `bot.slack.ui.listing` escapes it. Short, kind, and with
 what to do next.
 """
 
