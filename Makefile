@@ -5,7 +5,7 @@ READY := $(VENV)/.ready
 # Tests wait for one another's sockets more than they work: two for each core.
 WORKERS ?= $(shell $(PYTHON) -c 'import os; print(2 * (os.cpu_count() or 1))')
 
-.PHONY: setup demo test check format lock benchmark screenshots clean
+.PHONY: setup demo test check format lock benchmark screenshots manifests clean
 
 setup: $(READY)
 
@@ -30,6 +30,10 @@ benchmark: $(READY)
 # The README's pictures, in docs/. Needs Chromium.
 screenshots: $(READY)
 	@$(VENV)/bin/python -m tests.browser.pictures
+
+# Both app manifests, from the table of entry points.
+manifests: $(READY)
+	@$(VENV)/bin/python -m bot.slack.manifest
 
 # Set-up happens once, and again when a lock file changes.
 $(READY): requirements.txt requirements-dev.txt

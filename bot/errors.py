@@ -3,6 +3,7 @@
     FsessionsError
     ├── SettingsError            our side: what the administrator has to mend
     ├── SlackError               their side: a Web API method failed, or Slack was not reached
+    ├── ProfileError             a Slack profile does not tell what was asked
     └── FullstoryError           their side: what Fullstory answered, or did not
         ├── KeyRejected          401: the key is wrong or revoked
         ├── AccessDenied         403: the key's level is too low
@@ -26,6 +27,7 @@ error is personal or secret, so each may be logged.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from enum import Enum, auto
 
 
 class FsessionsError(Exception):
@@ -54,6 +56,31 @@ class SlackError(FsessionsError):
         super().__init__(code or "no readable answer")
         self.code = code
         self.retry_after = retry_after
+
+
+class ProfileProblem(Enum):
+    """Why a Slack profile can't tell."""
+
+    BOT = auto()
+    EMAIL = auto()
+    """There is no e-mail address in it."""
+
+    SCOPE = auto()
+    """The bot is not allowed to read profiles."""
+
+    SLACK = auto()
+    """Slack does not answer just now."""
+
+    STRANGER = auto()
+    """It is of nobody in the bot's workspace."""
+
+
+class ProfileError(FsessionsError):
+    """A Slack profile does not tell what was asked; `problem` says why."""
+
+    def __init__(self, problem: ProfileProblem) -> None:
+        super().__init__(problem.name)
+        self.problem = problem
 
 
 class FullstoryError(FsessionsError):

@@ -6,7 +6,7 @@ import asyncio
 import errno
 import socket
 from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 
 import structlog
 from aiohttp import web
@@ -14,27 +14,27 @@ from slack_bolt.async_app import AsyncApp
 
 from bot.connections import Connections, open_connections
 from bot.errors import FsessionsError
-from bot.fullstory.client import FullstoryClient
+from bot.fullstory.client import client_of
+from bot.lookup.find import FindSessions, Sessions
 from bot.settings import Settings
 from bot.slack.api.client import slack_client
-from bot.slack.replies.delivery import Delivery, InFlight
-from bot.slack.routes import build_app, listeners
+from bot.slack.api.colleagues import Colleagues
+from bot.slack.api.slack_api import SlackApi
+from bot.slack.replies.answers import Answers
+from bot.slack.replies.delivery import Delivery
+from bot.slack.replies.in_flight import InFlight
+from bot.slack.replies.places import Places
+from bot.slack.replies.presses import Presses
+from bot.slack.replies.response_url import ResponseUrls
+from bot.slack.replies.services import Services
+from bot.slack.replies.views import Views
+from bot.slack.routes import COMMAND, HELP_LINES, build_app, routes
 from bot.slack.transport import http as slack_http
 from bot.slack.transport.socket import SocketMode
+from bot.state.in_memory import InMemory
 from bot.waits import Waits
 
 _log = structlog.get_logger()
-
-
-def fullstory_client(settings: Settings, connections: Connections) -> FullstoryClient:
-    """The client that the settings describe."""
-    return FullstoryClient(
-        connections.fullstory,
-        base_url=settings.fullstory_base_url,
-        path=settings.fullstory_sessions_path,
-        key=settings.fullstory_api_key.get_secret_value(),
-        timeout=settings.fullstory_timeout_seconds,
-    )
 
 
 class Service:
@@ -79,6 +79,45 @@ class CantListen(FsessionsError):
         super().__init__(f"Can't listen on {host}:{port}. {problem}")
 
 
+Observe = Callable[[str, float], None]  # a lookup's outcome, and its seconds
+
+
+def _observe_nothing(_outcome: str, _seconds: float) -> None: ...
+
+
+def build_services(
+    settings: Settings,
+    connections: Connections,
+    fullstory: Sessions,
+    in_flight: InFlight,
+    waits: Waits,
+    observe: Observe = _observe_nothing,
+) -> Services:
+    """What the entry points work with, put together from the settings."""
+    state = InMemory()
+    client = slack_client(settings, connections.slack, settings.bot_token, waits)
+    slack = SlackApi.of(client, state, waits)
+    access = Colleagues(slack.profiles, slack.workspace, state)
+    find = FindSessions(fullstory, access, observe)
+    urls = ResponseUrls(connections.response_urls, waits)
+    return Services(
+        command=COMMAND,
+        help_lines=HELP_LINES,
+        settings=settings,
+        waits=waits,
+        state=state,
+        slack=slack,
+        answers=Answers(
+            find, slack, settings.limits, settings.bot_token, lambda: in_flight.draining
+        ),
+        places=Places(urls, slack.posts),
+        delivery=Delivery(in_flight, settings.answer_budget_seconds, waits),
+        in_flight=in_flight,
+        views=Views(settings.limits, client),
+        presses=Presses(state),
+    )
+
+
 @asynccontextmanager
 async def running(settings: Settings, waits: Waits = Waits()) -> AsyncIterator[Service]:  # noqa: B008 - frozen
     """Starts the bot; on leaving, finishes what is in flight and ends it. Raises `CantListen`."""
@@ -89,12 +128,9 @@ async def running(settings: Settings, waits: Waits = Waits()) -> AsyncIterator[S
         # Runs when nothing new can come any more: for what came while we were draining.
         stack.push_async_callback(in_flight.drain)
         observe = await _metrics(settings, waits, stack)
-        fullstory = fullstory_client(settings, connections)
-        delivery = Delivery(
-            connections.response_urls, in_flight, settings.answer_budget_seconds, waits
-        )
-        listening = listeners(settings, connections, fullstory, delivery, waits, observe)
-        app = build_app(settings, connections, listening, delivery)
+        fullstory = client_of(settings, connections.fullstory)
+        services = build_services(settings, connections, fullstory, in_flight, waits, observe)
+        app = build_app(services, slack_client(settings, connections.slack), routes(services))
         socket_mode = _socket_mode(settings, app, connections, in_flight, waits)
         service = Service(socket_mode)
         if service.connecting:
@@ -128,11 +164,9 @@ def _socket_mode(
     )
 
 
-async def _metrics(
-    settings: Settings, waits: Waits, stack: AsyncExitStack
-) -> Callable[[str, float], None] | None:
+async def _metrics(settings: Settings, waits: Waits, stack: AsyncExitStack) -> Observe:
     if settings.metrics_port is None:
-        return None
+        return _observe_nothing
     from bot.metrics import Metrics
 
     metrics = Metrics()
@@ -177,5 +211,20 @@ async def _listen(
         server = await loop.create_server(connection, host, port)
     except (OSError, UnicodeError) as error:
         raise CantListen(host, port, names, error) from error
-    stack.callback(server.close)
+    stack.push_async_callback(_stop_listening, server)
     return int(server.sockets[0].getsockname()[1])
+
+
+async def _stop_listening(server: asyncio.Server) -> None:
+    """Accepts nothing more; what was accepted just now is known to `runner.cleanup`, which follows.
+
+    A connection that is accepted while its server closes would never be closed, in Python 3.11:
+    https://github.com/python/cpython/issues/109564
+    """
+    loop = asyncio.get_running_loop()
+    for listening in server.sockets:
+        with suppress(RuntimeError):  # uvloop does it by itself
+            loop.remove_reader(listening.fileno())
+    for _ in range(5):  # turns of the loop that a connection takes from its accept to its handler
+        await asyncio.sleep(0)
+    server.close()

@@ -28,9 +28,11 @@ from pydantic import (
 )
 
 from bot.errors import SettingsError
+from bot.typed.labels import DEFAULT, Labels, labels_of
 from bot.typed.query import Limits
 
 _CHANNEL_ID: Final = re.compile(r"[CG][A-Z0-9]{2,}")
+_LABEL: Final = re.compile(r"[^\W_](?:[\w .#-]{0,38}\w)?")
 _LARGEST_FILE: Final = 64 * 1024  # bytes
 _WHERE: Final = "in Fullstory, Settings → Integrations & API Keys"
 
@@ -86,6 +88,17 @@ def _listed(value: object) -> object:
     return value.replace(",", " ").split() if isinstance(value, str) else value
 
 
+def _names(value: object) -> object:
+    """Names that may hold spaces, with commas between them."""
+    return [name.strip() for name in value.split(",")] if isinstance(value, str) else value
+
+
+def _labels(values: tuple[str, ...]) -> tuple[str, ...]:
+    if not all(_LABEL.fullmatch(value) for value in values):
+        raise ValueError("should hold labels such as user id, account number")
+    return values
+
+
 def _channels(values: tuple[str, ...]) -> tuple[str, ...]:
     if not all(_CHANNEL_ID.fullmatch(value) for value in values):
         raise ValueError("should hold channel ids such as C0123ABCD, from the channel's details")
@@ -132,6 +145,9 @@ class Settings(BaseModel):
     internal_domains: Annotated[
         tuple[str, ...], BeforeValidator(_listed), AfterValidator(_domains)
     ] = ()
+    uid_labels: Annotated[tuple[str, ...], BeforeValidator(_names), AfterValidator(_labels)] = (
+        DEFAULT
+    )
 
     host: str = "0.0.0.0"  # noqa: S104 - a container's port is reached from outside it
     port: _Port = 3000
@@ -164,6 +180,11 @@ class Settings(BaseModel):
     def limits(self) -> Limits:
         """How many sessions a person gets unasked, and at most."""
         return Limits(min(self.sessions_limit, self.sessions_max_limit), self.sessions_max_limit)
+
+    @property
+    def labels(self) -> Labels:
+        """What names a uid, where people type and in messages."""
+        return labels_of(self.uid_labels)
 
     @property
     def socket_mode(self) -> bool:

@@ -15,11 +15,14 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from bot import logs
-from bot.cli.demo import settings_for
+from bot.connections import open_connections
 from bot.sandbox.fullstory import FullstorySandbox
+from bot.sandbox.settings import settings_for
 from bot.sandbox.slack import SlackSandbox
-from bot.service import Service, running
+from bot.service import Service, build_services, running
 from bot.sessions import Query, SessionList
+from bot.slack.replies.in_flight import InFlight
+from bot.slack.replies.services import Services
 from bot.waits import Waits
 
 # The same for every test that tries many examples: no clock decides, and in CI no chance.
@@ -93,6 +96,15 @@ async def slack() -> AsyncIterator[SlackSandbox]:
     async with SlackSandbox().running() as sandbox:
         sandbox.ack_seconds = 30.0
         yield sandbox
+
+
+@pytest.fixture
+async def services(slack: SlackSandbox, fullstory: FullstorySandbox) -> AsyncIterator[Services]:
+    """What entry points work with, around a client with a bug."""
+    async with open_connections() as connections:
+        yield build_services(
+            settings_for(slack, fullstory), connections, BrokenFullstory(), InFlight(QUICK), QUICK
+        )
 
 
 @pytest.fixture(params=["http", "socket"])

@@ -17,11 +17,11 @@ from bot.errors import (
     SlackError,
     Unavailable,
 )
-from bot.service import fullstory_client
+from bot.fullstory.client import client_of
 from bot.sessions import Query
 from bot.settings import Settings
 from bot.slack.api.client import TOKEN_ERRORS, call_api, slack_client
-from bot.slack.routes import OFFER_SCOPES, SCOPES
+from bot.slack.routes import scopes_needed
 
 _NOBODY = "fsessions-check"  # a uid that no site gives
 
@@ -88,7 +88,7 @@ async def _slack_token(settings: Settings, connections: Connections) -> Finding:
             part, f"works in the workspace {team}; Slack's reply doesn't tell its scopes"
         )
     granted = set(str(answer.headers["X-OAuth-Scopes"]).replace(" ", "").split(","))
-    needed = SCOPES + (OFFER_SCOPES if settings.support_channels else ())
+    needed = scopes_needed(support_channels=bool(settings.support_channels))
     if missing := [scope for scope in needed if scope not in granted]:
         return Finding(
             part,
@@ -148,7 +148,7 @@ def _slack_trouble(part: str, settings: Settings, error: SlackError, token: str)
 async def _fullstory(settings: Settings, connections: Connections) -> Finding:
     part = "Fullstory key"
     host = settings.fullstory_base_url
-    client = fullstory_client(settings, connections)
+    client = client_of(settings, connections.fullstory)
     try:
         await client.sessions(Query(None, _NOBODY, limit=1))
         organisation = await client.organisation()

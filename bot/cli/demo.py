@@ -8,53 +8,36 @@ import sys
 import threading
 import time
 import webbrowser
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from pydantic import SecretStr
 from rich.console import Console
 from rich.text import Text
 
 from bot import logs
+from bot.lookup.access import EntryPoint
 from bot.sandbox.fullstory import FullstorySandbox
-from bot.sandbox.people import MESSAGES, PEOPLE
+from bot.sandbox.people import PEOPLE
 from bot.sandbox.playground import Playground, seed
 from bot.sandbox.server import serving
-from bot.sandbox.slack import SlackSandbox, as_slack_sends
+from bot.sandbox.settings import settings_for
+from bot.sandbox.slack import ACTIONS, SlackSandbox
 from bot.sandbox.terminal import draw
-from bot.sandbox.workspace import BOT_USER, DIRECT, TICKETS, Exchange
+from bot.sandbox.workspace import BOT, CHANNEL, TICKETS, USER, Exchange, Run, Shown
 from bot.service import running
-from bot.settings import Settings
-from bot.slack.routes import (
-    COMMAND,
-    FIND_SESSIONS,
-    FIND_SESSIONS_FROM_MESSAGE,
-    FIND_SESSIONS_STEP,
-)
-from bot.slack.ui import listing as blocks
+from bot.slack.routes import COMMAND
+from bot.slack.ui import action_ids
 from bot.typed.times import UnclearTime, parse_moment
 
 _FIRST: Final = f"{COMMAND} jane@example.com 3"
 Lines = asyncio.Queue[str | None]  # as they are typed; None is the end of the input
 
+OnMessage = Callable[[SlackSandbox, str, Shown], Awaitable[Exchange]]
+
 _PORTS: Final = (*range(3000, 3020), 0)
 _PROMPT: Final = "\nsam in #support > "
-
-
-def settings_for(slack: SlackSandbox, fullstory: FullstorySandbox, **other: Any) -> Settings:  # noqa: ANN401
-    """Settings that lead to the stand-ins and nowhere else; the environment has no say."""
-    values: dict[str, Any] = {
-        "slack_bot_token": SecretStr(slack.bot_token),
-        "slack_signing_secret": SecretStr(slack.signing_secret),
-        "slack_api_url": slack.api_url,
-        "fullstory_api_key": SecretStr(fullstory.key),
-        "fullstory_api_url": fullstory.url,
-        "host": "127.0.0.1",
-        "port": 0,
-    }
-    return Settings.model_validate(values | other)
 
 
 async def run(once: str | None, *, browser: bool = True) -> None:
@@ -64,10 +47,10 @@ async def run(once: str | None, *, browser: bool = True) -> None:
     console = Console(highlight=False)
     slack, fullstory = SlackSandbox(), FullstorySandbox()
     async with _bot(slack, fullstory):
+        await seed(slack)
         if once is not None:
             await Demo(console, slack, prompting=False).do(once.strip())
             return
-        await seed(slack)
         async with _page(slack, fullstory) as address:
             demo = Demo(console, slack, prompting=True)
             console.print(
@@ -152,20 +135,31 @@ class Demo:
         """Does one line; `lines` are where the fields of a form come from."""
         word, _, rest = line.partition(" ")
         match word.lower():
-            case "post" | "dm" | "@fsessions" | "step" | "home" as where:
-                await self._in_channels(where, rest)
             case "" | "help" | "?" if not rest:
                 self._help()
-            case "messages":
+            case "messages" if not rest:
                 self._messages()
             case "press" if rest:
                 await self._press(rest.strip().lower(), lines)
-            case "find" if rest.strip().isdigit():
-                await self._find_from_message(int(rest))
-            case "find" if not rest and lines:
-                await self._find(lines, self._slack.shortcut(FIND_SESSIONS))
-            case _:
-                await self.command(line if line.startswith("/") else f"{COMMAND} {line}")
+            case name:
+                await self._act(name, rest.strip(), line, lines)
+
+    async def _act(self, name: str, rest: str, line: str, lines: Lines | None) -> None:
+        """Does what is on the list of actions; what is not is typed as the command."""
+        for action in ACTIONS:
+            if action.word != name:
+                continue
+            if action.on_message and rest.isdigit():
+                await self._on_message(action.on_message, int(rest))
+                return
+            if action.do and action.entry_point is EntryPoint.FORM:
+                if lines and not rest:
+                    await self._find(lines, action.do(self._slack, ""))
+                    return
+            elif action.do and name != COMMAND:
+                await self._until_drawn(action.do(self._slack, rest))
+                return
+        await self.command(line if line.startswith("/") else f"{COMMAND} {line}")
 
     def _draw(self, message: dict[str, Any]) -> None:
         late = self._prompting and not self._busy and self._slack.screen != []
@@ -181,47 +175,43 @@ class Demo:
             self._console.print(f"Slack would say: {what} failed (status {status}).", markup=False)
 
     def _messages(self) -> None:
-        for number, (text, minutes) in enumerate(MESSAGES, 1):
-            shown = text.replace("\n", "  ")
-            line = f"  {number}. ({minutes} minutes ago) {shown}"
+        now = time.time()
+        for number, one in enumerate(self._written(), 1):
+            minutes = round((now - float(one.ts)) / 60)
+            text = one.message["text"].replace("\n", "  ")
+            line = f"  {number}. ({minutes} minutes ago) {text}"
             self._console.print(line, markup=False, soft_wrap=True)
         self._console.print("\nThe shortcut on the first one: [bold]find 1[/bold]")
 
-    async def _find_from_message(self, number: int) -> None:
-        if not 1 <= number <= len(MESSAGES):
-            self._console.print(f"There are messages 1 to {len(MESSAGES)}.")
+    def _written(self) -> list[Shown]:
+        """The messages that this person can see and the bot has not written, oldest first."""
+        by_others = [
+            one
+            for one in self._slack.screen
+            if not one.user
+            and one.author.get("bot_id") != BOT
+            and one.channel in (TICKETS, CHANNEL)
+        ]
+        return sorted(by_others, key=lambda one: one.ts)
+
+    async def _on_message(self, choose: OnMessage, number: int) -> None:
+        written = self._written()
+        if not 1 <= number <= len(written):
+            self._console.print(f"There are messages 1 to {len(written)}.")
             return
-        text, minutes = MESSAGES[number - 1]
-        message = {"text": text, "ts": f"{time.time() - 60 * minutes:.6f}"}
-        exchange = await self._slack.message_shortcut(FIND_SESSIONS_FROM_MESSAGE, message)
+        exchange = await choose(self._slack, USER, written[number - 1])
         self._failed("The shortcut", exchange.status)
         await self._settled(exchange)
 
-    async def _in_channels(self, where: str, text: str) -> None:
-        """What people and workflows do where the bot is."""
-        match where:
-            case "post":
-                await self._until_drawn(self._slack.write(as_slack_sends(text)))
-            case "dm":
-                await self._until_drawn(self._slack.write(as_slack_sends(text), channel=DIRECT))
-            case "@fsessions":
-                question = f"<@{BOT_USER}> {as_slack_sends(text)}"
-                await self._until_drawn(self._slack.write(question))
-            case "step":
-                await self._step(text)
-            case _:
-                self._slack.homes.clear()
-                await self._until_drawn(self._slack.open_home())
-
-    async def _step(self, person: str) -> None:
-        """A workflow with the bot's step; its outputs, or why it failed."""
-        how, what = await (await self._slack.run_step(FIND_SESSIONS_STEP, person=person)).end()
+    async def _ended(self, run: Run) -> None:
+        """A workflow's step; its outputs, or why it failed."""
+        how, what = await run.end()
         self._console.print(f"The step ends with {how}.")
         for name, value in what.items() if how == "success" else [("error", what)]:
             line = Text.assemble((f"  {name:<10}", "bold"), f" {value}")
             self._console.print(Text("\n" + " " * 13).join(line.split("\n")), soft_wrap=True)
 
-    async def _find(self, lines: Lines, opening: Coroutine[Any, Any, Exchange]) -> None:
+    async def _find(self, lines: Lines, opening: Awaitable[object]) -> None:
         """The form: its fields one after the other."""
         self._slack.views.clear()
         await self._until_drawn(opening)
@@ -233,9 +223,9 @@ class Demo:
     async def _fill_in(self, view_id: str, lines: Lines) -> None:
         values: dict[str, Any] = {}
         for field, label in (
-            (blocks.PERSON_FIELD, "E-mail or uid"),
-            (blocks.LIMIT_FIELD, "How many"),
-            (blocks.MOMENT_FIELD, "When did it happen? (such as: 1 hour ago)"),
+            (action_ids.PERSON_FIELD, "E-mail or uid"),
+            (action_ids.LIMIT_FIELD, "How many"),
+            (action_ids.MOMENT_FIELD, "When did it happen? (such as: 1 hour ago)"),
         ):
             self._console.print(f"\n{label}: ", end="", markup=False)
             line = await lines.get()
@@ -243,18 +233,21 @@ class Demo:
                 lines.put_nowait(None)
                 return
             values[field] = {"value": line.strip() or None}
-        when = values[blocks.MOMENT_FIELD]["value"]
-        values[blocks.MOMENT_FIELD] = {"selected_date_time": _picked(when) if when else None}
+        when = values[action_ids.MOMENT_FIELD]["value"]
+        values[action_ids.MOMENT_FIELD] = {"selected_date_time": _picked(when) if when else None}
         submitted = await self._slack.submit(view_id, values)
         for sentence in ((submitted.ack or {}).get("errors") or {}).values():
             self._console.print(f"  ┃ ✗ {sentence}", markup=False)
 
-    async def _until_drawn(self, doing: Coroutine[Any, Any, object]) -> None:
+    async def _until_drawn(self, doing: Awaitable[object]) -> None:
         """Does something that usually something comes of, and waits for that."""
         self._drawn.clear()
         done = await doing
         if isinstance(done, Exchange):
             self._failed("Slack", done.status)
+        if isinstance(done, Run):
+            await self._ended(done)
+            return
         with suppress(TimeoutError):
             async with asyncio.timeout(1):
                 await self._drawn.wait()
@@ -287,20 +280,10 @@ class Demo:
     def _help(self) -> None:
         self._console.print("The stand-in Fullstory knows these people:\n")
         rows = [(f"{COMMAND} {person.typed}", person.about) for person in PEOPLE]
-        rows += [
-            (f'{COMMAND} jane@example.com at:"1 hour ago"', "the session at a time comes first"),
-            (f"{COMMAND} help", "what the bot itself says"),
-            ("", ""),
-            ("press show more", "a button of what you see: refresh, share, dismiss, new search …"),
-            ("messages", "what stands in the channel"),
-            ("find 1", "the shortcut in the menu of a message"),
-            ("find", "the shortcut that opens the form"),
-            ("post broken for jane@example.com", "in a support channel: an offer; press show"),
-            ("@fsessions jane@example.com", "a mention; also as a direct message: dm …"),
-            ("step jane@example.com", "the step of Workflow Builder, and its outputs"),
-            ("home", "the app's Home"),
-            ("quit", "the end (or Ctrl-C)"),
-        ]
+        rows += [(f'{COMMAND} jane@example.com at:"1 hour ago"', "the session at a time first")]
+        rows += [("", ""), ("messages", "what stands in the channels")]
+        rows += [(action.typed, action.about) for action in ACTIONS]
+        rows += [("quit", "the end (or Ctrl-C)")]
         for typed, about in rows:
             line = Text.assemble("  ", (f"{typed:<46}", "bold"), f" {about}")
             self._console.print(line, soft_wrap=True)

@@ -11,10 +11,10 @@ from datetime import UTC, datetime
 from rich.console import Console
 
 from bot.connections import open_connections
-from bot.errors import FullstoryError
+from bot.fullstory.client import client_of
 from bot.lookup.access import Actor, EntryPoint, Refusal
 from bot.lookup.find import FindSessions, LookupRequest
-from bot.service import fullstory_client
+from bot.lookup.outcomes import Crashed, Denied, Failed, Found, Outcome
 from bot.sessions import Moment, Query, Session, SessionList
 from bot.settings import Settings
 from bot.slack.ui import wording
@@ -27,33 +27,48 @@ _SPINNER_AFTER = 0.5  # seconds
 async def run(settings: Settings, person: str, limit: str | None, *, as_json: bool) -> int:
     """Prints the sessions. Gives the exit code: 0, 1 for a failure, 2 for a wrong call."""
     errors = Console(stderr=True, highlight=False, soft_wrap=True)
-    match parse_person(person, limit, settings.limits):
+    query = _read(settings, person, limit)
+    if isinstance(query, list):
+        for line in query:
+            errors.print(line, markup=False)
+        return 2
+    match await _look_up(settings, query, errors):
+        case Found(found):
+            _print(found, as_json=as_json)
+            return 0
+        case Failed(error):
+            problem = wording.failure(error)
+        case Denied(refusal):
+            problem = wording.not_for(refusal)
+        case Crashed(reference):
+            problem = wording.our_fault(reference)
+    errors.print(problem, markup=False)
+    return 1
+
+
+def _read(settings: Settings, person: str, limit: str | None) -> Query | list[str]:
+    """What is asked for, or what was wrong, in lines."""
+    match parse_person(person, limit, settings.limits, settings.labels):
         case Query() as query:
-            pass
+            return query
         case QueryNeedingProfile() as unresolved:
             try:
-                query = _here(unresolved)
+                return _here(unresolved)
             except UnclearTime:
                 refused = Refused(Problem.TIME_UNCLEAR, "", "")
-                errors.print(wording.refusal(refused, settings.limits), markup=False)
-                return 2
+                return [wording.refusal(refused, settings.limits)]
         case Refused() as refused:
-            errors.print(wording.refusal(refused, settings.limits), markup=False)
-            errors.print(f"{wording.TRY}: fsessions lookup {refused.example}", markup=False)
-            return 2
+            example = f"{wording.TRY}: fsessions lookup {refused.example}"
+            return [wording.refusal(refused, settings.limits), example]
         case Help():
-            errors.print("Usage: fsessions lookup PERSON [LIMIT] [--json]", markup=False)
-            return 2
-    try:
-        found = await _find(settings, query, errors)
-    except FullstoryError as error:
-        errors.print(wording.failure(error), markup=False)
-        return 1
+            return ["Usage: fsessions lookup PERSON [LIMIT] [--json]"]
+
+
+def _print(found: SessionList, *, as_json: bool) -> None:
     if as_json:
         print(json.dumps([_plain(session) for session in found.sessions], indent=2))  # noqa: T201
     else:
         _print_table(found)
-    return 0
 
 
 class _OnThisMachine:
@@ -70,9 +85,9 @@ def _here(asked: QueryNeedingProfile) -> Query:
     return asked.resolved(None, Moment(time, of_message=False))
 
 
-async def _find(settings: Settings, query: Query, errors: Console) -> SessionList:
+async def _look_up(settings: Settings, query: Query, errors: Console) -> Outcome:
     async with open_connections() as connections:
-        find = FindSessions(fullstory_client(settings, connections), _OnThisMachine())
+        find = FindSessions(client_of(settings, connections.fullstory), _OnThisMachine())
         actor = Actor("", getpass.getuser(), EntryPoint.TERMINAL)
         finding = asyncio.create_task(find.run(LookupRequest(actor, query)))
         await asyncio.wait({finding}, timeout=_SPINNER_AFTER)

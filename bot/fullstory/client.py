@@ -20,6 +20,7 @@ from bot.errors import (
 )
 from bot.fullstory import protocol
 from bot.sessions import Query, Session, SessionList
+from bot.settings import Settings
 
 _WAITS: Final = (0.1, 0.4, 1.6)  # seconds before the second, third and fourth attempt
 # An attempt that gets no byte for this part of the time is given up, so that a stuck request leaves
@@ -119,6 +120,17 @@ class FullstoryClient:
             raise DeadlineExceeded(self._longest_silence) from error
         except (aiohttp.ClientError, OSError) as error:
             raise Unavailable from error
+
+
+def client_of(settings: Settings, http: aiohttp.ClientSession) -> FullstoryClient:
+    """The client that the settings describe."""
+    return FullstoryClient(
+        http,
+        base_url=settings.fullstory_base_url,
+        path=settings.fullstory_sessions_path,
+        key=settings.fullstory_api_key.get_secret_value(),
+        timeout=settings.fullstory_timeout_seconds,
+    )
 
 
 def _worth_another_try(deadline: float) -> Callable[[Exception], bool | float]:

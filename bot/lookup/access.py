@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum, StrEnum, auto
 
-from bot.errors import FsessionsError
-
 
 class EntryPoint(StrEnum):
     """The ways to ask."""
@@ -51,11 +49,3 @@ class Refusal(Enum):
 
     NOT_READABLE = auto()
     """The bot is not allowed to read profiles."""
-
-
-class NotAllowed(FsessionsError):
-    """The actor may not be shown sessions."""
-
-    def __init__(self, refusal: Refusal) -> None:
-        super().__init__(refusal.name)
-        self.refusal = refusal

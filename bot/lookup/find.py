@@ -14,7 +14,9 @@ from typing import Protocol
 import structlog
 
 from bot.errors import FullstoryError
-from bot.lookup.access import Actor, NotAllowed, Refusal
+from bot.logs import new_reference
+from bot.lookup.access import Actor, Refusal
+from bot.lookup.outcomes import Crashed, Denied, Failed, Found, Outcome
 from bot.sessions import Query, SessionList
 
 _log = structlog.get_logger()
@@ -53,7 +55,7 @@ class FindSessions:
         self,
         fullstory: Sessions,
         access: Access,
-        observe: Callable[[str, float], None] | None = None,
+        observe: Callable[[str, float], None] = lambda *_: None,
     ) -> None:
         self._fullstory = fullstory
         self._access = access
@@ -63,20 +65,14 @@ class FindSessions:
         """Why somebody would not be shown sessions, before there is anything to look up."""
         return await self._access.refusal(actor)
 
-    async def run(self, request: LookupRequest) -> SessionList:
-        """The sessions that were asked for. Raises `NotAllowed` and `FullstoryError`."""
+    async def run(self, request: LookupRequest) -> Outcome:
+        """What came of the lookup. It never raises: what nobody has foreseen is an outcome, too."""
         started = perf_counter()
-        outcome = "unfinished"
+        outcome = "cancelled"
         try:
-            if refusal := await self._access.refusal(request.actor):
-                outcome = "refused"
-                raise NotAllowed(refusal)
-            found = await self._fullstory.sessions(request.query)
-            outcome = "found" if found.sessions else "none"
-            return found
-        except FullstoryError as error:
-            outcome = type(error).__name__
-            raise
+            came = await self._run(request)
+            outcome = _name_of(came)
+            return came
         finally:
             seconds = perf_counter() - started
             _log.info(
@@ -85,5 +81,31 @@ class FindSessions:
                 entry_point=request.actor.entry_point.value,
                 milliseconds=round(seconds * 1000),
             )
-            if self._observe:
-                self._observe(outcome, seconds)
+            self._observe(outcome, seconds)
+
+    async def _run(self, request: LookupRequest) -> Outcome:
+        try:
+            if refusal := await self._access.refusal(request.actor):
+                return Denied(refusal)
+            return Found(await self._fullstory.sessions(request.query))
+        except FullstoryError as error:
+            reference = new_reference()
+            _log.warning("lookup failed", reference=reference, exc_info=error)
+            return Failed(error, reference)
+        except Exception as error:  # noqa: BLE001 - nobody is left without a word
+            reference = new_reference()
+            _log.error("lookup crashed", reference=reference, exc_info=error)
+            return Crashed(reference)
+
+
+def _name_of(outcome: Outcome) -> str:
+    """For the log and the metrics."""
+    match outcome:
+        case Found(found):
+            return "found" if found.sessions else "none"
+        case Denied():
+            return "refused"
+        case Failed(error):
+            return type(error).__name__
+        case Crashed():
+            return "crashed"

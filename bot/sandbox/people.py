@@ -80,15 +80,6 @@ PEOPLE: Final = (
 )
 
 
-MESSAGES: Final = (
-    ("The checkout is broken, nothing happens when I pay. jane@example.com", 62),
-    ("New ticket\n*User ID:* 12345\n*Subject:* Can't log in", 30),
-    ("Both omar@example.com and maria+vip@example.com see an empty page", 20),
-    ("Is anybody else's coffee cold?", 5),
-)
-"""What stands in the stand-in's channel, and how many minutes ago it was written."""
-
-
 @dataclass(frozen=True, slots=True)
 class Recording:
     """One session as Fullstory stores it: ids are decimal, the time is whole seconds UTC."""

@@ -16,7 +16,7 @@ from typing import Any, Final
 from aiohttp import web
 
 from bot.sandbox.fullstory import FullstorySandbox, Scripted
-from bot.sandbox.slack import SlackSandbox, as_slack_sends
+from bot.sandbox.slack import ACTIONS, SlackSandbox, as_slack_sends
 from bot.sandbox.workspace import (
     AGENT,
     BOT_USER,
@@ -31,13 +31,9 @@ from bot.sandbox.workspace import (
     OnTheWire,
     Shown,
 )
-from bot.slack.routes import (
-    COMMAND,
-    FIND_SESSIONS,
-    FIND_SESSIONS_FROM_MESSAGE,
-    FIND_SESSIONS_STEP,
-    USAGE_HINT,
-)
+from bot.slack.entry_points.shortcuts import FIND_SESSIONS
+from bot.slack.entry_points.workflow_step import FIND_SESSIONS_STEP
+from bot.slack.routes import COMMAND, USAGE_HINT
 
 PEOPLE: Final = (
     {"id": USER, "name": "Sam", "about": "support agent"},
@@ -54,6 +50,7 @@ _CHANNELS: Final = (
     },
     {"id": CHANNEL, "name": "support", "kind": "private", "about": "Private, without the bot"},
 )
+_ON_MESSAGE: Final = {one.label: one.on_message for one in ACTIONS if one.on_message}
 _FULLSTORY: Final[dict[str, tuple[Scripted | None, float]]] = {
     "fine": (None, 0.0),
     "slow": (None, 3.0),
@@ -154,6 +151,7 @@ class Playground:
             ],
             "home": slack.homes.get(user),
             "command": {"name": COMMAND, "hint": USAGE_HINT},
+            "message_menu": list(_ON_MESSAGE),
             "trouble": self._trouble,
             "wire": [
                 {
@@ -197,7 +195,7 @@ class Playground:
             "press": self._press,
             "press_in_view": self._press_in_view,
             "shortcut": self._shortcut,
-            "message_shortcut": self._message_shortcut,
+            "choose": self._choose,
             "submit": self._submit,
             "close": self._close,
             "home": self._home,
@@ -235,12 +233,10 @@ class Playground:
     async def _shortcut(self, user: str, _: Message) -> Message:
         return _told(await self._slack.shortcut(FIND_SESSIONS, user=user))
 
-    async def _message_shortcut(self, user: str, asked: Message) -> Message:
-        shown = self._find(user, asked)
-        told = shown.as_slack_tells()
-        name, channel = FIND_SESSIONS_FROM_MESSAGE, shown.channel
-        chosen = self._slack.message_shortcut(name, told, user=user, channel=channel)
-        return _told(await chosen)
+    async def _choose(self, user: str, asked: Message) -> Message:
+        """An entry in the menu of a message."""
+        choose = _ON_MESSAGE[str(asked["label"])]
+        return _told(await choose(self._slack, user, self._find(user, asked)))
 
     async def _submit(self, user: str, asked: Message) -> Message:
         exchange = await self._slack.submit(str(asked["view"]), asked["values"], user=user)

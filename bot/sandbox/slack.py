@@ -1,37 +1,23 @@
-"""A stand-in for Slack, as awkward as the real one.
+"""A stand-in for Slack: what people do there, each thing as Slack tells the bot of it.
 
-It signs and sends commands, shortcuts, presses, forms and events, over HTTP or over Socket Mode's
-WebSocket when the bot has connected; gives three seconds for an ack, and sends an event again that
-got none; takes later messages at a response_url that dies after 5 uses or 30 minutes, and that can
-replace a message only if it came with a press on it; tells the bot about its own messages too;
-opens views for triggers that live three seconds and work once; refuses blocks and views beyond
-Slack's limits, which it knows from slack_sdk's models; and serves the Web API methods that the bot
-calls (`bot.sandbox.web_api`).
+`bot.sandbox.traffic` is the way between it and the bot, `bot.sandbox.web_api` the methods that the
+bot calls, `bot.sandbox.workspace` what stands in the channels. `ACTIONS` is the list of what people
+can do, for the demo's terminal and its page.
 """
 
 from __future__ import annotations
 
-import asyncio
-import hashlib
-import hmac
-import json
 import re
 import secrets
-from collections import deque
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from time import perf_counter
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from typing import Any, Final
-from urllib.parse import parse_qsl, urlencode
+from urllib.parse import urlencode
 
-import aiohttp
-from aiohttp import web
-
-from bot.sandbox.server import serving
-from bot.sandbox.web_api import WebApi
+from bot.lookup.access import EntryPoint
+from bot.sandbox.traffic import Traffic
 from bot.sandbox.workspace import (
     APP,
-    BOT,
     BOT_USER,
     CHANNEL,
     DIRECT,
@@ -40,71 +26,16 @@ from bot.sandbox.workspace import (
     USER,
     Exchange,
     Message,
-    OnTheWire,
     Run,
     Shown,
-    Workspace,
-    invalid_blocks,
 )
-
-ACK_SECONDS: Final = 3.0
-RESPONSE_URL_USES: Final = 5
-RESPONSE_URL_SECONDS: Final = 30 * 60.0
-_FORM: Final = "application/x-www-form-urlencoded"
-_KINDS: Final = {"C": "channel", "D": "im", "G": "group"}
+from bot.slack.entry_points.shortcuts import FIND_SESSIONS, FIND_SESSIONS_FROM_MESSAGE
+from bot.slack.entry_points.workflow_step import FIND_SESSIONS_STEP
+from bot.slack.routes import COMMAND
 
 
-class SlackSandbox(Workspace):
-    """What people do in the workspace, and the way between it and the bot.
-
-    `request_url` is where the bot takes requests; while it is "", they go over Socket Mode.
-    `ack_seconds` is how long an ack may take; a test on a busy machine may give more.
-    `response_statuses` are what the response_urls answer first, instead of 200, and
-    `response_status` what they answer as long as it is another; after `hang` they don't answer
-    until the event is set. `event_retries` are the seconds before each further attempt at an event
-    that was not acknowledged.
-    """
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.request_url = ""
-        self.ack_seconds = ACK_SECONDS
-        self.response_statuses: deque[int] = deque()
-        self.response_status = 200
-        self.retry_after = ""
-        self.response_seconds = 0.0
-        self.hangs: asyncio.Event | None = None
-        self.event_retries: tuple[float, ...] = (0.0, 60.0, 300.0)
-        self.names_teams = True
-        self.greets = True
-        self.sends_away = False
-        self._exchanges: dict[str, Exchange] = {}
-        self.sockets: list[web.WebSocketResponse] = []
-        self._connected = asyncio.Event()
-        self._acks: dict[str, asyncio.Future[Message]] = {}
-        self._telling: set[asyncio.Task[Any]] = set()
-        self._web_api = WebApi(self, self._tell_of)
-
-    @property
-    def api_url(self) -> str:
-        """For `SLACK_API_URL`."""
-        return f"{self.url}/api/"
-
-    @asynccontextmanager
-    async def running(self) -> AsyncIterator[SlackSandbox]:
-        """Serves on loopback, at `self.url`."""
-        app = web.Application()
-        app.router.add_route("*", "/api/{method}", self._web_api.answer)
-        app.router.add_post("/response/{id}", self._respond)
-        app.router.add_get("/socket", self._socket)
-        async with serving(app) as self.url:
-            try:
-                yield self
-            finally:
-                for task in self._telling:
-                    task.cancel()
-                await asyncio.gather(*self._telling, return_exceptions=True)
-                await self.close_sockets()
+class SlackSandbox(Traffic):
+    """What people do in the workspace."""
 
     # -- What a person does -----------------------------------------------------------------------
 
@@ -129,9 +60,9 @@ class SlackSandbox(Workspace):
             **fields,
         }
         if self.request_url:
-            await self._post(urlencode(body).encode(), exchange)
+            await self.post(urlencode(body).encode(), exchange)
         else:
-            await self._send("slash_commands", body, exchange)
+            await self.send_envelope("slash_commands", body, exchange)
         return exchange
 
     async def press(
@@ -153,7 +84,7 @@ class SlackSandbox(Workspace):
         container = {"type": "message", "message_ts": shown.ts, "channel_id": channel}
         if shown.thread_ts:
             container["thread_ts"] = shown.thread_ts
-        return await self._interact(
+        return await self.interact(
             user,
             {
                 "type": "block_actions",
@@ -169,7 +100,7 @@ class SlackSandbox(Workspace):
     async def press_in_view(self, action_id: str, view_id: str, *, user: str = USER) -> Exchange:
         """Presses a button in an open window. There is no response_url then."""
         view = self.views.get(view_id) or self.homes[user]
-        return await self._interact(
+        return await self.interact(
             user,
             {
                 "type": "block_actions",
@@ -181,13 +112,13 @@ class SlackSandbox(Workspace):
 
     async def shortcut(self, callback_id: str, *, user: str = USER) -> Exchange:
         """Chooses a global shortcut."""
-        return await self._interact(user, {"type": "shortcut", "callback_id": callback_id})
+        return await self.interact(user, {"type": "shortcut", "callback_id": callback_id})
 
     async def message_shortcut(
         self, callback_id: str, message: Message, *, user: str = USER, channel: str = CHANNEL
     ) -> Exchange:
         """Chooses a shortcut from the menu of a message; it may be one that the bot can't see."""
-        return await self._interact(
+        return await self.interact(
             user,
             {
                 "type": "message_action",
@@ -204,7 +135,7 @@ class SlackSandbox(Workspace):
         """Sends a form; `values` are the states of its fields by their block ids."""
         view = self.views[view_id]
         state = {name: {name: value} for name, value in values.items()}
-        exchange = await self._interact(
+        exchange = await self.interact(
             user,
             {"type": "view_submission", "view": view | {"state": {"values": state}}},
         )
@@ -254,7 +185,7 @@ class SlackSandbox(Workspace):
         before = shown.as_slack_tells()
         shown.message = shown.message | {"text": text}
         changed = {"message": shown.as_slack_tells(), "previous_message": before, "hidden": True}
-        await self.event(self._about(shown, "message_changed") | changed)
+        await self.event(self.about_message(shown, "message_changed") | changed)
 
     async def delete(self, shown: Shown) -> None:
         """Deletes a message; a sentence is left of one that has replies."""
@@ -264,7 +195,7 @@ class SlackSandbox(Workspace):
             shown.author = {"user": "USLACKBOT"}
         else:
             self.screen.remove(shown)
-        await self.event(self._about(shown, "message_deleted") | gone)
+        await self.event(self.about_message(shown, "message_deleted") | gone)
 
     async def open_home(self, *, user: str = USER, tab: str = "home") -> None:
         """Looks at the app's Home; the event tells what was published there before."""
@@ -289,302 +220,6 @@ class SlackSandbox(Workspace):
             await self.event(event)
         return run
 
-    async def event(self, event: Message, **fields: Any) -> list[int]:  # noqa: ANN401
-        """Tells the bot of an event, again if need be; the status of each attempt.
-
-        https://docs.slack.dev/apis/events-api#retries
-        """
-        author = str(event.get("user", ""))
-        body = {
-            "type": "event_callback",
-            "team_id": self.team_of(author),  # of who wrote it, where a channel is shared
-            "api_app_id": APP,
-            "event": {"event_ts": self.new_ts(), **event},
-            "event_id": f"Ev{secrets.token_hex(5)}",
-            "event_time": int(self.clock()),
-            "is_ext_shared_channel": self.team_of(author) != TEAM,
-            "authorizations": [{"team_id": TEAM, "user_id": BOT_USER, "is_bot": True}],
-            **fields,
-        }
-        statuses: list[int] = []
-        for number, seconds in enumerate((0.0, *self.event_retries)):
-            await asyncio.sleep(seconds)
-            exchange = Exchange()
-            if self.request_url:
-                retry = {"X-Slack-Retry-Num": str(number), "X-Slack-Retry-Reason": "http_error"}
-                headers = retry if number else {}
-                await self._post(json.dumps(body).encode(), exchange, "application/json", **headers)
-            else:
-                await self._send("events_api", body, exchange, retry_attempt=number)
-            statuses.append(exchange.status)
-            if 200 <= exchange.status < 300:
-                break
-        return statuses
-
-    async def told(self) -> None:
-        """Waits until the bot has heard of its own messages."""
-        if self._telling:
-            await asyncio.wait(set(self._telling), timeout=ACK_SECONDS)
-
-    def _tell_of(self, shown: Shown) -> None:
-        """Tells the bot of its own message, as Slack does, while it goes on."""
-        for event in self.events_of(shown):
-            task = asyncio.create_task(self.event(event))
-            self._telling.add(task)
-            task.add_done_callback(self._telling.discard)
-
-    def events_of(self, shown: Shown) -> list[Message]:
-        """The events that tell of a new message, if the bot is told at all."""
-        if BOT_USER not in self.members.get(shown.channel, set()):
-            return []
-        place = {"channel": shown.channel, "channel_type": _KINDS[shown.channel[0]]}
-        message = shown.as_slack_tells() | place
-        if f"<@{BOT_USER}>" in shown.message["text"] and shown.channel[0] != "D":
-            mention = {name: message[name] for name in message if name != "channel_type"}
-            return [message, mention | {"type": "app_mention"}]
-        return [message]
-
-    def _about(self, shown: Shown, subtype: str) -> Message:
-        place = {"channel": shown.channel, "channel_type": _KINDS[shown.channel[0]]}
-        return {"type": "message", "subtype": subtype, "ts": self.new_ts(), **place}
-
-    async def _interact(self, user: str, fields: Message, pressed: Shown | None = None) -> Exchange:
-        channel = str(fields.get("channel", {}).get("id", CHANNEL))
-        exchange = self.new_exchange(user, channel, pressed)
-        body = {
-            # Of who pressed, only `user` tells where they belong: `team` is the app's workspace.
-            "team": {"id": TEAM, "domain": "sandbox"},
-            "user": {"id": user, "team_id": self.team_of(user)},
-            "trigger_id": exchange.trigger_id,
-            **({"response_url": exchange.response_url} if "channel" in fields else {}),
-            **fields,
-        }
-        if self.request_url:
-            await self._post(urlencode({"payload": json.dumps(body)}).encode(), exchange)
-        else:
-            await self._send("interactive", body, exchange)
-        return exchange
-
-    def new_exchange(
-        self, user: str = USER, channel: str = CHANNEL, pressed: Shown | None = None
-    ) -> Exchange:
-        """A trigger and a response_url that nothing has come of yet."""
-        identifier = secrets.token_hex(12)
-        trigger = f"{secrets.token_hex(5)}.{secrets.token_hex(8)}"
-        self.triggers[trigger] = self.clock(), user
-        exchange = Exchange(
-            f"{self.url}/response/{identifier}",
-            trigger,
-            user=user,
-            channel=channel,
-            pressed=pressed,
-            opened=self.clock(),
-        )
-        self._exchanges[identifier] = exchange
-        return exchange
-
-    # -- Slack to the bot -------------------------------------------------------------------------
-
-    def sign(
-        self, body: bytes, timestamp: int | None = None, content_type: str = _FORM
-    ) -> dict[str, str]:
-        """The headers of a signed request."""
-        stamp = str(int(self.clock()) if timestamp is None else timestamp)
-        base = b"v0:" + stamp.encode() + b":" + body
-        digest = hmac.new(self.signing_secret.encode(), base, hashlib.sha256).hexdigest()
-        return {
-            "X-Slack-Request-Timestamp": stamp,
-            "X-Slack-Signature": f"v0={digest}",
-            "Content-Type": content_type,
-        }
-
-    async def _post(
-        self, body: bytes, exchange: Exchange, content_type: str = _FORM, **headers: str
-    ) -> None:
-        signed = self.sign(body, content_type=content_type) | headers
-        timeout = aiohttp.ClientTimeout(total=self.ack_seconds)
-        started, text = perf_counter(), ""
-        async with aiohttp.ClientSession(timeout=timeout) as http:
-            try:
-                async with http.post(self.request_url, data=body, headers=signed) as response:
-                    text = await response.text()
-                    self._acked(exchange, response.status, text, response.content_type)
-            except (TimeoutError, aiohttp.ClientError):
-                pass
-        took = round((perf_counter() - started) * 1000)
-        what, request = "POST /slack/events", _as_sent(signed, body)
-        self.record(OnTheWire("Slack → bot", what, request, exchange.status, text, took))
-
-    def _acked(self, exchange: Exchange, status: int, text: str, content_type: str) -> None:
-        exchange.acked_at = self.clock()
-        message = (
-            json.loads(text) if content_type == "application/json" else text and {"text": text}
-        )
-        if status == 200 and message:
-            if "response_action" not in message:
-                self._show(exchange, message)
-            exchange.ack = message
-        exchange.status = status
-
-    async def _send(
-        self, kind: str, payload: Message, exchange: Exchange, **fields: object
-    ) -> None:
-        await self.connected()
-        envelope_id = secrets.token_hex(8)
-        acked = self._acks[envelope_id] = asyncio.get_running_loop().create_future()
-        await self.sockets[-1].send_json(
-            {
-                "envelope_id": envelope_id,
-                "type": kind,
-                "accepts_response_payload": kind == "slash_commands",
-                "payload": payload,
-                **fields,
-            }
-        )
-        try:
-            async with asyncio.timeout(self.ack_seconds):
-                ack = await acked
-        except TimeoutError:
-            return
-        finally:
-            del self._acks[envelope_id]
-        self._acked(exchange, 200, json.dumps(ack.get("payload", "")), "application/json")
-
-    async def connected(self, seconds: float = 10.0) -> None:
-        """Waits until the bot has connected over Socket Mode."""
-        async with asyncio.timeout(seconds):
-            await self._connected.wait()
-
-    async def announce_disconnect(self) -> None:
-        """Tells the bot to renew its connection, as Slack does every few hours.
-
-        The old one is closed when the new one stands and no ack is awaited any more.
-        """
-        self._connected.clear()
-        old = self.sockets[-1]
-        await old.send_json({"type": "disconnect", "reason": "refresh_requested"})
-
-        async def close() -> None:
-            await self._connected.wait()
-            while self._acks:
-                await asyncio.wait(set(self._acks.values()))
-            await old.close()
-
-        task = asyncio.create_task(close())
-        self._telling.add(task)
-        task.add_done_callback(self._telling.discard)
-
-    async def send_frame(self, text: str) -> None:
-        """Sends any text over the connection."""
-        await self.sockets[-1].send_str(text)
-
-    async def close_sockets(self) -> None:
-        """Ends all connections without a word."""
-        self._connected.clear()
-        for socket in list(self.sockets):
-            await socket.close()
-
-    # -- The bot to Slack -------------------------------------------------------------------------
-
-    def hang(self) -> asyncio.Event:
-        """Lets everything that comes to a response_url wait, until the event is set."""
-        self.hangs = asyncio.Event()
-        return self.hangs
-
-    async def _respond(self, request: web.Request) -> web.Response:
-        started = perf_counter()
-        response = await self._take_response(request)
-        took = round((perf_counter() - started) * 1000)
-        message = json.dumps(await request.json(), indent=2, ensure_ascii=False)
-        told = str(response.text)
-        self.record(OnTheWire("bot → Slack", "response_url", message, response.status, told, took))
-        return response
-
-    async def _take_response(self, request: web.Request) -> web.Response:
-        exchange = self._exchanges[request.match_info["id"]]
-        exchange.uses += 1
-        message = await request.json()  # taken, whatever becomes of the connection
-        if self.hangs:
-            await self.hangs.wait()
-        await asyncio.sleep(self.response_seconds)
-        if self.response_status != 200:
-            return web.Response(status=self.response_status, text="scripted")
-        if self.response_statuses and (status := self.response_statuses.popleft()) != 200:
-            headers = {"Retry-After": self.retry_after} if self.retry_after else {}
-            return web.Response(status=status, text="scripted", headers=headers)
-        if self.clock() - exchange.opened > RESPONSE_URL_SECONDS:
-            return web.json_response({"ok": False, "error": "expired_url"}, status=404)
-        if exchange.uses > RESPONSE_URL_USES:
-            return web.json_response({"ok": False, "error": "used_url"}, status=404)
-        original = exchange.pressed
-        if message.get("delete_original") and original in self.screen:
-            self.screen.remove(original)
-        elif invalid_blocks(message):
-            return web.Response(status=400, text="invalid_blocks")
-        elif message.get("replace_original") and original in self.screen:
-            original.message = message
-        else:  # a command's response_url can't replace anything: it only adds
-            self._put(exchange, message)
-        exchange.later.append(message)
-        exchange.arrived.set()
-        self.on_message(message)
-        return web.Response(text="ok")
-
-    def _put(self, exchange: Exchange, message: Message) -> None:
-        everybody = message.get("response_type") == "in_channel"
-        shown = Shown(
-            message,
-            self.new_ts(),
-            "" if everybody else exchange.user,
-            str(message.get("thread_ts", "")),
-            exchange.channel,
-            # What is shared this way looks like any bot's, but for `bot_id`:
-            # https://github.com/slackapi/bolt-python/issues/683
-            {"subtype": "bot_message", "bot_id": BOT},
-        )
-        self.screen.append(shown)
-        if everybody:
-            self._tell_of(shown)
-
-    def _show(self, exchange: Exchange, message: Message) -> None:
-        if problem := invalid_blocks(message):
-            # Slack shows an ack with invalid blocks to nobody, and tells nobody.
-            raise AssertionError(problem)
-        self._put(exchange, message)
-        self.on_message(message)
-
-    async def _socket(self, request: web.Request) -> web.WebSocketResponse:
-        ticket = request.query.get("ticket", "")
-        if ticket not in self.tickets:
-            raise web.HTTPForbidden(text="this address was used before")
-        self.tickets.remove(ticket)
-        socket = web.WebSocketResponse()
-        await socket.prepare(request)
-        if self.greets:
-            await socket.send_json({"type": "hello", "num_connections": len(self.sockets) + 1})
-        if self.sends_away:
-            await socket.send_json({"type": "disconnect", "reason": "warning"})
-        self.sockets.append(socket)
-        self._connected.set()
-        try:
-            async for frame in socket:
-                ack = json.loads(frame.data)
-                if waiting := self._acks.get(ack["envelope_id"]):
-                    waiting.set_result(ack)
-        finally:
-            self.sockets.remove(socket)
-        return socket
-
-
-def _as_sent(headers: dict[str, str], body: bytes) -> str:
-    """A request, its form's fields one by one."""
-    text = body.decode()
-    fields: Message = json.loads(text) if text.startswith("{") else dict(parse_qsl(text))
-    if "payload" in fields:
-        fields = json.loads(fields["payload"])
-    lines = [f"{name}: {value}" for name, value in headers.items()]
-    return "\n".join([*lines, "", json.dumps(fields, indent=2, ensure_ascii=False)])
-
 
 def as_slack_sends(text: str) -> str:
     """What becomes of a typed text on its way: https://docs.slack.dev/messaging/formatting-message-text."""
@@ -600,3 +235,95 @@ def _button(holder: Message, action_id: str) -> Message:
             if element.get("action_id") == action_id:
                 return {name: element[name] for name in element if name not in ("style", "url")}
     return {}
+
+
+# -- The list -------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """A way to ask, in the demo.
+
+    On the terminal, `typed` is an example and `about` says what it does; its first word is
+    `word`. `do` gets the stand-in and the rest of the line. With a `label` it stands in the menu of
+    each message on the page, and the terminal takes the message's number instead: `on_message` gets
+    who chooses it, and the message.
+    """
+
+    entry_point: EntryPoint
+    typed: str
+    about: str
+    do: Callable[[SlackSandbox, str], Awaitable[Exchange | Run | Shown | None]] | None = None
+    label: str = ""
+    on_message: Callable[[SlackSandbox, str, Shown], Awaitable[Exchange]] | None = None
+
+    @property
+    def word(self) -> str:
+        """What the terminal knows it by."""
+        return self.typed.split()[0]
+
+
+async def _open_home(slack: SlackSandbox, _: str) -> None:
+    slack.homes.clear()  # so that it is published anew, and drawn
+    await slack.open_home()
+
+
+def _choose_on_message(slack: SlackSandbox, user: str, shown: Shown) -> Awaitable[Exchange]:
+    return slack.message_shortcut(
+        FIND_SESSIONS_FROM_MESSAGE, shown.as_slack_tells(), user=user, channel=shown.channel
+    )
+
+
+ACTIONS: Final = (
+    Action(
+        EntryPoint.COMMAND,
+        f"{COMMAND} help",
+        "what the bot itself says",
+        lambda slack, text: slack.command(f"{COMMAND} {text}"),
+    ),
+    Action(
+        EntryPoint.MESSAGE_SHORTCUT,
+        "find 1",
+        "the shortcut in the menu of a message",
+        label="Find sessions",
+        on_message=_choose_on_message,
+    ),
+    Action(
+        EntryPoint.FORM,
+        "find",
+        "the shortcut that opens the form",
+        lambda slack, _: slack.shortcut(FIND_SESSIONS),
+    ),
+    Action(
+        EntryPoint.OFFER,
+        "post broken for jane@example.com",
+        "in a support channel: an offer; press show",
+        lambda slack, text: slack.write(as_slack_sends(text)),
+    ),
+    Action(
+        EntryPoint.MENTION,
+        "@fsessions jane@example.com",
+        "a mention",
+        lambda slack, text: slack.write(f"<@{BOT_USER}> {as_slack_sends(text)}"),
+    ),
+    Action(
+        EntryPoint.DIRECT_MESSAGE,
+        "dm jane@example.com",
+        "a direct message to the bot",
+        lambda slack, text: slack.write(as_slack_sends(text), channel=DIRECT),
+    ),
+    Action(
+        EntryPoint.WORKFLOW_STEP,
+        "step jane@example.com",
+        "the step of Workflow Builder, and its outputs",
+        lambda slack, text: slack.run_step(FIND_SESSIONS_STEP, person=text),
+    ),
+    Action(EntryPoint.HOME, "home", "the app's Home", _open_home),
+    Action(
+        EntryPoint.BUTTON,
+        "press show more",
+        "a button of what you see: refresh, dismiss, new search …",
+    ),
+    Action(EntryPoint.SHARE, "press share", "asks first, then shows it to everybody there"),
+)
+"""One at least for each entry point."""

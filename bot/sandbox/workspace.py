@@ -15,6 +15,8 @@ from slack_sdk.errors import SlackObjectFormationError
 from slack_sdk.models.blocks import Block
 from slack_sdk.models.views import View
 
+from bot.slack.routes import EVENTS, SCOPES
+
 TEAM: Final = "T0SANDBOX"
 APP: Final = "A0SANDBOX"
 USER: Final = "U0SUPPORT"
@@ -180,6 +182,7 @@ def _person(user: str, name: str, team: str = TEAM, email: str = "") -> Message:
 class Workspace:
     """A workspace with this one app.
 
+    `scopes` and `events` are what the app was granted and subscribes to, as its manifest says.
     `members` are the people of each channel that exists for the bot; `users` are the profiles;
     `homes` are the published Home tabs by user; `view_of` tells who sees a window. `api_calls` are
     the Web API methods that were called; `api_errors` maps a method to the error it answers with,
@@ -193,10 +196,8 @@ class Workspace:
         self.signing_secret = secrets.token_hex(16)
         self.bot_token = f"xoxb-{secrets.token_hex(12)}"
         self.app_token = f"xapp-{secrets.token_hex(12)}"
-        self.scopes = (
-            "commands,users:read,users:read.email,chat:write,app_mentions:read,im:history,"
-            "channels:history,groups:history"
-        )
+        self.scopes = ",".join(SCOPES)
+        self.events = set(EVENTS)
         self.members: dict[str, set[str]] = {
             CHANNEL: {USER, AGENT, MANAGER},
             TICKETS: {USER, AGENT, MANAGER, PARTNER, BOT_USER},

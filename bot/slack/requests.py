@@ -1,17 +1,59 @@
-"""Who asks, by what Slack sent.
+"""One request from Slack, and which entry point it is for.
 
 https://docs.slack.dev/interactivity/handling-user-interaction#payloads
 """
 
 from __future__ import annotations
 
-from typing import Any
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from re import Pattern
+from typing import Any, Literal
+
+from slack_bolt.context.ack.async_ack import AsyncAck
 
 from bot.lookup.access import Actor, EntryPoint
 
+Acknowledged = asyncio.Future[bool]
+"""Whether the ack reached Slack: the transport sets it, once the ack is sent or lost."""
+
+
+def settle(acknowledged: Acknowledged, *, sent: bool) -> None:
+    """Says whether the ack was sent. Only the first call has an effect."""
+    if not acknowledged.done():
+        acknowledged.set_result(sent)
+
+
+@dataclass(frozen=True, slots=True)
+class SlackRequest:
+    """A verified request: its `body` as Slack sent it, and who asks.
+
+    `ack` answers it; what is sent by another way waits for `acknowledged`, so as not to overtake.
+    """
+
+    body: dict[str, Any]
+    actor: Actor
+    ack: AsyncAck
+    acknowledged: Acknowledged
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """What Slack may send: its kind, and the name that the manifest or our blocks give it.
+
+    Of an event the name is as in the manifest, such as `message.im`. `handle` gets each request
+    with an actor of this entry point: nothing can be asked without one.
+    """
+
+    kind: Literal["command", "shortcut", "action", "view", "event", "function"]
+    name: str | Pattern[str]
+    entry_point: EntryPoint
+    handle: Callable[[SlackRequest], Awaitable[None]]
+
 
 def actor_in(body: dict[str, Any], entry_point: EntryPoint) -> Actor:
-    """Of a command, an interaction, or an event; an id that Slack didn't send is ""."""
+    """Who asks, by a command, an interaction, or an event; an id that Slack didn't send is ""."""
     event, user = _dict(body.get("event")), _dict(body.get("user"))
     team, channel = _dict(body.get("team")), _dict(body.get("channel"))
     return Actor(

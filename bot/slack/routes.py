@@ -1,14 +1,17 @@
-"""The Bolt app: every listener in one list."""
+"""The table of entry points, and the Bolt app that is made of it.
+
+What Slack has to know of an entry point stands here once: its events and scopes are where the
+manifests, `fsessions check` and the stand-in have theirs from; its help line is the Home's.
+`CONTRIBUTING.md` has the recipe for a new one.
+"""
 
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from re import Pattern
-from typing import Any, Final, Literal
+from typing import Any, Final, Protocol
 
 import structlog
 from slack_bolt.async_app import AsyncAck, AsyncApp, AsyncBoltContext
@@ -16,206 +19,229 @@ from slack_bolt.authorization import AuthorizeResult
 from slack_bolt.error import BoltUnhandledRequestError
 from slack_bolt.response import BoltResponse
 
-from bot.connections import Connections
 from bot.logs import new_reference
-from bot.lookup.find import FindSessions, Sessions
-from bot.settings import Settings
-from bot.slack.api.client import slack_client
-from bot.slack.api.colleagues import Colleagues
-from bot.slack.api.identity import Workspace
-from bot.slack.api.posts import Posts
-from bot.slack.api.profiles import Profiles
-from bot.slack.entry_points.buttons import Buttons, beside
+from bot.lookup.access import EntryPoint
+from bot.slack.api.client import SlackClient
+from bot.slack.entry_points.buttons import Buttons
 from bot.slack.entry_points.command import Command
 from bot.slack.entry_points.form import Form
 from bot.slack.entry_points.home import Home
 from bot.slack.entry_points.mentions import Mentions
 from bot.slack.entry_points.offers import Offers
+from bot.slack.entry_points.share import Share
 from bot.slack.entry_points.shortcuts import Shortcuts
 from bot.slack.entry_points.workflow_step import Step
-from bot.slack.replies.answers import Answers
-from bot.slack.replies.delivery import Delivery
-from bot.slack.replies.views import Views
-from bot.slack.ui import listing as blocks
-from bot.slack.ui import wording
-from bot.waits import Waits
+from bot.slack.replies.services import Services
+from bot.slack.requests import Route, SlackRequest, actor_in
+from bot.slack.ui import windows, wording
+from bot.slack.ui.pieces import drawn, note
 
 _log = structlog.get_logger()
 
 COMMAND: Final = "/fsessions"
 USAGE_HINT: Final = "jane@example.com [how many]  ·  or a uid  ·  help"
-FIND_SESSIONS: Final = "find_sessions"
-FIND_SESSIONS_FROM_MESSAGE: Final = "find_sessions_from_message"
-FIND_SESSIONS_STEP: Final = "find_sessions_step"
-SCOPES: Final = (
-    "commands",
-    "users:read",
-    "users:read.email",
-    "chat:write",
-    "app_mentions:read",
-    "im:history",
-)
-"""What the bot token has to be allowed."""
 
-OFFER_SCOPES: Final = ("channels:history", "groups:history")
-"""What it has to be allowed besides where there are support channels.
 
-The manifest asks for these two lists and for nothing else.
-"""
+class Handler(Protocol):
+    """A class of `bot.slack.entry_points`."""
 
-_Handle = Callable[[dict[str, Any], AsyncBoltContext], Awaitable[None]]
+    def __init__(self, services: Services) -> None: ...
+
+    def routes(self) -> tuple[Route, ...]:
+        """What it listens to."""
 
 
 @dataclass(frozen=True, slots=True)
-class Listener:
-    """What Slack may send, by its kind and the name that the manifest or our blocks give it."""
+class Row:
+    """One entry point: who answers, and what Slack has to be told of it.
 
-    kind: Literal["command", "shortcut", "action", "view", "event", "function"]
-    name: str | Pattern[str]
-    handle: Callable[..., Awaitable[None]]
+    `events` and `scopes` are Slack's names; `optional` ones are needed in support channels alone.
+    `help` is its line in the Home: a name, and how to use it (`{command}`, `{bot}` and `{channels}`
+    are filled in).
+    """
 
-
-def listeners(
-    settings: Settings,
-    connections: Connections,
-    fullstory: Sessions,
-    delivery: Delivery,
-    waits: Waits,
-    observe: Callable[[str, float], None] | None = None,
-) -> tuple[Listener, ...]:
-    """Every listener there is. A contract test holds this list against the manifest."""
-    client = slack_client(settings, connections.slack, settings.bot_token, waits)
-    workspace, profiles, posts = Workspace(client), Profiles(client, waits), Posts(client)
-    find = FindSessions(fullstory, Colleagues(profiles, workspace), observe)
-    answers = Answers(
-        find,
-        profiles,
-        workspace,
-        settings.limits,
-        secret=settings.bot_token,
-        draining=lambda: delivery.draining,
-    )
-    views = Views(settings.limits, delivery, client)
-    form = Form(answers, delivery, views)
-    command = Command(answers, delivery)
-    shortcuts = Shortcuts(answers, delivery, views, settings.internal_domains)
-    buttons = Buttons(answers, delivery)
-    step = Step(answers, find, posts, delivery, client, waits)
-    offers = Offers(settings, answers, delivery, posts, workspace, client, waits)
-    mentions = Mentions(COMMAND, answers, delivery, posts, workspace)
-    home = Home(COMMAND, settings, delivery, views, workspace, find, client)
-
-    async def message(body: dict[str, Any], context: AsyncBoltContext) -> None:
-        if body["event"].get("channel_type") == "im":
-            await mentions.answer(body, context)
-        else:
-            offers.notice(body)
-
-    def event(
-        kind: Literal["event", "function"], name: str | Pattern[str], handle: _Handle
-    ) -> Listener:
-        return Listener(kind, name, _rejected_while_draining(handle, delivery))
-
-    return (
-        Listener("command", COMMAND, command.answer),
-        Listener("shortcut", FIND_SESSIONS, shortcuts.anywhere),
-        Listener("shortcut", FIND_SESSIONS_FROM_MESSAGE, shortcuts.on_message),
-        Listener("view", blocks.FORM, form.submit),
-        Listener("action", blocks.NEW_SEARCH, form.new_search),
-        Listener("action", blocks.SEARCH, home.search),
-        Listener("action", blocks.WATCH_REPLAY, _opened_link),
-        Listener("action", blocks.SHOW_MORE, buttons.look_again),
-        Listener("action", blocks.REFRESH, buttons.look_again),
-        Listener("action", re.compile(f"{blocks.CHOOSE}:\\d"), buttons.look_again),
-        Listener("action", blocks.SHARE, buttons.ask_to_share),
-        Listener("action", blocks.SHARE_NAMED, buttons.share_named),
-        Listener("action", blocks.SHARE_UNNAMED, buttons.share_unnamed),
-        Listener("action", blocks.DISMISS, buttons.dismiss),
-        Listener("action", blocks.SHOW_SESSIONS, offers.press),
-        event("function", FIND_SESSIONS_STEP, step.run),
-        event("function", re.compile(""), step.unknown),
-        event("event", "message", message),
-        event("event", "app_mention", mentions.answer),
-        event("event", "app_home_opened", home.opened),
-    )
+    entry_point: EntryPoint
+    handler: type[Handler]
+    events: tuple[str, ...] = ()
+    scopes: tuple[str, ...] = ()
+    help: tuple[str, str] | None = None
+    optional: bool = False
 
 
-def build_app(
-    settings: Settings,
-    connections: Connections,
-    listening: Iterable[Listener],
-    delivery: Delivery,
-) -> AsyncApp:
-    """The Bolt app with these listeners; where one of them fails, `delivery` tells the person."""
+ENTRY_POINTS: Final = (
+    Row(
+        EntryPoint.COMMAND,
+        Command,
+        scopes=("commands",),
+        help=("Type it:", "{command} jane@example.com in any channel"),
+    ),
+    Row(
+        EntryPoint.MESSAGE_SHORTCUT,
+        Shortcuts,
+        scopes=("commands",),
+        help=("From a message:", "Find sessions, in the menu of a message that names the customer"),
+    ),
+    Row(
+        EntryPoint.FORM,
+        Form,
+        scopes=("commands",),
+        help=("From anywhere:", "Find sessions, in the menu of shortcuts, or the button above"),
+    ),
+    Row(
+        EntryPoint.MENTION,
+        Mentions,
+        events=("app_mention",),
+        scopes=("app_mentions:read", "chat:write"),
+        help=(
+            "Ask me:",
+            "{bot} jane@example.com in a channel that I am in, or a direct message to me",
+        ),
+    ),
+    Row(
+        EntryPoint.DIRECT_MESSAGE,
+        Mentions,
+        events=("message.im",),
+        scopes=("im:history", "chat:write"),
+    ),
+    Row(
+        EntryPoint.OFFER,
+        Offers,
+        events=("message.channels", "message.groups"),
+        scopes=("channels:history", "groups:history", "chat:write"),
+        help=(
+            "In these channels, I offer it under each new message with a customer:",
+            "{channels}",
+        ),
+        optional=True,
+    ),
+    Row(EntryPoint.WORKFLOW_STEP, Step, events=("function_executed",), scopes=("chat:write",)),
+    Row(EntryPoint.BUTTON, Buttons),
+    Row(EntryPoint.SHARE, Share),
+    Row(EntryPoint.HOME, Home, events=("app_home_opened",)),
+)
+
+SCOPES: Final = {
+    "commands": "The command and the shortcuts.",
+    "users:read": (
+        "Who is a member and may be shown sessions; times in the asker's own time zone."
+    ),
+    "users:read.email": '"/fsessions @colleague".',
+    "chat:write": (
+        "The offer in support channels, answers to mentions and direct messages, the step's "
+        '"Show privately to"; and answers that Slack\'s response_url did not take.'
+    ),
+    "app_mentions:read": '"@fsessions jane@example.com".',
+    "im:history": "Direct messages to the bot.",
+    "channels:history": (
+        "The offer: new messages of public channels that the bot was invited to. Without "
+        "SUPPORT_CHANNELS you can leave it out, with the event message.channels below."
+    ),
+    "groups:history": "The same for private channels, with the event message.groups.",
+}
+"""What the bot token has to be allowed, and why. The manifest asks for these and nothing else."""
+
+EVENTS: Final = tuple(sorted(event for row in ENTRY_POINTS for event in row.events))
+"""What Slack is to tell the bot of."""
+
+HELP_LINES: Final = tuple(row.help for row in ENTRY_POINTS if row.help)
+
+_CHANNEL_TYPES: Final = {"im": "im", "groups": "group"}
+
+
+def scopes_needed(*, support_channels: bool) -> tuple[str, ...]:
+    """The scopes; those that only support channels need are left out where there are none."""
+    optional = {scope for row in ENTRY_POINTS if row.optional for scope in row.scopes}
+    always = {scope for row in ENTRY_POINTS if not row.optional for scope in row.scopes}
+    left_out = frozenset() if support_channels else optional - always
+    return tuple(scope for scope in SCOPES if scope not in left_out)
+
+
+def routes(services: Services) -> tuple[Route, ...]:
+    """Everything that Slack may send."""
+    handlers = dict.fromkeys(row.handler for row in ENTRY_POINTS)
+    return tuple(route for handler in handlers for route in handler(services).routes())
+
+
+def build_app(services: Services, client: SlackClient, listening: Iterable[Route]) -> AsyncApp:
+    """The Bolt app with these routes; where one of them fails, the person is told."""
+    token = services.settings.bot_token
 
     async def authorize(enterprise_id: str | None, team_id: str | None) -> AuthorizeResult:
         # The token is known: asking auth.test about it would only be one more thing to wait for.
-        return AuthorizeResult(
-            enterprise_id=enterprise_id, team_id=team_id, bot_token=settings.bot_token
-        )
+        return AuthorizeResult(enterprise_id=enterprise_id, team_id=team_id, bot_token=token)
 
     with _bolt_reads_no_environment():
         app = AsyncApp(
             name="fsessions",
-            client=slack_client(settings, connections.slack),
+            client=client,
             authorize=authorize,
             process_before_response=True,
             raise_error_for_unhandled_request=True,
             request_verification_enabled=False,
         )
-    app.error(_error_handler(delivery))
+    app.error(_error_handler(services))
+    for route in listening:
+        _register(app, route, services)
+    return app
+
+
+def _register(app: AsyncApp, route: Route, services: Services) -> None:
+    is_event = route.kind in ("event", "function")
+
+    async def listen(
+        ack: AsyncAck, body: dict[str, Any], context: AsyncBoltContext
+    ) -> BoltResponse | None:
+        if is_event and services.delivery.draining:
+            # So that Slack sends the event again: to another process.
+            return BoltResponse(status=503)
+        actor = actor_in(body, route.entry_point)
+        await route.handle(SlackRequest(body, actor, ack, context["acknowledged"]))
+        return None
+
+    if route.kind == "event":
+        name, _, channels = str(route.name).partition(".")
+        app.event(name, matchers=[_in(channels)] if channels else None)(listen)
+        return
     register = {
         "command": app.command,
         "shortcut": app.shortcut,
         "action": app.action,
         "view": app.view,
-        "event": app.event,
         "function": app.function,
     }
-    for listener in listening:
-        register[listener.kind](listener.name)(listener.handle)
-    return app
+    register[route.kind](route.name)(listen)
 
 
-def _rejected_while_draining(handle: _Handle, delivery: Delivery) -> Callable[..., Awaitable[Any]]:
-    """While draining, answers 503, so that Slack sends the event again: to another process."""
+def _in(channels: str) -> Callable[..., Awaitable[bool]]:
+    """Whether a message is of this kind of channel: `im`, `groups` (private) or `channels`."""
 
-    async def unless_draining(
-        body: dict[str, Any], context: AsyncBoltContext
-    ) -> BoltResponse | None:
-        if delivery.draining:
-            return BoltResponse(status=503)
-        await handle(body, context)
-        return None
+    async def matches(body: dict[str, Any]) -> bool:
+        given = body["event"].get("channel_type")
+        wanted = _CHANNEL_TYPES.get(channels)
+        return given == wanted if wanted else given not in _CHANNEL_TYPES.values()
 
-    return unless_draining
+    return matches
 
 
-async def _opened_link(ack: AsyncAck) -> None:
-    """The link opens by itself; Slack shows a warning unless the press is acknowledged."""
-    await ack()
-
-
-def _error_handler(delivery: Delivery) -> Callable[..., Awaitable[BoltResponse]]:
+def _error_handler(services: Services) -> Callable[..., Awaitable[BoltResponse]]:
     async def on_error(error: Exception, body: dict[str, Any]) -> BoltResponse:
         """Bolt's own handlers log the whole body, or the exception's message; and answer 500."""
         is_command = "command" in body
         if isinstance(error, BoltUnhandledRequestError):
             _log.warning("no listener", type=_kind(body))
             if is_command:
-                return BoltResponse(status=200, body=blocks.note(wording.UNKNOWN_COMMAND))
+                return BoltResponse(status=200, body=note(wording.UNKNOWN_COMMAND))
             return BoltResponse(status=404, body="")
         reference = new_reference()
         _log.error("listener failed", reference=reference, type=_kind(body), exc_info=error)
-        apology = blocks.note(wording.our_fault(reference))
+        apology = note(wording.our_fault(reference))
         if is_command:
             return BoltResponse(status=200, body=apology)
         if body.get("type") == "view_submission":
-            update = {"response_action": "update", "view": blocks.results(apology)}
+            update = {"response_action": "update", "view": windows.results(apology)}
             return BoltResponse(status=200, body=update)
         if isinstance(url := body.get("response_url"), str) and url:
-            destination = delivery.at(url, beside(body))
-            delivery.start(destination.send(apology))
+            services.delivery.start(services.places.beside(body).send(drawn(apology)))
         return BoltResponse(status=200, body="")
 
     return on_error

@@ -6,10 +6,26 @@ It is used for what people type (`bot.typed.query`) and for what stands in messa
 
 from __future__ import annotations
 
-from typing import Final
+import re
+from collections.abc import Iterable
+from typing import Final, NewType
 
-UID: Final = r"(?:uid|(?:user|customer)[ _-]?id)"
-"""The words of a label. Case doesn't matter."""
+Labels = NewType("Labels", str)
+"""A pattern for the words of a label. Case doesn't matter."""
+
+DEFAULT: Final = ("user id", "customer id")
+"""Besides "uid", which always is one."""
 
 NOT_WITHIN_A_WORD: Final = r"(?<![A-Za-z0-9.-])(?<![A-Za-z0-9]_)"
 """What may not stand before a label: "slack_user_id" and "fluid" name no customer's uid."""
+
+
+def labels_of(names: Iterable[str]) -> Labels:
+    """A pattern for these names: "user id" is also "user_id", "User-ID" and "userid"."""
+    spelt = [r"[ _-]?".join(map(re.escape, name.split())) for name in ("uid", *names)]
+    # The longer one first: "account id number" is not "account id".
+    return Labels(f"(?:{'|'.join(sorted(spelt, key=len, reverse=True))})")
+
+
+UID: Final = labels_of(DEFAULT)
+"""The labels where no others are set."""

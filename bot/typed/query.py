@@ -12,13 +12,14 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum, auto
+from functools import cache
 from typing import Final, NamedTuple
 from urllib.parse import unquote
 
 from bot.sessions import MAX_UID_LENGTH, Moment, Query
-from bot.typed import labels
+from bot.typed.labels import UID, Labels
 
 MAX_TEXT_LENGTH: Final = 2000
 """Characters. Room for the longest uid and address several times over."""
@@ -62,6 +63,22 @@ class Problem(Enum):
     TWO_UIDS = auto()
     UID_TOO_LONG = auto()
     UNCLEAR = auto()
+
+    @property
+    def of_limit(self) -> bool:
+        """Whether it is about how many sessions."""
+        return self in _OF_LIMIT
+
+
+_OF_LIMIT: Final = frozenset(
+    {
+        Problem.LIMIT_NEGATIVE,
+        Problem.LIMIT_NOT_WHOLE,
+        Problem.LIMIT_TOO_HIGH,
+        Problem.LIMIT_ZERO,
+        Problem.TWO_LIMITS,
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,42 +184,52 @@ def _quoted(name: str, quotes: str) -> str:
     return rf"[{quotes}](?P<{name}>{inside}){closing}"
 
 
-_ANY_LABEL: Final = rf"(?:{labels.UID}|id|e?-?mail|at|limit)\s?[:=]"
-_WORD: Final = re.compile(
-    rf"""
-    (?: (?P<label>{labels.UID}|id|e?-?mail|at) \s? [:=] \s* (?!{_ANY_LABEL})
+class _Patterns(NamedTuple):
+    """What depends on the labels that name a uid."""
+
+    word: re.Pattern[str]
+    label_alone: re.Pattern[str]
+    has_label: re.Pattern[str]
+    listed: re.Pattern[str]
+
+
+@cache
+def _patterns(labels: Labels) -> _Patterns:
+    any_label = rf"(?:{labels}|id|e?-?mail|at|limit)\s?[:=]"
+    word = rf"""
+    (?: (?P<label>{labels}|id|e?-?mail|at) \s? [:=] \s* (?!{any_label})
       | (?P<spaced>uid|e?-?mail|at(?=\s+\d)) \s+
       | (?P<limit>limit) (?: \s? [:=] \s* | \s+ (?=[-+]?\d) ) )?
     (?: {_quoted("double", _DOUBLE_QUOTES)}
       | {_quoted("single", _SINGLE_QUOTES)}
       | (?P<bare>\S+) )
-    """,
-    re.VERBOSE | re.IGNORECASE | re.DOTALL,
-)
-_LABEL_ALONE: Final = re.compile(_ANY_LABEL, re.IGNORECASE)
-_LABELS: Final = re.compile(rf"(?:^|\s){_ANY_LABEL}|<@", re.IGNORECASE)
-# "uid:5,jane@example.com" and "jane@example.com,uid:5": the comma ends what stands before it.
-_LISTED: Final = re.compile(rf"(?<=\S)[,;](?={_ANY_LABEL}|[^\s,;\"'@]+@)", re.IGNORECASE)
+    """
+    return _Patterns(
+        re.compile(word, re.VERBOSE | re.IGNORECASE | re.DOTALL),
+        re.compile(any_label, re.IGNORECASE),
+        re.compile(rf"(?:^|\s){any_label}|<@", re.IGNORECASE),
+        # "uid:5,jane@example.com" and "jane@example.com,uid:5": the comma ends the word before it.
+        re.compile(rf"(?<=\S)[,;](?={any_label}|[^\s,;\"'@]+@)", re.IGNORECASE),
+    )
+
+
 _ESCAPED: Final = re.compile(rf"\\([\\{_QUOTES}])")
 
 
-def _words(text: str) -> list[_Word]:
+def _words(text: str, patterns: _Patterns) -> list[_Word]:
     words = []
-    for match in _WORD.finditer(text):
+    for match in patterns.word.finditer(text):
         label = _label(match)
         inside = match["double"] if match["double"] is not None else match["single"]
         if inside is not None:
             words.append(_Word(label, _ESCAPED.sub(r"\1", inside).strip(), quoted=True))
             continue
         bare: str = match["bare"]
-        if not label and _LABEL_ALONE.fullmatch(bare):
+        if not label and patterns.label_alone.fullmatch(bare):
             continue
-        if _LISTED.search(bare):
-            parts = _LISTED.split(bare)
-            words += _pieces(label, parts[0])
-            words += [word for part in parts[1:] for word in _words(part)]
-            continue
-        words += _pieces(label, bare)
+        first, *others = patterns.listed.split(bare)
+        words += _pieces(label, first)
+        words += [word for part in others for word in _words(part, patterns)]
     return words
 
 
@@ -252,15 +279,15 @@ _DOMAIN_LABEL: Final = re.compile(r"(?!-)(?:[A-Za-z0-9-]|[^\x00-\x7f]){1,63}(?<!
 def is_address(text: str) -> bool:
     """Whether this looks like an e-mail address, by eye."""
     local, _, domain = text.rpartition("@")
-    labels = domain.split(".")
+    parts = domain.split(".")
     return (
         len(text) <= 254
         and _LOCAL.fullmatch(local) is not None
         and ".." not in local
-        and len(labels) > 1
-        and all(_DOMAIN_LABEL.fullmatch(label) for label in labels)
-        and not labels[-1].isdigit()
-        and (len(labels[-1]) > 1 or not labels[-1].isascii())
+        and len(parts) > 1
+        and all(_DOMAIN_LABEL.fullmatch(part) for part in parts)
+        and not parts[-1].isdigit()
+        and (len(parts[-1]) > 1 or not parts[-1].isascii())
         and text.isprintable()
     )
 
@@ -313,64 +340,79 @@ def _with_whole_times(words: list[_Word]) -> list[_Word]:
     return words
 
 
-class _Sorted:
-    """The words by what they are; the same one twice counts once."""
+@dataclass(slots=True)
+class _Classified:
+    """The words by what they are; the same one twice counts once. `unknown` could be anything."""
 
-    def __init__(self, words: list[_Word], mentions: set[str]) -> None:
-        self.mentions = mentions
-        self.emails: list[str] = []
-        self.uids: list[str] = []
-        self.limits: list[str] = []
-        self.times: list[str] = []
-        self.stray: list[str] = []
-        numbers = []
-        for word in _with_whole_times(words):
-            if word.label == "limit":
-                self.limits.append(word.text)
-            elif word.label == "at":
-                self._once(self.times, word.text)
-            elif word.label == "uid":
-                self._once(self.uids, word.text)
-            elif word.label == "email" or _meant_as_address(word):
-                self._add_address(word)
-            elif _NUMBERISH.fullmatch(word.text):
-                numbers.append(word.text)
-            else:
-                self._once(self.stray, word.text)
-        first = self.stray[0].lower().rstrip(":") if self.stray else ""
-        if numbers and first in _GENERIC:
-            self.stray += numbers  # "customer 42": the 42 is hardly a limit
-            numbers = []
-        elif len(self.stray) == 1 and not self._names_somebody():
-            self.uids.append(self.stray.pop())
-        if numbers and not (self._names_somebody() or self.stray):
-            self.uids.append(numbers.pop(0))  # "12345" is a uid; "12345 5" a uid and a limit
-        self.limits += numbers
+    mentions: set[str]
+    emails: list[str] = field(default_factory=list)
+    uids: list[str] = field(default_factory=list)
+    limits: list[str] = field(default_factory=list)
+    times: list[str] = field(default_factory=list)
+    unknown: list[str] = field(default_factory=list)
 
-    def _names_somebody(self) -> bool:
+    @property
+    def names_somebody(self) -> bool:
         return bool(self.emails or self.uids or self.mentions)
 
-    def _add_address(self, word: _Word) -> None:
-        text = word.text.translate(dict.fromkeys(map(ord, _SINGLE_QUOTES), "'") | _WIDE)
-        if word.quoted:
-            self._once(self.emails, text)
-            return
-        if text.startswith("<") and text.endswith(">"):
-            self.stray.clear()  # "Jane Doe <jane@example.com>", as mail programs copy it
-        if text[:1] != "@":
-            text = re.sub("^mailto:", "", text, flags=re.IGNORECASE).strip(_AROUND_ADDRESS)
-            # Stars and the like can belong to an address; where they do not, they were markup.
-            if not is_address(text):
-                text = text.strip(_MARKED_UP)
-        self._once(self.emails, text)
 
-    @staticmethod
-    def _once(values: list[str], value: str) -> None:
-        if value and value not in values:
-            values.append(value)
+def _classify(words: list[_Word], mentions: set[str]) -> _Classified:
+    """First what the looks of each word tell; then, together, the words that could be anything."""
+    found = _Classified(mentions)
+    numbers: list[str] = []
+    for word in _with_whole_times(words):
+        if _is_in_angle_brackets(word):
+            # "Jane Doe <jane@example.com>", as mail programs copy it: the name is no uid.
+            found.unknown = []
+        kind, text = _kind_of(word, found, numbers), _text_of(word)
+        counts_each_time = kind is numbers or kind is found.limits
+        if counts_each_time or (text and text not in kind):
+            kind.append(text)
+
+    first = found.unknown[0].lower().rstrip(":") if found.unknown else ""
+    if numbers and first in _GENERIC:
+        found.unknown += numbers  # "customer 42": the 42 is hardly a limit
+        return found
+    if len(found.unknown) == 1 and not found.names_somebody:
+        found.uids.append(found.unknown.pop())
+    if numbers and not (found.names_somebody or found.unknown):
+        found.uids.append(numbers.pop(0))  # "12345" is a uid; "12345 5" a uid and a limit
+    found.limits += numbers
+    return found
 
 
-def _identity_problem(found: _Sorted) -> tuple[Problem, str] | None:
+def _kind_of(word: _Word, found: _Classified, numbers: list[str]) -> list[str]:
+    """The list that the word belongs to, by its label or its looks."""
+    by_label = {"limit": found.limits, "at": found.times, "uid": found.uids}
+    if word.label in by_label:
+        return by_label[word.label]
+    if _is_address_word(word):
+        return found.emails
+    return numbers if _NUMBERISH.fullmatch(word.text) else found.unknown
+
+
+def _is_address_word(word: _Word) -> bool:
+    return word.label == "email" or (not word.label and _meant_as_address(word))
+
+
+def _is_in_angle_brackets(word: _Word) -> bool:
+    brackets = word.text.startswith("<") and word.text.endswith(">")
+    return brackets and not word.quoted and _is_address_word(word)
+
+
+def _text_of(word: _Word) -> str:
+    """The word; of an address, without what stands around it, unless it was quoted."""
+    if not _is_address_word(word):
+        return word.text
+    text = word.text.translate(dict.fromkeys(map(ord, _SINGLE_QUOTES), "'") | _WIDE)
+    if word.quoted or text.startswith("@"):
+        return text
+    text = re.sub("^mailto:", "", text, flags=re.IGNORECASE).strip(_AROUND_ADDRESS)
+    # Stars and the like can belong to an address; where they do not, they were markup.
+    return text if is_address(text) else text.strip(_MARKED_UP)
+
+
+def _identity_problem(found: _Classified) -> tuple[Problem, str] | None:
     for email in found.emails:
         if email.startswith("@"):
             return Problem.MENTION, email
@@ -383,13 +425,13 @@ def _identity_problem(found: _Sorted) -> tuple[Problem, str] | None:
     return _count_problem(found)
 
 
-def _count_problem(found: _Sorted) -> tuple[Problem, str] | None:
+def _count_problem(found: _Classified) -> tuple[Problem, str] | None:
     if len(found.emails) + len(found.mentions) > 1:
         return Problem.TWO_ADDRESSES, ""
     if len(found.uids) > 1:
         return Problem.TWO_UIDS, ""
-    if found.stray:
-        return Problem.UNCLEAR, " ".join(found.stray)
+    if found.unknown:
+        return Problem.UNCLEAR, " ".join(found.unknown)
     if not (found.emails or found.uids or found.mentions):
         return Problem.NOBODY, ""
     if len(found.times) > 1:
@@ -397,36 +439,38 @@ def _count_problem(found: _Sorted) -> tuple[Problem, str] | None:
     return None
 
 
-def _example(found: _Sorted, problem: Problem, limits: Limits) -> str:
+def _example(found: _Classified, problem: Problem, limits: Limits) -> str:
     """A text that would work, of the person's own words where they are of use."""
     email = next(iter(filter(is_address, found.emails)), None)
     uid = next(filter(_can_be_asked_for, found.uids), None)
     if problem is Problem.UNCLEAR and not (email or uid):
-        generic = found.stray[0].lower().rstrip(":") in _GENERIC and len(found.stray) == 2
-        joined = found.stray[1] if generic else " ".join(found.stray)
+        generic = found.unknown[0].lower().rstrip(":") in _GENERIC and len(found.unknown) == 2
+        joined = found.unknown[1] if generic else " ".join(found.unknown)
         uid = joined if _can_be_asked_for(joined) else None
     # A backtick can't be shown as code, as examples are; a changed example would mislead.
     if not (email or uid) or "`" in (email or uid or ""):
         email = _EXAMPLE_EMAIL
     limit = limits.highest if problem is Problem.LIMIT_TOO_HIGH else min(5, limits.highest)
-    with_limit = problem.name.startswith(("LIMIT", "TWO_LIMITS"))
+    with_limit = problem.of_limit
     if problem is Problem.UNCLEAR and len(found.limits) == 1:
         typed = _limit(found.limits[0], limits)
         if isinstance(typed, int):
             limit, with_limit = typed, True
     if email:
         # Perhaps both were meant, if it looks like an id; a word like "please" does not.
-        both = problem is Problem.UNCLEAR and len(found.stray) == 1 and not found.uids
-        likely = both and re.search(r"[\d_-]", found.stray[0]) and _can_be_asked_for(found.stray[0])
-        uid = found.stray[0] if likely else None
+        uid = None
+        if problem is Problem.UNCLEAR and len(found.unknown) == 1 and not found.uids:
+            word = found.unknown[0]
+            uid = word if re.search(r"[\d_-]", word) and _can_be_asked_for(word) else None
     query = Query(email=email, uid=uid, limit=limit)
     return typed_form(query, with_limit=with_limit)
 
 
-def parse(text: str, limits: Limits) -> Parsed:
+def parse(text: str, limits: Limits, labels: Labels = UID) -> Parsed:
     """Whose sessions does this text ask for?
 
     `text` is a command's text as Slack sends it: links as `<…|…>`, and `&`, `<`, `>` as entities.
+    `labels` name a uid.
     """
     simple = f"{_EXAMPLE_EMAIL} {min(5, limits.highest)}"
     if len(text) > _MAX_RAW_LENGTH:
@@ -443,11 +487,11 @@ def parse(text: str, limits: Limits) -> Parsed:
         return Help()
     if len(plain) > MAX_TEXT_LENGTH:
         return Refused(Problem.TEXT_TOO_LONG, "", simple)
-    words = _words(plain)
-    return _judge(_Sorted(words, mentions), limits) if words or mentions else Help()
+    words = _words(plain, _patterns(labels))
+    return _judge(_classify(words, mentions), limits) if words or mentions else Help()
 
 
-def parse_person(person: str, limit: str | None, limits: Limits) -> Parsed:
+def parse_person(person: str, limit: str | None, limits: Limits, labels: Labels = UID) -> Parsed:
     """The same where person and limit have a place of their own: on a command line, in a form.
 
     A uid with spaces needs no quotes there, and nothing in `person` is taken for a limit.
@@ -455,12 +499,12 @@ def parse_person(person: str, limit: str | None, limits: Limits) -> Parsed:
     if len(person) > _MAX_RAW_LENGTH or len(limit or "") > _MAX_RAW_LENGTH:
         return Refused(Problem.TEXT_TOO_LONG, "", f"{_EXAMPLE_EMAIL} {min(5, limits.highest)}")
     person = person.strip()
-    plain = " " in person and "@" not in person and not _LABELS.search(person)
+    plain = " " in person and "@" not in person and not _patterns(labels).has_label.search(person)
     suffix = "" if limit is None else f" limit:{limit.lower().removeprefix('limit:')}"
-    return parse(_escape(f"{_uid_form(person) if plain else person}{suffix}"), limits)
+    return parse(_escape(f"{_uid_form(person) if plain else person}{suffix}"), limits, labels)
 
 
-def _judge(found: _Sorted, limits: Limits) -> Query | QueryNeedingProfile | Refused:
+def _judge(found: _Classified, limits: Limits) -> Query | QueryNeedingProfile | Refused:
     trouble = _identity_problem(found)
     limit: int | Problem = limits.default
     if not trouble and len(found.limits) > 1:

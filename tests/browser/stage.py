@@ -13,10 +13,10 @@ from urllib.parse import urlencode
 
 from playwright.async_api import Browser, ConsoleMessage, Page, Request, async_playwright
 
-from bot.cli.demo import settings_for
 from bot.sandbox.fullstory import FullstorySandbox
 from bot.sandbox.playground import Playground, seed
 from bot.sandbox.server import serving
+from bot.sandbox.settings import settings_for
 from bot.sandbox.slack import SlackSandbox
 from bot.sandbox.workspace import CHANNEL, TICKETS, USER
 from bot.service import running

@@ -4,15 +4,24 @@ from __future__ import annotations
 
 import ast
 from dataclasses import MISSING, fields
+from pathlib import Path
 
 import pytest
 
 from bot.lookup.access import Actor, EntryPoint
 from bot.lookup.find import LookupRequest
+from bot.sandbox.slack import ACTIONS
+from bot.sandbox.traffic import EVENT_SCOPES
+from bot.slack.replies.services import Services
+from bot.slack.routes import ENTRY_POINTS, SCOPES, Row, routes
 from tests.contracts.test_layers import MODULES, imported
 
-# `fsessions check` asks whether the key works; it asks for nobody.
-MAY_KNOW_FULLSTORY = {"bot.service", "bot.cli.check"}
+ROOT = Path(__file__).parents[2]
+TERMINAL = EntryPoint.TERMINAL
+
+# `fsessions check` asks whether the key works; it asks for nobody. The terminal's lookup puts the
+# use case together for itself.
+MAY_KNOW_FULLSTORY = {"bot.service", "bot.cli.check", "bot.cli.lookup"}
 
 
 def calls_of(module: str, name: str) -> int:
@@ -39,16 +48,41 @@ def test_one_way_to_fullstory(module: str) -> None:
         assert calls_of(module, "sessions") == 0
 
 
-def test_every_entry_point_is_an_actors() -> None:
-    """Each module of entry points names the entry points it is, and each is named by one."""
-    named = {
-        one.name
-        for one in EntryPoint
-        for module in MODULES
-        if module.startswith(("bot.slack.entry_points.", "bot.cli."))
-        and f"EntryPoint.{one.name}" in MODULES[module].read_text()
+def test_every_route_has_its_entry_point(services: Services) -> None:
+    """And each entry point but the terminal has a route, and a row in the table."""
+    routed = {route.entry_point for route in routes(services)}
+    assert routed == {row.entry_point for row in ENTRY_POINTS} == {*EntryPoint} - {TERMINAL}
+
+
+def test_an_actor_comes_from_nowhere_else() -> None:
+    """Slack's requests get theirs where they come in, the terminal where it begins."""
+    made = {module for module in MODULES if "Actor(" in MODULES[module].read_text()}
+    # The step shows sessions to somebody else than who started it.
+    assert made == {
+        "bot.slack.requests",
+        "bot.slack.entry_points.workflow_step",
+        "bot.cli.lookup",
     }
-    assert named == {one.name for one in EntryPoint}
-    for module in MODULES:
-        if module.startswith("bot.slack.entry_points."):
-            assert "actor_in(body, " in MODULES[module].read_text(), module
+
+
+@pytest.mark.parametrize("row", ENTRY_POINTS, ids=lambda row: row.entry_point.name)
+def test_rows_say_what_is_listened_to(row: Row, services: Services) -> None:
+    """The events of a row are those that its entry point listens to."""
+    heard = {
+        str(route.name) if route.kind == "event" else "function_executed"
+        for route in routes(services)
+        if route.kind in ("event", "function") and route.entry_point is row.entry_point
+    }
+    assert heard == set(row.events)
+    assert set(row.scopes) <= set(SCOPES)
+    assert {EVENT_SCOPES[event] for event in row.events} - {""} <= set(row.scopes)
+
+
+def test_people_are_told_of_every_way() -> None:
+    """In the Home, in the README, and in the demo."""
+    assert {action.entry_point for action in ACTIONS} == {*EntryPoint} - {TERMINAL}
+    told = {row.entry_point.name for row in ENTRY_POINTS if row.help}
+    silent = {"DIRECT_MESSAGE", "WORKFLOW_STEP", "BUTTON", "SHARE", "HOME"}  # others tell of them
+    assert told == {one.name for one in EntryPoint} - silent - {"TERMINAL"}
+    readme = (ROOT / "README.md").read_text().lower()
+    assert [one.value for one in EntryPoint if one.value not in readme] == []

@@ -17,8 +17,8 @@ PURE = {
     "bot.errors",
     "bot.fullstory.protocol",
     "bot.lookup.access",
+    "bot.lookup.outcomes",
     "bot.sessions",
-    "bot.slack.requests",
     *(name for name in MODULES if name.startswith(("bot.slack.ui.", "bot.typed."))),
 }
 IMPURE = {"aiohttp", "slack_bolt", "slack_sdk", "asyncio", "os", "socket", "structlog", "stamina"}
@@ -27,13 +27,14 @@ LAYERS = [
     {"bot.cli", "bot.__main__"},
     {"bot.sandbox"},
     {"bot.service"},
-    {"bot.slack.routes", "bot.slack.transport"},
+    {"bot.slack.routes", "bot.slack.manifest", "bot.slack.transport"},
     {"bot.slack.entry_points"},
     {"bot.slack.replies"},
     {"bot.slack.ui", "bot.slack.api", "bot.slack.requests"},
-    {"bot.lookup.find"},
-    {"bot.fullstory.client", "bot.settings", "bot.connections", "bot.logs", "bot.metrics"},
+    {"bot.lookup.find", "bot.fullstory.client"},
+    {"bot.settings", "bot.connections", "bot.logs", "bot.metrics"},
     {"bot.fullstory.protocol", "bot.state"},
+    {"bot.lookup.outcomes"},
     {"bot.lookup.access", "bot.typed"},
     {"bot.sessions", "bot.errors", "bot.waits"},
 ]
@@ -43,6 +44,10 @@ STRANGERS = [
     ("bot.slack.ui.", "bot.slack.api."),
     ("bot.slack.transport.", "bot.slack.routes"),
     ("bot.slack.routes", "bot.slack.transport."),
+    ("bot.state.", "bot.slack."),
+    ("bot.state.", "bot.fullstory."),
+    ("bot.lookup.", "bot.slack."),
+    ("bot.lookup.", "aiohttp"),
 ]
 
 

@@ -12,12 +12,12 @@ from typing import Any
 
 import pytest
 
-from bot.errors import FullstoryError, RateLimited, Unavailable
+from bot.errors import FullstoryError, ProfileProblem, RateLimited, Unavailable
 from bot.sandbox.workspace import MAX_POSTED, invalid_blocks, invalid_view
 from bot.sessions import MAX_UID_LENGTH, Moment, Query, Session, SessionList
-from bot.slack.api.profiles import ProfileProblem
-from bot.slack.ui import button_values, wording
-from bot.slack.ui import listing as blocks
+from bot.slack.routes import HELP_LINES
+from bot.slack.ui import button_values, listing, notes, pieces, windows, wording
+from bot.slack.ui.pieces import POSTED, RESPONSE_URL
 from bot.typed.query import Limits, Problem, Refused
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -54,17 +54,18 @@ def all_messages(query: Query, length: int) -> dict[str, dict[str, Any]]:
     sessions = found(query, length)
     shared = button_values.sign(replace(query, shown=sessions.snapshot(NOW)), "U" * 20, "secret")
     person = query.person
+    buttons = listing.Buttons(value, value, shared)
     return {
-        "answer": blocks.answer(sessions, NOW, blocks.Buttons(value, value, shared)),
-        "none": blocks.answer(SessionList(query, ()), NOW, blocks.Buttons(value, value, shared)),
-        "shared": blocks.shared(sessions, NOW, "U" * 20, named=True),
-        "shared unnamed": blocks.shared(sessions, NOW, "U" * 20, named=False),
-        "question": blocks.share_question(person, "C" * 20, value),
-        "question in a direct message": blocks.share_question(person, "", value),
-        "after sharing": blocks.after_sharing(wording.MAYBE_SHARED, value),
-        "choice": blocks.choice([(person, value)] * 30),
-        "help": blocks.help_message("/" + "f" * 31, LIMITS),
-        "offer": blocks.offer(),
+        "answer": listing.answer(sessions, NOW, RESPONSE_URL, buttons),
+        "none": listing.answer(SessionList(query, ()), NOW, RESPONSE_URL, buttons),
+        "shared": listing.shared(sessions, NOW, "U" * 20, RESPONSE_URL, named=True),
+        "shared unnamed": listing.shared(sessions, NOW, "U" * 20, RESPONSE_URL, named=False),
+        "question": listing.share_question(person, "C" * 20, value),
+        "question in a direct message": listing.share_question(person, "", value),
+        "after sharing": listing.after_sharing(wording.MAYBE_SHARED, value),
+        "choice": notes.choice([(person, value)] * 30, RESPONSE_URL),
+        "help": notes.help_message("/" + "f" * 31, LIMITS),
+        "offer": notes.offer(),
         "posted": posted(query, length),
     }
 
@@ -74,9 +75,8 @@ def posted(query: Query, length: int) -> dict[str, Any]:
     value = button_values.sign(query, "U" * 20, "secret")
     shown = found(query, length).snapshot(NOW)
     shared = button_values.sign(replace(query, shown=shown), "U" * 20, "secret")
-    return blocks.answer(
-        found(query, length), NOW, blocks.Buttons(value, value, shared), posted=True
-    )
+    buttons = listing.Buttons(value, value, shared)
+    return listing.answer(found(query, length), NOW, POSTED, buttons)
 
 
 @pytest.mark.parametrize("length", [40, 400, 1400, 2800])
@@ -98,10 +98,12 @@ def test_messages(query: Query, length: int) -> None:
 def test_views(query: Query, length: int) -> None:
     """The form and its results."""
     value = button_values.sign(query, "U", "secret")
-    messages = [*all_messages(query, length).values(), blocks.note(wording.LOOKING)]
-    views = [blocks.form(LIMITS), blocks.form(LIMITS, wording.NOBODY_IN_MESSAGE, NOW)]
-    views += [blocks.results(message) for message in messages]
-    views.append(blocks.home("/" + "f" * 31, "U" * 20, LIMITS, ["C" * 20] * 100))
+    messages = [*all_messages(query, length).values(), pieces.note(wording.LOOKING)]
+    views = [windows.form(LIMITS), windows.form(LIMITS, wording.NOBODY_IN_MESSAGE, NOW)]
+    views += [windows.results(message) for message in messages]
+    views.append(
+        windows.home([(name, "<#C0>, " * 100) for name, _ in HELP_LINES], "/" + "f" * 31, LIMITS)
+    )
     assert [invalid_view(view) for view in views] == [""] * len(views)
     assert len(value) <= 2000
 
@@ -110,14 +112,14 @@ def test_views(query: Query, length: int) -> None:
 def test_refusals(problem: Problem) -> None:
     """With the longest text that can be shown."""
     refused = Refused(problem, "&" * 2000, f'uid:"{"&" * MAX_UID_LENGTH}"')
-    assert invalid_blocks(blocks.refusal(refused, "/fsessions", LIMITS)) == ""
+    assert invalid_blocks(notes.refusal(refused, "/fsessions", LIMITS)) == ""
 
 
 def test_other_sentences() -> None:
     """Failures, and what profiles lack."""
     errors: list[FullstoryError] = [RateLimited(10**9), Unavailable(599)]
-    messages = [blocks.failure(error, "ab12cd34") for error in errors]
-    messages += [blocks.note(wording.profile_problem(lack.name)) for lack in ProfileProblem]
+    messages = [notes.failure(error, "ab12cd34") for error in errors]
+    messages += [pieces.note(wording.profile_problem(lack)) for lack in ProfileProblem]
     assert [invalid_blocks(message) for message in messages] == [""] * len(messages)
 
 
@@ -127,4 +129,4 @@ def test_the_judge_can_say_no() -> None:
     assert invalid_blocks({"text": "x", "blocks": [section]})
     assert invalid_blocks({"text": "x", "blocks": [{"type": "divider"}] * 51})
     assert invalid_blocks({"text": "", "blocks": []})
-    assert invalid_view(blocks.form(LIMITS) | {"title": {"type": "plain_text", "text": "x" * 25}})
+    assert invalid_view(windows.form(LIMITS) | {"title": {"type": "plain_text", "text": "x" * 25}})

@@ -6,34 +6,23 @@ import asyncio
 import json
 import os
 import re
-from collections.abc import AsyncIterator
 
 import pytest
 from slack_bolt.async_app import AsyncApp
 
-from bot.cli.demo import settings_for
-from bot.connections import open_connections
-from bot.sandbox.fullstory import FullstorySandbox
-from bot.sandbox.slack import SlackSandbox
 from bot.sandbox.workspace import USER
-from bot.slack.replies.delivery import Delivery, InFlight
-from bot.slack.routes import build_app, listeners
+from bot.slack.replies.services import Services
+from bot.slack.routes import build_app, routes
 from bot.slack.transport.dispatch import dispatch
-from tests.conftest import QUICK, BrokenFullstory, Logged
+from tests.conftest import Logged
 
 
 @pytest.fixture
-async def app(
-    slack: SlackSandbox, fullstory: FullstorySandbox, monkeypatch: pytest.MonkeyPatch
-) -> AsyncIterator[AsyncApp]:
-    """The app around a broken finder, amid variables that Bolt would read by itself."""
+def app(services: Services, monkeypatch: pytest.MonkeyPatch) -> AsyncApp:
+    """The app around a broken client, amid variables that Bolt would read by itself."""
     monkeypatch.setenv("SLACK_CLIENT_ID", "1")
     monkeypatch.setenv("SLACK_CLIENT_SECRET", "2")
-    settings = settings_for(slack, fullstory)
-    async with open_connections() as connections:
-        delivery = Delivery(connections.response_urls, InFlight(QUICK), 1.0, QUICK)
-        listening = listeners(settings, connections, BrokenFullstory(), delivery, QUICK)
-        yield build_app(settings, connections, listening, delivery)
+    return build_app(services, services.slack.client, routes(services))
 
 
 async def test_a_crash_is_apologised_for(app: AsyncApp, logged: Logged) -> None:

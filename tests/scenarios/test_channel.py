@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from bot.cli.demo import settings_for
 from bot.sandbox.fullstory import FullstorySandbox
+from bot.sandbox.settings import settings_for
 from bot.sandbox.slack import SlackSandbox
 from bot.sandbox.workspace import (
     AGENT,

@@ -12,14 +12,20 @@ import aiohttp
 import pytest
 
 from bot.connections import open_connections
+from bot.lookup.access import Actor, EntryPoint
 from bot.sandbox.fullstory import FullstorySandbox, Scripted
 from bot.sandbox.slack import SlackSandbox
-from bot.slack.replies.delivery import Acknowledged, Delivery, InFlight
-from bot.slack.ui import listing as blocks
+from bot.sandbox.workspace import USER
+from bot.slack.replies.delivery import Delivery
+from bot.slack.replies.in_flight import InFlight
+from bot.slack.replies.places import AtResponseUrl
+from bot.slack.replies.response_url import ResponseUrls
+from bot.slack.requests import Acknowledged, SlackRequest
 from bot.slack.ui import wording
+from bot.slack.ui.pieces import Drawing, drawn, note
 from tests.conftest import QUICK, Logged, StartBot, until
 
-ANSWER = blocks.note("the answer")
+ANSWER = note("the answer")
 
 
 @pytest.fixture
@@ -30,58 +36,56 @@ async def http() -> AsyncIterator[aiohttp.ClientSession]:
 
 
 class Held:
-    """An ack in the hands of the test."""
+    """A request whose ack is in the hands of the test."""
 
     def __init__(self) -> None:
         self.messages: list[dict[str, Any]] = []
         self.sent: Acknowledged = asyncio.get_running_loop().create_future()
+        actor = Actor("T0SANDBOX", USER, EntryPoint.COMMAND)
+        self.request = SlackRequest({}, actor, self._take, self.sent)  # type: ignore[arg-type]
 
-    async def take(self, message: dict[str, Any]) -> None:
+    async def _take(self, message: dict[str, Any]) -> None:
         """Acknowledges, and keeps the message."""
         self.messages.append(message)
 
 
-async def answered() -> dict[str, Any]:
+async def answered() -> Drawing:
     """A lookup that is done at once."""
-    return ANSWER
+    return drawn(ANSWER)
 
 
-async def answered_when(allowed: asyncio.Event) -> dict[str, Any]:
+async def answered_when(allowed: asyncio.Event) -> Drawing:
     """A lookup that is done when the test allows it."""
     await allowed.wait()
-    return ANSWER
+    return drawn(ANSWER)
 
 
 def delivery_over(
     http: aiohttp.ClientSession,
     budget: float = 1.0,
     **waits: Any,  # noqa: ANN401
-) -> tuple[Delivery, InFlight]:
+) -> tuple[Delivery, ResponseUrls, InFlight]:
     """With second attempts that come soon."""
     patience = replace(QUICK, **waits)
     in_flight = InFlight(patience)
-    return Delivery(http, in_flight, budget, patience), in_flight
+    return Delivery(in_flight, budget, patience), ResponseUrls(http, patience), in_flight
 
 
 async def test_the_answer_waits_for_the_ack(
     slack: SlackSandbox, http: aiohttp.ClientSession
 ) -> None:
     """It is ready, and yet nothing is sent before the ack is on its way."""
-    ack, exchange, looked_up = Held(), slack.new_exchange(), asyncio.Event()
-    late, _ = delivery_over(http, budget=0.01)
-    await late.answer(
-        answered_when(looked_up),
-        acknowledge=ack.take,
-        acknowledged=ack.sent,
-        response_url=exchange.response_url,
-    )
-    assert ack.messages[0]["text"] == wording.STILL_LOOKING
+    held, exchange, looked_up = Held(), slack.new_exchange(), asyncio.Event()
+    late, urls, _ = delivery_over(http, budget=0.01)
+    place = AtResponseUrl(urls, exchange.response_url, {})
+    await late.answer_in_ack(answered_when(looked_up), held.request, place)
+    assert held.messages[0]["text"] == wording.STILL_LOOKING
     looked_up.set()
     # A message that is sent afterwards arrives, and still nothing else has.
     marker = slack.new_exchange()
-    await late.post(marker.response_url, ANSWER)
+    await urls.post(marker.response_url, ANSWER)
     assert (marker.uses, exchange.uses) == (1, 0)
-    ack.sent.set_result(True)
+    held.sent.set_result(True)
     assert (await exchange.answer())["text"] == "the answer"
 
 
@@ -93,16 +97,12 @@ async def test_an_answer_whose_ack_is_lost(
     uses: int,
 ) -> None:
     """It goes to the response_url instead; once is enough."""
-    ack, exchange = Held(), slack.new_exchange()
-    delivery, in_flight = delivery_over(http)
-    await delivery.answer(
-        answered(),
-        acknowledge=ack.take,
-        acknowledged=ack.sent,
-        response_url=exchange.response_url,
-    )
-    assert ack.messages == [ANSWER]
-    ack.sent.set_result(arrived)
+    held, exchange = Held(), slack.new_exchange()
+    delivery, urls, in_flight = delivery_over(http)
+    place = AtResponseUrl(urls, exchange.response_url, {})
+    await delivery.answer_in_ack(answered(), held.request, place)
+    assert held.messages == [ANSWER]
+    held.sent.set_result(arrived)
     await in_flight.drain()
     assert exchange.uses == uses
 
@@ -113,8 +113,8 @@ async def test_retry_after(slack: SlackSandbox, http: aiohttp.ClientSession) -> 
     slack.retry_after = "1"
     exchange, loop = slack.new_exchange(), asyncio.get_running_loop()
     started = loop.time()
-    delivery, _ = delivery_over(http)
-    assert await delivery.post(exchange.response_url, ANSWER) == "taken"
+    _, urls, _ = delivery_over(http)
+    assert await urls.post(exchange.response_url, ANSWER) == "taken"
     assert exchange.uses == 2
     assert loop.time() - started >= 1.0  # no machine is too slow for this
 
@@ -124,10 +124,10 @@ async def test_a_long_wait_is_waited_for(slack: SlackSandbox, http: aiohttp.Clie
     slack.response_statuses.append(429)
     slack.retry_after = "600"
     exchange = slack.new_exchange()
-    delivery, _ = delivery_over(http)
-    sending = asyncio.create_task(delivery.post(exchange.response_url, ANSWER))
+    _, urls, _ = delivery_over(http)
+    sending = asyncio.create_task(urls.post(exchange.response_url, ANSWER))
     await until(lambda: exchange.uses == 1)
-    await delivery.post(slack.new_exchange().response_url, ANSWER)
+    await urls.post(slack.new_exchange().response_url, ANSWER)
     assert not sending.done()
     sending.cancel()
 
@@ -138,8 +138,8 @@ async def test_a_response_url_that_is_silent(
     """The message may be there already: it isn't sent a second time."""
     hangs = slack.hang()
     exchange = slack.new_exchange()
-    delivery, _ = delivery_over(http, response_url=0.2)
-    assert await delivery.post(exchange.response_url, ANSWER) == "unknown"
+    _, urls, _ = delivery_over(http, response_url=0.2)
+    assert await urls.post(exchange.response_url, ANSWER) == "unknown"
     assert exchange.uses == 1
     hangs.set()
 
@@ -148,12 +148,12 @@ async def test_hanging_response_urls_leave_room(
     slack: SlackSandbox, http: aiohttp.ClientSession
 ) -> None:
     """Two hundred answers wait for Slack, and the next one is sent all the same."""
-    delivery, _ = delivery_over(http, response_url=300)
+    _, urls, _ = delivery_over(http, response_url=300)
     hangs, stuck = slack.hang(), [slack.new_exchange() for _ in range(200)]
-    sending = [asyncio.create_task(delivery.post(one.response_url, ANSWER)) for one in stuck]
+    sending = [asyncio.create_task(urls.post(one.response_url, ANSWER)) for one in stuck]
     await until(lambda: all(one.uses == 1 for one in stuck), seconds=30)
     slack.hangs = None
-    assert await delivery.post(slack.new_exchange().response_url, ANSWER) == "taken"
+    assert await urls.post(slack.new_exchange().response_url, ANSWER) == "taken"
     assert not any(task.done() for task in sending)
     hangs.set()
     assert set(await asyncio.gather(*sending)) == {"taken"}
@@ -167,10 +167,11 @@ class TestCourtesies:
     ) -> None:
         """The answer doesn't wait for it."""
         hangs, exchange, looked_up = slack.hang(), slack.new_exchange(), asyncio.Event()
-        delivery, _ = delivery_over(http, budget=0.01, courtesy=30, courtesy_grace=0.01)
-        acknowledged = Held().sent
-        acknowledged.set_result(True)
-        delivery.reply(answered_when(looked_up), acknowledged, delivery.at(exchange.response_url))
+        delivery, urls, _ = delivery_over(http, budget=0.01, courtesy=30, courtesy_grace=0.01)
+        held = Held()
+        held.sent.set_result(True)
+        place = AtResponseUrl(urls, exchange.response_url, {})
+        delivery.answer_after_ack(answered_when(looked_up), held.request, place)
         await until(lambda: exchange.uses == 1)
         slack.hangs = None  # it is fine again, but for what hangs already
         looked_up.set()
@@ -184,10 +185,11 @@ class TestCourtesies:
         """It has one attempt; the answer has all the others."""
         slack.response_statuses.extend([status, 500, 500, 500])
         exchange, looked_up = slack.new_exchange(), asyncio.Event()
-        delivery, in_flight = delivery_over(http, budget=0.01)
-        acknowledged = Held().sent
-        acknowledged.set_result(True)
-        delivery.reply(answered_when(looked_up), acknowledged, delivery.at(exchange.response_url))
+        delivery, urls, in_flight = delivery_over(http, budget=0.01)
+        held = Held()
+        held.sent.set_result(True)
+        place = AtResponseUrl(urls, exchange.response_url, {})
+        delivery.answer_after_ack(answered_when(looked_up), held.request, place)
         await until(lambda: exchange.uses == 1)
         looked_up.set()
         assert (await exchange.answer())["text"] == "the answer"

@@ -121,7 +121,7 @@ class TestMention:
         assert shown.message["text"] == wording.NOT_OF_THIS_WORKSPACE
         assert fullstory.received == []
         assert JANE in (await mentioned(slack, JANE)).message["text"]
-        slack.scopes = "chat:write"
+        slack.scopes = "chat:write,app_mentions:read"
         slack.users["U0NEW"] = slack.users[USER] | {"id": "U0NEW"}
         slack.members[TICKETS].add("U0NEW")
         shown = await mentioned(slack, "omar@example.com", user="U0NEW")

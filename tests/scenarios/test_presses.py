@@ -15,8 +15,7 @@ from bot.sandbox.fullstory import FullstorySandbox, Scripted
 from bot.sandbox.slack import SlackSandbox
 from bot.sandbox.workspace import TICKETS, USER, Shown
 from bot.service import Service
-from bot.slack.ui import listing as blocks
-from bot.slack.ui import wording
+from bot.slack.ui import action_ids, listing, wording
 from tests.conftest import QUICK, Logged, StartBot, until
 from tests.scenarios.test_buttons import labels, links
 
@@ -37,7 +36,7 @@ async def asked(slack: SlackSandbox) -> Shown:
 
 async def question(slack: SlackSandbox, answer: Shown) -> None:
     """The answer becomes the question whether to share it."""
-    await slack.press(blocks.SHARE, answer)
+    await slack.press(action_ids.SHARE, answer)
     await until(lambda: "Don't share" in labels(answer))
 
 
@@ -58,7 +57,7 @@ async def share_until_it_hangs(
     """Presses *Share*; Slack has the post, and doesn't say so until the event is set."""
     held = fullstory.hold()
     before = len(fullstory.received)
-    exchange = await slack.press(blocks.SHARE_NAMED, answer)
+    exchange = await slack.press(action_ids.SHARE_NAMED, answer)
     await until(lambda: len(fullstory.received) > before)
     assert exchange.uses == 1  # "Sharing …"
     hangs = slack.hang()
@@ -76,7 +75,7 @@ class TestLaterPresses:
     ) -> None:
         """The question stays: the refreshed answer comes too late for it."""
         held = fullstory.hold()
-        await slack.press(blocks.REFRESH, answer)
+        await slack.press(action_ids.REFRESH, answer)
         await until(lambda: len(fullstory.received) == 2)
         await question(slack, answer)
         held.set()
@@ -88,9 +87,9 @@ class TestLaterPresses:
     ) -> None:
         """It stays away."""
         held = fullstory.hold()
-        await slack.press(blocks.REFRESH, answer)
+        await slack.press(action_ids.REFRESH, answer)
         await until(lambda: len(fullstory.received) == 2)
-        await slack.press(blocks.DISMISS, answer)
+        await slack.press(action_ids.DISMISS, answer)
         await until(lambda: answer not in slack.screen)
         held.set()
         await settled(slack)
@@ -102,9 +101,9 @@ class TestLaterPresses:
         """The answer to the first press doesn't replace that to the second."""
         more = answer.message
         fullstory.script.append(Scripted(500, seconds=1.0))  # so that the first comes later
-        await slack.press(blocks.REFRESH, answer)
+        await slack.press(action_ids.REFRESH, answer)
         answer.message = more
-        await slack.press(blocks.SHOW_MORE, answer)
+        await slack.press(action_ids.SHOW_MORE, answer)
         await until(lambda: len(links(answer)) == 23)
         await settled(slack)
         assert len(links(answer)) == 23
@@ -120,10 +119,10 @@ async def test_a_slow_courtesy(
         await until(lambda: JANE in str(slack.screen[-1].message))
         answer = slack.screen[-1]
         held, hangs = fullstory.hold(), slack.hang()
-        first = await slack.press(blocks.REFRESH, answer)
+        first = await slack.press(action_ids.REFRESH, answer)
         await until(lambda: first.uses == 1)
         fullstory.held = slack.hangs = None
-        second = await slack.press(blocks.SHOW_MORE, answer)
+        second = await slack.press(action_ids.SHOW_MORE, answer)
         await settled(slack)
         assert second.later == []  # it waits
         hangs.set()
@@ -140,9 +139,9 @@ async def test_a_retry_of_what_is_not_wanted_any_more(
     async with start_bot(replace(QUICK, first_retry=1.0)):
         answer = await asked(slack)
         slack.response_statuses.append(500)
-        first = await slack.press(blocks.REFRESH, answer)
+        first = await slack.press(action_ids.REFRESH, answer)
         await until(lambda: first.uses == 1)
-        await slack.press(blocks.SHOW_MORE, answer)
+        await slack.press(action_ids.SHOW_MORE, answer)
         await until(lambda: len(links(answer)) == 23)
         await settled(slack)
         assert first.uses == 1
@@ -159,16 +158,16 @@ class TestSharing:
         await question(slack, answer)
         asking = answer.message
         held = fullstory.hold()
-        await slack.press(blocks.SHARE_NAMED, answer)
+        await slack.press(action_ids.SHARE_NAMED, answer)
         await until(lambda: len(fullstory.received) == 2)
         answer.message = asking  # the window has not updated yet
-        await slack.press(blocks.REFRESH, answer)
+        await slack.press(action_ids.REFRESH, answer)
         held.set()
         await until(lambda: len(links(answer)) == 3)
         await settled(slack)
         assert public(slack) == []
         await question(slack, answer)  # and it can be shared afterwards
-        await slack.press(blocks.SHARE_NAMED, answer)
+        await slack.press(action_ids.SHARE_NAMED, answer)
         await until(lambda: len(public(slack)) == 1)
 
     async def test_called_back_too_late(
@@ -179,7 +178,7 @@ class TestSharing:
         asking = answer.message
         hangs = await share_until_it_hangs(slack, fullstory, answer)
         answer.message = asking
-        late = await slack.press(blocks.REFRESH, answer)
+        late = await slack.press(action_ids.REFRESH, answer)
         assert (await late.answer())["text"] == wording.SHARED_ALREADY
         hangs.set()
         await until(lambda: "are shared" in answer.message["text"])
@@ -193,7 +192,7 @@ class TestSharing:
         shown = [link.partition("session/")[2] for link in links_of(fullstory)]
         later = session(fullstory, "5000000000009999", minutes=-1)
         fullstory.script.append(Scripted(200, with_another(fullstory, later)))
-        await slack.press(blocks.SHARE_NAMED, answer)
+        await slack.press(action_ids.SHARE_NAMED, answer)
         await until(lambda: len(public(slack)) == 1)
         post = json.dumps(public(slack)[0].message)
         assert all(link in post for link in shown)
@@ -206,7 +205,7 @@ class TestSharing:
         await question(slack, answer)
         later = session(fullstory, "5000000000009999", minutes=-1)
         fullstory.script.append(Scripted(200, with_another(fullstory, later)))
-        await slack.press(blocks.REFRESH, answer)
+        await slack.press(action_ids.REFRESH, answer)
         await until(lambda: "5000000000009999" in json.dumps(answer.message))
 
     async def test_sessions_that_changed(
@@ -215,7 +214,7 @@ class TestSharing:
         """Such as by a deletion at Fullstory: nothing is shared, and the person is told so."""
         await question(slack, answer)
         fullstory.script.append(Scripted(200, b"[]"))
-        await slack.press(blocks.SHARE_NAMED, answer)
+        await slack.press(action_ids.SHARE_NAMED, answer)
         await until(lambda: answer.message["text"] == wording.SESSIONS_CHANGED)
         assert labels(answer) == ["Back to the sessions"]
         assert public(slack) == []
@@ -223,7 +222,7 @@ class TestSharing:
     async def test_no_previews(self, slack: SlackSandbox, answer: Shown) -> None:
         """Slack would draw one for each link."""
         await question(slack, answer)
-        await slack.press(blocks.SHARE_NAMED, answer)
+        await slack.press(action_ids.SHARE_NAMED, answer)
         await until(lambda: len(public(slack)) == 1)
         assert public(slack)[0].message["unfurl_links"] is False
 
@@ -257,13 +256,13 @@ class TestRestarts:
         async with start_bot(replace(QUICK, drain=0.2), fullstory_timeout_seconds=300):
             answer = await asked(slack)
             held = fullstory.hold()
-            await slack.press(blocks.REFRESH, answer)
+            await slack.press(action_ids.REFRESH, answer)
             await until(lambda: len(fullstory.received) == 2)
         assert answer.message["text"] == wording.RESTARTING
         assert labels(answer) == ["Try again", "Dismiss"]
         held.set()
         async with start_bot():
-            await slack.press(blocks.REFRESH, answer)
+            await slack.press(action_ids.REFRESH, answer)
             await until(lambda: len(links(answer)) == 3)
 
     async def test_refresh_while_draining(
@@ -278,7 +277,7 @@ class TestRestarts:
             await until(lambda: len(fullstory.received) == 2)
             ending = asyncio.create_task(stack.aclose())
             await until(lambda: bot.state() == "draining")
-            await slack.press(blocks.REFRESH, answer)
+            await slack.press(action_ids.REFRESH, answer)
             await until(lambda: answer.message["text"] == wording.RESTARTING)
             assert labels(answer) == ["Try again", "Dismiss"]
             held.set()
@@ -293,7 +292,7 @@ class TestRestarts:
             answer = await asked(slack)
             await question(slack, answer)
             fullstory.hold()
-            await slack.press(blocks.SHARE_NAMED, answer)
+            await slack.press(action_ids.SHARE_NAMED, answer)
             await until(lambda: len(fullstory.received) == 2)
         assert answer.message["text"] == wording.RESTARTING
         assert public(slack) == []
@@ -323,7 +322,7 @@ class TestTrouble:
         for block in answer.message["blocks"]:
             for button in block.get("elements", []):
                 button.pop("value", None)
-        exchange = await slack.press(blocks.REFRESH, answer)
+        exchange = await slack.press(action_ids.REFRESH, answer)
         said = (await exchange.answer())["text"]
         (line,) = [line for line in logged() if line["event"] == "listener failed"]
         assert line["reference"] in said
@@ -353,7 +352,7 @@ class TestTrouble:
     async def test_notes_in_a_thread(self, slack: SlackSandbox, answer: Shown) -> None:
         """Stand where the button is."""
         answer.thread_ts = "1700000000.000100"
-        exchange = await slack.press(blocks.REFRESH, answer, user="U0AGENT")
+        exchange = await slack.press(action_ids.REFRESH, answer, user="U0AGENT")
         note = await exchange.answer()
         assert (note["text"], note["thread_ts"]) == (wording.NOT_YOURS, answer.thread_ts)
 
@@ -363,10 +362,10 @@ class TestTrouble:
         await slack.command('/fsessions "user-42 *a* _b_" 3')
         (answer,) = slack.screen
         assert labels(answer) == ["Refresh", "Dismiss"]
-        question = blocks.share_question("*a* _b_ `c`", "", "v")
+        question = listing.share_question("*a* _b_ `c`", "", "v")
         drawn = [block["text"] for block in question["blocks"] if block["type"] == "section"]
         assert "`*a* _b_ 'c'`" in drawn[0]["text"]
-        after = blocks.after_sharing(wording.shared("*a* _b_"), "v")
+        after = listing.after_sharing(wording.shared("*a* _b_"), "v")
         assert after["blocks"][0]["text"]["type"] == "plain_text"
 
 
@@ -375,12 +374,12 @@ async def test_the_thread_of_an_offer(start_bot: StartBot, slack: SlackSandbox, 
     """It stands in two places of a press; without it the person is told so."""
     async with start_bot(support_channels=(TICKETS,)):
         await slack.write(f"Broken! {JANE}")
-        await until(lambda: blocks.SHOW_SESSIONS in str(slack.screen[-1].message))
+        await until(lambda: action_ids.SHOW_SESSIONS in str(slack.screen[-1].message))
         offer = slack.screen[-1]
         fields: dict[str, Any] = {"container": {"message_ts": offer.ts}, "message": {}}
         if where != "nowhere":
             fields[where]["thread_ts"] = offer.thread_ts
-        exchange = await slack.press(blocks.SHOW_SESSIONS, offer, **fields)
+        exchange = await slack.press(action_ids.SHOW_SESSIONS, offer, **fields)
         said = (await exchange.answer())["text"]
         assert said == wording.TICKET_NOT_READ if where == "nowhere" else JANE in said
         assert USER

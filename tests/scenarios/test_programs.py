@@ -52,7 +52,7 @@ async def test_demo_shortcuts_and_buttons() -> None:
             "press refresh",
             "find 3",
             "press omar",
-            "find 4",
+            "find 5",
             "find",
             "zoe@example.com",
             "",
@@ -88,7 +88,7 @@ async def test_demo_shortcuts_and_buttons() -> None:
         "are shared",
         "1 session of a customer",
         "✗ That doesn't look like a complete e-mail address",
-        "There are messages 1 to 4",
+        "There are messages 1 to 5",
         "There is no such button",
         "(the message is gone)",
     ):

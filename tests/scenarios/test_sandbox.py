@@ -13,7 +13,7 @@ from bot.connections import open_connections
 from bot.sandbox.slack import SlackSandbox
 from bot.sandbox.workspace import BOT_USER, CHANNEL, TICKETS, USER, Shown
 from bot.service import Service
-from bot.slack.ui import listing as blocks
+from bot.slack.ui import windows
 from bot.typed.query import Limits
 from tests.conftest import until
 
@@ -54,7 +54,7 @@ async def test_invalid_blocks(slack: SlackSandbox, client: AsyncWebClient) -> No
 
 async def test_triggers(slack: SlackSandbox, client: AsyncWebClient) -> None:
     """Three seconds, once."""
-    view = blocks.form(Limits(20, 100))
+    view = windows.form(Limits(20, 100))
     exchange = slack.new_exchange()
     await client.views_open(trigger_id=exchange.trigger_id, view=view)
     again = client.views_open(trigger_id=exchange.trigger_id, view=view)

@@ -156,7 +156,7 @@ class TestOnMessage:
         exchange = await on_message(slack, message(people))
         choice = await exchange.answer()
         assert len(choice["blocks"][1]["elements"]) == 10
-        assert "the first ten" in choice["text"]
+        assert "the first 10" in choice["text"]
 
     async def test_nobody(self, slack: SlackSandbox) -> None:
         """The form, with the reason, and the time of the message filled in."""

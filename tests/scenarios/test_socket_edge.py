@@ -7,9 +7,9 @@ from dataclasses import replace
 
 import pytest
 
-from bot.cli.demo import settings_for
 from bot.errors import SettingsError
 from bot.sandbox.fullstory import FullstorySandbox, Scripted
+from bot.sandbox.settings import settings_for
 from bot.sandbox.slack import SlackSandbox
 from bot.sandbox.workspace import Exchange
 from bot.service import Service, running

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
@@ -11,17 +10,15 @@ from typing import Any
 import pytest
 from slack_bolt.async_app import AsyncApp
 
-from bot.cli.demo import settings_for
-from bot.connections import open_connections
 from bot.sandbox.fullstory import FullstorySandbox, Scripted
 from bot.sandbox.slack import SlackSandbox
 from bot.sandbox.workspace import AGENT, CHANNEL, DIRECT, PARTNER, TICKETS, USER, Run
 from bot.service import Service
-from bot.slack.replies.delivery import Delivery, InFlight
-from bot.slack.routes import build_app, listeners
+from bot.slack.replies.services import Services
+from bot.slack.routes import build_app, routes
 from bot.slack.transport.dispatch import dispatch
 from bot.slack.ui import wording
-from tests.conftest import QUICK, BrokenFullstory, Logged, StartBot, until
+from tests.conftest import QUICK, Logged, StartBot, until
 
 JANE = "jane@example.com"
 STEP = "find_sessions_step"
@@ -328,13 +325,9 @@ class TestOnce:
 
 
 @pytest.fixture
-async def broken_app(slack: SlackSandbox, fullstory: FullstorySandbox) -> AsyncIterator[AsyncApp]:
-    """The app around a finder with a bug that nobody has foreseen."""
-    settings = settings_for(slack, fullstory)
-    async with open_connections() as connections:
-        delivery = Delivery(connections.response_urls, InFlight(QUICK), 1.0, QUICK)
-        listening = listeners(settings, connections, BrokenFullstory(), delivery, QUICK)
-        yield build_app(settings, connections, listening, delivery)
+def broken_app(services: Services) -> AsyncApp:
+    """The app around a client with a bug that nobody has foreseen."""
+    return build_app(services, services.slack.client, routes(services))
 
 
 async def test_a_crash(broken_app: AsyncApp, slack: SlackSandbox, logged: Logged) -> None:
@@ -345,7 +338,7 @@ async def test_a_crash(broken_app: AsyncApp, slack: SlackSandbox, logged: Logged
     assert (await dispatch(broken_app, body, acknowledged)).status == 200
     ((how, sentence),) = started.ends
     assert how == "error"
-    (line,) = [line for line in logged() if line["event"] == "step crashed"]
+    (line,) = [line for line in logged() if line["event"] == "lookup crashed"]
     assert line["reference"] in sentence
     assert JANE not in str(logged())
 

@@ -21,8 +21,7 @@ from bot.fullstory import protocol
 from bot.sessions import Query, SessionList
 from bot.slack.transport import http
 from bot.slack.transport.dispatch import BadBody
-from bot.slack.ui import listing as blocks
-from bot.slack.ui import wording
+from bot.slack.ui import pieces, wording
 from bot.slack.ui.reading import (
     MAX_CHARACTERS,
     MAX_FOUND,
@@ -161,7 +160,7 @@ def test_bodies(unit: bytes) -> None:
 @pytest.mark.parametrize("unit", ["x", "&", "\U0001f600", "<"])
 def test_drawing(unit: str) -> None:
     """Whatever a uid is made of."""
-    assert growth(repeated(unit), lambda uid: blocks.note(wording.shared(uid)), 20_000) < MOST
+    assert growth(repeated(unit), lambda uid: pieces.note(wording.shared(uid)), 20_000) < MOST
 
 
 class Counted(dict[str, Any]):

@@ -7,12 +7,12 @@ from pathlib import Path
 
 from bot.waits import Waits
 
-README = Path(__file__).parents[2] / "README.md"
+ADMINISTRATION = Path(__file__).parents[2] / "docs" / "administration.md"
 
 
 def test_the_end_fits_into_what_is_promised() -> None:
     """Work in flight, last words, and what aiohttp needs: less than a kill after 30 seconds."""
     waits = Waits()
-    promised = re.search(r"after (\d+) seconds", README.read_text().replace("\n", " "))
+    promised = re.search(r"after (\d+) seconds", ADMINISTRATION.read_text().replace("\n", " "))
     assert promised
     assert waits.drain + waits.last_words + 1 <= int(promised[1]) < 30

@@ -172,15 +172,19 @@ function article(message, inThread) {
 }
 
 function more(message, author) {
-  const choose = () => {
+  const choose = (label) => {
     menu.removeAttribute("open");
-    act("message_shortcut", { message: message.ts });
+    act("choose", { message: message.ts, label });
   };
   const menu = element(
     "details",
     { class: "more" },
     element("summary", { "aria-label": `More actions on the message of ${author}` }, "⋮"),
-    element("button", { type: "button", class: "plain", onclick: choose }, "Find sessions"),
+    element(
+      "div",
+      { class: "entries" },
+      ...seen.message_menu.map((label) => element("button", { type: "button", class: "plain", onclick: () => choose(label) }, label)),
+    ),
   );
   menu.addEventListener("keydown", (event) => {
     if (event.key !== "Escape") return;

@@ -7,17 +7,16 @@ doesn't wait for it. https://docs.slack.dev/reference/objects/user-object
 
 from __future__ import annotations
 
-import asyncio
-import time
-from collections.abc import Callable
 from typing import Final
 
 import structlog
 
-from bot.errors import SlackError
+from bot.errors import ProfileError, ProfileProblem, SlackError
 from bot.lookup.access import Actor, EntryPoint, Refusal
 from bot.slack.api.identity import Workspace
-from bot.slack.api.profiles import ProfileError, ProfileProblem, Profiles, Standing
+from bot.slack.api.profiles import Profiles, Standing
+from bot.state.answers import KeptAnswers
+from bot.state.protocol import State
 
 _log = structlog.get_logger()
 
@@ -27,23 +26,16 @@ YES_SECONDS: Final = 60 * 60.0
 NO_SECONDS: Final = 60.0
 """How long that somebody is not: they may be made one."""
 
-_MOST: Final = 10_000  # people
+_COLLEAGUE: Final = "COLLEAGUE"
 
 
 class Colleagues:
-    """Asks Slack and remembers; `clock` gives seconds."""
+    """Asks Slack who somebody is; `bot.lookup.find` asks here before anything is looked up."""
 
-    def __init__(
-        self,
-        profiles: Profiles,
-        workspace: Workspace,
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:
+    def __init__(self, profiles: Profiles, workspace: Workspace, state: State) -> None:
         self._profiles = profiles
         self._workspace = workspace
-        self._clock = clock
-        self._known: dict[str, tuple[float, Refusal | None]] = {}
-        self._asking: dict[str, asyncio.Task[Refusal | None]] = {}
+        self._answers = KeptAnswers(state, "colleague")
 
     async def refusal(self, actor: Actor) -> Refusal | None:
         """Why this person is not shown sessions; None if they are."""
@@ -52,30 +44,21 @@ class Colleagues:
             # A workflow whose outputs are all: its author decides who reads them.
             is_step = actor.entry_point is EntryPoint.WORKFLOW_STEP
             return None if is_step else Refusal.STRANGER
-        until, refusal = self._known.get(user, (0.0, None))
-        if self._clock() < until:
-            return refusal
-        if user not in self._asking:
-            # Commands that come at the same time share the question.
-            self._asking[user] = task = asyncio.create_task(self._ask(user))
-            task.add_done_callback(lambda _: self._asking.pop(user, None))
-        return await asyncio.shield(self._asking[user])
+        answer = await self._answers.get(user, lambda: self._ask(user))
+        return None if answer == _COLLEAGUE else Refusal[answer]
 
-    async def _ask(self, user: str) -> Refusal | None:
+    async def _ask(self, user: str) -> tuple[str, float]:
         try:
-            own = await self._workspace.own()
-            standing = await self._profiles.standing(user, own)
+            bot = await self._workspace.bot_identity()
+            standing = await self._profiles.standing(user, bot)
         except (SlackError, ProfileError) as error:
             missing = isinstance(error, ProfileError) and error.problem is ProfileProblem.SCOPE
             _log.warning("not known who asks", exc_info=error)
-            return Refusal.NOT_READABLE if missing else Refusal.NOT_KNOWN
-        refusal = {
-            Standing.COLLEAGUE: None,
-            Standing.GUEST: Refusal.GUEST,
-            Standing.STRANGER: Refusal.STRANGER,
-        }[standing]
-        if len(self._known) >= _MOST:
-            del self._known[next(iter(self._known))]
-        self._known.pop(user, None)
-        self._known[user] = self._clock() + (NO_SECONDS if refusal else YES_SECONDS), refusal
-        return refusal
+            return (Refusal.NOT_READABLE if missing else Refusal.NOT_KNOWN).name, 0
+        match standing:
+            case Standing.COLLEAGUE:
+                return _COLLEAGUE, YES_SECONDS
+            case Standing.GUEST:
+                return Refusal.GUEST.name, NO_SECONDS
+            case Standing.STRANGER:
+                return Refusal.STRANGER.name, NO_SECONDS

@@ -1,15 +1,19 @@
-"""Who the bot is in its workspace, and whether somebody else belongs there.
+"""Who the bot is in its workspace.
 
 https://docs.slack.dev/reference/methods/auth.test
 """
 
 from __future__ import annotations
 
-import asyncio
+import json
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from bot.slack.api.client import SlackClient
+from bot.state.answers import KeptAnswers
+from bot.state.protocol import State
+
+_KEPT_SECONDS: Final = 24 * 60 * 60.0  # a token's ids never change
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,23 +38,21 @@ class BotIdentity:
 
 
 class Workspace:
-    """Asks Slack once, when it is first needed."""
+    """Asks Slack when it is first needed, with the bot token that `client` carries."""
 
-    def __init__(self, client: SlackClient) -> None:
+    def __init__(self, client: SlackClient, state: State) -> None:
         self._client = client
-        self._asking: asyncio.Task[BotIdentity] | None = None
+        self._answers = KeptAnswers(state, "identity")
 
-    async def own(self) -> BotIdentity:
+    async def bot_identity(self) -> BotIdentity:
         """The bot's ids. Raises `SlackError`; all who wait share the answer, and the failure."""
-        if self._asking is None or (self._asking.done() and self._asking.exception()):
-            self._asking = asyncio.create_task(self._ask())
-        return await asyncio.shield(self._asking)
+        team, user, bot = json.loads(await self._answers.get("bot", self._ask))
+        return BotIdentity(team, user, bot)
 
-    async def _ask(self) -> BotIdentity:
+    async def _ask(self) -> tuple[str, float]:
         answer = await self._client.call_with_retries(self._client.auth_test)
-        return BotIdentity(
-            *(str(answer.get(name) or "") for name in ("team_id", "user_id", "bot_id"))
-        )
+        ids = [str(answer.get(name) or "") for name in ("team_id", "user_id", "bot_id")]
+        return json.dumps(ids), _KEPT_SECONDS
 
 
 def by_person(event: dict[str, Any]) -> bool:

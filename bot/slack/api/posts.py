@@ -1,10 +1,11 @@
-"""Messages that the bot posts itself, where there is no response_url.
+"""Messages that the bot posts and reads itself, where there is no response_url.
 
 The bot has to be in the channel, and so has the person who alone is to see a message.
 
 - https://docs.slack.dev/reference/methods/chat.postMessage
 - https://docs.slack.dev/reference/methods/chat.postEphemeral
 - https://docs.slack.dev/reference/methods/chat.update
+- https://docs.slack.dev/reference/methods/conversations.replies
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ Message = dict[str, Any]
 
 
 class Posts:
-    """Posts with the bot token, which `client` carries. Each method raises `SlackError`."""
+    """Works with the bot token, which `client` carries. Each method raises `SlackError`."""
 
     def __init__(self, client: SlackClient) -> None:
         self._client = client
@@ -57,6 +58,24 @@ class Posts:
                 channel=channel, ts=ts, text=message["text"], blocks=message["blocks"]
             )
         )
+
+    async def delete(self, channel: str, ts: str) -> None:
+        """Deletes a message of the bot's that everybody in the channel can see."""
+        await self._client.call_with_retries(
+            lambda: self._client.chat_delete(channel=channel, ts=ts)
+        )
+
+    async def thread(self, channel: str, ts: str, limit: int) -> list[dict[str, Any]]:
+        """The message that a thread hangs on, then its replies; `limit` messages at most."""
+        answer = await self._client.call_with_retries(
+            lambda: self._client.conversations_replies(channel=channel, ts=ts, limit=limit)
+        )
+        return list(answer["messages"])
+
+    async def message(self, channel: str, ts: str) -> dict[str, Any]:
+        """One message that hangs in no thread, as it is now; {} where it is gone."""
+        thread = await self.thread(channel, ts, limit=1)
+        return next((one for one in thread if one.get("ts") == ts), {})
 
     def _post(self, channel: str, message: Message, thread: str) -> Awaitable[AsyncSlackResponse]:
         return self._client.chat_postMessage(

@@ -11,31 +11,13 @@ from typing import Any
 
 import structlog
 
-from bot.errors import FsessionsError, SlackError
+from bot.errors import ProfileError, ProfileProblem, SlackError
 from bot.slack.api.client import SlackClient
 from bot.slack.api.identity import BotIdentity
 from bot.typed.times import zone
 from bot.waits import Waits
 
 _log = structlog.get_logger()
-
-
-class ProfileProblem(Enum):
-    """Why a profile can't tell."""
-
-    BOT = auto()
-    EMAIL = auto()
-    SCOPE = auto()
-    SLACK = auto()
-    STRANGER = auto()
-
-
-class ProfileError(FsessionsError):
-    """The profile can't tell; `problem` says why."""
-
-    def __init__(self, problem: ProfileProblem) -> None:
-        super().__init__(problem.name)
-        self.problem = problem
 
 
 class Standing(Enum):
@@ -57,12 +39,12 @@ class Profiles:
         self._client = client
         self._seconds = waits.profile
 
-    async def email(self, user: str, own: BotIdentity, seconds: float | None = None) -> str:
+    async def email(self, user: str, bot: BotIdentity, seconds: float | None = None) -> str:
         """The e-mail address of somebody in the bot's workspace."""
         profile, scopes = await self._info(user, seconds)
         if _is_bot(profile):
             raise ProfileError(ProfileProblem.BOT)
-        if not _is_of(own, profile):
+        if not _is_of(bot, profile):
             raise ProfileError(ProfileProblem.STRANGER)
         if email := profile.get("profile", {}).get("email"):
             return str(email)
@@ -71,7 +53,7 @@ class Profiles:
             ProfileProblem.EMAIL if "users:read.email" in scopes else ProfileProblem.SCOPE
         )
 
-    async def standing(self, user: str, own: BotIdentity, seconds: float | None = None) -> Standing:
+    async def standing(self, user: str, bot: BotIdentity, seconds: float | None = None) -> Standing:
         """What somebody is in the bot's workspace."""
         try:
             profile, _ = await self._info(user, seconds)
@@ -79,7 +61,7 @@ class Profiles:
             if error.problem is ProfileProblem.STRANGER:
                 return Standing.STRANGER
             raise
-        if _is_bot(profile) or profile.get("deleted") or not _is_of(own, profile):
+        if _is_bot(profile) or profile.get("deleted") or not _is_of(bot, profile):
             return Standing.STRANGER
         # Of customers who were invited to one channel, for example.
         guest = profile.get("is_restricted") or profile.get("is_ultra_restricted")
@@ -112,7 +94,7 @@ def _is_bot(profile: dict[str, Any]) -> bool:
     return bool(profile.get("is_bot")) or profile.get("id") == "USLACKBOT"
 
 
-def _is_of(own: BotIdentity, profile: dict[str, Any]) -> bool:
+def _is_of(bot: BotIdentity, profile: dict[str, Any]) -> bool:
     """Whether somebody is a member of the bot's workspace.
 
     In an Enterprise Grid `team_id` may be missing, or be that of another workspace that they are in
@@ -121,4 +103,4 @@ def _is_of(own: BotIdentity, profile: dict[str, Any]) -> bool:
     if profile.get("is_stranger"):
         return False
     enterprise = profile.get("enterprise_user") or {}
-    return own.team in (profile.get("team_id"), *(enterprise.get("teams") or ()))
+    return bot.team in (profile.get("team_id"), *(enterprise.get("teams") or ()))

@@ -5,45 +5,28 @@ https://docs.slack.dev/interactivity/implementing-slash-commands
 
 from __future__ import annotations
 
-from typing import Any
-
-from slack_bolt.context.ack.async_ack import AsyncAck
-from slack_bolt.context.async_context import AsyncBoltContext
-
 from bot.lookup.access import EntryPoint
-from bot.sessions import Query
-from bot.slack.replies.answers import Answers
-from bot.slack.replies.delivery import Delivery
-from bot.slack.requests import actor_in
-from bot.slack.ui import listing as blocks
-from bot.typed.query import Help, QueryNeedingProfile, Refused, parse
+from bot.slack.replies.services import Services
+from bot.slack.requests import Route, SlackRequest
+from bot.typed.query import parse
 
 
 class Command:
     """Answers the slash command."""
 
-    def __init__(self, answers: Answers, delivery: Delivery) -> None:
-        self._answers = answers
-        self._delivery = delivery
+    def __init__(self, services: Services) -> None:
+        self._services = services
 
-    async def answer(self, ack: AsyncAck, body: dict[str, Any], context: AsyncBoltContext) -> None:
+    def routes(self) -> tuple[Route, ...]:
+        """The command alone."""
+        return (Route("command", self._services.command, EntryPoint.COMMAND, self.typed),)
+
+    async def typed(self, request: SlackRequest) -> None:
         """Acknowledges with the answer, with what was wrong, or with "still looking"."""
-        name, limits = str(body["command"]), self._answers.limits
-        actor = actor_in(body, EntryPoint.COMMAND)
-        match parse(str(body.get("text") or ""), limits):
-            case Help():
-                await ack(blocks.help_message(name, limits))
-                return
-            case Refused() as refused:
-                await ack(blocks.refusal(refused, name, limits))
-                return
-            case QueryNeedingProfile() as unresolved:
-                work = self._answers.resolve_and_answer(unresolved, actor, name)
-            case Query() as query:
-                work = self._answers.answer(query, actor)
-        await self._delivery.answer(
-            work,
-            acknowledge=ack,
-            acknowledged=context["acknowledged"],
-            response_url=str(body.get("response_url", "")),
-        )
+        answers, body = self._services.answers, request.body
+        labels = self._services.settings.labels
+        parsed = parse(str(body.get("text") or ""), answers.limits, labels)
+        # The name as it was typed: a company may have renamed the command.
+        work = answers.to_text(parsed, request.actor, str(body["command"]))
+        place = self._services.places.of_command(body)
+        await self._services.delivery.answer_in_ack(work, request, place)

@@ -5,105 +5,73 @@ https://docs.slack.dev/surfaces/modals
 
 from __future__ import annotations
 
-from collections.abc import Coroutine
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-from slack_bolt.context.ack.async_ack import AsyncAck
-from slack_bolt.context.async_context import AsyncBoltContext
-
 from bot.lookup.access import EntryPoint
 from bot.sessions import Moment, Query
-from bot.slack.replies.answers import Answers
-from bot.slack.replies.delivery import Acknowledged, Delivery
-from bot.slack.replies.views import Views
-from bot.slack.requests import actor_in
-from bot.slack.ui import listing as blocks
-from bot.slack.ui import wording
-from bot.slack.ui.listing import Message
+from bot.slack.replies.services import Services
+from bot.slack.replies.views import Window
+from bot.slack.requests import Route, SlackRequest
+from bot.slack.ui import action_ids, windows, wording
+from bot.slack.ui.pieces import note
 from bot.typed.query import Problem, QueryNeedingProfile, Refused, parse_person
 
 
 class Form:
-    """Answers the form, in the window it stands in; each method is a listener."""
+    """Answers the form, in the window it stands in."""
 
-    def __init__(self, answers: Answers, delivery: Delivery, views: Views) -> None:
-        self._answers = answers
-        self._delivery = delivery
-        self._views = views
+    def __init__(self, services: Services) -> None:
+        self._services = services
 
-    async def new_search(self, ack: AsyncAck, body: dict[str, Any]) -> None:
-        """The listener of *New search*: results become the empty form again."""
-        await ack()
-        view = blocks.form(self._answers.limits)
-        self._delivery.start(self._views.update(str(body["view"]["id"]), view))
+    def routes(self) -> tuple[Route, ...]:
+        """The form when it is sent, and the button under its results."""
+        return (
+            Route("view", action_ids.FORM, EntryPoint.FORM, self.submitted),
+            Route("action", action_ids.NEW_SEARCH, EntryPoint.FORM, self.new_search),
+        )
 
-    async def submit(self, ack: AsyncAck, body: dict[str, Any], context: AsyncBoltContext) -> None:
-        """The listener of *Find*: errors beside their fields, or the results."""
-        values = body["view"]["state"]["values"]
-        person = str(_value(values, blocks.PERSON_FIELD, "value") or "")
-        limit = "".join(str(_value(values, blocks.LIMIT_FIELD, "value") or "").split())
-        seconds = _value(values, blocks.MOMENT_FIELD, "selected_date_time")
+    async def new_search(self, request: SlackRequest) -> None:
+        """Results become the empty form again."""
+        await request.ack()
+        view = windows.form(self._services.answers.limits)
+        view_id = str(request.body["view"]["id"])
+        self._services.delivery.start(self._services.views.update(view_id, view))
+
+    async def submitted(self, request: SlackRequest) -> None:
+        """Errors beside their fields, or the results."""
+        asked = self._read(request.body["view"]["state"]["values"])
+        if isinstance(asked, Query):
+            work = self._services.answers.to_query(asked, request.actor)
+            window = Window(self._services.views, str(request.body["view"]["id"]))
+            looking = note(wording.LOOKING)
+            await self._services.delivery.answer_in_ack(work, request, window, looking)
+        else:
+            await request.ack(response_action="errors", errors=asked)
+
+    def _read(self, values: dict[str, Any]) -> Query | dict[str, str]:
+        """Whose sessions, or what is wrong, by field."""
+        limits = self._services.answers.limits
+        person = str(_value(values, action_ids.PERSON_FIELD, "value") or "")
+        limit = "".join(str(_value(values, action_ids.LIMIT_FIELD, "value") or "").split())
+        seconds = _value(values, action_ids.MOMENT_FIELD, "selected_date_time")
         moment = None
         if seconds:
             moment = Moment(datetime.fromtimestamp(int(seconds), UTC), of_message=False)
         if moment and moment.time > datetime.now(UTC):
-            await _beside(ack, blocks.MOMENT_FIELD, wording.MOMENT_TO_COME)
-            return
-        match parse_person(person, limit or None, self._answers.limits):
+            return {action_ids.MOMENT_FIELD: wording.MOMENT_TO_COME}
+        match parse_person(person, limit or None, limits, self._services.settings.labels):
             case Query() as query:
-                actor = actor_in(body, EntryPoint.FORM)
-                work = self._answers.answer(replace(query, moment=moment), actor, buttons=False)
+                return replace(query, moment=moment)
             case QueryNeedingProfile():
-                await _beside(ack, blocks.PERSON_FIELD, wording.USE_MOMENT_FIELD)
-                return
+                return {action_ids.PERSON_FIELD: wording.USE_MOMENT_FIELD}
             case Refused(problem) as refused:
-                field = blocks.LIMIT_FIELD if "LIMIT" in problem.name else blocks.PERSON_FIELD
-                await _beside(ack, field, wording.refusal(refused, self._answers.limits))
-                return
+                field = action_ids.LIMIT_FIELD if problem.of_limit else action_ids.PERSON_FIELD
+                return {field: wording.refusal(refused, limits)}
             case _:
-                nobody = wording.refusal(Refused(Problem.NOBODY, "", ""), self._answers.limits)
-                await _beside(ack, blocks.PERSON_FIELD, nobody)
-                return
-        await self._show(work, ack, context["acknowledged"], body["view"]["id"])
-
-    async def _show(
-        self,
-        work: Coroutine[Any, Any, Message],
-        ack: AsyncAck,
-        acknowledged: Acknowledged,
-        view_id: str,
-    ) -> None:
-        task = await self._delivery.start_and_wait_budget(work)
-        if task.done():
-            view = blocks.results(task.result())
-            await ack(response_action="update", view=view)
-            self._delivery.start(self._update_if_lost(view_id, view, acknowledged))
-            return
-        looking = blocks.results(blocks.note(wording.LOOKING), final=False)
-        await ack(response_action="update", view=looking)
-
-        async def fill_in() -> None:
-            message = await task
-            await acknowledged
-            await self._views.update(view_id, blocks.results(message))
-
-        async def tell_of_the_end() -> None:
-            await self._views.update(view_id, blocks.results(blocks.note(wording.RESTARTING)))
-
-        self._delivery.start(self._delivery.notify_if_cancelled(fill_in(), tell_of_the_end))
-
-    async def _update_if_lost(
-        self, view_id: str, view: blocks.View, acknowledged: Acknowledged
-    ) -> None:
-        if not await acknowledged:
-            await self._views.update(view_id, view)
-
-
-async def _beside(ack: AsyncAck, field: str, sentence: str) -> None:
-    """Keeps the form open, with a sentence beside a field."""
-    await ack(response_action="errors", errors={field: sentence})
+                nobody = Refused(Problem.NOBODY, "", "")
+                return {action_ids.PERSON_FIELD: wording.refusal(nobody, limits)}
 
 
 def _value(values: dict[str, Any], field: str, name: str) -> Any:  # noqa: ANN401

@@ -5,73 +5,56 @@ https://docs.slack.dev/surfaces/app-home
 
 from __future__ import annotations
 
-from typing import Any
-
 import structlog
-from slack_bolt.context.ack.async_ack import AsyncAck
-from slack_bolt.context.async_context import AsyncBoltContext
 
 from bot.errors import SlackError
-from bot.lookup.access import Actor, EntryPoint
-from bot.lookup.find import FindSessions
-from bot.settings import Settings
-from bot.slack.api.client import SlackClient
-from bot.slack.api.identity import Workspace
-from bot.slack.replies.delivery import Delivery
-from bot.slack.replies.views import Views
-from bot.slack.requests import actor_in
-from bot.slack.ui import listing as blocks
-from bot.slack.ui import wording
-from bot.typed.query import Limits
+from bot.lookup.access import EntryPoint
+from bot.slack.replies.services import Services
+from bot.slack.requests import Route, SlackRequest
+from bot.slack.ui import action_ids, windows, wording
+from bot.slack.ui.pieces import View
 
 _log = structlog.get_logger()
 
 
 class Home:
-    """Publishes the Home, and opens the form from it; each method is a listener."""
+    """Publishes the Home, and opens the form from it."""
 
-    def __init__(
-        self,
-        command: str,
-        settings: Settings,
-        delivery: Delivery,
-        views: Views,
-        workspace: Workspace,
-        find: FindSessions,
-        client: SlackClient,
-    ) -> None:
-        self._command = command
-        self._limits: Limits = settings.limits
-        self._channels = settings.support_channels
-        self._delivery = delivery
-        self._views = views
-        self._workspace = workspace
-        self._find = find
-        self._client = client
+    def __init__(self, services: Services) -> None:
+        self._services = services
 
-    async def opened(self, body: dict[str, Any], _: AsyncBoltContext) -> None:
+    def routes(self) -> tuple[Route, ...]:
+        """The look at it, and its button."""
+        return (
+            Route("event", "app_home_opened", EntryPoint.HOME, self.opened),
+            Route("action", action_ids.SEARCH, EntryPoint.HOME, self.search),
+        )
+
+    async def opened(self, request: SlackRequest) -> None:
         """Publishes, unless what the person sees is the same already."""
-        if body["event"].get("tab") == "home":
-            actor = actor_in(body, EntryPoint.HOME)
-            self._delivery.start(self._publish(body["event"], actor))
+        if request.body["event"].get("tab") == "home":
+            self._services.delivery.start(self._publish(request))
 
-    async def search(self, ack: AsyncAck, body: dict[str, Any]) -> None:
-        """The listener of the button."""
-        await ack()
-        self._views.open_form(body["trigger_id"])
+    async def search(self, request: SlackRequest) -> None:
+        """Opens the form."""
+        await request.ack()
+        opening = self._services.views.open_form(request.body["trigger_id"])
+        self._services.delivery.start(opening)
 
-    async def _publish(self, event: dict[str, Any], actor: Actor) -> None:
-        user = actor.user
+    async def _publish(self, request: SlackRequest) -> None:
+        shown = request.body["event"].get("view") or {}
         try:
-            if refusal := await self._find.refusal(actor):
-                view = blocks.home_refused(wording.not_for(refusal))
-            else:
-                bot = (await self._workspace.own()).user
-                view = blocks.home(self._command, bot, self._limits, self._channels)
-            shown = event.get("view") or {}
+            view = await self._view(request)
             if shown.get("private_metadata") != view["private_metadata"]:
-                await self._client.call_with_retries(
-                    lambda: self._client.views_publish(user_id=user, view=view)
-                )
+                await self._services.views.publish_home(request.actor.user, view)
         except SlackError as error:
             _log.warning("Home not published", exc_info=error)
+
+    async def _view(self, request: SlackRequest) -> View:
+        services = self._services
+        if refusal := await services.answers.refusal(request.actor):
+            return windows.home_refused(wording.not_for(refusal))
+        bot = await services.slack.workspace.bot_identity()
+        channels = services.settings.support_channels
+        ways = windows.ways_to_ask(services.help_lines, services.command, bot.user, channels)
+        return windows.home(ways, services.command, services.answers.limits)

@@ -10,37 +10,30 @@ whom the message above names at that time.
 from __future__ import annotations
 
 import asyncio
-import time
-from collections import deque
-from collections.abc import Callable
 from typing import Any, Final
 
 import structlog
-from slack_bolt.context.ack.async_ack import AsyncAck
-from slack_bolt.context.async_context import AsyncBoltContext
 
 from bot.errors import SlackError
+from bot.logs import Seldom
 from bot.lookup.access import Actor, EntryPoint
-from bot.settings import Settings
-from bot.slack.api.client import SlackClient, will_pass
-from bot.slack.api.identity import BotIdentity, Workspace
-from bot.slack.api.posts import Posts
-from bot.slack.replies.answers import Answers
-from bot.slack.replies.delivery import Delivery
-from bot.slack.requests import actor_in
-from bot.slack.ui import listing as blocks
-from bot.slack.ui import wording
-from bot.slack.ui.listing import Message
-from bot.slack.ui.reading import external_identities
-from bot.state.in_memory import Once
-from bot.waits import Waits
+from bot.slack.api.client import will_pass
+from bot.slack.api.identity import BotIdentity
+from bot.slack.replies.places import thread_of
+from bot.slack.replies.services import Services
+from bot.slack.requests import Route, SlackRequest
+from bot.slack.ui import action_ids, notes, wording
+from bot.slack.ui.pieces import Drawing, drawn, note
+from bot.slack.ui.reading import Identity, external_identities
 
 _log = structlog.get_logger()
 
 OFFERS_A_MINUTE: Final = 10
 """In one channel. More than that is a flood: somebody imports something."""
 
-_MINUTE: Final = 60.0
+REMEMBERED_SECONDS: Final = 15 * 60.0
+"""How long it is known that a message was looked at: Slack's last repeat comes after 5 minutes."""
+
 # By people, bots, workflows and the e-mail integration; every other subtype is about a message that
 # was there before, or about the channel.
 _NEW: Final = frozenset({None, "bot_message", "file_share", "me_message"})
@@ -49,63 +42,47 @@ _NEW: Final = frozenset({None, "bot_message", "file_share", "me_message"})
 class Offers:
     """Offers in the channels of `SUPPORT_CHANNELS`, and answers who takes an offer."""
 
-    def __init__(
-        self,
-        settings: Settings,
-        answers: Answers,
-        delivery: Delivery,
-        posts: Posts,
-        workspace: Workspace,
-        client: SlackClient,
-        waits: Waits,
-    ) -> None:
-        self._retries = waits.offer_retries
-        self._internal = settings.internal_domains
-        self._flow = {channel: _Flow(channel) for channel in settings.support_channels}
-        self._answers = answers
-        self._delivery = delivery
-        self._posts = posts
-        self._workspace = workspace
-        self._client = client
-        self._messages = Once()
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        self._seldom = Seldom(60.0)
 
-    def notice(self, body: dict[str, Any]) -> None:
-        """Takes a look at a message, after the ack."""
-        event = body["event"]
+    def routes(self) -> tuple[Route, ...]:
+        """Messages in channels, and the offer's button."""
+        return (
+            Route("event", "message.channels", EntryPoint.OFFER, self.written),
+            Route("event", "message.groups", EntryPoint.OFFER, self.written),
+            Route("action", action_ids.SHOW_SESSIONS, EntryPoint.OFFER, self.pressed),
+        )
+
+    async def written(self, request: SlackRequest) -> None:
+        """Takes a look at each message once, after the ack."""
+        event = request.body["event"]
         channel, ts = event.get("channel"), event.get("ts")
         if (
-            channel in self._flow
-            and event.get("subtype") in _NEW
-            and not event.get("hidden")
-            and not event.get("thread_ts")
-            and self._messages.first((channel, ts))
+            channel not in self._services.settings.support_channels
+            or event.get("subtype") not in _NEW
+            or event.get("hidden")
+            or event.get("thread_ts")
         ):
-            self._delivery.start(self._consider(event))
+            return
+        key = ("message looked at", channel, str(ts))
+        if await self._services.state.claim(key, REMEMBERED_SECONDS):
+            self._services.delivery.start(self._consider(event))
 
-    async def press(self, ack: AsyncAck, body: dict[str, Any], context: AsyncBoltContext) -> None:
-        """The listener of the offer's button."""
-        await ack()
-        thread = str(
-            body.get("container", {}).get("thread_ts")
-            or body.get("message", {}).get("thread_ts")
-            or ""
-        )
-        place = {"replace_original": False} | ({"thread_ts": thread} if thread else {})
-        work = self._shown(actor_in(body, EntryPoint.OFFER), thread)
-        destination = self._delivery.at(body["response_url"], place)
-        self._delivery.reply(work, context["acknowledged"], destination)
+    async def pressed(self, request: SlackRequest) -> None:
+        """Shows the sessions to who pressed, alone."""
+        await request.ack()
+        place = self._services.places.beside(request.body)
+        work = self._answer(request.actor, thread_of(request.body))
+        self._services.delivery.answer_after_ack(work, request, place)
 
     # -- Offering ---------------------------------------------------------------------------------
 
     async def _consider(self, event: dict[str, Any]) -> None:
+        if not self._people_in(event):
+            return
         channel, ts = str(event["channel"]), str(event["ts"])
-        flow = self._flow[channel]
-        if flow.is_full():
-            flow.pass_over(lambda: bool(external_identities(event, self._internal)))
-            return
-        if not external_identities(event, self._internal):
-            return
-        for wait in (*self._retries, None):
+        for wait in (*self._services.waits.offer_retries, None):
             try:
                 await self._offer(channel, ts, event)
             except SlackError as error:
@@ -116,87 +93,53 @@ class Offers:
             return
 
     async def _offer(self, channel: str, ts: str, event: dict[str, Any]) -> None:
-        own = await self._workspace.own()
-        if own.wrote(event) or own.is_asked(event):
+        posts, state = self._services.slack.posts, self._services.state
+        bot = await self._services.slack.workspace.bot_identity()
+        if bot.wrote(event) or bot.is_asked(event):
             return
         # Another process may have had this message, if Slack sent it more than once. So may we, in
         # an attempt whose reply was lost.
-        if await self._offers(channel, ts, own) or not self._flow[channel].take():
+        if await self._offers_under(channel, ts, bot):
             return
-        posted = await self._posts.post_message(channel, blocks.offer(), ts, twice_is_bad=True)
-        if (await self._offers(channel, ts, own))[:1] not in ([], [posted]):
-            await self._client.call_with_retries(
-                lambda: self._client.chat_delete(channel=channel, ts=posted)
-            )
+        if not await state.count(("offers in", channel), OFFERS_A_MINUTE, 60.0):
+            self._seldom.warn("too many messages, no offers for now", channel=channel)
+            return
+        posted = await posts.post_message(channel, notes.offer(), ts, twice_is_bad=True)
+        if (await self._offers_under(channel, ts, bot))[:1] not in ([], [posted]):
+            await posts.delete(channel, posted)
 
-    async def _offers(self, channel: str, ts: str, own: BotIdentity) -> list[str]:
+    async def _offers_under(self, channel: str, ts: str, bot: BotIdentity) -> list[str]:
         """Our offers in a message's thread, by their `ts`, the first one first."""
-        thread = await self._thread(channel, ts, limit=100)
         return [
             str(message["ts"])
-            for message in thread
-            if message.get("bot_id") == own.bot
+            for message in await self._services.slack.posts.thread(channel, ts, limit=100)
+            if message.get("bot_id") == bot.bot
             and any(
-                element.get("action_id") == blocks.SHOW_SESSIONS
+                element.get("action_id") == action_ids.SHOW_SESSIONS
                 for block in message.get("blocks", [])
                 for element in block.get("elements", [])
             )
         ]
 
-    async def _thread(self, channel: str, ts: str, limit: int) -> list[dict[str, Any]]:
-        answer = await self._client.call_with_retries(
-            lambda: self._client.conversations_replies(channel=channel, ts=ts, limit=limit)
-        )
-        return list(answer["messages"])
+    def _people_in(self, message: dict[str, Any]) -> tuple[Identity, ...]:
+        settings = self._services.settings
+        return external_identities(message, settings.internal_domains, settings.labels)
 
     # -- Showing ----------------------------------------------------------------------------------
 
-    async def _shown(self, actor: Actor, ts: str) -> Message:
-        channel = actor.channel
-        if refusal := await self._answers.refusal(actor):
-            return blocks.note(wording.not_for(refusal))
+    async def _answer(self, actor: Actor, ts: str) -> Drawing:
+        """The sessions of whom the message at the head of the thread names now."""
+        answers = self._services.answers
+        if refusal := await answers.refusal(actor):
+            return drawn(note(wording.not_for(refusal)))
         if not ts:
-            return blocks.note(wording.TICKET_NOT_READ)
+            return drawn(note(wording.TICKET_NOT_READ))
         try:
-            thread = await self._thread(channel, ts, limit=1)
+            message = await self._services.slack.posts.message(actor.channel, ts)
         except SlackError as error:
-            _log.warning("message not read", channel=channel, exc_info=error)
-            return blocks.note(wording.TICKET_NOT_READ)
-        message = next((one for one in thread if one.get("ts") == ts), {})
-        people = external_identities(message, self._internal)
+            _log.warning("message not read", channel=actor.channel, exc_info=error)
+            return drawn(note(wording.TICKET_NOT_READ))
+        people = self._people_in(message)
         if not people:
-            return blocks.note(wording.TICKET_NAMES_NOBODY)
-        return await self._answers.answer_for_people(people, message, actor)
-
-
-class _Flow:
-    """How many offers a channel had in the last minute."""
-
-    def __init__(self, channel: str) -> None:
-        self._channel = channel
-        self._made: deque[float] = deque()
-        self._passed_over = float("-inf")
-
-    def is_full(self) -> bool:
-        """Whether there is no room for another offer now."""
-        now = time.monotonic()
-        while self._made and now - self._made[0] > _MINUTE:
-            self._made.popleft()
-        return len(self._made) >= OFFERS_A_MINUTE
-
-    def take(self) -> bool:
-        """Takes room for one offer, if there is any."""
-        if self.is_full():
-            self.pass_over(lambda: True)
-            return False
-        self._made.append(time.monotonic())
-        return True
-
-    def pass_over(self, names_somebody: Callable[[], bool]) -> None:
-        """Says once in the log that there is a flood; the rest of it is not even read."""
-        now = time.monotonic()
-        if now - self._passed_over > _MINUTE:
-            if not names_somebody():
-                return
-            _log.warning("too many messages, no offers for now", channel=self._channel)
-        self._passed_over = now
+            return drawn(note(wording.TICKET_NAMES_NOBODY))
+        return await answers.to_message(people, message, actor)

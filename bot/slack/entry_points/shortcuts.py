@@ -5,58 +5,62 @@ https://docs.slack.dev/interactivity/implementing-shortcuts
 
 from __future__ import annotations
 
-from typing import Any
-
-from slack_bolt.context.ack.async_ack import AsyncAck
-from slack_bolt.context.async_context import AsyncBoltContext
+from typing import Final
 
 from bot.lookup.access import EntryPoint
-from bot.slack.replies.answers import Answers
-from bot.slack.replies.delivery import Acknowledged, Delivery
-from bot.slack.replies.views import Views
-from bot.slack.requests import actor_in
+from bot.slack.replies.services import Services
+from bot.slack.requests import Route, SlackRequest
 from bot.slack.ui import wording
 from bot.slack.ui.reading import external_identities, message_time
 
+FIND_SESSIONS: Final = "find_sessions"
+FIND_SESSIONS_FROM_MESSAGE: Final = "find_sessions_from_message"
+
 
 class Shortcuts:
-    """Answers both; each method is a listener. People of `internal_domains` are no customers."""
+    """Answers both."""
 
-    def __init__(
-        self, answers: Answers, delivery: Delivery, views: Views, internal_domains: tuple[str, ...]
-    ) -> None:
-        self._answers = answers
-        self._internal = internal_domains
-        self._delivery = delivery
-        self._views = views
+    def __init__(self, services: Services) -> None:
+        self._services = services
 
-    async def anywhere(self, ack: AsyncAck, body: dict[str, Any]) -> None:
+    def routes(self) -> tuple[Route, ...]:
+        """Both shortcuts; the manifest knows them by these names."""
+        return (
+            Route("shortcut", FIND_SESSIONS, EntryPoint.FORM, self.anywhere),
+            Route(
+                "shortcut",
+                FIND_SESSIONS_FROM_MESSAGE,
+                EntryPoint.MESSAGE_SHORTCUT,
+                self.on_message,
+            ),
+        )
+
+    async def anywhere(self, request: SlackRequest) -> None:
         """Opens the form."""
-        await ack()
-        self._views.open_form(body["trigger_id"])
+        await request.ack()
+        opening = self._services.views.open_form(request.body["trigger_id"])
+        self._services.delivery.start(opening)
 
-    async def on_message(
-        self, ack: AsyncAck, body: dict[str, Any], context: AsyncBoltContext
-    ) -> None:
+    async def on_message(self, request: SlackRequest) -> None:
         """One person in the message: their sessions. Several: a choice. Nobody: the form."""
-        await ack()
+        await request.ack()
         # After the ack: a message may be long, and Slack waits for three seconds.
-        self._delivery.start(self._answer(body, context["acknowledged"]))
+        self._services.delivery.start(self._answer(request))
 
-    async def _answer(self, body: dict[str, Any], acknowledged: Acknowledged) -> None:
-        message, url = body["message"], str(body["response_url"])
-        people = external_identities(message, self._internal)
-        if not people:
-            self._views.open_form(
-                body["trigger_id"], wording.NOBODY_IN_MESSAGE, message_time(message), url
-            )
-            return
+    async def _answer(self, request: SlackRequest) -> None:
+        services, body = self._services, request.body
+        message = body["message"]
+        settings = services.settings
+        people = external_identities(message, settings.internal_domains, settings.labels)
         # In a thread the answer belongs beside the message, not into the channel. The message that
         # a thread hangs on is in the channel itself.
         thread = message.get("thread_ts")
-        place = {"replace_original": False}
-        if thread and thread != message.get("ts"):
-            place["thread_ts"] = thread
-        actor = actor_in(body, EntryPoint.MESSAGE_SHORTCUT)
-        work = self._answers.answer_for_people(people, message, actor)
-        self._delivery.reply(work, acknowledged, self._delivery.at(url, place))
+        in_thread = str(thread) if thread and thread != message.get("ts") else ""
+        place = services.places.in_thread(body, in_thread)
+        if people:
+            work = services.answers.to_message(people, message, request.actor)
+            services.delivery.answer_after_ack(work, request, place)
+            return
+        await services.views.open_form(
+            body["trigger_id"], wording.NOBODY_IN_MESSAGE, message_time(message), place
+        )

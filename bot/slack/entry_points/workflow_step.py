@@ -12,44 +12,56 @@ from __future__ import annotations
 
 import re
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, assert_never
 
 import structlog
-from slack_bolt.context.async_context import AsyncBoltContext
 
-from bot.errors import FsessionsError, FullstoryError, SlackError
+from bot.errors import FsessionsError, ProfileError, ProfileProblem, SlackError
 from bot.logs import new_reference
-from bot.lookup.access import Actor, EntryPoint, NotAllowed
-from bot.lookup.find import FindSessions, LookupRequest
-from bot.sessions import Query, Session, SessionList
+from bot.lookup.access import Actor, EntryPoint
+from bot.lookup.outcomes import Crashed, Denied, Failed, Found
+from bot.sessions import Moment, Query, Session, SessionList
 from bot.slack.api.client import TOKEN_ERRORS, SlackClient
-from bot.slack.api.posts import Posts
-from bot.slack.api.profiles import ProfileError, ProfileProblem
-from bot.slack.replies.answers import Answers
-from bot.slack.replies.delivery import Delivery
-from bot.slack.requests import actor_in
+from bot.slack.replies.answers import Restarting
+from bot.slack.replies.services import Services
+from bot.slack.requests import Route, SlackRequest
 from bot.slack.ui import wording
+from bot.slack.ui.pieces import POSTED
 from bot.slack.ui.reading import parse_step_person
-from bot.state.in_memory import Once
-from bot.typed.query import Help, Problem, QueryNeedingProfile, Refused
+from bot.typed.query import Help, Limits, Problem, QueryNeedingProfile, Refused
 from bot.typed.times import UnclearTime, names_its_zone
-from bot.waits import Waits
 
 _log = structlog.get_logger()
+
+FIND_SESSIONS_STEP: Final = "find_sessions_step"
 
 MAX_LIST: Final = 3000
 """Characters of the list among the outputs: what one block of a message takes."""
 
-_ENDED: Final = frozenset({"execution_not_in_running_state", "function_execution_not_found"})
-
-
 RUN_SECONDS: Final = 15 * 60.0
 """How long Slack waits to be told of the end; the run's token lives as long."""
 
-Ending = dict[str, Any] | str
-"""How a run ends: with outputs, or with the sentence that says why it fails."""
+_ENDED: Final = frozenset({"execution_not_in_running_state", "function_execution_not_found"})
+
+
+@dataclass(frozen=True, slots=True)
+class Completed:
+    """A run succeeded, with these outputs."""
+
+    outputs: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Stopped:
+    """A run fails; `sentence` tells the workflow's author what to do."""
+
+    sentence: str
+
+
+Ending = Completed | Stopped
 
 
 class CantRun(FsessionsError):
@@ -63,69 +75,57 @@ class CantRun(FsessionsError):
 class Step:
     """Brings every run to its end, once."""
 
-    def __init__(
-        self,
-        answers: Answers,
-        find: FindSessions,
-        posts: Posts,
-        delivery: Delivery,
-        client: SlackClient,
-        waits: Waits,
-    ) -> None:
-        self._answers = answers
-        self._find = find
-        self._posts = posts
-        self._delivery = delivery
-        self._client = client
-        self._patience = waits.profile_for_run
-        self._runs = Once()
+    def __init__(self, services: Services) -> None:
+        self._services = services
 
-    async def run(self, body: dict[str, Any], _: AsyncBoltContext) -> None:
-        """The listener. Most runs end before it returns: until then, Slack would try again."""
-        actor = actor_in(body, EntryPoint.WORKFLOW_STEP)
+    def routes(self) -> tuple[Route, ...]:
+        """The step; and, after it, any other: workflows may hold steps of earlier times."""
+        return (
+            Route("function", FIND_SESSIONS_STEP, EntryPoint.WORKFLOW_STEP, self.run),
+            Route("function", re.compile(""), EntryPoint.WORKFLOW_STEP, self.unknown),
+        )
 
-        async def ending(inputs: dict[str, Any]) -> Ending:
-            return await self._ending(inputs, actor)
+    async def run(self, request: SlackRequest) -> None:
+        """Most runs end before it returns: until then, Slack would try again."""
+        inputs = request.body["event"].get("inputs") or {}
+        await self._once(request.body["event"], lambda: self._ending(inputs, request.actor))
 
-        await self._once(body["event"], ending)
+    async def unknown(self, request: SlackRequest) -> None:
+        """A step that the app no longer has, in a workflow of earlier times."""
 
-    async def unknown(self, body: dict[str, Any], _: AsyncBoltContext) -> None:
-        """The listener of steps that the app no longer has, in workflows of earlier times."""
+        async def ending() -> Ending:
+            return Stopped(wording.STEP_UNKNOWN)
 
-        async def ending(_: dict[str, Any]) -> Ending:
-            return wording.STEP_UNKNOWN
+        await self._once(request.body["event"], ending)
 
-        await self._once(body["event"], ending)
-
-    async def _once(
-        self, event: dict[str, Any], ending: Callable[[dict[str, Any]], Awaitable[Ending]]
-    ) -> None:
-        if self._runs.first(str(event["function_execution_id"])):
-            await self._delivery.start_and_wait_budget(self._to_its_end(event, ending))
+    async def _once(self, event: dict[str, Any], ending: Callable[[], Awaitable[Ending]]) -> None:
+        key = ("run", str(event["function_execution_id"]))
+        if await self._services.state.claim(key, RUN_SECONDS):
+            await self._services.delivery.start_and_wait_budget(self._to_its_end(event, ending))
 
     async def _to_its_end(
-        self, event: dict[str, Any], ending: Callable[[dict[str, Any]], Awaitable[Ending]]
+        self, event: dict[str, Any], ending: Callable[[], Awaitable[Ending]]
     ) -> None:
-        run = _Run(self._client, event)
-        decided: Ending = wording.STEP_RESTARTING
+        run = _Run(self._services.slack.client, event)
+        decided: Ending = Stopped(wording.STEP_RESTARTING)
 
         async def work() -> None:
             nonlocal decided
-            decided = await ending(event.get("inputs") or {})
+            decided = await ending()
             await run.end(decided)
 
-        await self._delivery.notify_if_cancelled(work(), lambda: run.end(decided))
+        await self._services.in_flight.notify_if_cancelled(work(), lambda: run.end(decided))
 
     async def _ending(self, inputs: dict[str, Any], actor: Actor) -> Ending:
         """What the run gives, or why it fails; whatever happens."""
         try:
-            return await self._outputs(inputs, actor)
+            return Completed(await self._outputs(inputs, actor))
         except CantRun as error:
-            return error.sentence
+            return Stopped(error.sentence)
         except Exception as error:  # noqa: BLE001 - a run that hears nothing hangs
             reference = new_reference()
             _log.error("step crashed", reference=reference, exc_info=error)
-            return wording.our_fault(reference)
+            return Stopped(wording.our_fault(reference))
 
     async def _outputs(self, inputs: dict[str, Any], actor: Actor) -> dict[str, Any]:
         """What the step gives, as the manifest declares it. Raises `CantRun`."""
@@ -133,59 +133,80 @@ class Step:
         if channel and not user:
             raise CantRun(wording.STEP_SHOW_TO_WHOM)
         actor = replace(actor, user=user, channel=channel)
-        if refusal := await self._find.refusal(actor):
+        if refusal := await self._services.answers.refusal(actor):
             raise CantRun(wording.step_not_for(refusal))
-        query = await self._query(inputs, user)
-        try:
-            found = await self._find.run(LookupRequest(actor, query))
-        except NotAllowed as error:
-            raise CantRun(wording.step_not_for(error.refusal)) from error
-        except FullstoryError as error:
-            reference = new_reference()
-            _log.warning("lookup failed", reference=reference, exc_info=error)
-            raise CantRun(wording.failure(error, reference)) from error
+        query, at = await self._person(inputs, user)
+        if at := _text(inputs, "moment") or at:
+            query = replace(query, moment=await self._moment(at, user))
+        found = await self._found(query, actor)
         if user:
             await self._show(found, user, channel)
         return outputs(found)
 
-    async def _query(self, inputs: dict[str, Any], user: str) -> Query:
-        limits, at = self._answers.limits, _text(inputs, "moment")
-        limit = _text(inputs, "limit") or None
+    async def _person(self, inputs: dict[str, Any], user: str) -> tuple[Query, str]:
+        """Whose sessions; and the time that stands in the same text, or "". Raises `CantRun`."""
+        services, limit = self._services, _text(inputs, "limit") or None
+        limits, labels = services.answers.limits, services.settings.labels
+        match parse_step_person(_text(inputs, "person"), limits, limit, labels):
+            case Query() as query:
+                return query, ""
+            case QueryNeedingProfile() as asked:
+                return await self._colleague(asked, user), asked.at
+            case Help():
+                raise CantRun(wording.STEP_NOBODY)
+            case Refused() as refused:
+                raise CantRun(_refusal(refused, limits))
+
+    async def _colleague(self, asked: QueryNeedingProfile, user: str) -> Query:
+        seconds = self._services.waits.profile_for_run
         try:
-            match parse_step_person(_text(inputs, "person"), limits, limit):
-                case Query() as query:
-                    pass
-                case QueryNeedingProfile() as asked:
-                    at = at or asked.at
-                    query = await self._answers.resolve_query(
-                        replace(asked, at=""), user, self._patience
-                    )
-                case Help():
-                    raise CantRun(wording.STEP_NOBODY)
-                case Refused() as refused:
-                    raise CantRun(_refusal(refused, self._answers))
-            if not at:
-                return query
-            if not (user or names_its_zone(at)):
-                raise CantRun(wording.STEP_MOMENT_ZONE)
-            return replace(query, moment=await self._answers.resolve_time(at, user, self._patience))
+            return await self._services.answers.resolve(replace(asked, at=""), user, seconds)
         except ProfileError as error:
-            raise CantRun(_lacking(error.problem, of_shown=at != "" and user != "")) from error
+            raise CantRun(_profile_problem(error.problem)) from error
         except SlackError as error:
             _log.warning("auth.test failed", exc_info=error)
             raise CantRun(wording.STEP_SLACK_TROUBLE) from error
+
+    async def _moment(self, at: str, user: str) -> Moment:
+        """The moment that a text means, in the zone of who is shown the sessions."""
+        if not (user or names_its_zone(at)):
+            raise CantRun(wording.STEP_MOMENT_ZONE)
+        seconds = self._services.waits.profile_for_run
+        try:
+            return await self._services.answers.resolve_time(at, user, seconds)
+        except ProfileError as error:
+            if error.problem is ProfileProblem.STRANGER:
+                raise CantRun(wording.STEP_STRANGER) from error
+            raise CantRun(_profile_problem(error.problem)) from error
         except UnclearTime as error:
             sentence = wording.STEP_MOMENT_TO_COME if error.to_come else wording.STEP_MOMENT_UNCLEAR
             raise CantRun(sentence) from error
 
+    async def _found(self, query: Query, actor: Actor) -> SessionList:
+        match await self._services.answers.look_up(query, actor):
+            case Found(sessions):
+                return sessions
+            case Denied(refusal):
+                raise CantRun(wording.step_not_for(refusal))
+            case Failed(error, reference):
+                raise CantRun(wording.failure(error, reference))
+            case Crashed(reference):
+                raise CantRun(wording.our_fault(reference))
+            case Restarting():
+                raise CantRun(wording.STEP_RESTARTING)
+            case outcome:
+                assert_never(outcome)
+
     async def _show(self, found: SessionList, user: str, channel: str) -> None:
         """Shows the sessions to one person: in the channel, or in a direct message."""
-        message = self._answers.draw_found(found, user)
+        services, now = self._services, datetime.now(UTC)
+        actor = Actor("", user, EntryPoint.WORKFLOW_STEP, channel)
+        message = services.answers.draw(Found(found), found.query, actor, POSTED, now)
         try:
             if channel:
-                await self._posts.post_ephemeral(channel, user, message)
+                await services.slack.posts.post_ephemeral(channel, user, message)
             else:
-                await self._posts.post_message(user, message)
+                await services.slack.posts.post_message(user, message)
         except SlackError as error:
             reference = new_reference()
             _log.warning("sessions not shown", reference=reference, exc_info=error)
@@ -193,7 +214,7 @@ class Step:
 
 
 class _Run:
-    """Tells Slack how a run ended. Slack counts the first word, and refuses any other."""
+    """Tells Slack how a run ended. Slack accepts one ending of a run; later ones are refused."""
 
     def __init__(self, client: SlackClient, event: dict[str, Any]) -> None:
         self._client = client
@@ -203,13 +224,13 @@ class _Run:
         self._tokens = [str(event.get("bot_access_token") or own), own]
 
     async def end(self, ending: Ending) -> None:
-        """Outputs are a success, a sentence is a failure; so is what Slack takes for no outputs."""
-        if isinstance(ending, dict):
-            refused = await self._tell("functions.completeSuccess", {"outputs": ending})
+        """What Slack takes for no outputs is a failure, too."""
+        if isinstance(ending, Completed):
+            refused = await self._tell("functions.completeSuccess", {"outputs": ending.outputs})
             if not refused:
                 return
-            ending = wording.our_fault(refused)
-        await self._tell("functions.completeError", {"error": ending})
+            ending = Stopped(wording.our_fault(refused))
+        await self._tell("functions.completeError", {"error": ending.sentence})
 
     async def _tell(self, method: str, what: dict[str, Any]) -> str:
         """Gives the reference in the log if Slack does not take it, else ""."""
@@ -237,13 +258,10 @@ class _Run:
         raise AssertionError("the last token returns")  # pragma: no cover
 
 
-def _lacking(lack: ProfileProblem, *, of_shown: bool) -> str:
-    """What a profile could not give: that of the person, or of who is to be shown the sessions."""
-    if of_shown and lack is ProfileProblem.STRANGER:
-        return wording.STEP_STRANGER
-    if lack is ProfileProblem.SLACK:
+def _profile_problem(problem: ProfileProblem) -> str:
+    if problem is ProfileProblem.SLACK:
         return wording.STEP_SLACK_TROUBLE
-    return wording.profile_problem(lack.name)
+    return wording.profile_problem(problem)
 
 
 def outputs(found: SessionList) -> dict[str, Any]:
@@ -271,14 +289,14 @@ def _line(session: Session) -> str:
     return f"• {started}  {session.link or wording.UNUSABLE_LINK}"
 
 
-def _refusal(refused: Refused, answers: Answers) -> str:
+def _refusal(refused: Refused, limits: Limits) -> str:
     match refused.problem:
         case Problem.NOBODY | Problem.UNCLEAR:
             return wording.STEP_NOBODY
         case Problem.TWO_ADDRESSES | Problem.TWO_UIDS:
             return wording.STEP_SEVERAL
         case _:
-            return wording.refusal(refused, answers.limits)
+            return wording.refusal(refused, limits)
 
 
 def _text(inputs: dict[str, Any], name: str) -> str:

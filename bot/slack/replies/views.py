@@ -6,6 +6,7 @@ https://docs.slack.dev/surfaces/modals
 from __future__ import annotations
 
 from collections.abc import Awaitable
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
@@ -13,9 +14,10 @@ import structlog
 
 from bot.errors import SlackError
 from bot.slack.api.client import SlackClient, call_api
-from bot.slack.replies.delivery import Delivery
-from bot.slack.ui import listing as blocks
-from bot.slack.ui import wording
+from bot.slack.replies.places import Place
+from bot.slack.replies.response_url import Wanted, always
+from bot.slack.ui import windows, wording
+from bot.slack.ui.pieces import WINDOW, Drawing, Message, Room, View, drawn, note
 from bot.typed.query import Limits
 
 _log = structlog.get_logger()
@@ -27,34 +29,35 @@ _GONE: Final = frozenset({"not_found", "view_not_found"})
 class Views:
     """Opens and updates windows with the bot token, which `client` carries."""
 
-    def __init__(self, limits: Limits, delivery: Delivery, client: SlackClient) -> None:
+    def __init__(self, limits: Limits, client: SlackClient) -> None:
         self._limits = limits
-        self._delivery = delivery
         self._client = client
 
-    def open_form(
+    async def open_form(
         self,
         trigger_id: str,
         reason: str = "",
         moment: datetime | None = None,
-        response_url: str = "",
+        otherwise: Place | None = None,
     ) -> None:
         """Opens the form at once: a trigger lives for three seconds. `reason` stands above it.
 
-        Where it can't be opened, the person is told at the `response_url`, if there is one.
+        Where it can't be opened, the person is told at the place `otherwise`, if there is one.
         """
-        view = blocks.form(self._limits, reason, moment)
+        view = windows.form(self._limits, reason, moment)
+        opened = await self._shown(self._client.views_open(trigger_id=trigger_id, view=view))
+        if not opened and otherwise:
+            await otherwise.send(drawn(note(wording.FORM_NOT_OPENED)))
 
-        async def opening() -> None:
-            opened = await self._shown(self._client.views_open(trigger_id=trigger_id, view=view))
-            if not opened and response_url:
-                await self._delivery.post(response_url, blocks.note(wording.FORM_NOT_OPENED))
-
-        self._delivery.start(opening())
-
-    async def update(self, view_id: str, view: blocks.View) -> None:
+    async def update(self, view_id: str, view: View) -> None:
         """What an open window shows from now on; nothing happens where it was closed."""
         await self._shown(self._client.views_update(view_id=view_id, view=view))
+
+    async def publish_home(self, user: str, view: View) -> None:
+        """Shows the person's Home. Raises `SlackError`."""
+        await self._client.call_with_retries(
+            lambda: self._client.views_publish(user_id=user, view=view)
+        )
 
     async def _shown(self, call: Awaitable[Any]) -> bool:
         """Waits for Slack to show a view, and says whether it does. A failure is logged."""
@@ -65,3 +68,25 @@ class Views:
                 _log.error("view not shown", exc_info=error)
             return False
         return True
+
+
+@dataclass(slots=True)
+class Window:
+    """A `bot.slack.replies.places.Place`: an open window, which the answer fills."""
+
+    views: Views
+    view_id: str
+    room: Room = WINDOW
+
+    def as_ack(self, message: Message, *, final: bool) -> dict[str, Any]:
+        """As the protocol says."""
+        return {"response_action": "update", "view": windows.results(message, final=final)}
+
+    async def send(self, drawing: Drawing, wanted: Wanted = always) -> None:
+        """As the protocol says."""
+        if await wanted():
+            await self.views.update(self.view_id, windows.results(drawing(self.room)))
+
+    async def say_meanwhile(self, message: Message) -> None:
+        """As the protocol says."""
+        await self.views.update(self.view_id, windows.results(message, final=False))

@@ -12,7 +12,7 @@ from typing import Any
 from slack_bolt.async_app import AsyncApp, AsyncBoltRequest
 
 from bot.errors import FsessionsError
-from bot.slack.replies.delivery import Acknowledged
+from bot.slack.requests import Acknowledged
 
 
 class BadBody(FsessionsError):

@@ -25,7 +25,8 @@ from slack_bolt.async_app import AsyncApp
 from slack_sdk.signature import SignatureVerifier
 
 from bot.logs import Seldom
-from bot.slack.replies.delivery import Acknowledged, InFlight, settle
+from bot.slack.replies.in_flight import InFlight
+from bot.slack.requests import Acknowledged, settle
 from bot.slack.transport.dispatch import BadBody, Reply, dispatch
 
 _log = structlog.get_logger()

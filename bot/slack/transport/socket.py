@@ -22,7 +22,8 @@ from slack_sdk.web.async_client import AsyncWebClient
 from bot.connections import proxy_for
 from bot.errors import SettingsError, SlackError
 from bot.slack.api.client import TOKEN_ERRORS, call_api
-from bot.slack.replies.delivery import InFlight, settle
+from bot.slack.replies.in_flight import InFlight
+from bot.slack.requests import settle
 from bot.slack.transport.dispatch import BadBody, dispatch
 from bot.waits import Waits
 

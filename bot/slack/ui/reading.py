@@ -17,12 +17,13 @@ import re
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
 from itertools import chain, islice
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 from urllib.parse import unquote
 
 from bot.sessions import MAX_UID_LENGTH, Moment, Query
-from bot.typed import labels
+from bot.typed.labels import NOT_WITHIN_A_WORD, UID, Labels
 from bot.typed.query import (
     INVISIBLE,
     Limits,
@@ -68,19 +69,29 @@ MAX_FOUND: Final = 1_000
 # What ends an address, whatever stands around it; the rest is judged by `is_address`.
 _OUTSIDE: Final = r"\s@<>()\[\]{}|\"“”„«»,;:\\`*/?&=#…—–•→←‹›。、：，；！？（）「」『』【】"
 _ADDRESS: Final = re.compile(rf"(?<![^{_OUTSIDE}])[^{_OUTSIDE}]{{1,80}}+@[^{_OUTSIDE}]{{1,255}}+")
-# As support tools write them: in bold, over two lines, in JSON; or with the uid as code after it.
-_LABEL: Final = re.compile(
-    rf"{labels.NOT_WITHIN_A_WORD}(?P<label>{labels.UID})"
-    r"(?:[*_`\"']{0,3}+\s?[:：=#]|\*\s?\n|\*?\s?(?=`))[*_` \t]{0,40}+\n?[*_` \t]{0,40}+",
-    re.IGNORECASE,
-)
 _QUOTES: Final = {'"': '"', "“": "”"}
 _BARE: Final = re.compile(r"[^\s,;<>\"`*|&]+")
-_LABEL_CELL: Final = re.compile(rf"[\s*]*+{labels.UID}[\s*:]*+", re.IGNORECASE)
 _MAILTO: Final = re.compile(r"<mailto:[^<>]*>", re.IGNORECASE)
 _EDGES: Final = ".!?'’‘"
 _AROUND_UID: Final = "()[]{}'’‘.!?"
 _OPENING: Final = frozenset("([{")
+
+
+@cache
+def _label_pattern(labels: Labels) -> re.Pattern[str]:
+    """As support tools write them: in bold, over two lines, in JSON; or before a uid as code."""
+    return re.compile(
+        rf"{NOT_WITHIN_A_WORD}(?P<label>{labels})"
+        r"(?:[*_`\"']{0,3}+\s?[:：=#]|\*\s?\n|\*?\s?(?=`))[*_` \t]{0,40}+\n?[*_` \t]{0,40}+",
+        re.IGNORECASE,
+    )
+
+
+@cache
+def _label_cell_pattern(labels: Labels) -> re.Pattern[str]:
+    """A cell of a table that is a label and nothing else."""
+    return re.compile(rf"[\s*]*+{labels}[\s*:]*+", re.IGNORECASE)
+
 
 # -- What is no customer --------------------------------------------------------------------------
 
@@ -109,11 +120,13 @@ _BEFORE: Final = re.compile(
 )
 
 
-def identities(message: dict[str, Any]) -> tuple[Identity, ...]:
+def identities(message: dict[str, Any], labels: Labels = UID) -> tuple[Identity, ...]:
     """The identities in a message, in the order in which a person meets them."""
     found: dict[str, Identity] = {}
-    lines = _bounded(_message_lines(message, 0))
-    for identity in islice(chain.from_iterable(map(_in_line, lines)), MAX_FOUND):
+    lines = _bounded(_message_lines(message, _Level(0, _label_cell_pattern(labels))))
+    label = _label_pattern(labels)
+    looked_at = chain.from_iterable(_in_line(line, label) for line in lines)
+    for identity in islice(looked_at, MAX_FOUND):
         if identity is None:
             continue
         key = f"e {identity.email.casefold()}" if identity.email else f"u {identity.uid}"
@@ -132,12 +145,11 @@ def _bounded(lines: Iterator[str]) -> Iterator[str]:
 
 
 def external_identities(
-    message: dict[str, Any], internal_domains: Collection[str]
+    message: dict[str, Any], internal_domains: Collection[str], labels: Labels = UID
 ) -> tuple[Identity, ...]:
     """The identities in a message but for addresses of the company's own domains."""
-    return tuple(
-        one for one in identities(message) if not _is_internal(one.email or "", internal_domains)
-    )
+    people = identities(message, labels)
+    return tuple(one for one in people if not _is_internal(one.email or "", internal_domains))
 
 
 def _is_internal(email: str, domains: Collection[str]) -> bool:
@@ -184,26 +196,28 @@ _NOT_FOR_US: Final = frozenset(
 )
 
 
-def parse_free_text(text: str, limits: Limits) -> Parsed:
+def parse_free_text(text: str, limits: Limits, labels: Labels = UID) -> Parsed:
     """Whose sessions a text asks for: typed as for the command, or anybody that it names."""
-    parsed = parse(text, limits)
+    parsed = parse(text, limits, labels)
     if not (isinstance(parsed, Refused) and parsed.problem in _NOT_FOR_US):
         return parsed
-    people = identities({"text": text})
+    people = identities({"text": text}, labels)
     return _one_of(people, limits) if people else parsed
 
 
-def parse_step_person(text: str, limits: Limits, limit: str | None = None) -> Parsed:
+def parse_step_person(
+    text: str, limits: Limits, limit: str | None = None, labels: Labels = UID
+) -> Parsed:
     """Who is meant in a text that may say other things too, such as a form's answer.
 
     `limit` has a place of its own, if there is one. An address and a uid are of one person; a lone
     word is a uid, unless it says that there is none.
     """
-    if people := identities({"text": text}):
+    if people := identities({"text": text}, labels):
         return _one_of(people, limits, limit)
     if text.strip().lower() in _NO_UID:
         return Refused(Problem.NOBODY, "", "jane@example.com")
-    return parse(text if limit is None else f"{text} limit:{limit}", limits)
+    return parse(text if limit is None else f"{text} limit:{limit}", limits, labels)
 
 
 def _one_of(people: Sequence[Identity], limits: Limits, limit: str | None = None) -> Parsed:
@@ -216,10 +230,10 @@ def _one_of(people: Sequence[Identity], limits: Limits, limit: str | None = None
     return parse_person(typed_form(query, with_limit=False), limit, limits)
 
 
-def _in_line(line: str) -> Iterator[Identity | None]:
+def _in_line(line: str, labels: re.Pattern[str]) -> Iterator[Identity | None]:
     """In the line's order. What is labelled as a uid is one, though it looks like an address."""
     start = 0
-    for label in _LABEL.finditer(line):
+    for label in labels.finditer(line):
         if label.start() < start:
             continue  # within the uid before
         uid, end = _uid_at(line, label.end())
@@ -311,110 +325,119 @@ _MAX_PIECES_INSIDE: Final = 100  # of a table's cell, or of a piece of rich text
 # -- Lines of a message ---------------------------------------------------------------------------
 
 
-def _message_lines(message: object, depth: int) -> Iterator[str]:
-    if not isinstance(message, dict) or depth > MAX_DEPTH:
+class _Level(NamedTuple):
+    depth: int
+    label_cell: re.Pattern[str]
+
+    @property
+    def deeper(self) -> _Level:
+        return self._replace(depth=self.depth + 1)
+
+
+def _message_lines(message: object, at: _Level) -> Iterator[str]:
+    if not isinstance(message, dict) or at.depth > MAX_DEPTH:
         return
     yield ""  # each piece is counted, also one that says nothing
-    yield from _text_lines(message.get("text"), depth)
+    yield from _text_lines(message.get("text"), at)
     for block in _items(message.get("blocks")):
-        yield from _block_lines(block, depth + 1)
+        yield from _block_lines(block, at.deeper)
     for attachment in _items(message.get("attachments")):
-        yield from _attachment_lines(attachment, depth + 1)
+        yield from _attachment_lines(attachment, at.deeper)
     for file in _items(message.get("files")):
-        yield from _file_lines(file, depth + 1)
+        yield from _file_lines(file, at.deeper)
 
 
-def _file_lines(file: object, depth: int) -> Iterator[str]:
+def _file_lines(file: object, at: _Level) -> Iterator[str]:
     """A file's name and text; Slack's e-mail integration posts e-mails as files."""
     if isinstance(file, dict):
         for sender in _items(file.get("from")):
-            yield from _text_lines(sender.get("address") if isinstance(sender, dict) else "", depth)
+            yield from _text_lines(sender.get("address") if isinstance(sender, dict) else "", at)
         for name in ("title", "subject", "plain_text", "preview_plain_text"):
-            yield from _text_lines(file.get(name), depth)
+            yield from _text_lines(file.get(name), at)
 
 
-def _attachment_lines(attachment: object, depth: int) -> Iterator[str]:
+def _attachment_lines(attachment: object, at: _Level) -> Iterator[str]:
     if not isinstance(attachment, dict):
         return
     for name in ("pretext", "author_name", "title"):
-        yield from _text_lines(attachment.get(name), depth)
+        yield from _text_lines(attachment.get(name), at)
     yield from _link_lines(attachment.get("title_link"))
     yield from _link_lines(attachment.get("author_link"))
-    yield from _message_lines({**attachment, "attachments": None}, depth)
+    yield from _message_lines({**attachment, "attachments": None}, at)
     for field in _items(attachment.get("fields")):
         if isinstance(field, dict):
-            value = " ".join(_text_lines(field.get("value"), depth))
-            yield f"{' '.join(_text_lines(field.get('title'), depth)).rstrip(': ')}: {value}"
-    yield from _text_lines(attachment.get("footer"), depth)
+            value = " ".join(_text_lines(field.get("value"), at))
+            yield f"{' '.join(_text_lines(field.get('title'), at)).rstrip(': ')}: {value}"
+    yield from _text_lines(attachment.get("footer"), at)
     if not any(attachment.get(name) for name in ("text", "fields", "blocks", "message_blocks")):
         # It repeats what stands above, often cut in the middle of an address.
-        yield from _text_lines(attachment.get("fallback"), depth)
+        yield from _text_lines(attachment.get("fallback"), at)
     for shared in _items(attachment.get("message_blocks")):
         if isinstance(shared, dict):
-            yield from _message_lines(shared.get("message"), depth + 1)
+            yield from _message_lines(shared.get("message"), at.deeper)
 
 
-def _block_lines(block: object, depth: int) -> Iterator[str]:
+def _block_lines(block: object, at: _Level) -> Iterator[str]:
     """Any block, element or text object, known or not: all that it says, in its own order."""
-    if depth > MAX_DEPTH or not isinstance(block, list | dict):
+    if at.depth > MAX_DEPTH or not isinstance(block, list | dict):
         return
     yield ""
     if isinstance(block, list):
         for inside in block[:MAX_PIECES]:
-            yield from _block_lines(inside, depth + 1)
+            yield from _block_lines(inside, at.deeper)
     else:
         match block.get("type"):
             case "rich_text_section" | "rich_text_preformatted" | "rich_text_quote":
-                yield _rich_line(block, depth)
+                yield _rich_line(block, at)
             case "table":
-                yield from _table_lines(block, depth)
+                yield from _table_lines(block, at)
             case _:
                 for name, value in islice(block.items(), MAX_PIECES):
-                    yield from _value_lines(name, value, depth)
+                    yield from _value_lines(name, value, at)
 
 
-def _value_lines(name: str, value: object, depth: int) -> Iterator[str]:
+def _value_lines(name: str, value: object, at: _Level) -> Iterator[str]:
     if not isinstance(value, str):
-        yield from _block_lines(value, depth + 1)
+        yield from _block_lines(value, at.deeper)
     elif name == "url" or name.endswith("_url"):
         yield from _link_lines(value)
     elif name not in _FOR_MACHINES and not name.endswith("_id"):
         yield value
 
 
-def _table_lines(table: dict[str, Any], depth: int) -> Iterator[str]:
+def _table_lines(table: dict[str, Any], at: _Level) -> Iterator[str]:
     """A line for each cell: under a heading such as "User ID" with it, else beside its label."""
     rows = [
-        [_cell(cell, depth + 1) for cell in _items(row)[:_MAX_COLUMNS]]
+        [_cell(cell, at.deeper) for cell in _items(row)[:_MAX_COLUMNS]]
         for row in _items(table.get("rows"))[:_MAX_ROWS]
     ]
-    if not _has_headings(rows):
+    if not _has_headings(rows, at.label_cell):
         for row in rows:
             yield ": ".join(row) if len(row) == 2 else " ".join(row)
         return
-    names = [(heading, _LABEL_CELL.fullmatch(heading)) for heading in rows[0]]
+    names = [(heading, at.label_cell.fullmatch(heading)) for heading in rows[0]]
     for row in rows[1:]:
         for (heading, labelled), cell in zip(names, row, strict=False):
             yield f"{heading.rstrip(': ')}: {cell}" if labelled else cell
 
 
-def _cell(cell: object, depth: int) -> str:
-    return " ".join(islice(_block_lines(cell, depth), _MAX_PIECES_INSIDE)).strip()[:_MAX_CELL]
+def _cell(cell: object, at: _Level) -> str:
+    return " ".join(islice(_block_lines(cell, at), _MAX_PIECES_INSIDE)).strip()[:_MAX_CELL]
 
 
-def _has_headings(rows: list[list[str]]) -> bool:
+def _has_headings(rows: list[list[str]], label: re.Pattern[str]) -> bool:
     """Whether the first row names what stands below it, a uid among that."""
     if len(rows) < 2 or not rows[0]:
         return False
     first, *others = rows[0]
-    if any(_LABEL_CELL.fullmatch(cell) for cell in others):
+    if any(label.fullmatch(cell) for cell in others):
         return True
     # "User ID" beside one cell: that is another heading, or the uid itself.
     beside_heading = len(others) != 1 or others[0].strip().isalpha()
-    return beside_heading and _LABEL_CELL.fullmatch(first) is not None
+    return beside_heading and label.fullmatch(first) is not None
 
 
-def _rich_line(section: dict[str, Any], depth: int) -> str:
+def _rich_line(section: dict[str, Any], at: _Level) -> str:
     """A line of rich text: its pieces stand side by side, whatever their style is."""
     pieces: list[str] = []
     for piece in _items(section.get("elements")):
@@ -423,7 +446,7 @@ def _rich_line(section: dict[str, Any], depth: int) -> str:
         if piece.get("type") == "link":
             pieces += _link_lines(piece.get("url"))
         elif "elements" in piece:
-            pieces += islice(_block_lines(piece, depth + 1), _MAX_PIECES_INSIDE)
+            pieces += islice(_block_lines(piece, at.deeper), _MAX_PIECES_INSIDE)
         text = piece.get("text")
         if isinstance(text, str) and not (piece.get("type") == "link" and pieces[-1:] == [text]):
             pieces.append(f"`{text}`" if _is_code(piece) else text)
@@ -435,11 +458,11 @@ def _is_code(piece: dict[str, Any]) -> bool:
     return isinstance(style, dict) and style.get("code") is True
 
 
-def _text_lines(text: object, depth: int) -> Iterator[str]:
+def _text_lines(text: object, at: _Level) -> Iterator[str]:
     """A text, or a text object, as plain lines."""
     if isinstance(text, dict):
-        if depth <= MAX_DEPTH:
-            yield from _text_lines(text.get("text"), depth + 1)
+        if at.depth <= MAX_DEPTH:
+            yield from _text_lines(text.get("text"), at.deeper)
     elif isinstance(text, str):
         # A label and its value often stand on two lines: "*User ID*:\n42".
         yield text

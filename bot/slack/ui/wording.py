@@ -1,6 +1,6 @@
 """Every sentence that people read in Slack, and nothing else.
 
-Plain text goes in, plain text comes out: `bot.slack.ui.listing` escapes it. Short, kind, and with
+Plain text goes in, plain text comes out: `bot.slack.ui.blocks` escapes it. Short, kind, and with
 what to do next.
 """
 
@@ -14,6 +14,7 @@ from bot.errors import (
     DeadlineExceeded,
     FullstoryError,
     KeyRejected,
+    ProfileProblem,
     RateLimited,
     ReplyCutOff,
     ReplyError,
@@ -47,10 +48,6 @@ AT_MOMENT: Final = "In progress then"
 NOT_AT_MOMENT: Final = "No session was in progress at that time; these are the latest."
 A_CUSTOMER: Final = "a customer"
 CHOOSE: Final = "Several people are in this message. Whose sessions would you like to see?"
-CHOOSE_FIRST: Final = (
-    "Many people are in this message; these are the first ten. Whose sessions would you like to "
-    "see?"
-)
 NOT_YOURS: Final = "This answer belongs to somebody else. Please ask for yourself."
 OUTDATED: Final = "The buttons of this answer don't work any more. Please ask once more."
 BACK: Final = "Back to the sessions"
@@ -124,7 +121,6 @@ HOME_SEARCH: Final = "Search…"
 HOME_ENTRY_POINTS: Final = "How to ask"
 HOME_EXAMPLES: Final = "What I understand"
 HOME_PRIVACY: Final = "Who sees what"
-HOME_OFFER: Final = "In these channels, I offer it under each new message with a customer:"
 PRIVACY: Final = (
     "Answers are for you alone, unless you press Share… and confirm.",
     "Links open for people who are signed in to Fullstory.",
@@ -183,6 +179,14 @@ NONE_FOUND_REASONS: Final = (
 NONE_FOUND_NEXT: Final = "If you know another address or their uid, try that."
 
 
+def choose_among_first(count: int) -> str:
+    """Where not all of the people in a message can be offered."""
+    return (
+        f"Many people are in this message; these are the first {count}. Whose sessions would you "
+        "like to see?"
+    )
+
+
 def heading(person: str, count: int, limit: int) -> str:
     """The first line of an answer."""
     if count == 0:
@@ -218,35 +222,29 @@ def started_before(started: datetime, moment: datetime, reference: str) -> str:
     return f"Started {' and '.join(parts)} before {reference}"
 
 
-def profile_problem(name: str) -> str:
-    """Why a Slack profile could not help; `name` is that of a `ProfileProblem`."""
+def profile_problem(problem: ProfileProblem) -> str:
+    """Why a Slack profile could not help."""
     email = "Please give the e-mail or uid."
     return {
-        "BOT": f"That is a bot; it has no sessions. {email}",
-        "EMAIL": f"There is no e-mail address in that profile. {email}",
-        "SCOPE": (
+        ProfileProblem.BOT: f"That is a bot; it has no sessions. {email}",
+        ProfileProblem.EMAIL: f"There is no e-mail address in that profile. {email}",
+        ProfileProblem.SCOPE: (
             "I'm not allowed to read Slack profiles. An administrator can add the scopes "
             "users:read and users:read.email and reinstall this app. Until then, please give the "
             "e-mail or uid, and times with their zone, like at:2026-11-22T14:05Z."
         ),
-        "SLACK": f"Slack doesn't show me profiles just now. Please try again in a minute. {email}",
-        "STRANGER": f"That person isn't in this workspace, so I can't see their address. {email}",
-    }[name]
+        ProfileProblem.SLACK: (
+            f"Slack doesn't show me profiles just now. Please try again in a minute. {email}"
+        ),
+        ProfileProblem.STRANGER: (
+            f"That person isn't in this workspace, so I can't see their address. {email}"
+        ),
+    }[problem]
 
 
 def shared(person: str) -> str:
     """After it was shared."""
     return f"The sessions of {person} are shared."
-
-
-def entry_points(command: str, bot: str) -> tuple[tuple[str, str], ...]:
-    """The ways to ask: their name, and how; `bot` is Slack's markup for the bot."""
-    return (
-        ("Type it:", f"{command} jane@example.com in any channel"),
-        ("From a message:", "Find sessions, in the menu of a message that names the customer"),
-        ("From anywhere:", "Find sessions, in the menu of shortcuts, or the button above"),
-        ("Ask me:", f"{bot} jane@example.com in a channel that I am in, or a direct message to me"),
-    )
 
 
 def step_not_shown(code: str, reference: str) -> str:

@@ -1,0 +1,41 @@
+"""What can come of a lookup: values. How they are shown is decided elsewhere, and last."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from bot.errors import FullstoryError
+from bot.lookup.access import Refusal
+from bot.sessions import SessionList
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The sessions; perhaps none."""
+
+    sessions: SessionList
+
+
+@dataclass(frozen=True, slots=True)
+class Denied:
+    """Who asked may not be shown sessions; Fullstory was not asked."""
+
+    refusal: Refusal
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """Fullstory did not give them; `reference` is the mark of the log line that says more."""
+
+    error: FullstoryError
+    reference: str
+
+
+@dataclass(frozen=True, slots=True)
+class Crashed:
+    """The bot itself failed; `reference` as above."""
+
+    reference: str
+
+
+Outcome = Found | Denied | Failed | Crashed

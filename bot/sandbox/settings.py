@@ -1,0 +1,25 @@
+"""Settings of a bot that talks with the stand-ins."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import SecretStr
+
+from bot.sandbox.fullstory import FullstorySandbox
+from bot.sandbox.slack import SlackSandbox
+from bot.settings import Settings
+
+
+def settings_for(slack: SlackSandbox, fullstory: FullstorySandbox, **other: Any) -> Settings:  # noqa: ANN401
+    """Settings that lead to the stand-ins and nowhere else; the environment has no say."""
+    values: dict[str, Any] = {
+        "slack_bot_token": SecretStr(slack.bot_token),
+        "slack_signing_secret": SecretStr(slack.signing_secret),
+        "slack_api_url": slack.api_url,
+        "fullstory_api_key": SecretStr(fullstory.key),
+        "fullstory_api_url": fullstory.url,
+        "host": "127.0.0.1",
+        "port": 0,
+    }
+    return Settings.model_validate(values | other)

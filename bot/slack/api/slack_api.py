@@ -1,0 +1,27 @@
+"""What the bot can do through Slack's Web API, as one value."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from bot.slack.api.client import SlackClient
+from bot.slack.api.identity import Workspace
+from bot.slack.api.posts import Posts
+from bot.slack.api.profiles import Profiles
+from bot.state.protocol import State
+from bot.waits import Waits
+
+
+@dataclass(frozen=True, slots=True)
+class SlackApi:
+    """`client` carries the bot token; the others are views of it."""
+
+    client: SlackClient
+    workspace: Workspace
+    profiles: Profiles
+    posts: Posts
+
+    @classmethod
+    def of(cls, client: SlackClient, state: State, waits: Waits) -> SlackApi:
+        """All of it over one client."""
+        return cls(client, Workspace(client, state), Profiles(client, waits), Posts(client))

@@ -1,0 +1,76 @@
+"""What is being done: the process does not end before it is finished, or told of."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import suppress
+from typing import Any, TypeVar
+
+import structlog
+
+from bot.waits import Waits
+
+_log = structlog.get_logger()
+_T = TypeVar("_T")
+
+
+class InFlight:
+    """The tasks that must be finished before the process may end."""
+
+    def __init__(self, waits: Waits) -> None:
+        self._waits = waits
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._deadline: float | None = None
+
+    @property
+    def draining(self) -> bool:
+        """Whether the end has begun: nothing long should be started any more."""
+        return self._deadline is not None
+
+    def start(self, work: Coroutine[Any, Any, _T]) -> asyncio.Task[_T]:
+        """Runs `work` in a task that `drain` waits for."""
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._finished)
+        return task
+
+    def _finished(self, task: asyncio.Task[Any]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()):
+            _log.error("task failed", exc_info=error)
+
+    async def notify_if_cancelled(
+        self, work: Coroutine[Any, Any, None], tell: Callable[[], Awaitable[Any]]
+    ) -> None:
+        """Does `work`; where the process ends before it is done, tells that, in the last seconds.
+
+        It is the one way to tell people that their work was cut off.
+        """
+        try:
+            await work
+        except asyncio.CancelledError:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self._waits.last_words):
+                    await tell()
+            raise
+
+    async def drain(self) -> int:
+        """Waits until nothing is in flight; cancels what is left in the end, and counts it.
+
+        The time for it counts from the first call.
+        """
+        loop = asyncio.get_running_loop()
+        if self._deadline is None:
+            self._deadline = loop.time() + self._waits.drain
+        while self._tasks and (remaining := self._deadline - loop.time()) > 0:
+            # One at a time: what is finished may have started something else.
+            await asyncio.wait(
+                set(self._tasks), timeout=remaining, return_when=asyncio.FIRST_COMPLETED
+            )
+        unfinished = set(self._tasks)
+        for task in unfinished:
+            task.cancel()
+        if unfinished:
+            await asyncio.wait(unfinished, timeout=self._waits.last_words + 1)
+        return len(unfinished)

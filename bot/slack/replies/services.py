@@ -1,0 +1,59 @@
+"""What every entry point works with, as one value."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from bot.sessions import Query
+from bot.settings import Settings
+from bot.slack.api.slack_api import SlackApi
+from bot.slack.replies.answers import Answers
+from bot.slack.replies.delivery import Delivery
+from bot.slack.replies.in_flight import InFlight
+from bot.slack.replies.places import Places
+from bot.slack.replies.presses import Presses
+from bot.slack.replies.views import Views
+from bot.slack.requests import SlackRequest
+from bot.slack.ui import wording
+from bot.slack.ui.button_values import Outdated, WrongUser
+from bot.slack.ui.pieces import note
+from bot.state.protocol import State
+from bot.waits import Waits
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """`command` is the slash command's name; `help_lines` name the ways to ask, and how."""
+
+    command: str
+    settings: Settings
+    waits: Waits
+    state: State
+    slack: SlackApi
+    answers: Answers
+    places: Places
+    delivery: Delivery
+    in_flight: InFlight
+    views: Views
+    presses: Presses
+    help_lines: tuple[tuple[str, str], ...]
+
+    def pressed_query(self, request: SlackRequest) -> Query | None:
+        """What the pressed button was made for; if it can't be used, the person is told so."""
+        try:
+            return self.answers.verify_value(value_of(request), request.actor.user)
+        except WrongUser:
+            self.tell_beside(wording.NOT_YOURS, request)
+        except Outdated:
+            self.tell_beside(wording.OUTDATED, request)
+        return None
+
+    def tell_beside(self, sentence: str, request: SlackRequest) -> None:
+        """Tells who pressed a button something, beside the message it belongs to."""
+        place = self.places.beside(request.body)
+        self.delivery.send_after_ack(note(sentence), request, place)
+
+
+def value_of(request: SlackRequest) -> str:
+    """The value of the pressed button."""
+    return str(request.body["actions"][0]["value"])

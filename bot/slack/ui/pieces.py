@@ -1,0 +1,138 @@
+"""Block Kit's pieces: plain dicts from small functions, within Slack's limits.
+
+Whatever came from outside is escaped here. Limits: https://docs.slack.dev/reference/block-kit/blocks
+Text: https://docs.slack.dev/messaging/formatting-message-text
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final
+
+Block = dict[str, Any]
+Message = dict[str, Any]
+View = dict[str, Any]
+
+MAX_BLOCKS: Final = 50
+MAX_SECTION: Final = 3000
+MAX_BUTTON_URL: Final = 3000
+MAX_TITLE: Final = 24
+MAX_FIELD: Final = 150
+SHOWN: Final = 100
+"""Characters of a person's name or text, where it is repeated."""
+
+_MAX_HEADER: Final = 150
+_MAX_BUTTON_TEXT: Final = 75
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """How much a place holds: `characters` of all blocks as JSON, or as many as blocks hold (None).
+
+    There are `buttons` where they can be pressed.
+    """
+
+    characters: int | None
+    buttons: bool = True
+
+    def left_beside(self, blocks: list[Block]) -> int | None:
+        """How many characters are left for others."""
+        return None if self.characters is None else self.characters - size_as_json(blocks)
+
+
+RESPONSE_URL: Final = Room(None)
+POSTED: Final = Room(13_000)
+"""chat.postMessage takes some 13,200 characters of blocks in all, buttons and their values
+included: https://github.com/slackapi/bolt-js/issues/2509"""
+WINDOW: Final = Room(None, buttons=False)
+
+Drawing = Callable[[Room], Message]
+"""A message that is drawn when it is known where it goes."""
+
+
+def size_as_json(value: object) -> int:
+    """As Slack gets it."""
+    return len(json.dumps(value, ensure_ascii=False))
+
+
+def drawn(message: Message) -> Drawing:
+    """A message that fits everywhere."""
+    return lambda _: message
+
+
+def escape(text: str) -> str:
+    """Text that Slack shows as it is: https://docs.slack.dev/messaging/formatting-message-text."""
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def shorten(text: str, length: int) -> str:
+    """The text, its middle left out where it is too long."""
+    if len(text) <= length:
+        return text
+    return f"{text[: length - length // 3 - 1]}…{text[-(length // 3) :]}"
+
+
+def code(text: str) -> str:
+    """The text as code: nothing in it is drawn as bold or as a link."""
+    # A backtick would end the code early, and Slack knows no way to escape it.
+    shown = escape(text).replace("`", "'")
+    return f"`{shown}`"
+
+
+def plain(text: str, most: int) -> Block:
+    """A plain text object; shortened until its escaped form has no more than `most` characters.
+
+    Counted as Slack's clients do: a character beyond U+FFFF counts twice.
+    """
+    length = most
+    while _size(escaped := escape(shorten(text, length))) > most:
+        length -= 1
+    return {"type": "plain_text", "text": escaped, "emoji": False}
+
+
+def _size(text: str) -> int:
+    return len(text.encode("utf-16-le")) // 2
+
+
+def header(text: str) -> Block:
+    """A heading."""
+    return {"type": "header", "text": plain(text, _MAX_HEADER)}
+
+
+def section(markdown: str) -> Block:
+    """Text in Slack's markup; what came from outside has to be escaped already."""
+    # verbatim: what looks like an address or a channel stays what it is.
+    return {"type": "section", "text": {"type": "mrkdwn", "text": markdown, "verbatim": True}}
+
+
+def plain_section(sentence: str) -> Block:
+    """Text as it is, without markup."""
+    return {"type": "section", "text": plain(sentence, MAX_SECTION)}
+
+
+def context(text: str) -> Block:
+    """A small line of text, as it is."""
+    return {"type": "context", "elements": [{"type": "mrkdwn", "text": escape(text)}]}
+
+
+def actions(*elements: Block) -> Block:
+    """Buttons in a row."""
+    return {"type": "actions", "elements": list(elements)}
+
+
+def button(action_id: str, text: str, value: str) -> Block:
+    """A button; Slack sends its value back when it is pressed."""
+    label = plain(text, _MAX_BUTTON_TEXT)
+    return {"type": "button", "action_id": action_id, "text": label, "value": value}
+
+
+def message(text: str, blocks: list[Block]) -> Message:
+    """A message for one person; `text` is what screen readers and notifications say."""
+    return {"response_type": "ephemeral", "text": escape(text), "blocks": blocks}
+
+
+def note(sentence: str, *buttons: Block) -> Message:
+    """One sentence as it is, without markup; and what can be done about it."""
+    return message(sentence, [plain_section(sentence), *([actions(*buttons)] if buttons else [])])

@@ -1,0 +1,371 @@
+"""What every entry point owes the people who use it; over both transports.
+
+A new entry point adds a row to `WAYS`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from bot.lookup.access import EntryPoint
+from bot.sandbox.fullstory import FullstorySandbox, Scripted
+from bot.sandbox.slack import SlackSandbox
+from bot.sandbox.workspace import BOT, BOT_USER, CHANNEL, TEAM, TICKETS, USER, Shown
+from bot.sessions import Query, Snapshot
+from bot.slack.ui import action_ids, button_values, wording
+from tests.conftest import QUICK, StartBot, until
+
+JANE = "jane@example.com"
+ASKER = "U0ASKER"
+DIRECT = "D0ASKER"
+STEP = "find_sessions_step"
+
+
+# -- The ways to ask: each returns once Slack has its ack -----------------------------------------
+
+
+async def by_command(slack: SlackSandbox, person: str) -> None:
+    """Typed."""
+    await slack.command(f"/fsessions {person}", user_id=ASKER)
+
+
+async def by_command_with_a_time(slack: SlackSandbox, person: str) -> None:
+    """Typed, with a time in their own zone."""
+    await slack.command(f'/fsessions {person} at:"yesterday 5pm"', user_id=ASKER)
+
+
+async def by_shortcut(slack: SlackSandbox, person: str) -> None:
+    """From a message's menu."""
+    message = {"text": person, "ts": slack.new_ts()}
+    await slack.message_shortcut("find_sessions_from_message", message, user=ASKER)
+
+
+async def by_form(slack: SlackSandbox, person: str) -> None:
+    """By the form, in its window."""
+    await slack.shortcut("find_sessions", user=ASKER)
+    await until(lambda: bool(slack.views))
+    await slack.submit(next(iter(slack.views)), {"person": {"value": person}}, user=ASKER)
+
+
+async def by_refresh(slack: SlackSandbox, person: str) -> None:
+    """*Refresh*, on an answer of theirs."""
+    await slack.press(action_ids.REFRESH, holding(slack, action_ids.REFRESH, person), user=ASKER)
+
+
+async def by_more(slack: SlackSandbox, person: str) -> None:
+    """*Show more*."""
+    shown = holding(slack, action_ids.SHOW_MORE, person)
+    await slack.press(action_ids.SHOW_MORE, shown, user=ASKER)
+
+
+async def by_choice(slack: SlackSandbox, person: str) -> None:
+    """A choice between people."""
+    first = f"{action_ids.CHOOSE}:0"
+    await slack.press(first, holding(slack, first, person), user=ASKER)
+
+
+async def by_sharing(slack: SlackSandbox, person: str) -> None:
+    """*Share with the name*."""
+    shown = holding(slack, action_ids.SHARE_NAMED, person)
+    await slack.press(action_ids.SHARE_NAMED, shown, user=ASKER)
+
+
+async def by_offer(slack: SlackSandbox, person: str) -> None:
+    """The button under a ticket."""
+    await slack.write(f"Broken! {person}")
+    await until(lambda: action_ids.SHOW_SESSIONS in str(slack.screen[-1].message))
+    await slack.press(action_ids.SHOW_SESSIONS, user=ASKER)
+
+
+async def by_mention(slack: SlackSandbox, person: str) -> None:
+    """By mentioning the bot in a channel."""
+    await slack.write(f"<@{BOT_USER}> {person}", user=ASKER)
+
+
+async def by_direct_message(slack: SlackSandbox, person: str) -> None:
+    """By writing to the bot."""
+    await slack.write(person, user=ASKER, channel=DIRECT)
+
+
+async def by_step(slack: SlackSandbox, person: str) -> None:
+    """By a workflow that is to show them the sessions."""
+    await slack.run_step(STEP, person=person, show_to=ASKER)
+
+
+def holding(slack: SlackSandbox, action_id: str, person: str) -> Shown:
+    """An answer that the asker was once shown, with a value that was made for them."""
+    email, uid = (person, None) if "@" in person else (None, person.partition(":")[2].strip())
+    query = Query(email, uid, 20)
+    if action_id == action_ids.SHARE_NAMED:
+        query = replace(query, shown=Snapshot(datetime.now(UTC), "of other sessions"))
+    value = button_values.sign(query, ASKER, slack.bot_token)
+    button = {"type": "button", "action_id": action_id, "value": value}
+    actions = {"type": "actions", "elements": [button]}
+    shown = Shown({"text": "an answer", "blocks": [actions]}, slack.new_ts(), ASKER)
+    slack.screen.append(shown)
+    return shown
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """A way to ask.
+
+    `looking` is what the asker is told while a lookup takes long, `ending` what they are told when
+    the process ends, and `found` what they are told in the end ("" for the person). `event` tells
+    that Slack may repeat it, and `reads` is the Web API's method that it has to read with first.
+    """
+
+    entry_point: EntryPoint
+    ask: Callable[[SlackSandbox, str], Awaitable[None]]
+    looking: str = wording.STILL_LOOKING
+    ending: str = wording.RESTARTING
+    found: str = ""
+    stranger: str = wording.NOT_OF_THIS_WORKSPACE
+    guest: str = wording.NOT_FOR_GUESTS
+    event: bool = False
+    reads: str = ""
+
+
+WAYS = {
+    way.ask.__name__: way
+    for way in (
+        Way(EntryPoint.COMMAND, by_command),
+        Way(EntryPoint.COMMAND, by_command_with_a_time),
+        Way(EntryPoint.MESSAGE_SHORTCUT, by_shortcut),
+        Way(EntryPoint.FORM, by_form, looking=wording.LOOKING),
+        Way(EntryPoint.BUTTON, by_refresh),
+        Way(EntryPoint.BUTTON, by_more),
+        Way(EntryPoint.BUTTON, by_choice),
+        Way(
+            EntryPoint.SHARE,
+            by_sharing,
+            looking=wording.SHARING,
+            # Whose sessions they are is not told again where they are not those that were shown.
+            found=wording.SESSIONS_CHANGED,
+        ),
+        Way(EntryPoint.OFFER, by_offer, reads="conversations.replies"),
+        Way(EntryPoint.MENTION, by_mention, event=True),
+        Way(EntryPoint.DIRECT_MESSAGE, by_direct_message, event=True),
+        Way(
+            EntryPoint.WORKFLOW_STEP,
+            by_step,
+            looking="",
+            ending=wording.STEP_RESTARTING,
+            stranger=wording.STEP_STRANGER,
+            guest=wording.STEP_STRANGER,
+            event=True,
+        ),
+    )
+}
+STRANGERS: dict[str, dict[str, Any]] = {
+    "of another organisation": {"team_id": "T0OTHER"},
+    "a stranger in a shared channel": {"is_stranger": True},
+    "a bot": {"is_bot": True},
+    "deactivated": {"deleted": True},
+    "of another workspace of the Grid": {
+        "team_id": "E0GRID",
+        "enterprise_user": {"enterprise_id": "E0GRID", "teams": ["T0ELSEWHERE"]},
+    },
+    "of no workspace that Slack names": {"team_id": None},
+}
+GUESTS: dict[str, dict[str, Any]] = {
+    "a guest": {"is_restricted": True},
+    "a guest of one channel": {"is_restricted": True, "is_ultra_restricted": True},
+}
+COLLEAGUES: dict[str, dict[str, Any]] = {
+    "a member": {},
+    "a member, in a Grid": {
+        "team_id": "T0ELSEWHERE",
+        "enterprise_user": {"enterprise_id": "E0GRID", "teams": ["T0ELSEWHERE", TEAM]},
+    },
+    "a member, in a Grid, without a team": {
+        "team_id": None,
+        "enterprise_user": {"enterprise_id": "E0GRID", "teams": [TEAM]},
+    },
+}
+
+
+@pytest.fixture(autouse=True)
+def asker(slack: SlackSandbox) -> None:
+    """Somebody wherever the bot is, and in one channel where it isn't."""
+    slack.users[ASKER] = slack.users[USER] | {"id": ASKER}
+    for channel in (TICKETS, CHANNEL, DIRECT):
+        slack.members.setdefault(channel, {BOT_USER}).add(ASKER)
+
+
+@pytest.fixture(params=WAYS)
+def way(request: pytest.FixtureRequest) -> Way:
+    """Each of them."""
+    return WAYS[request.param]
+
+
+@pytest.fixture
+def start(start_bot: StartBot) -> StartBot:
+    """Starts a bot with a support channel; arguments as for `start_bot`."""
+
+    def starting(*waits: Any, **settings: Any) -> Any:  # noqa: ANN401
+        return start_bot(*waits, **{"support_channels": (TICKETS,)} | settings)
+
+    return starting
+
+
+def said(slack: SlackSandbox) -> str:
+    """All that the bot has said to anybody, as they see it now."""
+    messages = [one.message for one in slack.screen if one.user or one.author.get("bot_id") == BOT]
+    ends = [run.ends for run in slack.runs.values()]
+    return json.dumps([messages, slack.views, ends], ensure_ascii=False)
+
+
+def test_every_entry_point_is_here() -> None:
+    """But for the Home, which looks nobody up, and the terminal, which has no Slack."""
+    others = {EntryPoint.HOME, EntryPoint.TERMINAL}
+    assert {way.entry_point for way in WAYS.values()} == {*EntryPoint} - others
+
+
+@pytest.mark.parametrize("who", COLLEAGUES)
+async def test_a_colleague(start: StartBot, slack: SlackSandbox, way: Way, who: str) -> None:
+    """Is answered; also where Slack tells who they are in the ways of an Enterprise Grid."""
+    slack.users[ASKER] |= COLLEAGUES[who]
+    async with start():
+        await way.ask(slack, JANE)
+        await until(lambda: (way.found or f"of {JANE}") in said(slack))
+    assert "Sorry" not in said(slack)
+
+
+@pytest.mark.parametrize("who", [*STRANGERS, *GUESTS])
+async def test_refused(
+    start: StartBot, slack: SlackSandbox, fullstory: FullstorySandbox, way: Way, who: str
+) -> None:
+    """With a polite sentence, before anything is asked of Fullstory."""
+    slack.users[ASKER] |= STRANGERS.get(who) or GUESTS[who]
+    async with start():
+        await way.ask(slack, JANE)
+        await until(lambda: (way.stranger if who in STRANGERS else way.guest) in said(slack))
+    assert fullstory.received == []
+    assert "fullstory.com" not in said(slack)
+
+
+async def test_not_known(
+    start: StartBot, slack: SlackSandbox, fullstory: FullstorySandbox, way: Way
+) -> None:
+    """Where Slack doesn't say who asks, the answer is no, with a hint to try again."""
+    slack.api_errors["users.info"] = "user_is_bot_or_so"
+    async with start():
+        await way.ask(slack, JANE)
+        await until(lambda: " again in a minute" in said(slack))
+    assert fullstory.received == []
+    assert "fullstory.com" not in said(slack)
+
+
+async def test_slow(
+    start: StartBot, slack: SlackSandbox, fullstory: FullstorySandbox, way: Way
+) -> None:
+    """The asker is told so meanwhile, and gets the answer."""
+    held = fullstory.hold()
+    async with start(answer_budget_seconds=0.05, fullstory_timeout_seconds=60):
+        await way.ask(slack, JANE)
+        await until(lambda: bool(fullstory.received) and way.looking in said(slack))
+        assert f"of {JANE}" not in said(slack)
+        held.set()
+        await until(lambda: (way.found or f"of {JANE}") in said(slack))
+
+
+async def test_twice(
+    start: StartBot, slack: SlackSandbox, fullstory: FullstorySandbox, way: Way
+) -> None:
+    """What Slack tells a second time, because it missed the ack, is done once."""
+    if not way.event:
+        pytest.skip("Slack doesn't repeat it")
+    told = slack.event
+
+    async def tell_twice(event: dict[str, Any], **fields: Any) -> list[int]:  # noqa: ANN401
+        await told(event, **fields)
+        return await told(event, **fields)
+
+    slack.event = tell_twice  # type: ignore[method-assign] # the stand-in itself, not the bot
+    async with start():
+        await way.ask(slack, JANE)
+        await until(lambda: f"of {JANE}" in said(slack))
+        await slack.command("/fsessions omar@example.com")  # whatever else was to come has come
+    assert len(fullstory.received) == 2
+    assert said(slack).count(f"sessions of {JANE}. Latest") == 1
+
+
+async def test_not_readable(
+    start: StartBot, slack: SlackSandbox, fullstory: FullstorySandbox, way: Way
+) -> None:
+    """Where Slack doesn't show what has to be read first, the asker is told so."""
+    if not way.reads:
+        pytest.skip("it reads nothing")
+    async with start():
+        await way.ask(slack, JANE)
+        await until(lambda: f"of {JANE}" in said(slack))
+        before = len(fullstory.received)
+        slack.api_errors[way.reads] = "missing_scope"
+        await slack.press(action_ids.SHOW_SESSIONS, user=ASKER)
+        await until(lambda: wording.TICKET_NOT_READ in said(slack))
+    assert len(fullstory.received) == before
+
+
+@pytest.mark.parametrize("length", [60, 600, 2700])
+async def test_long(
+    start: StartBot, slack: SlackSandbox, fullstory: FullstorySandbox, way: Way, length: int
+) -> None:
+    """A hundred sessions with long links: as many as fit; the stand-in takes no more than Slack."""
+    fullstory.always = Scripted(200, a_hundred(length))
+    async with start(sessions_limit=100):
+        await way.ask(slack, JANE)
+        await until(lambda: (way.found or f"of {JANE}") in said(slack))
+
+
+def a_hundred(length: int) -> bytes:
+    """What Fullstory replies."""
+    start, now = "https://app.fullstory.com/ui/", int(datetime.now(UTC).timestamp())
+    sessions = [
+        {
+            "userId": "1",
+            "sessionId": str(number),
+            "createdTime": str(now - 3600 * number),
+            "fsUrl": f"{start}{number:03}".ljust(length, "x"),
+        }
+        for number in range(100)
+    ]
+    return json.dumps({"sessions": sessions}).encode()
+
+
+async def test_labels(start: StartBot, slack: SlackSandbox, way: Way) -> None:
+    """What names a uid is a setting, wherever a person is typed or read."""
+    if way.entry_point in (EntryPoint.BUTTON, EntryPoint.SHARE):
+        pytest.skip("nothing is typed there")
+    async with start(uid_labels=("account number",)):
+        await way.ask(slack, "Account-Number: 12345")
+        await until(lambda: "of 12345" in said(slack))
+
+
+async def test_the_process_ends(
+    start: StartBot, slack: SlackSandbox, fullstory: FullstorySandbox, way: Way
+) -> None:
+    """Whoever still waits is told so."""
+    fullstory.hold()
+    waits = replace(QUICK, drain=0.2)
+    async with start(waits, answer_budget_seconds=0.05, fullstory_timeout_seconds=60):
+        await way.ask(slack, JANE)
+        await until(lambda: bool(fullstory.received))
+    assert way.ending in said(slack)
+
+
+async def test_fullstory_fails(
+    start: StartBot, slack: SlackSandbox, fullstory: FullstorySandbox, way: Way
+) -> None:
+    """With a sentence, and a reference for the administrator."""
+    fullstory.always = Scripted(401, b"{}")
+    async with start():
+        await way.ask(slack, JANE)
+        await until(lambda: "doesn't accept this bot's API key" in said(slack))
+    assert "(reference " in said(slack)
