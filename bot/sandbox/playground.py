@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 from importlib.resources import files
 from typing import Any, Final
@@ -36,10 +37,10 @@ from bot.slack.entry_points.workflow_step import FIND_SESSIONS_STEP
 from bot.slack.routes import COMMAND, USAGE_HINT
 
 PEOPLE: Final = (
-    {"id": USER, "name": "Sam", "about": "support agent"},
-    {"id": AGENT, "name": "Alex", "about": "second agent"},
+    {"id": USER, "name": "Sam", "about": "support"},
+    {"id": AGENT, "name": "Alex", "about": "support, too"},
     {"id": MANAGER, "name": "Mia", "about": "manager"},
-    {"id": PARTNER, "name": "Pat", "about": "partner of another organisation"},
+    {"id": PARTNER, "name": "Pat", "about": "a partner company"},
 )
 _CHANNELS: Final = (
     {
@@ -65,11 +66,14 @@ _STATIC: Final = {
     "playground.js": ("playground.js", "text/javascript"),
     "blockkit.js": ("blockkit.js", "text/javascript"),
     "favicon.svg": ("favicon.svg", "image/svg+xml"),
+    "lato-400.woff2": ("lato-400.woff2", "font/woff2"),
+    "lato-700.woff2": ("lato-700.woff2", "font/woff2"),
 }
 _HEADERS: Final = {
     "Content-Security-Policy": (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
-        "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+        "font-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; "
+        "frame-ancestors 'none'"
     ),
     "Cache-Control": "no-store",
     "Referrer-Policy": "no-referrer",
@@ -95,7 +99,7 @@ class Playground:
         app.router.add_get("/api/state", self._state)
         app.router.add_get("/api/changes", self._changes)
         app.router.add_post("/api/do", self._do)
-        app.router.add_get("/{name:[a-z.]*}", _static)
+        app.router.add_get("/{name:[a-z0-9.-]*}", _static)
         return app
 
     def _record(self, what: str, status: int, reply: str, milliseconds: int) -> None:
@@ -211,11 +215,15 @@ class Playground:
 
     async def _say(self, user: str, asked: Message) -> Message:
         text, channel = str(asked["text"]).strip(), str(asked["channel"])
+        thread = str(asked.get("thread", ""))
         if not text.startswith("/"):
             said = self._slack.with_mentions(as_slack_sends(text))
-            await self._slack.write(said, user=user, channel=channel)
+            place = {"thread_ts": thread} if thread else {}
+            await self._slack.write(said, user=user, channel=channel, **place)
             return {}
         word = text.split()[0]
+        if thread:
+            return {"notice": f"{word} doesn't work in threads, in Slack neither."}
         if self._slack.team_of(user) != TEAM:
             return {"notice": f"{word} belongs to an app of another organisation."}
         if word != COMMAND:
@@ -223,8 +231,9 @@ class Playground:
         return _told(await self._slack.command(text, user_id=user, channel_id=channel))
 
     async def _press(self, user: str, asked: Message) -> Message:
-        shown = self._find(user, asked)
-        return _told(await self._slack.press(str(asked["action"]), shown, user=user))
+        shown, option = self._find(user, asked), str(asked.get("option", ""))
+        pressed = self._slack.press(str(asked["action"]), shown, user=user, option=option)
+        return _told(await pressed)
 
     async def _press_in_view(self, user: str, asked: Message) -> Message:
         pressed = self._slack.press_in_view(str(asked["action"]), str(asked["view"]), user=user)
@@ -294,12 +303,16 @@ async def _static(request: web.Request) -> web.Response:
     if request.match_info["name"] not in _STATIC:
         raise web.HTTPNotFound
     name, kind = _STATIC[request.match_info["name"]]
-    text = (files("bot.sandbox") / "static" / name).read_text()
-    return web.Response(text=text, content_type=kind, headers=_HEADERS)
+    content = (files("bot.sandbox") / "static" / name).read_bytes()
+    charset = "utf-8" if kind.startswith("text/") else None
+    return web.Response(body=content, content_type=kind, charset=charset, headers=_HEADERS)
 
 
 async def seed(slack: SlackSandbox) -> None:
-    """Tickets of the last hour in the support channel, and a question in the private one."""
+    """Tickets of the last hour in the support channel, and a question in the private one.
+
+    Returns when the bot has made its offers under them.
+    """
     text: Any
     for minutes, channel, author, text in _SEEDS:
         ago = datetime.now(UTC).timestamp() - 60 * minutes
@@ -308,8 +321,14 @@ async def seed(slack: SlackSandbox) -> None:
             await slack.write(text, **place, **author)
         else:
             await slack.write(text, user=author, **place)
+    with suppress(TimeoutError):
+        async with asyncio.timeout(3):
+            while sum(bool(one.thread_ts) for one in slack.screen) < _OFFERS:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+    await slack.told()
 
 
+_OFFERS: Final = 3  # of the tickets, so many name somebody
 _FORM_TICKET: Final = [
     {"type": "header", "text": {"type": "plain_text", "text": "New ticket: can't log in"}},
     {

@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime
-from typing import Any
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 
 from rich.console import Console
 from rich.text import Text
 
-from bot.sandbox.workspace import AGENT, BOT_USER, CHANNEL, PARTNER, TICKETS, USER
+from bot.sandbox.workspace import AGENT, BOT_USER, CHANNEL, PARTNER, TICKETS, USER, Message
 
 _TOKEN = re.compile(
     r"<!date\^(?P<seconds>-?\d+)\^(?P<format>[^|^>]*)(?:\^(?P<date_link>[^|>]*))?\|[^>]*>"
     r"|<(?P<link>https?://[^|>]*)\|(?P<label>[^>]*)>"
     r"|<(?P<kind>[#@])(?P<mention>[A-Z0-9]+)>"
+    r"|:(?P<emoji>[a-z_]+):"
     r"|\*(?P<bold>[^*\n]+)\*"
     r"|`(?P<code>[^`\n]+)`"
 )
 
 
+_EMOJI = {"dart": "◎", "rewind": "⏪", "warning": "⚠", "white_check_mark": "✓"}
 _NAMES = {
     CHANNEL: "support",
     TICKETS: "tickets",
@@ -30,7 +32,7 @@ _NAMES = {
 }
 
 
-def draw(console: Console, message: dict[str, Any]) -> None:  # noqa: C901 - one case a block
+def draw(console: Console, message: Message) -> None:
     """Prints the blocks; an address stands in full, where terminals can open it."""
     if message.get("delete_original"):
         _print(console, Text("(the message is gone)", style="dim"))
@@ -39,26 +41,86 @@ def draw(console: Console, message: dict[str, Any]) -> None:  # noqa: C901 - one
     if title := message.get("title"):
         _print(console, Text(f"── {_unescape(title['text'])} ──", style="bold"))
     for block in message.get("blocks", []):
-        match block["type"]:
-            case "actions":
-                buttons = [f"[{_unescape(one['text']['text'])}]" for one in block["elements"]]
-                _print(console, Text(" ".join(buttons), style="green"))
-            case "input":
-                optional = "  (optional)" if block["optional"] else ""
-                _print(console, Text(f"{block['label']['text']}: ____{optional}"))
-            case "header":
-                _print(console, Text(_unescape(block["text"]["text"]), style="bold"))
-            case "section":
-                line = _text(block["text"]["text"])
-                if button := block.get("accessory"):
-                    line.append(f"  [{button['text']['text']}] ", style="bold green")
-                    line.append(button["url"], style="blue underline")
-                _print(console, line)
-            case "context":
-                for element in block["elements"]:
-                    _print(console, _text(element["text"], style="dim"))
-            case kind:
-                raise ValueError(f"no way to draw {kind}")
+        for line in _LINES.get(block["type"], _unknown)(block):
+            _print(console, line)
+
+
+# -- Blocks, each as lines ------------------------------------------------------------------------
+
+
+def _unknown(block: Message) -> Iterator[Text]:
+    raise ValueError(f"no way to draw {block['type']}")
+
+
+def _header(block: Message) -> Iterator[Text]:
+    yield Text(_unescape(block["text"]["text"]), style="bold")
+
+
+def _divider(_: Message) -> Iterator[Text]:
+    yield Text("─" * 20, style="dim")
+
+
+def _actions(block: Message) -> Iterator[Text]:
+    yield Text(" ".join(map(_element, block["elements"])), style="green")
+
+
+def _input(block: Message) -> Iterator[Text]:
+    optional = "  (optional)" if block["optional"] else ""
+    yield Text(f"{block['label']['text']}: ____{optional}")
+
+
+def _section(block: Message) -> Iterator[Text]:
+    line = _text(block["text"]["text"])
+    if accessory := block.get("accessory"):
+        line.append(f"  {_element(accessory)}", style="bold green")
+        if url := accessory.get("url"):
+            line.append(f"  {url}", style="blue underline")
+    yield line
+
+
+def _context(block: Message) -> Iterator[Text]:
+    for element in block["elements"]:
+        yield _text(element["text"], style="dim")
+
+
+def _rich_text(block: Message) -> Iterator[Text]:
+    for part in block["elements"]:
+        if part["type"] == "rich_text_list":
+            for item in part["elements"]:
+                yield Text.assemble("• ", _rich_line(item))
+        else:
+            yield _rich_line(part)
+
+
+def _rich_line(section: Message) -> Text:
+    line = Text()
+    for piece in section["elements"]:
+        bold = "bold" if piece.get("style", {}).get("bold") else ""
+        text = piece.get("text", "")
+        if piece["type"] == "date":
+            text = _date(piece["timestamp"], piece["format"])
+        line.append(text, style=bold)
+        if url := piece.get("url"):
+            line.append("  ")
+            line.append(url, style="blue underline")
+    return line
+
+
+def _element(element: Message) -> str:
+    if element["type"] == "overflow":
+        return " ".join(f"[⋯ {_unescape(one['text']['text'])}]" for one in element["options"])
+    return f"[{_unescape(element['text']['text'])}]"
+
+
+_LINES: dict[str, Callable[[Message], Iterator[Text]]] = {
+    "actions": _actions,
+    "context": _context,
+    "divider": _divider,
+    "header": _header,
+    "input": _input,
+    "rich_text": _rich_text,
+    "section": _section,
+}
 
 
 def _print(console: Console, line: Text) -> None:
@@ -85,6 +147,8 @@ def _text(markdown: str, style: str = "") -> Text:
         elif match["mention"]:
             name = _NAMES.get(match["mention"], match["mention"])
             drawn.append(f"{match['kind']}{name}", style="cyan")
+        elif match["emoji"]:
+            drawn.append(_EMOJI.get(match["emoji"], match[0]))
         elif match["bold"]:
             drawn.append(_unescape(match["bold"]), style="bold")
         else:
@@ -94,10 +158,22 @@ def _text(markdown: str, style: str = "") -> Text:
 
 
 def _date(seconds: int, template: str) -> str:
+    """As Slack draws it; what it begins with has a capital letter."""
+    now = datetime.now().astimezone()
     then = datetime.fromtimestamp(seconds, UTC).astimezone()
-    days = (datetime.now().astimezone().date() - then.date()).days
+    days = (now.date() - then.date()).days
     day = {0: "today", 1: "yesterday"}.get(days, f"{then:%b} {then.day}, {then.year}")
-    return template.replace("{date_short_pretty}", day).replace("{time}", f"{then:%H:%M}")
+    text = template.replace("{time}", f"{then:%H:%M}").replace("{ago}", _ago(now - then))
+    text = re.sub(r"\{(?:date|day)_\w+\}", day, text)
+    return text[:1].upper() + text[1:]
+
+
+def _ago(passed: timedelta) -> str:
+    for unit, name in ((timedelta(days=1), "day"), (timedelta(hours=1), "hour")):
+        if count := passed // unit:
+            return f"{count} {name}{'s' if count > 1 else ''} ago"
+    minutes = passed // timedelta(minutes=1)
+    return f"{minutes} minute{'' if minutes == 1 else 's'} ago"
 
 
 def _unescape(text: str) -> str:

@@ -20,7 +20,6 @@ from bot.sandbox.settings import settings_for
 from bot.sandbox.slack import SlackSandbox
 from bot.sandbox.workspace import CHANNEL, TICKETS, USER
 from bot.service import running
-from tests.conftest import until
 
 CHROMIUM: Final = next(filter(None, map(shutil.which, ("chromium", "chromium-browser"))), "")
 # It runs as root in containers, and asks its maker for nothing.
@@ -71,7 +70,7 @@ class Windows:
         page.on("pageerror", lambda error: self.faults.append(f"error: {error}"))
         page.on("request", self._asked)
         await page.goto(f"{self.address}/#{urlencode({'as': person, 'in': channel})}")
-        await page.wait_for_selector("[data-channel]")
+        await page.wait_for_selector("[data-channel]", state="attached")
         return page
 
     def _said(self, message: ConsoleMessage) -> None:
@@ -90,8 +89,6 @@ async def playground(slack: SlackSandbox, fullstory: FullstorySandbox) -> AsyncI
     async with running(settings) as service:
         slack.request_url = f"http://127.0.0.1:{service.port}/slack/events"
         await seed(slack)
-        await until(lambda: sum(bool(one.thread_ts) for one in slack.screen) == 3)
-        await slack.told()
         async with serving(Playground(slack, fullstory).app()) as address:
             yield address
         await slack.told()

@@ -5,7 +5,7 @@
 const EMOJI = {
   fire: "🔥", cry: "😢", coffee: "☕", wave: "👋", tada: "🎉", eyes: "👀", warning: "⚠️", thumbsup: "👍", "+1": "👍",
   smile: "😄", bug: "🐛", lock: "🔒", mag: "🔍", hourglass: "⌛", white_check_mark: "✅", x: "❌", heart: "❤️",
-  thinking_face: "🤔", rotating_light: "🚨", pray: "🙏",
+  thinking_face: "🤔", rotating_light: "🚨", pray: "🙏", dart: "🎯", rewind: "⏪", film_frames: "🎞️",
 };
 
 export function element(name, attributes = {}, ...inside) {
@@ -55,12 +55,16 @@ function inZone(seconds, template) {
   const say = (options) => new Intl.DateTimeFormat(undefined, options).format(date);
   const short = say({ year: "numeric", month: "short", day: "numeric" });
   const long = say({ year: "numeric", month: "long", day: "numeric" });
+  const thisYear = date.getFullYear() === new Date().getFullYear();
+  const divider = say({ weekday: "long", month: "long", day: "numeric", ...(thisYear ? {} : { year: "numeric" }) });
   const tokens = {
     date: long, date_pretty: pretty(date, long), date_short: short, date_short_pretty: pretty(date, short),
+    day_divider_pretty: pretty(date, divider),
     date_num: say({ year: "numeric", month: "2-digit", day: "2-digit" }), ago: ago(date),
     time: say({ hour: "numeric", minute: "2-digit" }), time_secs: say({ timeStyle: "medium" }),
   };
-  const text = template.replace(/\{(\w+)\}/g, (all, name) => tokens[name] ?? all);
+  const filled = template.replace(/\{(\w+)\}/g, (all, name) => tokens[name] ?? all);
+  const text = filled.charAt(0).toUpperCase() + filled.slice(1); // as Slack does
   return element("time", { datetime: date.toISOString(), title: date.toString() }, text);
 }
 
@@ -118,7 +122,7 @@ function text(object, names) {
 
 // -- Blocks ---------------------------------------------------------------------------------------
 
-// `context`: `names` of people and channels, `press(action_id)`, and `field(block_id)` for errors.
+// `context`: `names` of people and channels, and `press(action_id, value)`.
 export function blocks(list, context) {
   return list.map((block) => (DRAWN[block.type] ?? unknown)(block, context));
 }
@@ -147,16 +151,20 @@ const DRAWN = {
       ),
       block.accessory && interactive(block.accessory, context),
     ),
+  rich_text: (block, context) => element("div", { class: "rich" }, ...block.elements.map((one) => richPart(one, context))),
   input: (block, context) => {
     const id = `field-${block.block_id}`;
     const described = [block.hint && `${id}-hint`, `${id}-error`].filter(Boolean).join(" ");
     const make = INPUTS[block.element.type];
     if (!make) return unknown(block.element);
-    const input = make(block.element, { id, name: block.block_id, required: !block.optional, "aria-describedby": described });
+    const input = make(block.element, { id, name: block.block_id, required: !block.optional, "aria-describedby": described }, context);
+    const label = [...text(block.label, context.names), block.optional && element("small", {}, " (optional)")];
+    const group = input.tagName === "FIELDSET";
+    if (group) input.prepend(element("legend", {}, ...label));
     return element(
       "div",
       { class: "input" },
-      element("label", { for: id }, ...text(block.label, context.names), block.optional && element("small", {}, " (optional)")),
+      !group && element("label", { for: id }, ...label),
       input,
       block.hint && element("p", { class: "hint", id: `${id}-hint` }, ...text(block.hint, context.names)),
       element("p", { class: "error", id: `${id}-error`, role: "alert" }),
@@ -164,18 +172,99 @@ const DRAWN = {
   },
 };
 
+// -- Rich text ------------------------------------------------------------------------------------
+
+function richPart(part, context) {
+  if (part.type === "rich_text_list") {
+    const items = part.elements.map((one) => element("li", {}, ...one.elements.map((piece) => richPiece(piece, context))));
+    return element(part.style === "ordered" ? "ol" : "ul", { class: "bullets" }, ...items);
+  }
+  if (part.type !== "rich_text_section") return unknown(part);
+  return element("p", {}, ...part.elements.map((piece) => richPiece(piece, context)));
+}
+
+function richPiece(piece, context) {
+  let node;
+  if (piece.type === "date") {
+    const time = inZone(piece.timestamp, piece.format);
+    node = piece.url ? link(piece.url, time) : time;
+  } else if (piece.type === "link") node = link(piece.url, piece.text ?? piece.url);
+  else if (piece.type === "text") node = element("span", {}, piece.text);
+  else if (piece.type === "emoji") node = element("span", {}, EMOJI[piece.name] ?? `:${piece.name}:`);
+  else if (piece.type === "user") node = element("span", { class: "mention" }, `@${context.names[piece.user_id] ?? piece.user_id}`);
+  else if (piece.type === "channel") node = element("span", { class: "mention" }, `#${context.names[piece.channel_id] ?? piece.channel_id}`);
+  else return unknown(piece);
+  for (const [style, tag] of [["bold", "strong"], ["italic", "em"], ["strike", "s"], ["code", "code"]]) {
+    if (piece.style?.[style]) node = element(tag, {}, node);
+  }
+  return node;
+}
+
+// -- What can be pressed --------------------------------------------------------------------------
+
 function interactive(one, context) {
+  if (one.type === "overflow") return overflow(one, context);
   if (one.type !== "button") return unknown(one);
   const look = one.style ? `button ${one.style}` : "button";
   const label = text(one.text, context.names);
   const press = async () => {
-    if (!one.confirm || (await confirmed(one.confirm, context.names))) context.press(one.action_id);
+    if (!one.confirm || (await confirmed(one.confirm, context.names))) context.press(one.action_id, "");
   };
   if (one.url) {
     const attributes = { class: look, href: one.url, target: "_blank", rel: "noreferrer", onclick: press };
     return element("a", attributes, ...label);
   }
   return element("button", { type: "button", class: look, onclick: press, "data-action": one.action_id }, ...label);
+}
+
+function overflow(one, context) {
+  const entries = one.options.map((option) => ({
+    label: text(option.text, context.names),
+    choose: () => context.press(one.action_id, option.value),
+  }));
+  return popup("⋯", { "aria-label": "More actions", class: "button dots" }, entries);
+}
+
+// A button that opens a menu: arrow keys move, Escape closes, and the focus goes back to the button.
+export function popup(face, attributes, entries) {
+  const close = (refocus) => {
+    list.hidden = true;
+    button.setAttribute("aria-expanded", "false");
+    if (refocus) button.focus();
+  };
+  const open = () => {
+    list.hidden = false;
+    button.setAttribute("aria-expanded", "true");
+    list.firstChild?.focus();
+  };
+  const items = entries.map(({ label, choose }) =>
+    element("button", { type: "button", role: "menuitem", tabindex: "-1", onclick: () => { close(true); choose(); } }, ...label));
+  const list = element("div", { role: "menu", class: "popup", hidden: true }, ...items);
+  const toggle = () => (list.hidden ? open() : close(true));
+  const button = element(
+    "button",
+    { type: "button", "aria-haspopup": "menu", "aria-expanded": "false", ...attributes, onclick: toggle },
+    element("span", { "aria-hidden": "true" }, face),
+  );
+  const node = element("span", { class: "has-popup" }, button, list);
+  node.addEventListener("keydown", (event) => {
+    const here = items.indexOf(document.activeElement);
+    const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+    if (event.key === "Escape" && !list.hidden) {
+      event.stopPropagation();
+      close(true);
+    } else if (step && list.hidden) {
+      event.preventDefault();
+      open();
+    } else if (step) {
+      event.preventDefault();
+      items[(here + step + items.length) % items.length].focus();
+    }
+  });
+  node.addEventListener("focusout", (event) => {
+    if (!node.contains(event.relatedTarget)) close(false);
+  });
+  return node;
 }
 
 // Asks before a press: https://docs.slack.dev/reference/block-kit/composition-objects/confirmation-dialog-object
@@ -213,13 +302,44 @@ const INPUTS = {
       ...attributes, type: "datetime-local", "data-type": one.type,
       value: one.initial_date_time && local(one.initial_date_time),
     }),
+  static_select: (one, attributes) =>
+    element(
+      "select",
+      { ...attributes, "data-type": one.type },
+      ...one.options.map((option) =>
+        element("option", { value: option.value, selected: option.value === one.initial_option?.value }, unescape(option.text.text))),
+    ),
+  radio_buttons: (one, attributes, context) => choices(one, attributes, context, "radio", [one.initial_option?.value]),
+  checkboxes: (one, attributes, context) =>
+    choices(one, attributes, context, "checkbox", (one.initial_options ?? []).map((option) => option.value)),
 };
 
+function choices(one, { id, name }, context, type, chosen) {
+  const boxes = one.options.map((option) =>
+    element(
+      "label",
+      { class: "choice" },
+      element("input", { type, name: `${name}-choice`, value: option.value, checked: chosen.includes(option.value) }),
+      element("span", {}, ...text(option.text, context.names)),
+    ));
+  return element("fieldset", { id, "data-type": one.type, "data-name": name }, ...boxes);
+}
+
 // What Slack sends of a field: https://docs.slack.dev/reference/views#state
-export function state(input) {
-  if (input.dataset.type === "datetimepicker") {
-    const seconds = input.value ? Math.floor(new Date(input.value).getTime() / 1000) : null;
-    return { type: "datetimepicker", selected_date_time: seconds };
+export function state(field) {
+  const type = field.dataset.type;
+  const option = (value) => ({ value });
+  if (type === "datetimepicker") {
+    const seconds = field.value ? Math.floor(new Date(field.value).getTime() / 1000) : null;
+    return { type, selected_date_time: seconds };
   }
-  return { type: input.dataset.type, value: input.value || null };
+  if (type === "static_select") return { type, selected_option: option(field.value) };
+  if (type === "radio_buttons") {
+    const chosen = field.querySelector("input:checked");
+    return { type, selected_option: chosen ? option(chosen.value) : null };
+  }
+  if (type === "checkboxes") {
+    return { type, selected_options: [...field.querySelectorAll("input:checked")].map((one) => option(one.value)) };
+  }
+  return { type, value: field.value || null };
 }

@@ -1,21 +1,25 @@
 // The page: who you are, where you are, what you see, what you do. It keeps no state of its own but
 // that; the rest is asked from the stand-in Slack whenever something happened there.
 
-import { ago, blocks, element, mrkdwn, state } from "./blockkit.js";
+import { blocks, element, mrkdwn, popup, state } from "./blockkit.js";
 
 const $ = (id) => document.getElementById(id);
-const here = new URLSearchParams(location.hash.slice(1));
-let me = here.get("as") ?? "";
-let channel = here.get("in") ?? "";
+const here = () => new URLSearchParams(location.hash.slice(1));
+let me = here().get("as") ?? "";
+let channel = here().get("in") ?? "";
+let thread = ""; // the `ts` of the message whose thread is open
 let tab = "messages";
 let seen = null; // the state as last told
 let shownView = { id: "", made: "" }; // the window that is open, and what it was made of
 const histories = {};
+const drafts = {};
+const read = {}; // until when each person has read each channel
 let recalled = 0;
 
 // -- Asking and telling ---------------------------------------------------------------------------
 
-const ENDED = "That didn't work. Is the demo still running?";
+const ENDED = "The demo has ended. Start it again with: make demo";
+const UNKNOWN = "There is nobody of that name here.";
 let asking = false;
 let again = false;
 
@@ -29,27 +33,39 @@ async function look() {
     do {
       again = false;
       const answer = await fetch(`api/state?${new URLSearchParams(me ? { as: me } : {})}`);
+      if (answer.status === 404) {
+        notice(UNKNOWN);
+        me = "";
+        again = true;
+        continue;
+      }
       const told = answer.ok ? await answer.json() : null;
       if (told && (!me || told.me === me)) draw(told); // else: meanwhile, somebody else looks
       else again ||= Boolean(told);
+      if ($("notice").textContent === ENDED) notice("");
     } while (again);
   } catch {
-    $("notice").textContent = ENDED;
+    notice(ENDED);
   } finally {
     asking = false;
   }
 }
 
+function notice(text) {
+  $("notice").textContent = text;
+}
+
+// Gives what was told, or null where nobody listens any more.
 async function act(what, fields = {}) {
   const body = JSON.stringify({ do: what, as: me, ...fields });
-  let told = { notice: ENDED };
+  let told = null;
   try {
     const answer = await fetch("api/do", { method: "POST", headers: { "Content-Type": "application/json" }, body });
     if (answer.ok) told = await answer.json();
   } catch {
     // The notice says it.
   }
-  $("notice").textContent = told.notice ?? "";
+  notice(told ? (told.notice ?? "") : ENDED);
   return told;
 }
 
@@ -59,10 +75,13 @@ function draw(next) {
   seen = next;
   me = seen.me;
   if (!seen.channels.some((one) => one.id === channel)) channel = seen.channels[0].id;
-  history.replaceState(null, "", `#${new URLSearchParams({ as: me, in: channel })}`);
+  const hash = `#${new URLSearchParams({ as: me, in: channel })}`;
+  if (location.hash !== hash) history.replaceState(null, "", hash);
+  drawStrip();
   drawSide();
   drawPlace();
-  drawMessages();
+  drawMessages($("messages"), seen.messages[channel].filter((one) => !isReply(one)), true);
+  drawThread();
   drawHome();
   drawView();
   drawWire();
@@ -75,127 +94,221 @@ function names() {
   return all;
 }
 
-const MARKS = { channel: "#", private: "🔒", app: "▶" };
-
-function drawSide() {
+function drawStrip() {
   if ($("who").value !== me) {
     $("who").replaceChildren(
       ...seen.people.map((one) => element("option", { value: one.id, selected: one.id === me }, `${one.name}, ${one.about}`)),
     );
     $("who").value = me;
   }
-  const focused = document.activeElement?.dataset?.channel;
-  $("channels").replaceChildren(
-    ...seen.channels.map((one) =>
-      element("li", {}, element(
-        "button",
-        { type: "button", class: "plain", "data-channel": one.id, "aria-current": one.id === channel ? "page" : undefined, onclick: () => go(one.id) },
-        element("span", { "aria-hidden": "true" }, `${MARKS[one.kind]} `), one.name,
-      )),
-    ),
-  );
-  if (focused) document.querySelector(`[data-channel="${focused}"]`)?.focus();
-  $("shortcut").hidden = seen.outside;
   $("workflow").hidden = seen.outside;
   for (const [name, value] of Object.entries(seen.trouble)) $("troubles").elements[name].value = value;
+  $("trouble-on").hidden = Object.values(seen.trouble).every((value) => value === "fine");
+}
+
+const MARKS = { channel: "#", private: "🔒", app: "▶" };
+
+function drawSide() {
+  const focused = document.activeElement?.dataset?.channel;
+  const button = (one) => {
+    const latest = seen.messages[one.id].at(-1)?.ts ?? "0";
+    const key = `${me} ${one.id}`;
+    if (one.id === channel || !(key in read)) read[key] = latest;
+    const unread = latest > read[key] ? " unread" : "";
+    return element("li", {}, element(
+      "button",
+      { type: "button", class: `plain${unread}`, "data-channel": one.id, "aria-current": one.id === channel ? "page" : undefined, onclick: () => go(one.id) },
+      element("span", { "aria-hidden": "true" }, `${MARKS[one.kind]} `), one.name,
+      unread && element("span", { class: "hidden" }, " (unread)"),
+    ));
+  };
+  $("channels").replaceChildren(...seen.channels.filter((one) => one.kind !== "app").map(button));
+  $("apps").replaceChildren(...seen.channels.filter((one) => one.kind === "app").map(button));
+  if (focused) document.querySelector(`[data-channel="${focused}"]`)?.focus();
+  $("shortcut").hidden = seen.outside;
+  $("shortcuts-title").hidden = seen.outside;
+}
+
+function place() {
+  return seen.channels.find((one) => one.id === channel);
 }
 
 function drawPlace() {
-  const place = seen.channels.find((one) => one.id === channel);
-  const app = place.kind === "app";
+  const one = place();
+  const app = one.kind === "app";
   if (!app) tab = "messages";
-  $("title").textContent = (place.kind === "channel" ? "#" : "") + place.name;
-  $("about").textContent = place.about;
+  const name = (one.kind === "channel" ? "#" : "") + one.name;
+  $("title").textContent = name;
+  $("here").textContent = name;
+  $("about").textContent = one.about;
   $("tabs").hidden = !app;
-  $("tab-messages").setAttribute("aria-selected", tab === "messages");
-  $("tab-home").setAttribute("aria-selected", tab === "home");
-  $("tab-messages").tabIndex = tab === "messages" ? 0 : -1;
-  $("tab-home").tabIndex = tab === "home" ? 0 : -1;
-  $("messages").hidden = tab !== "messages";
-  $("home").hidden = tab !== "home";
+  for (const which of ["messages", "home"]) {
+    $(`tab-${which}`).setAttribute("aria-selected", tab === which);
+    $(`tab-${which}`).tabIndex = tab === which ? 0 : -1;
+    $(which).hidden = tab !== which;
+  }
   $("compose").hidden = tab !== "messages";
-  $("say").placeholder = `Message ${place.kind === "channel" ? "#" : ""}${place.name}`;
+  $("say").placeholder = `Message ${name}`;
 }
 
+const isReply = (message) => message.thread !== "" && seen.messages[channel].some((other) => other.ts === message.thread);
 const drawn = new Map(); // articles by channel, person and message, with what they were made of
 
-function drawMessages() {
-  const list = seen.messages[channel];
-  const parents = list.filter((one) => !list.some((other) => other.ts === one.thread));
-  const ordered = parents.flatMap((one) => [one, ...list.filter((other) => other.thread === one.ts)]);
-  const box = $("messages");
+function drawMessages(box, list, withThreads) {
   const atEnd = box.scrollTop + box.clientHeight >= box.scrollHeight - 40;
   const before = new Set(box.children);
-  const articles = ordered.map((message) => article(message, message.thread !== "" && !parents.includes(message)));
-  const fresh = articles.filter((one) => !before.has(one));
-  const lost = document.activeElement?.closest("article")?.dataset.ts;
+  const nodes = [];
+  list.forEach((message, index) => {
+    const previous = list[index - 1];
+    const day = dayOf(message);
+    if (withThreads && (!previous || dayOf(previous) !== day)) nodes.push(dayMark(day));
+    const follows = Boolean(previous) && previous.author === message.author && !message.only_you && !previous.only_you
+      && dayOf(previous) === day && message.ts - previous.ts < 300;
+    nodes.push(article(message, follows, withThreads));
+  });
+  const fresh = nodes.filter((one) => !before.has(one) && one.tagName === "ARTICLE");
+  const lost = document.activeElement?.closest("article");
+  const place = [...box.children].indexOf(lost);
   // Only what is new is touched: a screen reader reads that, and the focus stays where it is.
-  articles.forEach((one, index) => {
+  nodes.forEach((one, index) => {
     if (box.children[index] !== one) box.insertBefore(one, box.children[index] ?? null);
   });
-  while (box.children.length > articles.length) box.lastChild.remove();
-  if (lost && !document.activeElement?.closest("article")) {
-    articles.find((one) => one.dataset.ts === lost)?.focus();
+  while (box.children.length > nodes.length) box.lastChild.remove();
+  if (lost && box.contains(document.activeElement) === false && place >= 0) {
+    const same = nodes.find((one) => one.dataset.ts === lost.dataset.ts);
+    (same ?? box.children[Math.min(place, box.children.length - 1)] ?? $("say")).focus();
   }
-  if (fresh.length && before.size) fresh.at(-1).scrollIntoView({ block: "nearest" });
+  const mine = fresh.at(-1)?.dataset.mine === "yes";
+  if (fresh.length && before.size && mine) fresh.at(-1).scrollIntoView({ block: "nearest" });
   else if (atEnd || !before.size) box.scrollTop = box.scrollHeight;
 }
 
-function article(message, inThread) {
-  const key = `${me} ${channel} ${message.ts}`;
-  const made = JSON.stringify(message);
+const dayOf = (message) => new Date(message.ts * 1000).toDateString();
+const dayMarks = new Map();
+
+function dayMark(day) {
+  const key = `${me} ${channel} ${day}`;
+  if (!dayMarks.has(key)) {
+    const today = new Date().toDateString() === day;
+    const long = new Intl.DateTimeFormat(undefined, { weekday: "long", month: "long", day: "numeric" }).format(new Date(day));
+    dayMarks.set(key, element("div", { class: "day" }, element("span", {}, today ? "Today" : long)));
+  }
+  return dayMarks.get(key);
+}
+
+const COLOURS = ["#7b3f61", "#1f6f78", "#8a5a00", "#4a4e9c", "#a03a2c", "#2f6b3a"];
+
+function avatar(author, app, look = "avatar") {
+  const shown = app ? "▶" : author.slice(0, 1);
+  const number = [...author].reduce((sum, letter) => sum + letter.codePointAt(0), 0);
+  const node = element("span", { class: look, "aria-hidden": "true" }, shown);
+  node.style.background = app ? "#2b2d42" : COLOURS[number % COLOURS.length];
+  return node;
+}
+
+function article(message, follows, withThreads) {
+  const replies = withThreads ? seen.messages[channel].filter((one) => one.thread === message.ts && one !== message) : [];
+  const key = `${me} ${channel} ${message.ts} ${withThreads}`;
+  const made = JSON.stringify([message, follows, replies, names()]);
   const known = drawn.get(key);
   if (known?.made === made) return known.node;
   const author = names()[message.author] ?? message.author;
-  const press = (action) => act("press", { message: message.ts, action });
+  const press = (action, option) => act("press", { message: message.ts, action, option });
   const inside = message.blocks.length
     ? blocks(message.blocks, { names: names(), press })
     : [element("p", {}, ...mrkdwn(message.text, names()))];
-  const written = new Date(Number(message.ts) * 1000);
+  const written = new Date(message.ts * 1000);
+  const clock = new Intl.DateTimeFormat(undefined, { hour: "numeric", minute: "2-digit" }).format(written);
   const node = element(
     "article",
-    { "data-ts": message.ts, tabindex: "-1", class: [inThread && "reply", message.only_you && "only-you"].filter(Boolean).join(" "), "aria-label": `${author}${message.only_you ? ", only visible to you" : ""}` },
+    {
+      "data-ts": message.ts, "data-mine": message.author === me || message.only_you ? "yes" : "no", tabindex: "-1",
+      class: [follows && "follows", message.only_you && "only-you"].filter(Boolean).join(" "),
+      "aria-label": `${author}${message.only_you ? ", only visible to you" : ""}`,
+    },
+    !follows && avatar(author, message.app),
     message.only_you && element("p", { class: "eye" }, element("span", { "aria-hidden": "true" }, "👁 "), "Only visible to you"),
-    inThread && !message.only_you && element("p", { class: "eye" }, "Reply in the thread"),
-    element(
+    !follows && element(
       "p",
       { class: "by" },
       element("strong", {}, author), " ",
       message.app && element("span", { class: "badge" }, "APP"), " ",
-      element("time", { datetime: written.toISOString(), title: written.toString() }, ago(written)),
+      element("time", { datetime: written.toISOString(), title: written.toString() }, clock),
     ),
     element("div", { class: "blocks" }, ...inside),
-    !seen.outside && !message.only_you && more(message, author),
+    replies.length > 0 && repliesBar(message, replies),
+    tools(message, author, withThreads),
   );
   drawn.set(key, { made, node });
   return node;
 }
 
-function more(message, author) {
-  const choose = (label) => {
-    menu.removeAttribute("open");
-    act("choose", { message: message.ts, label });
-  };
-  const menu = element(
-    "details",
-    { class: "more" },
-    element("summary", { "aria-label": `More actions on the message of ${author}` }, "⋮"),
-    element(
-      "div",
-      { class: "entries" },
-      ...seen.message_menu.map((label) => element("button", { type: "button", class: "plain", onclick: () => choose(label) }, label)),
-    ),
+function repliesBar(message, replies) {
+  const public_ = replies.filter((one) => !one.only_you);
+  const count = `${public_.length} ${public_.length === 1 ? "reply" : "replies"}`;
+  const faces = [...new Set(replies.map((one) => one.author))].slice(0, 3);
+  const face = (one) => avatar(names()[one] ?? one, replies.find((reply) => reply.author === one).app, "avatar mini");
+  return element(
+    "button",
+    { type: "button", class: "replies-bar", onclick: () => openThread(message.ts) },
+    ...faces.map(face), element("span", {}, count),
   );
-  menu.addEventListener("keydown", (event) => {
-    if (event.key !== "Escape") return;
-    menu.removeAttribute("open");
-    menu.querySelector("summary").focus();
-  });
-  menu.addEventListener("focusout", (event) => {
-    if (!menu.contains(event.relatedTarget)) menu.removeAttribute("open");
-  });
-  return menu;
 }
+
+function tools(message, author, withThreads) {
+  if (message.only_you || (seen.outside && !withThreads)) return null;
+  const entries = seen.outside ? [] : seen.message_menu.map((label) => ({
+    label: [label], choose: () => act("choose", { message: message.ts, label }),
+  }));
+  return element(
+    "div",
+    { class: "tools" },
+    withThreads && element("button", { type: "button", "aria-label": `Reply in the thread of ${author}'s message`, onclick: () => openThread(message.ts) },
+      element("span", { "aria-hidden": "true" }, "💬")),
+    entries.length > 0 && popup("⋮", { "aria-label": `More actions on the message of ${author}` }, entries),
+  );
+}
+
+// -- The thread -----------------------------------------------------------------------------------
+
+let openedBy = null;
+
+function openThread(ts) {
+  openedBy = document.activeElement;
+  thread = ts;
+  $("replies").replaceChildren();
+  draw(seen);
+  $("reply-say").focus();
+}
+
+function closeThread() {
+  thread = "";
+  draw(seen);
+  (openedBy?.isConnected ? openedBy : $("say")).focus();
+}
+
+function drawThread() {
+  const parent = seen.messages[channel].find((one) => one.ts === thread);
+  $("thread").hidden = !parent;
+  if (!parent) {
+    thread = "";
+    return;
+  }
+  const replies = seen.messages[channel].filter((one) => one.thread === thread && one !== parent);
+  drawMessages($("replies"), [parent, ...replies], false);
+}
+
+$("thread-close").addEventListener("click", closeThread);
+$("thread").addEventListener("keydown", (event) => {
+  if (event.key === "Escape") closeThread();
+});
+$("reply").addEventListener("submit", async (event) => {
+  event.preventDefault();
+  const text = $("reply-say").value.trim();
+  if (text && (await act("say", { channel, text, thread }))) $("reply-say").value = "";
+});
+
+// -- The Home -------------------------------------------------------------------------------------
 
 let shownHome = "";
 
@@ -203,7 +316,7 @@ function drawHome() {
   const made = JSON.stringify(seen.home);
   if (made === shownHome) return;
   shownHome = made;
-  const press = (action) => act("press_in_view", { view: seen.home.id, action });
+  const press = (action, option) => act("press_in_view", { view: seen.home.id, action, option });
   $("home").replaceChildren(...(seen.home ? blocks(seen.home.blocks, { names: names(), press }) : []));
 }
 
@@ -218,43 +331,51 @@ function drawView() {
     $("view").close();
     return;
   }
-  const press = (action) => act("press_in_view", { view: view.id, action });
+  const press = (action, option) => act("press_in_view", { view: view.id, action, option });
   const send = async (event) => {
     event.preventDefault();
-    const inputs = [...form.querySelectorAll("[data-type]")];
-    const values = Object.fromEntries(inputs.map((one) => [one.name, state(one)]));
+    const fields = [...form.querySelectorAll("[data-type]")];
+    const values = Object.fromEntries(fields.map((one) => [one.dataset.name ?? one.name, state(one)]));
     for (const one of form.querySelectorAll(".error")) one.textContent = "";
-    const { errors = {} } = await act("submit", { view: view.id, values });
+    const { errors = {} } = (await act("submit", { view: view.id, values })) ?? {};
     for (const [name, sentence] of Object.entries(errors)) $(`field-${name}-error`).textContent = sentence;
     if (Object.keys(errors).length) $(`field-${Object.keys(errors)[0]}`).focus();
   };
+  const close = () => $("view").close();
   const form = element(
     "form",
-    { onsubmit: send },
-    element("h2", { id: "view-title" }, view.title.text),
-    ...blocks(view.blocks, { names: names(), press }),
+    { onsubmit: send, novalidate: true },
+    element(
+      "div",
+      { class: "dialog-head" },
+      avatar("fsessions", true),
+      element("h2", { id: "view-title" }, view.title.text),
+      element("button", { type: "button", class: "plain-icon", "aria-label": "Close", onclick: close }, "✕"),
+    ),
+    element("div", { class: "dialog-body" }, ...blocks(view.blocks, { names: names(), press })),
     element(
       "p",
       { class: "row" },
-      element("button", { type: "button", class: "button", onclick: () => $("view").close() }, view.close.text),
+      element("button", { type: "button", class: "button", onclick: close }, view.close.text),
       view.submit && element("button", { type: "submit", class: "button primary" }, view.submit.text),
     ),
   );
   $("view-body").replaceChildren(form);
   if (!$("view").open) $("view").showModal();
-  (form.querySelector("input") ?? form.querySelector("button"))?.focus();
+  (form.querySelector(".dialog-body input, .dialog-body select") ?? form.querySelector(".dialog-body button, .row button"))?.focus();
 }
 
 $("view").addEventListener("close", () => {
   const { id } = shownView;
   shownView = { id: "", made: "" };
   if (id) act("close", { view: id });
+  if (document.activeElement === document.body) $("say").focus();
 });
 
 // -- On the wire ----------------------------------------------------------------------------------
 
 function drawWire() {
-  if (!$("engineers").open) return;
+  if ($("engineers").hidden) return;
   const open = new Set([...$("wire").querySelectorAll("details[open]")].map((one) => one.dataset.key));
   $("wire").replaceChildren(
     ...seen.wire.map((one, index) => {
@@ -279,21 +400,77 @@ function readable(text) {
   }
 }
 
-$("engineers").addEventListener("toggle", () => seen && drawWire());
+function disclose(button, section, then = () => {}) {
+  $(button).addEventListener("click", () => {
+    $(section).hidden = !$(section).hidden;
+    $(button).setAttribute("aria-expanded", !$(section).hidden);
+    then();
+  });
+}
+
+disclose("wire-open", "engineers", () => drawWire());
+
+// -- The tour -------------------------------------------------------------------------------------
+
+const STEPS = [
+  ["1  Type a command", () => { go("C0SUPPORT"); say("/fsessions jane@example.com 5"); }],
+  ["2  Look at a ticket's thread", () => {
+    go("C0TICKETS");
+    const ticket = seen.messages.C0TICKETS.find((one) => one.thread === "" && one.text.includes("jane@example.com"));
+    if (ticket) openThread(ticket.ts);
+  }],
+  ["3  Ask from a message's menu ⋮", () => {
+    go("C0TICKETS");
+    document.querySelector("[aria-label='More actions on the message of Sam']")?.click();
+  }],
+  ["4  Be Pat, of a partner company", () => become("U0PARTNER")],
+];
+
+function say(text) {
+  $("say").value = text;
+  hint();
+  $("say").focus();
+}
+
+$("tour").querySelector("ol").replaceChildren(
+  ...STEPS.map(([label, show]) => element("li", {}, element(
+    "button",
+    { type: "button", onclick: (event) => { event.currentTarget.classList.add("done"); show(); } },
+    label,
+  ))),
+);
+disclose("tour-open", "tour");
+$("tour-close").addEventListener("click", () => {
+  $("tour-open").click();
+  $("tour-open").focus();
+});
 
 // -- Doing ----------------------------------------------------------------------------------------
 
 function go(id) {
+  if (id === channel) return;
+  drafts[`${me} ${channel}`] = $("say").value;
+  history.pushState(null, "", `#${new URLSearchParams({ as: me, in: id })}`);
+  enter(id);
+}
+
+function enter(id) {
   channel = id;
+  thread = "";
   tab = "messages";
+  notice("");
+  $("say").value = drafts[`${me} ${id}`] ?? "";
+  hint();
+  if (matchMedia("(max-width: 40rem)").matches) $("channels-box").open = false;
   draw(seen);
   $("say").focus();
 }
 
 function become(person) {
   me = person;
+  thread = "";
   recalled = 0;
-  $("notice").textContent = "";
+  notice("");
   shownView = { id: "", made: "" }; // it stays open for who one was
   $("view").close();
   look();
@@ -314,30 +491,43 @@ $("tabs").addEventListener("keydown", (event) => {
 });
 $("shortcut").addEventListener("click", () => act("shortcut"));
 $("troubles").addEventListener("change", () => act("trouble", Object.fromEntries(new FormData($("troubles")))));
+$("trouble").addEventListener("keydown", (event) => {
+  if (event.key !== "Escape") return;
+  $("trouble").open = false;
+  $("trouble").querySelector("summary").focus();
+});
 
-$("compose").addEventListener("submit", (event) => {
+$("compose").addEventListener("submit", async (event) => {
   event.preventDefault();
   const text = $("say").value.trim();
   if (!text) return;
-  (histories[me] ??= []).push(text);
-  recalled = 0;
   $("say").value = "";
   hint();
-  act("say", { channel, text });
+  if (await act("say", { channel, text })) {
+    (histories[me] ??= []).push(text);
+    recalled = 0;
+  } else if (!$("say").value) {
+    $("say").value = text; // nothing that was typed is lost
+  }
 });
 
 function hint() {
   const { name, hint: usage } = seen.command;
   const typed = $("say").value;
   const about = !seen.outside && typed.startsWith("/") && name.startsWith(typed.split(" ")[0]);
-  $("hint").textContent = about ? `${name} ${usage}` : "";
+  $("slash").hidden = !about;
+  if (!about || $("slash").firstChild) return;
+  $("slash").replaceChildren(
+    avatar("fsessions", true),
+    element("div", {}, element("strong", {}, `${name} `), element("span", {}, usage), element("p", {}, "fsessions · a customer's latest Fullstory sessions")),
+  );
 }
 
 $("say").addEventListener("input", hint);
 $("say").addEventListener("keydown", (event) => {
   const past = histories[me] ?? [];
   const step = { ArrowUp: 1, ArrowDown: -1 }[event.key];
-  if (event.key === "Tab" && $("hint").textContent && !$("say").value.includes(" ")) {
+  if (event.key === "Tab" && !$("slash").hidden && !$("say").value.includes(" ")) {
     event.preventDefault();
     $("say").value = `${seen.command.name} `;
     return;
@@ -348,6 +538,13 @@ $("say").addEventListener("keydown", (event) => {
   $("say").value = recalled ? past.at(-recalled) : "";
   hint();
 });
+
+// -- A workflow -----------------------------------------------------------------------------------
+
+const OUTPUTS = {
+  count: "Number of sessions", latest: "Link to the latest session", at_moment: "Link to the session at the moment",
+  replay: "Replay at the moment", list: "List of sessions", person: "Person as understood",
+};
 
 $("workflow").addEventListener("click", () => {
   const nobody = () => element("option", { value: "" }, "(nobody)");
@@ -361,25 +558,32 @@ $("workflow").addEventListener("click", () => {
   $("step-end").replaceChildren();
   $("step").showModal();
 });
-$("step-close").addEventListener("click", () => $("step").close());
+for (const id of ["step-close", "step-x"]) $(id).addEventListener("click", () => $("step").close());
 $("step-form").addEventListener("submit", async (event) => {
   event.preventDefault();
   $("step-end").replaceChildren(element("p", {}, "Running …"));
-  const { how, what, notice } = await act("step", { inputs: Object.fromEntries(new FormData($("step-form"))) });
+  const { how, what, notice: said } = (await act("step", { inputs: Object.fromEntries(new FormData($("step-form"))) })) ?? { notice: ENDED };
   if (how === "success") {
     const rows = Object.entries(what).map(([name, value]) =>
-      element("tr", {}, element("th", { scope: "row" }, name), element("td", {}, element("pre", {}, `${value}` || "(empty)"))));
-    $("step-end").replaceChildren(element("h3", {}, "The step succeeded. Its outputs:"), element("table", {}, element("tbody", {}, ...rows)));
+      element("tr", {}, element("th", { scope: "row" }, OUTPUTS[name] ?? name), element("td", {}, element("pre", { tabindex: "0" }, `${value}` || "(empty)"))));
+    $("step-end").replaceChildren(element("p", {}, "It succeeded, with these outputs:"), element("table", {}, element("tbody", {}, ...rows)));
+    $("step-message").textContent = `Somebody reported a problem: ${what.count} sessions, the latest: ${what.latest || "none"}`;
   } else {
-    $("step-end").replaceChildren(element("h3", {}, "The step failed"), element("p", {}, what ?? notice));
+    $("step-end").replaceChildren(element("p", {}, element("strong", {}, "It failed: "), what ?? said));
   }
 });
 
-addEventListener("hashchange", () => {
-  const next = new URLSearchParams(location.hash.slice(1));
-  if (next.get("as") === me && next.get("in") === channel) return;
-  channel = next.get("in") ?? channel;
-  become(next.get("as") ?? me);
+addEventListener("popstate", () => {
+  const next = here();
+  const person = next.get("as") ?? me;
+  if (person !== me) {
+    channel = next.get("in") ?? channel;
+    become(person);
+  } else if (next.get("in") && next.get("in") !== channel) enter(next.get("in"));
 });
 
-new EventSource("api/changes").addEventListener("message", look);
+if (matchMedia("(max-width: 40rem)").matches) $("channels-box").open = false;
+$("say").focus();
+const changes = new EventSource("api/changes");
+changes.addEventListener("message", look);
+changes.addEventListener("error", () => notice(ENDED));
