@@ -9,7 +9,7 @@ import hashlib
 import json
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from urllib.parse import unquote, urlsplit
 
@@ -25,6 +25,14 @@ _MAX_LINK_LENGTH = 10_000
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
 _FULLSTORY_HOST = re.compile(r"(?:[a-z0-9](?:[a-z0-9-]*[a-z0-9])?\.)*fullstory\.com")
 _BREAKS_SLACK_LINKS = frozenset("<>|^\\`\"' ")
+
+BEFORE_MOMENT = timedelta(seconds=30)
+"""So much before a moment a replay opens: what led to it is seen, too."""
+
+# The only shape of link that is known to take a moment: …/session/USER:SESSION, and nothing after.
+_TAKES_A_MOMENT = re.compile(
+    r"https://[^/?#]+/(?:[\w.~-]+/)*session/[\w-]+(?P<colon>:|%3[Aa])[\w-]+"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +130,20 @@ def usable_link(link: str) -> str | None:
     return link if is_ours else None
 
 
+def replay_at(session: Session, moment: datetime) -> str | None:
+    """A link that opens the replay shortly before a moment, or None where none can be made.
+
+    The form is Fullstory's own: its browser SDK makes such links (`url.now`). No page documents it,
+    so it is made only for links of the known shape.
+    https://developer.fullstory.com/browser/get-session-details/
+    """
+    known = _TAKES_A_MOMENT.fullmatch(session.link or "")
+    if not known or session.started is None:
+        return None
+    opens = max(session.started, moment - BEFORE_MOMENT)
+    return f"{session.link}{known['colon']}{int(opens.timestamp() * 1000)}"
+
+
 def newest_first(sessions: Iterable[Session], limit: int) -> tuple[Session, ...]:
     """Each session once, newest first, `limit` at most; those without a time come last.
 
@@ -150,7 +172,8 @@ class SessionList:
     If one was most likely in progress at `query.moment`, it stands first and `at_moment` is True.
     If Fullstory's newest sessions all started after the moment, and there may be older ones,
     `moment_before_fetched` is True. `latest` is the newest session of all, also where there is no
-    room for it beside the one at the moment.
+    room for it beside the one at the moment. `replay` is a link that opens the first session at the
+    moment, or None where there is none.
     """
 
     query: Query
@@ -158,6 +181,14 @@ class SessionList:
     at_moment: bool = False
     moment_before_fetched: bool = False
     latest: Session | None = None
+    replay: str | None = None
+
+    def with_replay(self) -> SessionList:
+        """The same, with the link that opens the first session at the moment, if there is one."""
+        moment = self.query.moment
+        if not (self.at_moment and moment):
+            return self
+        return replace(self, replay=replay_at(self.sessions[0], moment.time))
 
     def snapshot(self, now: datetime) -> Snapshot:
         """What is shown of it at the time `now`; Fullstory's clock may be ahead of ours."""

@@ -28,11 +28,13 @@ from pydantic import (
 )
 
 from bot.errors import SettingsError
-from bot.typed.labels import DEFAULT, Labels, labels_of
+from bot.typed.labels import DEFAULT, RESERVED, Labels, labels_of
 from bot.typed.query import Limits
 
 _CHANNEL_ID: Final = re.compile(r"[CG][A-Z0-9]{2,}")
-_LABEL: Final = re.compile(r"[^\W_](?:[\w .#-]{0,38}\w)?")
+_LABEL: Final = re.compile(r"[^\W_](?:[\w .#-]{0,38}[\w.])?")
+_MENTIONED: Final = re.compile(r"(?:<?[@#])?(?P<id>[UWCG][A-Z0-9]{4,})(?:\|[^<>]*)?>?")
+_LONGEST_CONTACT: Final = 200
 _LARGEST_FILE: Final = 64 * 1024  # bytes
 _WHERE: Final = "in Fullstory, Settings → Integrations & API Keys"
 
@@ -90,13 +92,27 @@ def _listed(value: object) -> object:
 
 def _names(value: object) -> object:
     """Names that may hold spaces, with commas between them."""
-    return [name.strip() for name in value.split(",")] if isinstance(value, str) else value
+    if not isinstance(value, str):
+        return value
+    return [name.strip() for name in value.split(",") if name.strip()]
 
 
 def _labels(values: tuple[str, ...]) -> tuple[str, ...]:
     if not all(_LABEL.fullmatch(value) for value in values):
         raise ValueError("should hold labels such as user id, account number")
+    if reserved := RESERVED.intersection(value.lower() for value in values):
+        raise ValueError(f"can't hold {', '.join(sorted(reserved))}: that means something else")
     return values
+
+
+def _contact(value: str) -> str:
+    """Whom to ask: a sentence, or an id of Slack's, which becomes a mention."""
+    value = " ".join(value.split())
+    if len(value) > _LONGEST_CONTACT:
+        raise ValueError(f"should be a sentence of {_LONGEST_CONTACT} characters at most")
+    if found := _MENTIONED.fullmatch(value):
+        return f"<{'#' if found['id'][0] in 'CG' else '@'}{found['id']}>"
+    return value
 
 
 def _channels(values: tuple[str, ...]) -> tuple[str, ...]:
@@ -121,7 +137,7 @@ _Port = Annotated[int, Field(ge=0, le=65535)]
 
 
 class Settings(BaseModel):
-    """Every setting, typed; the README's table says what each means."""
+    """Every setting, typed; docs/administration.md says what each means."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
@@ -148,6 +164,9 @@ class Settings(BaseModel):
     uid_labels: Annotated[tuple[str, ...], BeforeValidator(_names), AfterValidator(_labels)] = (
         DEFAULT
     )
+
+    replay_at_moment: bool = True
+    admin_contact: Annotated[str, AfterValidator(_contact)] = ""
 
     host: str = "0.0.0.0"  # noqa: S104 - a container's port is reached from outside it
     port: _Port = 3000
@@ -258,6 +277,8 @@ def _sentence(details: Any) -> str:  # noqa: ANN401 - pydantic's ErrorDetails
             return f"{name} {context['error']}"
         case "literal_error":
             return f"{name} should be {context['expected']}"
+        case "bool_parsing" | "bool_type":
+            return f"{name} should be true or false"
         case "int_parsing" | "int_from_float":
             return f"{name} should be a whole number"
         case "float_parsing" | "finite_number":

@@ -10,7 +10,7 @@ import time
 import webbrowser
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from rich.console import Console
@@ -25,7 +25,7 @@ from bot.sandbox.server import serving
 from bot.sandbox.settings import settings_for
 from bot.sandbox.slack import ACTIONS, SlackSandbox
 from bot.sandbox.terminal import draw
-from bot.sandbox.workspace import BOT, CHANNEL, TICKETS, USER, Exchange, Run, Shown
+from bot.sandbox.workspace import BOT, CHANNEL, TICKETS, USER, Exchange, Message, Run, Shown
 from bot.service import running
 from bot.slack.routes import COMMAND
 from bot.slack.ui import action_ids
@@ -46,6 +46,7 @@ async def run(once: str | None, *, browser: bool = True) -> None:
     os.environ["NO_PROXY"] = "*"  # nothing here leaves this machine
     console = Console(highlight=False)
     slack, fullstory = SlackSandbox(), FullstorySandbox()
+    _put_people_here(slack)
     async with _bot(slack, fullstory):
         await seed(slack)
         if once is not None:
@@ -59,13 +60,20 @@ async def run(once: str | None, *, browser: bool = True) -> None:
             console.print("See it as people in Slack do:", f"[bold]{address}[/bold]")
             if browser and _has_browser():
                 await asyncio.to_thread(webbrowser.open, address)
-            console.print("Or here. A support person types:", f"[bold]{_FIRST}[/bold]\n")
+            console.print(f"Or here. A support person types: [bold]{_FIRST}[/bold]\n")
             await demo.command(_FIRST)
             console.print(
                 f"\nNow you: [bold]{COMMAND} …[/bold], or [bold]help[/bold] for people and things "
                 "to try. Ctrl-C ends it."
             )
             await demo.prompt()
+
+
+def _put_people_here(slack: SlackSandbox) -> None:
+    """In this machine's time zone, so that days are those of who tries it."""
+    offset = datetime.now().astimezone().utcoffset() or timedelta()
+    for user in slack.users.values():
+        user |= {"tz": "", "tz_offset": int(offset.total_seconds())}
 
 
 @asynccontextmanager
@@ -107,8 +115,8 @@ class Demo:
         self._console = console
         self._slack = slack
         self._prompting = prompting
-        self._busy = False
-        slack.on_message = lambda message: self._draw(message)
+        self._busy = True  # until there is a prompt
+        slack.on_message = self._draw
         slack.on_view = self._draw
         self._drawn = asyncio.Event()
 
@@ -117,6 +125,7 @@ class Demo:
         lines = _typed_lines()
         while True:
             self._console.print(_PROMPT, end="")
+            self._busy = False
             line = await lines.get()
             if line is None or line.strip().lower() in ("quit", "exit", "bye"):
                 self._console.print()
@@ -125,7 +134,6 @@ class Demo:
                 self._console.print(line, markup=False)
             self._busy = True
             await self.do(line.strip(), lines)
-            self._busy = False
 
     async def command(self, line: str) -> None:
         """Types a slash command."""
@@ -161,8 +169,10 @@ class Demo:
                 return
         await self.command(line if line.startswith("/") else f"{COMMAND} {line}")
 
-    def _draw(self, message: dict[str, Any]) -> None:
-        late = self._prompting and not self._busy and self._slack.screen != []
+    def _draw(self, message: Message, user: str) -> None:
+        if user not in ("", USER):
+            return  # somebody else's, in the page
+        late = self._prompting and not self._busy
         if late:
             self._console.print("\n")
         draw(self._console, message)
@@ -214,7 +224,14 @@ class Demo:
     async def _find(self, lines: Lines, opening: Awaitable[object]) -> None:
         """The form: its fields one after the other."""
         self._slack.views.clear()
-        await self._until_drawn(opening)
+        done = await opening
+        if isinstance(done, Exchange):
+            self._failed("Slack", done.status)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(2):
+                while not self._slack.views:
+                    self._drawn.clear()
+                    await self._drawn.wait()
         if not self._slack.views:
             self._console.print("The form did not open.")
             return
@@ -255,21 +272,58 @@ class Demo:
     async def _press(self, label: str, lines: Lines | None) -> None:
         """Presses the last button on the screen, or in the window, that is called so."""
         for shown in reversed(self._slack.screen):
-            if element := _button(shown.message, label):
-                exchange = await self._slack.press(element["action_id"], shown)
+            if found := _button(shown.message, label):
+                action, option = found
+                self._slack.views.clear()
+                exchange = await self._slack.press(action, shown, option=option)
                 self._failed("The button", exchange.status)
-                await self._settled(exchange)
+                if action in action_ids.OPENS_WINDOW:
+                    await self._in_window(lines)
+                else:
+                    await self._settled(exchange)
                 return
         for home in self._slack.homes.values():
-            if (element := _button(home, label)) and lines:
-                await self._find(lines, self._slack.press_in_view(element["action_id"], home["id"]))
+            if (found := _button(home, label)) and lines:
+                self._slack.views.clear()
+                await self._until_drawn(self._slack.press_in_view(found[0], home["id"]))
+                await self._in_window(lines)
                 return
         for view_id, view in self._slack.views.items():
-            if (element := _button(view, label)) and lines:
-                await self._until_drawn(self._slack.press_in_view(element["action_id"], view_id))
+            if (found := _button(view, label)) and lines:
+                await self._until_drawn(self._slack.press_in_view(found[0], view_id))
                 await self._fill_in(view_id, lines)
                 return
         self._console.print("There is no such button. Try: press refresh")
+
+    async def _in_window(self, lines: Lines | None) -> None:
+        """Fills in the form that opens, or shares what a window proposes."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(2):
+                while not any("submit" in view for view in self._slack.views.values()):
+                    self._drawn.clear()
+                    await self._drawn.wait()
+        for view_id, view in list(self._slack.views.items()):
+            if view.get("callback_id") == action_ids.FORM and lines:
+                await self._fill_in(view_id, lines)
+            elif view.get("callback_id") == action_ids.SHARE_FORM:
+                await self._share(view_id, view, lines)
+
+    async def _share(self, view_id: str, view: Message, lines: Lines | None) -> None:
+        which = next(one for one in view["blocks"] if one.get("block_id") == action_ids.WHICH_FIELD)
+        options = which["element"]["options"]
+        for number, option in enumerate(options, 1):
+            self._console.print(f"  {number}. {option['text']['text']}", markup=False)
+        self._console.print("\nWhich? (1) ", end="", markup=False)
+        line = await lines.get() if lines else ""
+        if line is None and lines:
+            lines.put_nowait(None)
+            return
+        number = int(line) if line and line.strip().isdigit() else 1
+        chosen = options[min(max(number, 1), len(options)) - 1]
+        values = {action_ids.WHICH_FIELD: {"selected_option": chosen}}
+        self._console.print()
+        await self._until_drawn(self._slack.submit(view_id, values))
+        await asyncio.sleep(0.2)  # the answer says, a moment later, where it was shared
 
     async def _settled(self, exchange: Exchange) -> None:
         """Waits a moment for what usually comes at once, so that it stands above the prompt."""
@@ -289,14 +343,21 @@ class Demo:
             self._console.print(line, soft_wrap=True)
 
 
-def _button(holder: dict[str, Any], label: str) -> dict[str, Any] | None:
-    """The button of a message or a window whose text begins like this."""
+def _button(holder: Message, label: str) -> tuple[str, str] | None:
+    """The button or menu entry whose text begins like this: its action, and the entry's value."""
     for block in holder.get("blocks", []):
-        for element in block.get("elements", []):
-            text = element.get("text")
-            if isinstance(text, dict) and text["text"].lower().startswith(label.rstrip("….")):
-                return dict(element)
+        for element in [*block.get("elements", []), block.get("accessory", {})]:
+            for text, option in _labels(element):
+                if text.lower().startswith(label.rstrip("….")):
+                    return element["action_id"], option
     return None
+
+
+def _labels(element: Message) -> list[tuple[str, str]]:
+    if element.get("type") == "overflow":
+        return [(one["text"]["text"], one["value"]) for one in element["options"]]
+    text = element.get("text")
+    return [(text["text"], "")] if isinstance(text, dict) and "action_id" in element else []
 
 
 def _picked(typed: str) -> int | None:

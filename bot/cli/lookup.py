@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import getpass
 import json
+import os
 from contextlib import nullcontext
 from datetime import UTC, datetime
 
@@ -37,11 +38,11 @@ async def run(settings: Settings, person: str, limit: str | None, *, as_json: bo
             _print(found, as_json=as_json)
             return 0
         case Failed(error):
-            problem = wording.failure(error)
+            problem = wording.in_one_line(wording.failure(error), settings.admin_contact)
         case Denied(refusal):
             problem = wording.not_for(refusal)
         case Crashed(reference):
-            problem = wording.our_fault(reference)
+            problem = wording.in_one_line(wording.our_fault(), settings.admin_contact, reference)
     errors.print(problem, markup=False)
     return 1
 
@@ -54,9 +55,10 @@ def _read(settings: Settings, person: str, limit: str | None) -> Query | list[st
         case QueryNeedingProfile() as unresolved:
             try:
                 return _here(unresolved)
-            except UnclearTime:
+            except UnclearTime as error:
                 refused = Refused(Problem.TIME_UNCLEAR, "", "")
-                return [wording.refusal(refused, settings.limits)]
+                unclear = wording.refusal(refused, settings.limits)
+                return [wording.MOMENT_TO_COME if error.to_come else unclear]
         case Refused() as refused:
             example = f"{wording.TRY}: fsessions lookup {refused.example}"
             return [wording.refusal(refused, settings.limits), example]
@@ -66,7 +68,11 @@ def _read(settings: Settings, person: str, limit: str | None) -> Query | list[st
 
 def _print(found: SessionList, *, as_json: bool) -> None:
     if as_json:
-        print(json.dumps([_plain(session) for session in found.sessions], indent=2))  # noqa: T201
+        replays = [found.replay, *([None] * len(found.sessions))]  # of the first session alone
+        sessions = [
+            _plain(one, replay) for one, replay in zip(found.sessions, replays, strict=False)
+        ]
+        print(json.dumps(sessions, indent=2))  # noqa: T201
     else:
         _print_table(found)
 
@@ -78,6 +84,14 @@ class _OnThisMachine:
         return None
 
 
+def _user() -> str:
+    """The operating system's user: a number, where a container has no name for it."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return str(os.getuid())
+
+
 def _here(asked: QueryNeedingProfile) -> Query:
     """The query, its time in this machine's zone. Raises `UnclearTime`."""
     now = datetime.now().astimezone()
@@ -87,8 +101,12 @@ def _here(asked: QueryNeedingProfile) -> Query:
 
 async def _look_up(settings: Settings, query: Query, errors: Console) -> Outcome:
     async with open_connections() as connections:
-        find = FindSessions(client_of(settings, connections.fullstory), _OnThisMachine())
-        actor = Actor("", getpass.getuser(), EntryPoint.TERMINAL)
+        find = FindSessions(
+            client_of(settings, connections.fullstory),
+            _OnThisMachine(),
+            replay_at_moment=settings.replay_at_moment,
+        )
+        actor = Actor("", _user(), EntryPoint.TERMINAL)
         finding = asyncio.create_task(find.run(LookupRequest(actor, query)))
         await asyncio.wait({finding}, timeout=_SPINNER_AFTER)
         waiting = not finding.done() and errors.is_terminal
@@ -101,21 +119,24 @@ def _print_table(found: SessionList) -> None:
     query = found.query
     print(wording.heading(query.person, len(found.sessions), query.limit))  # noqa: T201
     if not found.sessions:
-        intro, *reasons = wording.NONE_FOUND_REASONS
-        print("\n".join([intro, *(f"- {reason}" for reason in reasons)]))  # noqa: T201
+        reasons = (f"- {reason}" for reason in wording.NONE_FOUND_REASONS)
+        print("\n".join([wording.NONE_FOUND_INTRO, *reasons]))  # noqa: T201
         return
     rows = [("Started (local time)", "Replay")]
     for session in found.sessions:
         started = f"{session.started.astimezone():%Y-%m-%d %H:%M}" if session.started else ""
         rows.append((started or wording.UNKNOWN_TIME, session.link or wording.UNUSABLE_LINK))
+    if found.replay:
+        rows.insert(1, (wording.at_moment(found.query.moment), found.replay))
     for started, link in rows:
         print(f"{started:<20}  {link}")  # noqa: T201
 
 
-def _plain(session: Session) -> dict[str, str | None]:
+def _plain(session: Session, replay: str | None) -> dict[str, str | None]:
     return {
         "started": session.started.isoformat() if session.started else None,
         "link": session.link,
+        "replay_at_moment": replay,
         "fullstory_user_id": session.fullstory_user_id,
         "session_id": session.session_id,
     }

@@ -89,7 +89,7 @@ def lookup(person: str, limit: str | None, *, as_json: bool) -> None:
     from bot.cli.lookup import run
 
     loaded = _settings(for_slack=False)
-    logs.configure("CRITICAL", loaded.log_format)
+    logs.configure("ERROR", loaded.log_format)  # what a crash's reference stands for
     sys.exit(_run(run(loaded, person, limit, as_json=as_json)))
 
 
@@ -97,7 +97,7 @@ def _settings(*, for_slack: bool) -> Settings:
     try:
         return settings.load(for_slack=for_slack)
     except SettingsError as error:
-        _fail([*error.problems, "", "The README explains every setting."], 2)
+        _fail([*error.problems, "", "docs/administration.md explains every setting."], 2)
 
 
 def _fail(lines: list[str] | tuple[str, ...], status: int) -> NoReturn:

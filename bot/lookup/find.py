@@ -15,7 +15,7 @@ import structlog
 
 from bot.errors import FullstoryError
 from bot.logs import new_reference
-from bot.lookup.access import Actor, Refusal
+from bot.lookup.access import Actor, EntryPoint, Refusal
 from bot.lookup.outcomes import Crashed, Denied, Failed, Found, Outcome
 from bot.sessions import Query, SessionList
 
@@ -48,7 +48,8 @@ class FindSessions:
     """Finds sessions for those who may see them.
 
     How it went and how long it took is told to the log and to `observe`, which is called with the
-    outcome and the seconds; never whose sessions they were.
+    outcome and the seconds; never whose sessions they were. With `replay_at_moment`, what is found
+    has a link that opens the replay at the moment.
     """
 
     def __init__(
@@ -56,14 +57,24 @@ class FindSessions:
         fullstory: Sessions,
         access: Access,
         observe: Callable[[str, float], None] = lambda *_: None,
+        *,
+        replay_at_moment: bool = True,
     ) -> None:
         self._fullstory = fullstory
+        self._replay_at_moment = replay_at_moment
         self._access = access
         self._observe = observe
 
     async def refusal(self, actor: Actor) -> Refusal | None:
-        """Why somebody would not be shown sessions, before there is anything to look up."""
-        return await self._access.refusal(actor)
+        """Why somebody would not be shown sessions, before there is anything to look up.
+
+        A refusal is an outcome like others, and recorded; but for the Home, where nobody asks yet.
+        """
+        started = perf_counter()
+        refusal = await self._access.refusal(actor)
+        if refusal and actor.entry_point is not EntryPoint.HOME:
+            self._record(_name_of(Denied(refusal)), actor, started)
+        return refusal
 
     async def run(self, request: LookupRequest) -> Outcome:
         """What came of the lookup. It never raises: what nobody has foreseen is an outcome, too."""
@@ -74,20 +85,24 @@ class FindSessions:
             outcome = _name_of(came)
             return came
         finally:
-            seconds = perf_counter() - started
-            _log.info(
-                "lookup",
-                outcome=outcome,
-                entry_point=request.actor.entry_point.value,
-                milliseconds=round(seconds * 1000),
-            )
-            self._observe(outcome, seconds)
+            self._record(outcome, request.actor, started)
+
+    def _record(self, outcome: str, actor: Actor, started: float) -> None:
+        seconds = perf_counter() - started
+        _log.info(
+            "lookup",
+            outcome=outcome,
+            entry_point=actor.entry_point.value,
+            milliseconds=round(seconds * 1000),
+        )
+        self._observe(outcome, seconds)
 
     async def _run(self, request: LookupRequest) -> Outcome:
         try:
             if refusal := await self._access.refusal(request.actor):
                 return Denied(refusal)
-            return Found(await self._fullstory.sessions(request.query))
+            found = await self._fullstory.sessions(request.query)
+            return Found(found.with_replay() if self._replay_at_moment else found)
         except FullstoryError as error:
             reference = new_reference()
             _log.warning("lookup failed", reference=reference, exc_info=error)

@@ -22,10 +22,12 @@ NOT_WITHIN_A_WORD: Final = r"(?<![A-Za-z0-9.-])(?<![A-Za-z0-9]_)"
 
 def labels_of(names: Iterable[str]) -> Labels:
     """A pattern for these names: "user id" is also "user_id", "User-ID" and "userid"."""
-    spelt = [r"[ _-]?".join(map(re.escape, name.split())) for name in ("uid", *names)]
-    # The longer one first: "account id number" is not "account id".
-    return Labels(f"(?:{'|'.join(sorted(spelt, key=len, reverse=True))})")
+    words = [re.split(r"[ _-]+", name) for name in ("uid", *names)]
+    return Labels(f"(?:{'|'.join(r'[ _-]?'.join(map(re.escape, one)) for one in words)})")
 
+
+RESERVED: Final = frozenset({"at", "email", "id", "limit", "mail"})
+"""Labels that mean something else."""
 
 UID: Final = labels_of(DEFAULT)
 """The labels where no others are set."""

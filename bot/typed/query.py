@@ -197,8 +197,11 @@ class _Patterns(NamedTuple):
 def _patterns(labels: Labels) -> _Patterns:
     any_label = rf"(?:{labels}|id|e?-?mail|at|limit)\s?[:=]"
     word = rf"""
-    (?: (?P<label>{labels}|id|e?-?mail|at) \s? [:=] \s* (?!{any_label})
-      | (?P<spaced>uid|e?-?mail|at(?=\s+\d)) \s+
+    (?: (?P<label>id|e?-?mail|at) \s? [:=] \s* (?!{any_label})
+      # As in messages: "*User ID*: 42", `"user_id": "42"`, "uid #42".
+      | [*_`"']{{0,3}}+ (?P<uid>{labels}) [*_`"']{{0,3}}+ \s? [:：=#] [*_`]{{0,3}}+ \s*
+        (?!{any_label})
+      | (?P<spaced>uid|e?-?mail|at(?=\s+\d)|{labels}(?=\s+\S*\d|\s?`)) [\s`]+
       | (?P<limit>limit) (?: \s? [:=] \s* | \s+ (?=[-+]?\d) ) )?
     (?: {_quoted("double", _DOUBLE_QUOTES)}
       | {_quoted("single", _SINGLE_QUOTES)}
@@ -236,6 +239,8 @@ def _words(text: str, patterns: _Patterns) -> list[_Word]:
 def _label(match: re.Match[str]) -> str:
     if match["limit"]:
         return "limit"
+    if match["uid"]:
+        return "uid"
     label = (match["label"] or match["spaced"] or "").lower()
     if label.endswith("mail"):
         return "email"
@@ -249,11 +254,17 @@ def _pieces(label: str, bare: str) -> list[_Word]:
     for piece in re.split(r"[,;，；、]", bare) if listed else [bare]:
         # A quote that is left over was never closed: it means nothing.
         plain = piece.strip(_QUOTES).rstrip(",;")
+        if label == "uid":
+            plain = _without_brackets(plain.strip("`"))
         if _NUMBER.fullmatch(plain.rstrip(".")):
             plain = plain.rstrip(".")  # the end of a sentence
         if plain:
             words.append(_Word(label, plain, quoted=False))
     return words
+
+
+def _without_brackets(uid: str) -> str:
+    return uid[1:-1] if uid[:1] + uid[-1:] in ("()", "[]", "{}") else uid
 
 
 # -- Judging --------------------------------------------------------------------------------------
