@@ -18,7 +18,6 @@ from bot.fullstory.client import client_of
 from bot.lookup.find import FindSessions, Sessions
 from bot.settings import Settings
 from bot.slack.api.client import slack_client
-from bot.slack.api.colleagues import Colleagues
 from bot.slack.api.slack_api import SlackApi
 from bot.slack.replies.answers import Answers
 from bot.slack.replies.delivery import Delivery
@@ -97,8 +96,9 @@ def build_services(
     state = InMemory()
     client = slack_client(settings, connections.slack, settings.bot_token, waits)
     slack = SlackApi.of(client, state, waits)
-    access = Colleagues(slack.profiles, slack.workspace, state)
-    find = FindSessions(fullstory, access, observe)
+    find = FindSessions(
+        fullstory, slack.colleagues, observe, replay_at_moment=settings.replay_at_moment
+    )
     urls = ResponseUrls(connections.response_urls, waits)
     return Services(
         command=COMMAND,
@@ -107,11 +107,9 @@ def build_services(
         waits=waits,
         state=state,
         slack=slack,
-        answers=Answers(
-            find, slack, settings.limits, settings.bot_token, lambda: in_flight.draining
-        ),
+        answers=Answers(find, slack, settings, lambda: in_flight.draining),
         places=Places(urls, slack.posts),
-        delivery=Delivery(in_flight, settings.answer_budget_seconds, waits),
+        delivery=Delivery(in_flight, settings, waits),
         in_flight=in_flight,
         views=Views(settings.limits, client),
         presses=Presses(state),

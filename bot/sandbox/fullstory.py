@@ -56,7 +56,8 @@ class FullstorySandbox:
     `seconds` is how long it takes for any answer, and after `hold` none is given until the event is
     set; whoever asks once `held` is None doesn't wait. `on_answer` is told of each: what was asked,
     the status, the reply, and how many milliseconds it took. `script` is what it will answer first.
-    `clock` says when now is: the latest session began some minutes before.
+    `clock` says when now is: the latest session began some minutes before. It stands still, so that
+    the sessions stay where they were.
     """
 
     def __init__(self, people: Iterable[Person] = PEOPLE, *, key: str = KEY) -> None:
@@ -66,7 +67,8 @@ class FullstorySandbox:
         self.url = ""
         self.received: list[Received] = []
         self.told: list[str] = []
-        self.clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+        started = datetime.now(UTC)
+        self.clock: Callable[[], datetime] = lambda: started
         self.script: deque[Scripted] = deque()
         self.always: Scripted | None = None
         self.seconds = 0.0

@@ -28,6 +28,7 @@ from bot.sandbox.workspace import (
     Message,
     Run,
     Shown,
+    with_links,
 )
 from bot.slack.entry_points.shortcuts import FIND_SESSIONS, FIND_SESSIONS_FROM_MESSAGE
 from bot.slack.entry_points.workflow_step import FIND_SESSIONS_STEP
@@ -52,7 +53,7 @@ class SlackSandbox(Traffic):
             "user_id": USER,
             "user_name": "sam",
             "command": command,
-            "text": self.with_mentions(as_slack_sends(text.strip())),
+            "text": with_links(self.with_mentions(as_slack_sends(text.strip()))),
             "api_app_id": "A0SANDBOX",
             "is_enterprise_install": "false",
             "response_url": exchange.response_url,
@@ -72,11 +73,13 @@ class SlackSandbox(Traffic):
         *,
         user: str = USER,
         channel: str = "",
+        option: str = "",
         **fields: Any,  # noqa: ANN401
     ) -> Exchange:
         """Presses a button of a message, by default the last one on the screen that has it.
 
-        `fields` override what Slack sends.
+        Of a menu, `option` is the beginning of the chosen value. `fields` override what Slack
+        sends.
         """
         if shown is None:
             shown = next(one for one in reversed(self.screen) if _button(one.message, action_id))
@@ -90,7 +93,7 @@ class SlackSandbox(Traffic):
                 "type": "block_actions",
                 "channel": {"id": channel, "name": "support"},
                 "container": container | {"is_ephemeral": bool(shown.user)},
-                "actions": [_button(shown.message, action_id) | {"block_id": "b"}],
+                "actions": [_button(shown.message, action_id, option) | {"block_id": "b"}],
                 **({} if shown.user else {"message": shown.as_slack_tells()}),
                 **fields,
             },
@@ -132,19 +135,25 @@ class SlackSandbox(Traffic):
     async def submit(
         self, view_id: str, values: dict[str, Message], *, user: str = USER
     ) -> Exchange:
-        """Sends a form; `values` are the states of its fields by their block ids."""
+        """Sends a form; `values` are the states of its fields by their block ids.
+
+        The window closes, unless the bot answers with errors or with another view.
+        """
         view = self.views[view_id]
         state = {name: {name: value} for name, value in values.items()}
         exchange = await self.interact(
             user,
             {"type": "view_submission", "view": view | {"state": {"values": state}}},
         )
-        if exchange.ack and exchange.ack.get("response_action") == "update":
-            self.put_view(view_id, exchange.ack["view"])
+        answer = exchange.ack or {}
+        if answer.get("response_action") == "update":
+            self.put_view(view_id, answer["view"])
+        elif exchange.status == 200 and "response_action" not in answer:
+            self.close_view(view_id)
         return exchange
 
     def close_view(self, view_id: str) -> None:
-        """Closes a window before anything came of it."""
+        """Closes a window."""
         self.views.pop(view_id, None)
 
     # -- What happens in channels -----------------------------------------------------------------
@@ -228,12 +237,17 @@ def as_slack_sends(text: str) -> str:
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
-def _button(holder: Message, action_id: str) -> Message:
-    """A button as Slack sends it when it is pressed, or {}."""
+def _button(holder: Message, action_id: str, option: str = "") -> Message:
+    """A button or menu as Slack sends it when it is pressed, or {}."""
     for block in holder.get("blocks", []):
         for element in [*block.get("elements", []), block.get("accessory", {})]:
-            if element.get("action_id") == action_id:
-                return {name: element[name] for name in element if name not in ("style", "url")}
+            if element.get("action_id") != action_id:
+                continue
+            if element["type"] == "overflow":
+                options = [one for one in element["options"] if one["value"].startswith(option)]
+                kept = {name: element[name] for name in ("type", "action_id")}
+                return kept | {"selected_option": options[0]}
+            return {name: element[name] for name in element if name not in ("style", "url")}
     return {}
 
 
@@ -297,7 +311,7 @@ ACTIONS: Final = (
     Action(
         EntryPoint.OFFER,
         "post broken for jane@example.com",
-        "in a support channel: an offer; press show",
+        "in a support channel: an offer; press view",
         lambda slack, text: slack.write(as_slack_sends(text)),
     ),
     Action(
@@ -322,8 +336,8 @@ ACTIONS: Final = (
     Action(
         EntryPoint.BUTTON,
         "press show more",
-        "a button of what you see: refresh, dismiss, new search …",
+        "a button or menu entry of what you see: refresh, new search …",
     ),
-    Action(EntryPoint.SHARE, "press share", "asks first, then shows it to everybody there"),
+    Action(EntryPoint.SHARE, "press share", "a window asks what; then everybody there sees it"),
 )
 """One at least for each entry point."""

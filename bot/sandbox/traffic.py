@@ -201,6 +201,10 @@ class Traffic(Workspace):
             await self.send_envelope("interactive", body, exchange)
         return exchange
 
+    def exchanges(self) -> list[Exchange]:
+        """Everything that people did, and what came of it."""
+        return list(self._exchanges.values())
+
     def new_exchange(
         self, user: str = USER, channel: str = CHANNEL, pressed: Shown | None = None
     ) -> Exchange:
@@ -363,7 +367,8 @@ class Traffic(Workspace):
             self._put(exchange, message)
         exchange.later.append(message)
         exchange.arrived.set()
-        self.on_message(message)
+        everybody = message.get("response_type") == "in_channel"
+        self.on_message(message, "" if everybody else exchange.user)
         return web.Response(text="ok")
 
     def _put(self, exchange: Exchange, message: Message) -> None:
@@ -387,7 +392,7 @@ class Traffic(Workspace):
             # Slack shows an ack with invalid blocks to nobody, and tells nobody.
             raise AssertionError(problem)
         self._put(exchange, message)
-        self.on_message(message)
+        self.on_message(message, exchange.user)
 
     async def _socket(self, request: web.Request) -> web.WebSocketResponse:
         ticket = request.query.get("ticket", "")

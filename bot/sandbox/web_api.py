@@ -136,7 +136,9 @@ class WebApi:
         shown = Shown(message, slack.new_ts(), to, thread, channel, author)
         slack.screen.append(shown)
         public = not to and not channel.startswith("D")
-        slack.on_message(message | ({"response_type": "in_channel"} if public else {}))
+        seen_by = to or next((one for one in slack.members[channel] if one != BOT_USER), "")
+        in_channel = {"response_type": "in_channel"} if public else {}
+        slack.on_message(message | in_channel, "" if public else seen_by)
         if to:
             return {"message_ts": shown.ts}
         self._on_posted(shown)
@@ -152,7 +154,10 @@ class WebApi:
                 if shown.author.get("bot_id") != BOT or shown.user:
                     return {"error": "cant_update_message"}
                 shown.message = message
-                self._slack.on_message(message)
+                people = self._slack.members.get(shown.channel, set())
+                direct = shown.channel.startswith("D")
+                seen_by = next((one for one in people if one != BOT_USER), "") if direct else ""
+                self._slack.on_message(message, seen_by)
                 return {"channel": shown.channel, "ts": shown.ts}
         return {"error": "message_not_found"}
 
@@ -239,14 +244,16 @@ class WebApi:
         if view.get("type") != "home" or invalid_view(view):
             return {"error": "invalid_arguments"}
         self._slack.homes[user] = view | {"id": f"V{user}", "hash": secrets.token_hex(4)}
-        self._slack.on_view(self._slack.homes[user])
+        self._slack.on_view(self._slack.homes[user], user)
         return {"view": self._slack.homes[user]}
 
     # -- Workflow runs ----------------------------------------------------------------------------
 
     def _complete_success(self, arguments: Message) -> Message:
         outputs = json.loads(arguments.get("outputs", "{}"))
-        declared = {"count": int, "latest": str, "at_moment": str, "list": str, "person": str}
+        declared = {"count": int} | dict.fromkeys(
+            ("latest", "at_moment", "replay", "list", "person"), str
+        )
         fits = outputs.keys() == declared.keys() and all(
             type(outputs[name]) is declared[name] for name in declared
         )

@@ -80,6 +80,11 @@ class Shown:
         return {"type": "message", **message, **self.author, "ts": self.ts, **place}
 
 
+def with_links(text: str) -> str:
+    """A typed text, its addresses as links, as Slack sends them."""
+    return _TYPED_ADDRESS.sub(lambda found: f"<mailto:{found[0]}|{found[0]}>", text)
+
+
 _TYPED_ADDRESS: Final = re.compile(r"(?<![\w<|:.+-])[\w.+-]+@[\w-]+(?:\.[\w-]+)+", re.ASCII)
 _TOKEN: Final = re.compile(
     r"<(?:mailto:(?P<mail>[^|>]*)\|[^>]*|@(?P<user>\w+)|#(?P<channel>\w+)[^>]*)>"
@@ -88,7 +93,7 @@ _TOKEN: Final = re.compile(
 
 def _as_clients_write(message: Message) -> Message:
     """What Slack makes of a typed message: addresses are links, and rich text stands beside it."""
-    text = _TYPED_ADDRESS.sub(lambda found: f"<mailto:{found[0]}|{found[0]}>", message["text"])
+    text = with_links(message["text"])
     elements: list[Message] = []
     end = 0
     for token in _TOKEN.finditer(text):
@@ -189,7 +194,7 @@ class Workspace:
     or to "" for HTML and plain text in turns; `api_busy` says how many times a method answers 429
     first, with `api_retry_after` seconds to wait; `lost_replies` are methods that are done, but
     whose reply nobody can read. `wire` is what went over the wire, and `on_change` is called when
-    something did.
+    something did. `on_message` and `on_view` are told of what appears, and who alone sees it.
     """
 
     def __init__(self) -> None:
@@ -215,8 +220,8 @@ class Workspace:
         self.runs: dict[str, Run] = {}
         self.url = ""
         self.clock: Callable[[], float] = time.time
-        self.on_message: Callable[[Message], None] = lambda _: None
-        self.on_view: Callable[[Message], None] = lambda _: None
+        self.on_message: Callable[[Message, str], None] = lambda *_: None
+        self.on_view: Callable[[Message, str], None] = lambda *_: None
         self.api_calls: list[str] = []
         self.api_errors: dict[str, str] = {}
         self.api_busy: Counter[str] = Counter()
@@ -257,7 +262,7 @@ class Workspace:
         if invalid_view(view):
             return {"error": "invalid_arguments"}
         self.views[view_id] = view | {"id": view_id}
-        self.on_view(self.views[view_id])
+        self.on_view(self.views[view_id], self.view_of.get(view_id, ""))
         return {"view": self.views[view_id]}
 
 

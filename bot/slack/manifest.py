@@ -86,7 +86,7 @@ functions:
         name: moment
         type: string
         title: Moment
-        description: When it happened, like 2026-11-22T14:05Z; finds the session in progress then
+        description: When it happened, like 2026-11-22T14:05Z; finds the session closest before it
         is_required: false
       show_to:
         name: show_to
@@ -117,7 +117,13 @@ functions:
         name: at_moment
         type: string
         title: Link to the session at the moment
-        description: Empty if none was in progress. Seen by everybody to whom you show it
+        description: Empty if none started just before. Seen by everybody to whom you show it
+        is_required: false
+      replay:
+        name: replay
+        type: string
+        title: Replay at the moment
+        description: Opens that session at the moment. Seen by everybody to whom you show it
         is_required: false
       list:
         name: list

@@ -29,7 +29,8 @@ def settle(acknowledged: Acknowledged, *, sent: bool) -> None:
 class SlackRequest:
     """A verified request: its `body` as Slack sent it, and who asks.
 
-    `ack` answers it; what is sent by another way waits for `acknowledged`, so as not to overtake.
+    `ack` answers it. What is sent by another way waits for `acknowledged`, so that it can't arrive
+    before the ack.
     """
 
     body: dict[str, Any]
@@ -56,11 +57,18 @@ def actor_in(body: dict[str, Any], entry_point: EntryPoint) -> Actor:
     """Who asks, by a command, an interaction, or an event; an id that Slack didn't send is ""."""
     event, user = _dict(body.get("event")), _dict(body.get("user"))
     team, channel = _dict(body.get("team")), _dict(body.get("channel"))
+    item = _dict(event.get("item"))  # what somebody reacted to
     return Actor(
         workspace=str(body.get("team_id") or team.get("id") or ""),
         user=str(body.get("user_id") or user.get("id") or event.get("user") or ""),
         entry_point=entry_point,
-        channel=str(body.get("channel_id") or channel.get("id") or event.get("channel") or ""),
+        channel=str(
+            body.get("channel_id")
+            or channel.get("id")
+            or event.get("channel")
+            or item.get("channel")
+            or ""
+        ),
     )
 
 

@@ -33,7 +33,7 @@ from bot.slack.entry_points.shortcuts import Shortcuts
 from bot.slack.entry_points.workflow_step import Step
 from bot.slack.replies.services import Services
 from bot.slack.requests import Route, SlackRequest, actor_in
-from bot.slack.ui import windows, wording
+from bot.slack.ui import notes, windows, wording
 from bot.slack.ui.pieces import drawn, note
 
 _log = structlog.get_logger()
@@ -55,7 +55,8 @@ class Handler(Protocol):
 class Row:
     """One entry point: who answers, and what Slack has to be told of it.
 
-    `events` and `scopes` are Slack's names; `optional` ones are needed in support channels alone.
+    `events` and `scopes` are Slack's names. An `optional` entry point is used only if there are
+    support channels; `fsessions check` asks for its scopes only then.
     `help` is its line in the Home: a name, and how to use it (`{command}`, `{bot}` and `{channels}`
     are filled in).
     """
@@ -145,7 +146,8 @@ EVENTS: Final = tuple(sorted(event for row in ENTRY_POINTS for event in row.even
 
 HELP_LINES: Final = tuple(row.help for row in ENTRY_POINTS if row.help)
 
-_CHANNEL_TYPES: Final = {"im": "im", "groups": "group"}
+# https://docs.slack.dev/reference/events/message
+_CHANNEL_TYPES: Final = {"channels": "channel", "groups": "group", "im": "im", "mpim": "mpim"}
 
 
 def scopes_needed(*, support_channels: bool) -> tuple[str, ...]:
@@ -213,12 +215,11 @@ def _register(app: AsyncApp, route: Route, services: Services) -> None:
 
 
 def _in(channels: str) -> Callable[..., Awaitable[bool]]:
-    """Whether a message is of this kind of channel: `im`, `groups` (private) or `channels`."""
+    """Whether a message is of this kind of channel, as the names of events have it."""
 
     async def matches(body: dict[str, Any]) -> bool:
-        given = body["event"].get("channel_type")
-        wanted = _CHANNEL_TYPES.get(channels)
-        return given == wanted if wanted else given not in _CHANNEL_TYPES.values()
+        given = body["event"].get("channel_type", "channel")
+        return bool(given == _CHANNEL_TYPES[channels])
 
     return matches
 
@@ -234,7 +235,8 @@ def _error_handler(services: Services) -> Callable[..., Awaitable[BoltResponse]]
             return BoltResponse(status=404, body="")
         reference = new_reference()
         _log.error("listener failed", reference=reference, type=_kind(body), exc_info=error)
-        apology = note(wording.our_fault(reference))
+        contact = services.settings.admin_contact
+        apology = notes.trouble(wording.our_fault(), contact, reference)
         if is_command:
             return BoltResponse(status=200, body=apology)
         if body.get("type") == "view_submission":

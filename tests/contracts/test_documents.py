@@ -36,6 +36,8 @@ def test_documented_defaults(name: str) -> None:
         assert "`" not in said
     else:
         shown = f"{default:g}" if isinstance(default, float) else str(default)
+        if isinstance(default, bool):
+            shown = str(default).lower()
         if isinstance(default, tuple):
             shown = ", ".join(default)
         assert said == f"`{shown}`"

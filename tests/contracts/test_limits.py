@@ -12,12 +12,13 @@ from typing import Any
 
 import pytest
 
-from bot.errors import FullstoryError, ProfileProblem, RateLimited, Unavailable
+from bot.errors import FullstoryError, KeyRejected, ProfileProblem, RateLimited, Unavailable
 from bot.sandbox.workspace import MAX_POSTED, invalid_blocks, invalid_view
 from bot.sessions import MAX_UID_LENGTH, Moment, Query, Session, SessionList
 from bot.slack.routes import HELP_LINES
 from bot.slack.ui import button_values, listing, notes, pieces, windows, wording
-from bot.slack.ui.pieces import POSTED, RESPONSE_URL
+from bot.slack.ui.listing import Reader
+from bot.slack.ui.pieces import DIRECT, POSTED, RESPONSE_URL
 from bot.typed.query import Limits, Problem, Refused
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -48,42 +49,45 @@ def found(query: Query, length: int) -> SessionList:
     return SessionList.of(query, sessions)
 
 
+READER = Reader(NOW)
+
+
 def all_messages(query: Query, length: int) -> dict[str, dict[str, Any]]:
     """One of each kind."""
-    value = button_values.sign(query, "U" * 20, "secret")
-    sessions = found(query, length)
-    shared = button_values.sign(replace(query, shown=sessions.snapshot(NOW)), "U" * 20, "secret")
-    person = query.person
-    buttons = listing.Buttons(value, value, shared)
+    sessions = found(query, length).with_replay()
+    values = buttons(sessions)
+    person, value, failed = query.person, values.same, wording.failure(KeyRejected())
     return {
-        "answer": listing.answer(sessions, NOW, RESPONSE_URL, buttons),
-        "none": listing.answer(SessionList(query, ()), NOW, RESPONSE_URL, buttons),
-        "shared": listing.shared(sessions, NOW, "U" * 20, RESPONSE_URL, named=True),
-        "shared unnamed": listing.shared(sessions, NOW, "U" * 20, RESPONSE_URL, named=False),
-        "question": listing.share_question(person, "C" * 20, value),
-        "question in a direct message": listing.share_question(person, "", value),
-        "after sharing": listing.after_sharing(wording.MAYBE_SHARED, value),
-        "choice": notes.choice([(person, value)] * 30, RESPONSE_URL),
+        "answer": listing.answer(sessions, READER, RESPONSE_URL, values),
+        "shared answer": listing.answer(sessions, READER, RESPONSE_URL, values, "<#C0CHANNEL>"),
+        "none": listing.answer(SessionList(query, ()), READER, RESPONSE_URL, values),
+        "shared": listing.shared(sessions, READER, "U" * 20, RESPONSE_URL, named=True),
+        "shared unnamed": listing.shared(sessions, READER, "U" * 20, RESPONSE_URL, named=False),
+        "choice": notes.choice([(person, value)] * 10, 30, RESPONSE_URL),
+        "trouble": notes.trouble(failed, "x" * 200, "ab12cd34", value),
         "help": notes.help_message("/" + "f" * 31, LIMITS),
-        "offer": notes.offer(),
-        "posted": posted(query, length),
+        "offer": notes.offer(100),
+        "posted": listing.answer(sessions, READER, POSTED, values),
+        "direct": listing.answer(sessions, READER, DIRECT, values),
+        "posted choice": notes.choice([(person, value)] * 10, 30, POSTED),
     }
 
 
-def posted(query: Query, length: int) -> dict[str, Any]:
-    """An answer that does not go to a response_url."""
+def buttons(sessions: SessionList) -> listing.Buttons:
+    """The values of an answer's buttons."""
+    query = sessions.query
     value = button_values.sign(query, "U" * 20, "secret")
-    shown = found(query, length).snapshot(NOW)
-    shared = button_values.sign(replace(query, shown=shown), "U" * 20, "secret")
-    buttons = listing.Buttons(value, value, shared)
-    return listing.answer(found(query, length), NOW, POSTED, buttons)
+    share = button_values.sign(replace(query, shown=sessions.snapshot(NOW)), "U" * 20, "secret")
+    return listing.Buttons(value, value, share)
 
 
 @pytest.mark.parametrize("length", [40, 400, 1400, 2800])
 def test_posted_messages(query: Query, length: int) -> None:
     """chat.postMessage takes fewer characters in all, values of buttons included."""
-    size = len(json.dumps(posted(query, length)["blocks"], ensure_ascii=False))
-    assert size <= MAX_POSTED
+    messages = all_messages(query, length)
+    for kind in ("posted", "direct", "posted choice"):
+        size = len(json.dumps(messages[kind]["blocks"], ensure_ascii=False))
+        assert size <= MAX_POSTED, kind
 
 
 @pytest.mark.parametrize("length", [40, 400, 1400, 2800, 3001])
@@ -96,16 +100,24 @@ def test_messages(query: Query, length: int) -> None:
 
 @pytest.mark.parametrize("length", [40, 1400])
 def test_views(query: Query, length: int) -> None:
-    """The form and its results."""
-    value = button_values.sign(query, "U", "secret")
+    """The form and its results, sharing, help and the Home."""
+    sessions = found(query, length)
     messages = [*all_messages(query, length).values(), pieces.note(wording.LOOKING)]
-    views = [windows.form(LIMITS), windows.form(LIMITS, wording.NOBODY_IN_MESSAGE, NOW)]
-    views += [windows.results(message) for message in messages]
-    views.append(
-        windows.home([(name, "<#C0>, " * 100) for name, _ in HELP_LINES], "/" + "f" * 31, LIMITS)
-    )
+    entries = [listing.time_in_words(one, READER) for one in sessions.sessions]
+    metadata = button_values.seal("x" * 200 + buttons(sessions).share, "U" * 20, "secret")
+    views = [
+        windows.form(LIMITS),
+        windows.form(LIMITS, wording.NOBODY_IN_MESSAGE, NOW, query.person),
+        *(windows.results(message) for message in messages),
+        windows.share_form(entries, query.person, metadata, in_thread=True),
+        windows.help_window("/" + "f" * 31, LIMITS),
+        windows.why_window(),
+        windows.note_window(wording.SHARE_TITLE, wording.SESSIONS_CHANGED),
+        windows.home([(name, "<#C0>, " * 100) for name, _ in HELP_LINES]),
+    ]
     assert [invalid_view(view) for view in views] == [""] * len(views)
-    assert len(value) <= 2000
+    assert len(buttons(sessions).share) <= 2000
+    assert len(metadata) <= 3000
 
 
 @pytest.mark.parametrize("problem", Problem)
@@ -118,7 +130,7 @@ def test_refusals(problem: Problem) -> None:
 def test_other_sentences() -> None:
     """Failures, and what profiles lack."""
     errors: list[FullstoryError] = [RateLimited(10**9), Unavailable(599)]
-    messages = [notes.failure(error, "ab12cd34") for error in errors]
+    messages = [notes.trouble(wording.failure(one), "", "ab12cd34") for one in errors]
     messages += [pieces.note(wording.profile_problem(lack)) for lack in ProfileProblem]
     assert [invalid_blocks(message) for message in messages] == [""] * len(messages)
 

@@ -1,8 +1,7 @@
-"""The buttons on an answer: more, again, share, away; over both transports."""
+"""The buttons on an answer and its menu: more, again, away, help; over both transports."""
 
 from __future__ import annotations
 
-import asyncio
 import json
 import re
 from typing import Any
@@ -11,22 +10,13 @@ import pytest
 
 from bot.sandbox.fullstory import FullstorySandbox, Scripted
 from bot.sandbox.slack import SlackSandbox
-from bot.sandbox.workspace import USER, Shown
-from bot.slack.ui import wording
+from bot.sandbox.workspace import DIRECT, USER, Shown
+from bot.slack.ui import action_ids, wording
 from tests.conftest import StartBot, until
+from tests.scenarios.answers import JANE, labels, links, refresh
 
 pytestmark = pytest.mark.usefixtures("bot")
-
-
-def links(shown: Shown) -> list[str]:
-    """All addresses in a message's blocks."""
-    return re.findall(r"https://[^|^>\"]*", json.dumps(shown.message["blocks"]))
-
-
-def labels(shown: Shown) -> list[str]:
-    """What its buttons say."""
-    rows = [block["elements"] for block in shown.message["blocks"] if block["type"] == "actions"]
-    return [button["text"]["text"] for row in rows for button in row]
+MENU = ["⋯ Refresh", "⋯ How to ask"]
 
 
 @pytest.fixture
@@ -39,14 +29,24 @@ async def answer(bot: Any, slack: SlackSandbox) -> Shown:  # noqa: ANN401, ARG00
 
 
 async def test_what_an_answer_offers(slack: SlackSandbox, answer: Shown) -> None:
-    """More only where there may be more; sharing only where there is something to share."""
-    assert labels(answer) == ["Show more", "Refresh", "Share…", "Dismiss"]
+    """More only where there may be more; a new search where there is nothing."""
+    assert labels(answer) == ["Show more", "Share…", *MENU]
     await slack.command("/fsessions omar@example.com 3")
-    assert labels(slack.screen[-1]) == ["Refresh", "Share…", "Dismiss"]
+    assert labels(slack.screen[-1]) == ["Share…", *MENU]
     await slack.command("/fsessions zoe@example.com")
-    assert labels(slack.screen[-1]) == ["Refresh", "Dismiss"]
+    assert labels(slack.screen[-1]) == ["Search again", "Why?"]
     await slack.command("/fsessions fan@example.com 100")
-    assert labels(slack.screen[-1]) == ["Refresh", "Share…", "Dismiss"]
+    assert labels(slack.screen[-1]) == ["Share…", *MENU]
+
+
+async def test_a_person_whose_name_is_too_long_for_a_menu(slack: SlackSandbox) -> None:
+    """Its values hold 150 characters: what doesn't fit is a button."""
+    long = f"{'j' * 60}@{'example.' * 15}com"
+    await slack.command(f"/fsessions {long} uid:user-42 3")
+    assert labels(slack.screen[-1]) == ["Show more", "Share…", "Refresh"]
+    await refresh(slack, slack.screen[-1])
+    await until(lambda: slack.screen[-1].message.get("replace_original", False))
+    assert len(links(slack.screen[-1])) == 3
 
 
 async def test_show_more(slack: SlackSandbox, answer: Shown) -> None:
@@ -55,138 +55,74 @@ async def test_show_more(slack: SlackSandbox, answer: Shown) -> None:
     await until(lambda: len(links(answer)) == 23)
     await slack.press("show_more", answer)
     await until(lambda: len(links(answer)) == 28)
-    assert labels(answer) == ["Refresh", "Share…", "Dismiss"]
+    assert labels(answer) == ["Share…", *MENU]
     assert slack.screen == [answer]
 
 
 async def test_refresh(slack: SlackSandbox, fullstory: FullstorySandbox, answer: Shown) -> None:
     """Asks Fullstory once more."""
-    await slack.press("refresh", answer)
+    await refresh(slack, answer)
     await until(lambda: len(fullstory.received) == 2)
-    await until(lambda: len(links(answer)) == 3)
+    await until(lambda: answer.message.get("replace_original", False))
+    assert len(links(answer)) == 3
     assert slack.screen == [answer]
 
 
-async def test_dismiss(slack: SlackSandbox, answer: Shown) -> None:
-    """It is gone, however old it is."""
-    now = slack.clock()
-    answer.ts = f"{now - 7200:.6f}"
-    await slack.press("dismiss", answer)
-    await until(lambda: slack.screen == [])
-
-
-@pytest.mark.parametrize(("button", "named"), [("share_named", True), ("share_unnamed", False)])
-async def test_share(slack: SlackSandbox, answer: Shown, button: str, named: bool) -> None:  # noqa: FBT001
-    """Asks first, in place; then posts once, for everybody, by whom it was shared."""
-    await slack.press("share", answer)
-    await until(lambda: "Everyone in" in answer.message["text"])
-    question = json.dumps(answer.message)
-    assert "<#C0SUPPORT>" in question
-    assert "jane@example.com" in question
-    assert labels(answer) == ["Share with the name", "Share without the name", "Don't share"]
-    assert slack.screen == [answer]
-    await slack.press(button, answer)
+async def test_dismiss(slack: SlackSandbox) -> None:
+    """In direct messages, where Slack has no such thing; it is gone, however old it is."""
+    await slack.write(JANE, channel=DIRECT)
     await until(lambda: len(slack.screen) == 2)
-    post = slack.screen[1]
-    assert post.user == ""
-    assert len(links(post)) == 3
-    assert ("jane@example.com" in json.dumps(post.message)) == named
-    assert f"Shared by <@{USER}>" in json.dumps(post.message)
-    assert labels(post) == []
-    await until(lambda: "are shared" in answer.message["text"])
-    assert labels(answer) == ["Back to the sessions"]
-    await slack.press("refresh", answer)
-    await until(lambda: len(links(answer)) == 3)
-    assert len(slack.screen) == 2
+    shown = slack.screen[1]
+    assert labels(shown) == ["Show more", "⋯ Refresh", "⋯ Dismiss", "⋯ How to ask"]
+    shown.ts = f"{slack.clock() - 7200:.6f}"
+    await slack.press(action_ids.ANSWER_MENU, shown, option="dismiss")
+    await until(lambda: len(slack.screen) == 1)
 
 
-async def test_what_is_shared_names_the_time(slack: SlackSandbox) -> None:
-    """In a shared answer, "this message" would be the answer itself."""
-    written = slack.clock() - 3600
-    message = {"text": "jane@example.com", "ts": f"{written:.6f}"}
-    exchange = await slack.message_shortcut("find_sessions_from_message", message)
-    await exchange.answer()
-    (shown,) = slack.screen
-    assert "before this message" in json.dumps(shown.message)
-    await slack.press("share", shown)
-    await until(lambda: "Don't share" in labels(shown))
-    await slack.press("share_named", shown)
+async def test_a_refreshed_direct_message_can_still_be_dismissed(slack: SlackSandbox) -> None:
+    """It stays a direct message."""
+    await slack.write(JANE, channel=DIRECT)
     await until(lambda: len(slack.screen) == 2)
-    assert f"before <!date^{int(written)}^" in json.dumps(slack.screen[1].message)
+    await refresh(slack, slack.screen[1])
+    await until(lambda: slack.screen[1].message.get("replace_original", False))
+    assert "⋯ Dismiss" in labels(slack.screen[1])
 
 
-async def test_not_sharing_after_all(slack: SlackSandbox, answer: Shown) -> None:
-    """The answer comes back."""
-    await slack.press("share", answer)
-    await until(lambda: "Don't share" in labels(answer))
-    await slack.press("refresh", answer)
-    await until(lambda: len(links(answer)) == 3)
+async def test_how_to_ask(slack: SlackSandbox, answer: Shown) -> None:
+    """A window with all that can be typed; the answer stays."""
+    await slack.press(action_ids.ANSWER_MENU, answer, option="help")
+    await until(lambda: bool(slack.views))
+    assert "uid:user-42" in str(slack.views)
     assert slack.screen == [answer]
 
 
-async def test_share_in_a_thread(slack: SlackSandbox, answer: Shown) -> None:
-    """Where the answer stood."""
-    answer.thread_ts = "1700000000.000100"
-    await slack.press("share", answer)
-    await until(lambda: "Don't share" in labels(answer))
-    await slack.press("share_named", answer)
-    await until(lambda: len(slack.screen) == 2)
-    assert slack.screen[1].thread_ts == "1700000000.000100"
+async def test_no_sessions(slack: SlackSandbox) -> None:
+    """Why that can be, and the form with the person filled in."""
+    await slack.command("/fsessions zoe@example.com")
+    await slack.press(action_ids.WHY)
+    await until(lambda: len(slack.views) == 1)
+    assert "another spelling" in str(slack.views)
+    slack.views.clear()
+    await slack.press(action_ids.SEARCH_AGAIN)
+    await until(lambda: bool(slack.views))
+    (view,) = slack.views.values()
+    fields = {block["block_id"]: block["element"] for block in view["blocks"]}
+    assert fields["person"]["initial_value"] == "zoe@example.com"
 
 
-async def test_share_in_a_direct_message(slack: SlackSandbox, answer: Shown) -> None:
-    """It has no name: "this conversation"."""
-    await slack.press("share", answer, channel="D0BETWEEN")
-    await until(lambda: "Everyone in this conversation" in answer.message["text"])
-
-
-async def test_a_double_press_shares_once(slack: SlackSandbox, answer: Shown) -> None:
-    """Two presses at the same time, and one later."""
-    await slack.press("share", answer)
-    await until(lambda: "Don't share" in labels(answer))
-    question = Shown(answer.message, answer.ts, answer.user)
-    slack.screen.append(question)
-    await asyncio.gather(*(slack.press("share_named", question) for _ in range(3)))
-    await until(lambda: "are shared" in str(slack.screen))
-    await asyncio.sleep(0.2)
-    assert len([one for one in slack.screen if one.user == ""]) == 1
-
-
-async def test_a_share_that_slack_may_have_taken(slack: SlackSandbox, answer: Shown) -> None:
-    """Not sent again: the person is asked to look."""
-    await slack.press("share", answer)
-    await until(lambda: "Don't share" in labels(answer))
-    slack.response_statuses.extend([200, 500])
-    exchange = await slack.press("share_named", answer)
-    await until(lambda: answer.message["text"] == wording.MAYBE_SHARED)
-    assert exchange.uses == 3
-
-
-async def test_a_share_that_slack_refused(slack: SlackSandbox, answer: Shown) -> None:
-    """Told as what it is."""
-    await slack.press("share", answer)
-    await until(lambda: "Don't share" in labels(answer))
-    slack.response_statuses.extend([200, 400])
-    await slack.press("share_named", answer)
-    await until(lambda: answer.message["text"] == wording.NOT_SHARED)
-
-
-async def test_nothing_can_be_pressed_while_it_is_being_shared(
-    slack: SlackSandbox, fullstory: FullstorySandbox, answer: Shown
-) -> None:
-    """And who pressed "Share…" a second time meanwhile does not share twice."""
-    old = Shown(answer.message, answer.ts, answer.user)
-    slack.screen.append(old)
-    await slack.press("share", answer)
-    await until(lambda: "Don't share" in labels(answer))
-    looked_up = fullstory.hold()
-    await slack.press("share_named", answer)
-    await until(lambda: answer.message["text"] == wording.SHARING)
-    assert labels(answer) == []
-    await slack.press("share", old)
-    looked_up.set()
-    await until(lambda: "are shared" in answer.message["text"])
-    assert len([one for one in slack.screen if one.user == ""]) == 1
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [
+        ("hepl", wording.MEANT_HELP),
+        ("janeexample.com", "There is no @ in janeexample.com"),
+        ("banana", "I looked for the uid “banana”"),
+        ("user-9999", wording.NONE_FOUND),
+    ],
+)
+async def test_slips(slack: SlackSandbox, typed: str, said: str) -> None:
+    """What was typed is looked up; where there is nothing, the likely slip is asked about."""
+    exchange = await slack.command(f"/fsessions {typed}")
+    assert said in json.dumps(exchange.ack, ensure_ascii=False)
 
 
 async def test_a_failure_can_be_tried_again(
@@ -194,40 +130,45 @@ async def test_a_failure_can_be_tried_again(
 ) -> None:
     """The answer is a press away, when Fullstory is back."""
     fullstory.script.append(Scripted(403))
-    await slack.press("refresh", answer)
+    await refresh(slack, answer)
     await until(lambda: "isn't allowed" in answer.message["text"])
-    assert labels(answer) == ["Try again", "Dismiss"]
-    await slack.press("refresh", answer)
+    assert labels(answer) == ["Try again"]
+    await refresh(slack, answer)
     await until(lambda: len(links(answer)) == 3)
 
 
-async def test_fullstory_fails_while_sharing(
-    slack: SlackSandbox, fullstory: FullstorySandbox, answer: Shown
+@pytest.mark.parametrize(
+    ("contact", "said"),
+    [
+        ("U0ADMIN123", "please tell <@U0ADMIN123>."),
+        ("<#C0HELP1|help>", "please tell <#C0HELP1>."),
+        ("the help desk (ext. 42) & co", "please tell the help desk (ext. 42) &amp; co."),
+    ],
+)
+async def test_who_can_mend_it(
+    start_bot: StartBot,
+    slack: SlackSandbox,
+    fullstory: FullstorySandbox,
+    contact: str,
+    said: str,
 ) -> None:
-    """Nothing is posted; the reason is for the one who pressed, who may try again."""
-    await slack.press("share", answer)
-    await until(lambda: "Don't share" in labels(answer))
-    question = answer.message
-    fullstory.script.append(Scripted(403))
-    await slack.press("share_named", answer)
-    await until(lambda: "isn't allowed" in answer.message["text"])
-    assert slack.screen == [answer]
-    answer.message = question
-    await slack.press("share_named", answer)
-    await until(lambda: len([one for one in slack.screen if one.user == ""]) == 1)
+    """Is named where it needs somebody (`ADMIN_CONTACT`)."""
+    fullstory.always = Scripted(401)
+    async with start_bot(admin_contact=contact):
+        exchange = await slack.command(f"/fsessions {JANE}")
+    assert exchange.ack
+    assert said in exchange.ack["blocks"][0]["text"]["text"]
 
 
 async def test_an_old_answer(slack: SlackSandbox, answer: Shown) -> None:
     """Its buttons work: each press brings a response_url of its own, however old the message is."""
     answer.ts = f"{slack.clock() - 40 * 24 * 3600:.6f}"
-    await slack.press("refresh", answer)
+    await refresh(slack, answer)
     await until(lambda: answer.message.get("replace_original", False))
     assert len(links(answer)) == 3
 
 
-@pytest.mark.parametrize(
-    "value", ["", "x", "0" * 16 + '["jane@example.com",null,3,null]', "\ud800"]
-)
+@pytest.mark.parametrize("value", ["", "x", "0" * 32 + '[3,"jane@example.com"]', "\ud800"])
 async def test_a_value_of_another_version(
     slack: SlackSandbox, fullstory: FullstorySandbox, answer: Shown, value: str
 ) -> None:
@@ -235,13 +176,24 @@ async def test_a_value_of_another_version(
     for block in answer.message["blocks"]:
         for button in block.get("elements", []):
             button["value"] = value
-    exchange = await slack.press("refresh", answer)
+    exchange = await slack.press("show_more", answer)
     assert (await exchange.answer())["text"] == wording.OUTDATED
     assert len(links(answer)) == 3
     assert len(fullstory.received) == 1
 
 
-@pytest.mark.parametrize("button", ["refresh", "show_more", "share"])
+@pytest.mark.parametrize("name", ["share_named", "share_unnamed"])
+async def test_buttons_that_answers_no_longer_have(
+    slack: SlackSandbox, answer: Shown, name: str
+) -> None:
+    """They still stand on somebody's screen: the person is told what to do."""
+    button = {"type": "button", "action_id": name, "value": "of old"}
+    answer.message = {"text": "old", "blocks": [{"type": "actions", "elements": [button]}]}
+    exchange = await slack.press(name, answer)
+    assert (await exchange.answer())["text"] == wording.OUTDATED
+
+
+@pytest.mark.parametrize("button", ["answer_menu", "show_more", "share"])
 async def test_somebody_elses_answer(
     slack: SlackSandbox, fullstory: FullstorySandbox, answer: Shown, button: str
 ) -> None:
@@ -257,16 +209,20 @@ async def test_a_value_that_was_tampered_with(slack: SlackSandbox, answer: Shown
     """The seal is over whose sessions it is."""
     text = json.dumps(answer.message).replace("jane@", "omar@")
     answer.message = json.loads(text)
-    exchange = await slack.press("refresh", answer)
+    exchange = await refresh(slack, answer)
     assert (await exchange.answer())["text"] == wording.OUTDATED
 
 
 async def test_nothing_hides_in_a_button(answer: Shown) -> None:
     """Its value names whom the message names, and not who asked."""
-    rows = [block["elements"] for block in answer.message["blocks"] if block["type"] == "actions"]
-    for button in rows[0]:
-        fields = r'\["jane@example.com",null,\d+,null,(?:null|\[\d+(?:\.\d+)?,"[0-9a-f]{16}"\])\]'
-        assert re.fullmatch(rf"[0-9a-f]{{32}}{fields}", button["value"])
+    (row,) = [block["elements"] for block in answer.message["blocks"] if block["type"] == "actions"]
+    values = [button["value"] for button in row]
+    menu = answer.message["blocks"][0]["accessory"]["options"]
+    values.append(menu[0]["value"].removeprefix("refresh "))
+    shown = r',null,null,\[\d+(?:\.\d+)?,"[0-9a-f]{16}"\]'
+    for value in values:
+        fields = rf'\[\d+,"jane@example.com"(?:{shown})?\]'
+        assert re.fullmatch(rf"[\w-]{{32}}{fields}", value)
 
 
 class TestSlow:
@@ -282,8 +238,9 @@ class TestSlow:
         self, slack: SlackSandbox, fullstory: FullstorySandbox, answer: Shown
     ) -> None:
         """In the same place, all the time."""
-        fullstory.script.append(Scripted(200, b"[]", seconds=0.5))
-        await slack.press("refresh", answer)
+        held = fullstory.hold()
+        await refresh(slack, answer)
         await until(lambda: answer.message["text"] == wording.STILL_LOOKING)
-        await until(lambda: "No sessions of" in answer.message["text"])
+        held.set()
+        await until(lambda: len(links(answer)) == 3)
         assert slack.screen == [answer]

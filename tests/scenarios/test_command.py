@@ -217,7 +217,7 @@ class TestLate:
     ) -> None:
         """Even where it is ready just after the budget."""
         order = []
-        slack.on_message = lambda message: order.append(message["text"])
+        slack.on_message = lambda message, _: order.append(message["text"])
         for seconds in (0.09, 0.095, 0.1, 0.101, 0.105, 0.11):
             order.clear()
             fullstory.script.append(Scripted(200, b"[]", seconds=seconds))

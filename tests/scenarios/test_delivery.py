@@ -10,12 +10,14 @@ from typing import Any
 
 import aiohttp
 import pytest
+from pydantic import SecretStr
 
 from bot.connections import open_connections
 from bot.lookup.access import Actor, EntryPoint
 from bot.sandbox.fullstory import FullstorySandbox, Scripted
 from bot.sandbox.slack import SlackSandbox
 from bot.sandbox.workspace import USER
+from bot.settings import Settings
 from bot.slack.replies.delivery import Delivery
 from bot.slack.replies.in_flight import InFlight
 from bot.slack.replies.places import AtResponseUrl
@@ -68,7 +70,8 @@ def delivery_over(
     """With second attempts that come soon."""
     patience = replace(QUICK, **waits)
     in_flight = InFlight(patience)
-    return Delivery(in_flight, budget, patience), ResponseUrls(http, patience), in_flight
+    settings = Settings(fullstory_api_key=SecretStr("key"), answer_budget_seconds=budget)
+    return Delivery(in_flight, settings, patience), ResponseUrls(http, patience), in_flight
 
 
 async def test_the_answer_waits_for_the_ack(

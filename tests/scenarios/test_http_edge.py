@@ -235,7 +235,7 @@ async def test_ssl_check(post: Post, slack: SlackSandbox) -> None:
 async def test_what_nobody_listens_to(post: Post, slack: SlackSandbox, logged: Logged) -> None:
     """404, and a line that names the kind alone."""
     body = json.dumps(
-        {"type": "event_callback", "event": {"type": "reaction_added", "text": "jane@example.com"}}
+        {"type": "event_callback", "event": {"type": "pin_added", "text": "jane@example.com"}}
     ).encode()
     assert (await post(body, headers_for(slack.signing_secret, body)))[0] == 404
     assert logged()[-1]["type"] == "event_callback"

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from contextlib import AsyncExitStack
 from dataclasses import replace
-from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -15,11 +13,17 @@ from bot.sandbox.fullstory import FullstorySandbox, Scripted
 from bot.sandbox.slack import SlackSandbox
 from bot.sandbox.workspace import TICKETS, USER, Shown
 from bot.service import Service
-from bot.slack.ui import action_ids, listing, wording
+from bot.slack.ui import action_ids, wording
 from tests.conftest import QUICK, Logged, StartBot, until
-from tests.scenarios.test_buttons import labels, links
-
-JANE = "jane@example.com"
+from tests.scenarios.answers import (
+    JANE,
+    labels,
+    links,
+    refresh,
+    settled,
+    share_window,
+    submit_share,
+)
 
 
 @pytest.fixture
@@ -34,37 +38,11 @@ async def asked(slack: SlackSandbox) -> Shown:
     return slack.screen[-1]
 
 
-async def question(slack: SlackSandbox, answer: Shown) -> None:
-    """The answer becomes the question whether to share it."""
-    await slack.press(action_ids.SHARE, answer)
-    await until(lambda: "Don't share" in labels(answer))
-
-
-async def settled(slack: SlackSandbox) -> None:
-    """Whatever was on its way when this is called has arrived when it returns."""
-    exchange = await slack.command("/fsessions slow@example.com 1")
-    await exchange.answer()
-
-
-def public(slack: SlackSandbox) -> list[Shown]:
-    """What everybody in the channel can see."""
-    return [one for one in slack.screen if not one.user]
-
-
-async def share_until_it_hangs(
-    slack: SlackSandbox, fullstory: FullstorySandbox, answer: Shown
-) -> asyncio.Event:
-    """Presses *Share*; Slack has the post, and doesn't say so until the event is set."""
-    held = fullstory.hold()
-    before = len(fullstory.received)
-    exchange = await slack.press(action_ids.SHARE_NAMED, answer)
-    await until(lambda: len(fullstory.received) > before)
-    assert exchange.uses == 1  # "Sharing …"
-    hangs = slack.hang()
-    held.set()
-    await until(lambda: exchange.uses == 2)
-    slack.hangs = None
-    return hangs
+def dismiss_button() -> dict[str, Any]:
+    """As answers of earlier versions have it."""
+    label = {"type": "plain_text", "text": "Dismiss"}
+    button = {"type": "button", "action_id": action_ids.DISMISS, "text": label, "value": "x"}
+    return {"type": "actions", "elements": [button]}
 
 
 class TestLaterPresses:
@@ -73,22 +51,26 @@ class TestLaterPresses:
     async def test_refresh_then_share(
         self, slack: SlackSandbox, fullstory: FullstorySandbox, answer: Shown
     ) -> None:
-        """The question stays: the refreshed answer comes too late for it."""
+        """That it was shared stays: the refreshed answer comes too late."""
+        view_id = await share_window(slack, answer)
         held = fullstory.hold()
-        await slack.press(action_ids.REFRESH, answer)
-        await until(lambda: len(fullstory.received) == 2)
-        await question(slack, answer)
+        await refresh(slack, answer)
+        await until(lambda: len(fullstory.received) == 3)
+        fullstory.held = None
+        await submit_share(slack, view_id)
+        await until(lambda: "Shared in" in str(answer.message))
         held.set()
         await settled(slack)
-        assert "Don't share" in labels(answer)
+        assert "Shared in" in str(answer.message)
 
     async def test_refresh_then_dismiss(
         self, slack: SlackSandbox, fullstory: FullstorySandbox, answer: Shown
     ) -> None:
         """It stays away."""
         held = fullstory.hold()
-        await slack.press(action_ids.REFRESH, answer)
+        await refresh(slack, answer)
         await until(lambda: len(fullstory.received) == 2)
+        answer.message["blocks"].append(dismiss_button())
         await slack.press(action_ids.DISMISS, answer)
         await until(lambda: answer not in slack.screen)
         held.set()
@@ -101,7 +83,7 @@ class TestLaterPresses:
         """The answer to the first press doesn't replace that to the second."""
         more = answer.message
         fullstory.script.append(Scripted(500, seconds=1.0))  # so that the first comes later
-        await slack.press(action_ids.REFRESH, answer)
+        await refresh(slack, answer)
         answer.message = more
         await slack.press(action_ids.SHOW_MORE, answer)
         await until(lambda: len(links(answer)) == 23)
@@ -119,7 +101,7 @@ async def test_a_slow_courtesy(
         await until(lambda: JANE in str(slack.screen[-1].message))
         answer = slack.screen[-1]
         held, hangs = fullstory.hold(), slack.hang()
-        first = await slack.press(action_ids.REFRESH, answer)
+        first = await refresh(slack, answer)
         await until(lambda: first.uses == 1)
         fullstory.held = slack.hangs = None
         second = await slack.press(action_ids.SHOW_MORE, answer)
@@ -139,111 +121,13 @@ async def test_a_retry_of_what_is_not_wanted_any_more(
     async with start_bot(replace(QUICK, first_retry=1.0)):
         answer = await asked(slack)
         slack.response_statuses.append(500)
-        first = await slack.press(action_ids.REFRESH, answer)
+        first = await refresh(slack, answer)
         await until(lambda: first.uses == 1)
         await slack.press(action_ids.SHOW_MORE, answer)
         await until(lambda: len(links(answer)) == 23)
         await settled(slack)
         assert first.uses == 1
         assert len(fullstory.received) >= 3
-
-
-class TestSharing:
-    """What was shown is shared, once, unless it is called back in time."""
-
-    async def test_called_back_in_time(
-        self, slack: SlackSandbox, fullstory: FullstorySandbox, answer: Shown
-    ) -> None:
-        """*Share*, then *Don't share* before anything was posted: nothing is."""
-        await question(slack, answer)
-        asking = answer.message
-        held = fullstory.hold()
-        await slack.press(action_ids.SHARE_NAMED, answer)
-        await until(lambda: len(fullstory.received) == 2)
-        answer.message = asking  # the window has not updated yet
-        await slack.press(action_ids.REFRESH, answer)
-        held.set()
-        await until(lambda: len(links(answer)) == 3)
-        await settled(slack)
-        assert public(slack) == []
-        await question(slack, answer)  # and it can be shared afterwards
-        await slack.press(action_ids.SHARE_NAMED, answer)
-        await until(lambda: len(public(slack)) == 1)
-
-    async def test_called_back_too_late(
-        self, slack: SlackSandbox, fullstory: FullstorySandbox, answer: Shown
-    ) -> None:
-        """The person is told that it came too late, and what became of it."""
-        await question(slack, answer)
-        asking = answer.message
-        hangs = await share_until_it_hangs(slack, fullstory, answer)
-        answer.message = asking
-        late = await slack.press(action_ids.REFRESH, answer)
-        assert (await late.answer())["text"] == wording.SHARED_ALREADY
-        hangs.set()
-        await until(lambda: "are shared" in answer.message["text"])
-        assert len(public(slack)) == 1
-
-    async def test_a_session_that_began_meanwhile(
-        self, slack: SlackSandbox, fullstory: FullstorySandbox, answer: Shown
-    ) -> None:
-        """It is not shared: nobody has seen it."""
-        await question(slack, answer)
-        shown = [link.partition("session/")[2] for link in links_of(fullstory)]
-        later = session(fullstory, "5000000000009999", minutes=-1)
-        fullstory.script.append(Scripted(200, with_another(fullstory, later)))
-        await slack.press(action_ids.SHARE_NAMED, answer)
-        await until(lambda: len(public(slack)) == 1)
-        post = json.dumps(public(slack)[0].message)
-        assert all(link in post for link in shown)
-        assert "5000000000009999" not in post
-
-    async def test_back_to_the_sessions(
-        self, slack: SlackSandbox, fullstory: FullstorySandbox, answer: Shown
-    ) -> None:
-        """*Don't share* shows them as they are now, a later one among them."""
-        await question(slack, answer)
-        later = session(fullstory, "5000000000009999", minutes=-1)
-        fullstory.script.append(Scripted(200, with_another(fullstory, later)))
-        await slack.press(action_ids.REFRESH, answer)
-        await until(lambda: "5000000000009999" in json.dumps(answer.message))
-
-    async def test_sessions_that_changed(
-        self, slack: SlackSandbox, fullstory: FullstorySandbox, answer: Shown
-    ) -> None:
-        """Such as by a deletion at Fullstory: nothing is shared, and the person is told so."""
-        await question(slack, answer)
-        fullstory.script.append(Scripted(200, b"[]"))
-        await slack.press(action_ids.SHARE_NAMED, answer)
-        await until(lambda: answer.message["text"] == wording.SESSIONS_CHANGED)
-        assert labels(answer) == ["Back to the sessions"]
-        assert public(slack) == []
-
-    async def test_no_previews(self, slack: SlackSandbox, answer: Shown) -> None:
-        """Slack would draw one for each link."""
-        await question(slack, answer)
-        await slack.press(action_ids.SHARE_NAMED, answer)
-        await until(lambda: len(public(slack)) == 1)
-        assert public(slack)[0].message["unfurl_links"] is False
-
-
-def session(fullstory: FullstorySandbox, number: str, minutes: int) -> dict[str, str]:
-    """One as Fullstory writes it, that began so many minutes ago."""
-    at = fullstory.clock() - timedelta(minutes=minutes)
-    link = f"https://app.fullstory.com/ui/DEMO1/session/1:{number}"
-    created = str(int(at.timestamp()))
-    return {"userId": "1", "sessionId": number, "createdTime": created, "fsUrl": link}
-
-
-def with_another(fullstory: FullstorySandbox, later: dict[str, str]) -> bytes:
-    """What Fullstory told last, and one session more."""
-    told = json.loads(fullstory.told[-1])
-    return json.dumps({"sessions": [*told["sessions"], later]}).encode()
-
-
-def links_of(fullstory: FullstorySandbox) -> list[str]:
-    """The links that Fullstory told last."""
-    return [one["fsUrl"] for one in json.loads(fullstory.told[-1])["sessions"]]
 
 
 class TestRestarts:
@@ -256,13 +140,13 @@ class TestRestarts:
         async with start_bot(replace(QUICK, drain=0.2), fullstory_timeout_seconds=300):
             answer = await asked(slack)
             held = fullstory.hold()
-            await slack.press(action_ids.REFRESH, answer)
+            await refresh(slack, answer)
             await until(lambda: len(fullstory.received) == 2)
         assert answer.message["text"] == wording.RESTARTING
-        assert labels(answer) == ["Try again", "Dismiss"]
+        assert labels(answer) == ["Try again"]
         held.set()
         async with start_bot():
-            await slack.press(action_ids.REFRESH, answer)
+            await refresh(slack, answer)
             await until(lambda: len(links(answer)) == 3)
 
     async def test_refresh_while_draining(
@@ -277,39 +161,12 @@ class TestRestarts:
             await until(lambda: len(fullstory.received) == 2)
             ending = asyncio.create_task(stack.aclose())
             await until(lambda: bot.state() == "draining")
-            await slack.press(action_ids.REFRESH, answer)
+            await refresh(slack, answer)
             await until(lambda: answer.message["text"] == wording.RESTARTING)
-            assert labels(answer) == ["Try again", "Dismiss"]
+            assert labels(answer) == ["Try again"]
             held.set()
             await ending
             await pending
-
-    async def test_sharing_before_the_post(
-        self, start_bot: StartBot, slack: SlackSandbox, fullstory: FullstorySandbox
-    ) -> None:
-        """Nothing was shared; it can be tried again."""
-        async with start_bot(replace(QUICK, drain=0.2), fullstory_timeout_seconds=300):
-            answer = await asked(slack)
-            await question(slack, answer)
-            fullstory.hold()
-            await slack.press(action_ids.SHARE_NAMED, answer)
-            await until(lambda: len(fullstory.received) == 2)
-        assert answer.message["text"] == wording.RESTARTING
-        assert public(slack) == []
-
-    async def test_sharing_after_the_post_has_begun(
-        self, start_bot: StartBot, slack: SlackSandbox, fullstory: FullstorySandbox
-    ) -> None:
-        """Slack may have taken it: the person is asked to look first."""
-        async with AsyncExitStack() as stack:
-            await stack.enter_async_context(start_bot(replace(QUICK, drain=0.5)))
-            answer = await asked(slack)
-            await question(slack, answer)
-            hangs = await share_until_it_hangs(slack, fullstory, answer)
-            await stack.aclose()
-            assert answer.message["text"] == wording.MAYBE_SHARED
-            hangs.set()
-            await until(lambda: len(public(slack)) == 1)
 
 
 class TestTrouble:
@@ -322,7 +179,7 @@ class TestTrouble:
         for block in answer.message["blocks"]:
             for button in block.get("elements", []):
                 button.pop("value", None)
-        exchange = await slack.press(action_ids.REFRESH, answer)
+        exchange = await slack.press(action_ids.SHOW_MORE, answer)
         said = (await exchange.answer())["text"]
         (line,) = [line for line in logged() if line["event"] == "listener failed"]
         assert line["reference"] in said
@@ -352,7 +209,7 @@ class TestTrouble:
     async def test_notes_in_a_thread(self, slack: SlackSandbox, answer: Shown) -> None:
         """Stand where the button is."""
         answer.thread_ts = "1700000000.000100"
-        exchange = await slack.press(action_ids.REFRESH, answer, user="U0AGENT")
+        exchange = await refresh(slack, answer, user="U0AGENT")
         note = await exchange.answer()
         assert (note["text"], note["thread_ts"]) == (wording.NOT_YOURS, answer.thread_ts)
 
@@ -361,12 +218,8 @@ class TestTrouble:
         assert bot
         await slack.command('/fsessions "user-42 *a* _b_" 3')
         (answer,) = slack.screen
-        assert labels(answer) == ["Refresh", "Dismiss"]
-        question = listing.share_question("*a* _b_ `c`", "", "v")
-        drawn = [block["text"] for block in question["blocks"] if block["type"] == "section"]
-        assert "`*a* _b_ 'c'`" in drawn[0]["text"]
-        after = listing.after_sharing(wording.shared("*a* _b_"), "v")
-        assert after["blocks"][0]["text"]["type"] == "plain_text"
+        first = answer.message["blocks"][0]["text"]["text"].partition("\n")[0]
+        assert first == "No sessions of `user-42 *a* _b_`"
 
 
 @pytest.mark.parametrize("where", ["container", "message", "nowhere"])
@@ -381,7 +234,7 @@ async def test_the_thread_of_an_offer(start_bot: StartBot, slack: SlackSandbox, 
             fields[where]["thread_ts"] = offer.thread_ts
         exchange = await slack.press(action_ids.SHOW_SESSIONS, offer, **fields)
         said = (await exchange.answer())["text"]
-        assert said == wording.TICKET_NOT_READ if where == "nowhere" else JANE in said
+        assert said == wording.MESSAGE_NOT_READ if where == "nowhere" else JANE in said
         assert USER
 
 
@@ -424,7 +277,7 @@ async def test_a_form_whose_ack_is_lost(
             submitting.cancel()
             await asyncio.gather(submitting, return_exceptions=True)
         held.set()
-        await until(lambda: "No sessions of zoe" in str(slack.views[view_id]))
+        await until(lambda: "No sessions of *zoe" in str(slack.views[view_id]))
         submitting.cancel()
 
 

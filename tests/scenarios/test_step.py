@@ -19,6 +19,7 @@ from bot.slack.routes import build_app, routes
 from bot.slack.transport.dispatch import dispatch
 from bot.slack.ui import wording
 from tests.conftest import QUICK, Logged, StartBot, until
+from tests.scenarios.answers import refresh
 
 JANE = "jane@example.com"
 STEP = "find_sessions_step"
@@ -129,7 +130,7 @@ class TestShowing:
         await outputs(slack, person=JANE, show_to=AGENT, show_in=TICKETS)
         (shown,) = slack.screen
         assert (shown.user, shown.channel) == (AGENT, TICKETS)
-        await slack.press("refresh", user=AGENT)
+        await refresh(slack, shown, user=AGENT)
         await until(lambda: shown.message.get("replace_original", False))
         assert JANE in shown.message["text"]
 

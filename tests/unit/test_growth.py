@@ -160,7 +160,9 @@ def test_bodies(unit: bytes) -> None:
 @pytest.mark.parametrize("unit", ["x", "&", "\U0001f600", "<"])
 def test_drawing(unit: str) -> None:
     """Whatever a uid is made of."""
-    assert growth(repeated(unit), lambda uid: pieces.note(wording.shared(uid)), 20_000) < MOST
+    assert (
+        growth(repeated(unit), lambda uid: pieces.note(wording.heading(uid, 1, 1)), 20_000) < MOST
+    )
 
 
 class Counted(dict[str, Any]):

@@ -29,7 +29,7 @@ FAILURES = [
 
 def test_every_failure_has_its_own_sentence() -> None:
     """And each says what to do next."""
-    sentences = {wording.failure(error, "ref") for error in FAILURES}
+    sentences = {" ".join(wording.failure(error)) for error in FAILURES}
     assert len(sentences) == len(FAILURES)
     assert all("try again" in s.lower() or "trying again" in s.lower() for s in sentences)
 

@@ -7,6 +7,8 @@ doesn't wait for it. https://docs.slack.dev/reference/objects/user-object
 
 from __future__ import annotations
 
+import json
+from datetime import tzinfo
 from typing import Final
 
 import structlog
@@ -17,6 +19,7 @@ from bot.slack.api.identity import Workspace
 from bot.slack.api.profiles import Profiles, Standing
 from bot.state.answers import KeptAnswers
 from bot.state.protocol import State
+from bot.typed.times import zone
 
 _log = structlog.get_logger()
 
@@ -26,8 +29,6 @@ YES_SECONDS: Final = 60 * 60.0
 NO_SECONDS: Final = 60.0
 """How long that somebody is not: they may be made one."""
 
-_COLLEAGUE: Final = "COLLEAGUE"
-
 
 class Colleagues:
     """Asks Slack who somebody is; `bot.lookup.find` asks here before anything is looked up."""
@@ -35,7 +36,7 @@ class Colleagues:
     def __init__(self, profiles: Profiles, workspace: Workspace, state: State) -> None:
         self._profiles = profiles
         self._workspace = workspace
-        self._answers = KeptAnswers(state, "colleague")
+        self._answers = KeptAnswers(state, "member")
 
     async def refusal(self, actor: Actor) -> Refusal | None:
         """Why this person is not shown sessions; None if they are."""
@@ -44,21 +45,31 @@ class Colleagues:
             # A workflow whose outputs are all: its author decides who reads them.
             is_step = actor.entry_point is EntryPoint.WORKFLOW_STEP
             return None if is_step else Refusal.STRANGER
-        answer = await self._answers.get(user, lambda: self._ask(user))
-        return None if answer == _COLLEAGUE else Refusal[answer]
+        refusal, _, _ = await self._known(user)
+        return Refusal[refusal] if refusal else None
+
+    async def zone(self, user: str) -> tzinfo:
+        """The time zone that a person has set; UTC where Slack doesn't say."""
+        _, name, offset = await self._known(user) if user else ("", "", 0)
+        return zone(name, offset)
+
+    async def _known(self, user: str) -> tuple[str, str, int]:
+        """The name of the refusal or "", and the time zone by its name and offset."""
+        refusal, name, offset = json.loads(await self._answers.get(user, lambda: self._ask(user)))
+        return refusal, name, offset
 
     async def _ask(self, user: str) -> tuple[str, float]:
         try:
             bot = await self._workspace.bot_identity()
-            standing = await self._profiles.standing(user, bot)
+            member = await self._profiles.member(user, bot)
         except (SlackError, ProfileError) as error:
             missing = isinstance(error, ProfileError) and error.problem is ProfileProblem.SCOPE
             _log.warning("not known who asks", exc_info=error)
-            return (Refusal.NOT_READABLE if missing else Refusal.NOT_KNOWN).name, 0
-        match standing:
-            case Standing.COLLEAGUE:
-                return _COLLEAGUE, YES_SECONDS
-            case Standing.GUEST:
-                return Refusal.GUEST.name, NO_SECONDS
-            case Standing.STRANGER:
-                return Refusal.STRANGER.name, NO_SECONDS
+            refusal = Refusal.NOT_READABLE if missing else Refusal.NOT_KNOWN
+            return json.dumps([refusal.name, "", 0]), 0
+        name, seconds = {
+            Standing.COLLEAGUE: ("", YES_SECONDS),
+            Standing.GUEST: (Refusal.GUEST.name, NO_SECONDS),
+            Standing.STRANGER: (Refusal.STRANGER.name, NO_SECONDS),
+        }[member.standing]
+        return json.dumps([name, member.zone, member.offset]), seconds

@@ -13,7 +13,7 @@ from bot.slack.api.client import SlackClient
 from bot.state.answers import KeptAnswers
 from bot.state.protocol import State
 
-_KEPT_SECONDS: Final = 24 * 60 * 60.0  # a token's ids never change
+_KEPT_SECONDS: Final = 365 * 24 * 60 * 60.0  # a token's ids never change
 
 
 @dataclass(frozen=True, slots=True)

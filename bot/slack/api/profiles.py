@@ -5,7 +5,7 @@ https://docs.slack.dev/reference/methods/users.info
 
 from __future__ import annotations
 
-from datetime import tzinfo
+from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Any
 
@@ -14,7 +14,6 @@ import structlog
 from bot.errors import ProfileError, ProfileProblem, SlackError
 from bot.slack.api.client import SlackClient
 from bot.slack.api.identity import BotIdentity
-from bot.typed.times import zone
 from bot.waits import Waits
 
 _log = structlog.get_logger()
@@ -26,6 +25,15 @@ class Standing(Enum):
     COLLEAGUE = auto()
     GUEST = auto()
     STRANGER = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """Somebody in the workspace; the time zone by its name, and by its seconds east of UTC."""
+
+    standing: Standing
+    zone: str = ""
+    offset: int = 0
 
 
 class Profiles:
@@ -53,24 +61,20 @@ class Profiles:
             ProfileProblem.EMAIL if "users:read.email" in scopes else ProfileProblem.SCOPE
         )
 
-    async def standing(self, user: str, bot: BotIdentity, seconds: float | None = None) -> Standing:
-        """What somebody is in the bot's workspace."""
+    async def member(self, user: str, bot: BotIdentity) -> Member:
+        """What somebody is in the bot's workspace, and in which time zone."""
         try:
-            profile, _ = await self._info(user, seconds)
+            profile, _ = await self._info(user, None)
         except ProfileError as error:
             if error.problem is ProfileProblem.STRANGER:
-                return Standing.STRANGER
+                return Member(Standing.STRANGER)
             raise
+        name, offset = str(profile.get("tz") or ""), int(profile.get("tz_offset") or 0)
         if _is_bot(profile) or profile.get("deleted") or not _is_of(bot, profile):
-            return Standing.STRANGER
+            return Member(Standing.STRANGER, name, offset)
         # Of customers who were invited to one channel, for example.
         guest = profile.get("is_restricted") or profile.get("is_ultra_restricted")
-        return Standing.GUEST if guest else Standing.COLLEAGUE
-
-    async def zone(self, user: str, seconds: float | None = None) -> tzinfo:
-        """The time zone that a person has set."""
-        profile, _ = await self._info(user, seconds)
-        return zone(str(profile.get("tz") or ""), int(profile.get("tz_offset") or 0))
+        return Member(Standing.GUEST if guest else Standing.COLLEAGUE, name, offset)
 
     async def _info(self, user: str, seconds: float | None) -> tuple[dict[str, Any], list[str]]:
         try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from bot.slack.api.client import SlackClient
+from bot.slack.api.colleagues import Colleagues
 from bot.slack.api.identity import Workspace
 from bot.slack.api.posts import Posts
 from bot.slack.api.profiles import Profiles
@@ -20,8 +21,11 @@ class SlackApi:
     workspace: Workspace
     profiles: Profiles
     posts: Posts
+    colleagues: Colleagues
 
     @classmethod
     def of(cls, client: SlackClient, state: State, waits: Waits) -> SlackApi:
         """All of it over one client."""
-        return cls(client, Workspace(client, state), Profiles(client, waits), Posts(client))
+        workspace, profiles = Workspace(client, state), Profiles(client, waits)
+        colleagues = Colleagues(profiles, workspace, state)
+        return cls(client, workspace, profiles, Posts(client), colleagues)

@@ -1,4 +1,4 @@
-"""The buttons of an answer: more, again, away; and of the choice between people.
+"""The buttons of an answer and its menu: more, again, away, help; and of the choice between people.
 
 A press comes with a response_url of its own, which can replace the message that was pressed. What
 is pressed later counts: the answer to an earlier press of the same message is not sent any more.
@@ -9,11 +9,15 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from typing import Final
 
 from bot.lookup.access import EntryPoint
 from bot.slack.replies.services import Services, value_of
 from bot.slack.requests import Route, SlackRequest
-from bot.slack.ui import action_ids, notes, wording
+from bot.slack.ui import action_ids, notes, windows, wording
+from bot.typed.query import typed_form
+
+_OF_EARLIER_VERSIONS: Final = re.compile("share_(?:un)?named")
 
 
 class Buttons:
@@ -23,45 +27,91 @@ class Buttons:
         self._services = services
 
     def routes(self) -> tuple[Route, ...]:
-        """Every button of an answer but those of sharing."""
-        again = (
-            action_ids.SHOW_MORE,
-            action_ids.REFRESH,
-            re.compile(f"{action_ids.CHOOSE}:\\d"),
+        """Every button but those of sharing, of the form and of the offer."""
+        ids = action_ids
+        handlers = (
+            (ids.WATCH_REPLAY, self.opened_link),
+            (ids.SHOW_MORE, self.look_again),
+            (ids.REFRESH, self.look_again),
+            (re.compile(f"{ids.CHOOSE}:\\d"), self.look_again),
+            (ids.ANSWER_MENU, self.chosen),
+            (ids.DISMISS, self.dismiss),
+            (ids.HELP, self.explain),
+            (ids.WHY, self.say_why),
+            (ids.SEARCH_AGAIN, self.search_again),
+            (_OF_EARLIER_VERSIONS, self.outdated),
         )
-        return (
-            *(Route("action", name, EntryPoint.BUTTON, self.look_again) for name in again),
-            Route("action", action_ids.WATCH_REPLAY, EntryPoint.BUTTON, self.opened_link),
-            Route("action", action_ids.DISMISS, EntryPoint.BUTTON, self.dismiss),
-        )
+        return tuple(Route("action", name, EntryPoint.BUTTON, handle) for name, handle in handlers)
 
     async def opened_link(self, request: SlackRequest) -> None:
         """The link opens by itself; Slack shows a warning unless the press is acknowledged."""
         await request.ack()
 
     async def look_again(self, request: SlackRequest) -> None:
-        """*Refresh*, *Show more*, a choice, "don't share": the message becomes the answer."""
+        """*Refresh*, *Show more*, a choice: the message becomes the answer."""
         await request.ack()
         services, body = self._services, request.body
         query = services.pressed_query(request)
         if query is None:
             return
-        if not await services.presses.call_off_sharing(body):
-            services.tell_beside(wording.SHARED_ALREADY, request)
-            return
-        wanted = await services.presses.begin(body)
         query = replace(query, shown=None)  # as things are now, not as they were shown
         services.delivery.answer_after_ack(
             services.answers.to_query(query, request.actor),
             request,
             services.places.in_place(body),
-            wanted=wanted,
+            wanted=await services.presses.begin(body),
+            # Both stand in the place of the sessions: there is a way back to them.
+            meanwhile=notes.note_with_retry(wording.STILL_LOOKING, value_of(request)),
             last_words=notes.note_with_retry(wording.RESTARTING, value_of(request)),
         )
+
+    async def chosen(self, request: SlackRequest) -> None:
+        """An entry of the menu behind three dots."""
+        entry = str(request.body["actions"][0]["selected_option"]["value"]).partition(" ")[0]
+        match entry:
+            case action_ids.REFRESH:
+                await self.look_again(request)
+            case action_ids.DISMISS:
+                await self.dismiss(request)
+            case _:
+                await self.explain(request)
 
     async def dismiss(self, request: SlackRequest) -> None:
         """The message goes away, however old it is."""
         await request.ack()
-        await self._services.presses.begin(request.body)
+        wanted = await self._services.presses.begin(request.body)
         place = self._services.places.away(request.body)
-        self._services.delivery.send_after_ack({}, request, place)
+        self._services.delivery.send_after_ack({}, request, place, wanted)
+
+    async def explain(self, request: SlackRequest) -> None:
+        """*How to ask*: all that can be typed, in a window."""
+        await request.ack()
+        services = self._services
+        view = windows.help_window(services.command, services.answers.limits)
+        services.delivery.start(services.views.open(request.body["trigger_id"], view))
+
+    async def say_why(self, request: SlackRequest) -> None:
+        """*Why?*, where there are no sessions."""
+        await request.ack()
+        opening = self._services.views.open(request.body["trigger_id"], windows.why_window())
+        self._services.delivery.start(opening)
+
+    async def search_again(self, request: SlackRequest) -> None:
+        """The form, with the person filled in."""
+        await request.ack()
+        query = self._services.pressed_query(request)
+        if query:
+            person = typed_form(query, with_limit=False)
+            moment = query.moment.time if query.moment else None
+            opening = self._services.views.open_form(
+                request.body["trigger_id"],
+                moment=moment,
+                person=person,
+                otherwise=self._services.places.beside(request.body),
+            )
+            self._services.delivery.start(opening)
+
+    async def outdated(self, request: SlackRequest) -> None:
+        """A button that answers no longer have."""
+        await request.ack()
+        self._services.tell_beside(wording.OUTDATED, request)

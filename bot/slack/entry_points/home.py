@@ -57,4 +57,4 @@ class Home:
         bot = await services.slack.workspace.bot_identity()
         channels = services.settings.support_channels
         ways = windows.ways_to_ask(services.help_lines, services.command, bot.user, channels)
-        return windows.home(ways, services.command, services.answers.limits)
+        return windows.home(ways)

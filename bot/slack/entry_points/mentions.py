@@ -25,9 +25,6 @@ from bot.typed.query import Help, Limits, Parsed, Problem, QueryNeedingProfile, 
 
 _log = structlog.get_logger()
 
-REMEMBERED_SECONDS: Final = 15 * 60.0
-"""How long it is known that a message was answered: Slack's last repeat comes after 5 minutes."""
-
 # Edits, deletions and the like are no questions.
 _WRITTEN: Final = frozenset({None, "file_share", "me_message", "thread_broadcast"})
 _SMALL_TALK: Final = frozenset({Problem.NOBODY, Problem.UNCLEAR, Problem.CHANNEL, Problem.MENTION})
@@ -51,10 +48,11 @@ class Mentions:
         services, event = self._services, request.body["event"]
         if not by_person(event) or event.get("subtype") not in _WRITTEN:
             return
-        key = ("answered message", event["channel"], event["ts"])
-        if await services.state.claim(key, REMEMBERED_SECONDS):
+        channel, user = request.actor.channel, request.actor.user
+        if await services.is_first("answered message", channel, event["ts"]):
             work = self._answer(event, request.actor)
-            services.delivery.answer_after_ack(work, request, services.places.of_event(event))
+            place = services.places.of_person(channel, user, str(event.get("thread_ts") or ""))
+            services.delivery.answer_after_ack(work, request, place)
 
     async def _answer(self, event: dict[str, Any], actor: Actor) -> Drawing:
         services = self._services

@@ -1,7 +1,7 @@
 """Support channels: a quiet offer under each new message that names a customer.
 
-The offer names nobody and its button holds nothing: who presses it is shown, alone, the sessions of
-whom the message above names at that time.
+The offer names nobody and its button holds nothing. Whoever presses it sees, alone, the sessions of
+the person whom the message above names then.
 
 - https://docs.slack.dev/reference/events/message
 - https://docs.slack.dev/reference/methods/conversations.replies
@@ -9,30 +9,25 @@ whom the message above names at that time.
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any, Final
 
 import structlog
 
 from bot.errors import SlackError
 from bot.logs import Seldom
-from bot.lookup.access import Actor, EntryPoint
+from bot.lookup.access import EntryPoint
 from bot.slack.api.client import will_pass
 from bot.slack.api.identity import BotIdentity
 from bot.slack.replies.places import thread_of
 from bot.slack.replies.services import Services
 from bot.slack.requests import Route, SlackRequest
-from bot.slack.ui import action_ids, notes, wording
-from bot.slack.ui.pieces import Drawing, drawn, note
-from bot.slack.ui.reading import Identity, external_identities
+from bot.slack.ui import action_ids, notes
+from bot.slack.ui.reading import queries_about
 
 _log = structlog.get_logger()
 
 OFFERS_A_MINUTE: Final = 10
 """In one channel. More than that is a flood: somebody imports something."""
-
-REMEMBERED_SECONDS: Final = 15 * 60.0
-"""How long it is known that a message was looked at: Slack's last repeat comes after 5 minutes."""
 
 # By people, bots, workflows and the e-mail integration; every other subtype is about a message that
 # was there before, or about the channel.
@@ -65,35 +60,39 @@ class Offers:
             or event.get("thread_ts")
         ):
             return
-        key = ("message looked at", channel, str(ts))
-        if await self._services.state.claim(key, REMEMBERED_SECONDS):
+        if await self._services.is_first("message looked at", channel, str(ts)):
             self._services.delivery.start(self._consider(event))
 
     async def pressed(self, request: SlackRequest) -> None:
         """Shows the sessions to who pressed, alone."""
         await request.ack()
         place = self._services.places.beside(request.body)
-        work = self._answer(request.actor, thread_of(request.body))
+        channel, ts = request.actor.channel, thread_of(request.body)
+        work = self._services.answers.to_message_at(channel, ts, request.actor)
         self._services.delivery.answer_after_ack(work, request, place)
 
     # -- Offering ---------------------------------------------------------------------------------
 
     async def _consider(self, event: dict[str, Any]) -> None:
-        if not self._people_in(event):
+        services, channel, ts = self._services, str(event["channel"]), str(event["ts"])
+        people = services.answers.people_in(event)
+        if not people:
             return
-        channel, ts = str(event["channel"]), str(event["ts"])
-        for wait in (*self._services.waits.offer_retries, None):
+        if not await services.state.count(("offers in", channel), OFFERS_A_MINUTE, 60.0):
+            self._seldom.warn("too many messages, no offers for now", channel=channel)
+            return
+        count = len(queries_about(people, event, 1))
+        for wait in (*services.waits.offer_retries, None):
             try:
-                await self._offer(channel, ts, event)
+                await self._offer(channel, ts, event, count)
             except SlackError as error:
-                if wait is not None and will_pass(error):
-                    await asyncio.sleep(wait)
+                if wait is not None and will_pass(error) and await services.in_flight.sleep(wait):
                     continue
                 _log.warning("no offer made", channel=channel, exc_info=error)
             return
 
-    async def _offer(self, channel: str, ts: str, event: dict[str, Any]) -> None:
-        posts, state = self._services.slack.posts, self._services.state
+    async def _offer(self, channel: str, ts: str, event: dict[str, Any], count: int) -> None:
+        posts = self._services.slack.posts
         bot = await self._services.slack.workspace.bot_identity()
         if bot.wrote(event) or bot.is_asked(event):
             return
@@ -101,10 +100,7 @@ class Offers:
         # an attempt whose reply was lost.
         if await self._offers_under(channel, ts, bot):
             return
-        if not await state.count(("offers in", channel), OFFERS_A_MINUTE, 60.0):
-            self._seldom.warn("too many messages, no offers for now", channel=channel)
-            return
-        posted = await posts.post_message(channel, notes.offer(), ts, twice_is_bad=True)
+        posted = await posts.post_message(channel, notes.offer(count), ts, twice_is_bad=True)
         if (await self._offers_under(channel, ts, bot))[:1] not in ([], [posted]):
             await posts.delete(channel, posted)
 
@@ -117,29 +113,6 @@ class Offers:
             and any(
                 element.get("action_id") == action_ids.SHOW_SESSIONS
                 for block in message.get("blocks", [])
-                for element in block.get("elements", [])
+                for element in (block.get("accessory", {}), *block.get("elements", ()))
             )
         ]
-
-    def _people_in(self, message: dict[str, Any]) -> tuple[Identity, ...]:
-        settings = self._services.settings
-        return external_identities(message, settings.internal_domains, settings.labels)
-
-    # -- Showing ----------------------------------------------------------------------------------
-
-    async def _answer(self, actor: Actor, ts: str) -> Drawing:
-        """The sessions of whom the message at the head of the thread names now."""
-        answers = self._services.answers
-        if refusal := await answers.refusal(actor):
-            return drawn(note(wording.not_for(refusal)))
-        if not ts:
-            return drawn(note(wording.TICKET_NOT_READ))
-        try:
-            message = await self._services.slack.posts.message(actor.channel, ts)
-        except SlackError as error:
-            _log.warning("message not read", channel=actor.channel, exc_info=error)
-            return drawn(note(wording.TICKET_NOT_READ))
-        people = self._people_in(message)
-        if not people:
-            return drawn(note(wording.TICKET_NAMES_NOBODY))
-        return await answers.to_message(people, message, actor)

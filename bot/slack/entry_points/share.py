@@ -1,143 +1,255 @@
-"""Sharing an answer with everybody in the conversation: asks first, then posts what was shown.
+"""Sharing one of the sessions, or all, with everybody in the conversation.
 
-It is posted through the button's response_url, so the bot need not be a member of the channel.
-https://docs.slack.dev/interactivity/handling-user-interaction#message_responses
+A window asks which, with or without the name, and where. What is shared is what was shown: the
+sessions are looked up again, and compared. It is posted through the response_url of the button, so
+the bot need not be a member of the channel.
+
+- https://docs.slack.dev/surfaces/modals
+- https://docs.slack.dev/interactivity/handling-user-interaction#message_responses
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import UTC, datetime
+import json
+from dataclasses import dataclass, replace
+from typing import Any, Final
 
 from bot.lookup.access import EntryPoint
-from bot.lookup.outcomes import Found, Outcome
-from bot.sessions import Query
+from bot.lookup.outcomes import Crashed, Denied, Failed, Found, Outcome
+from bot.sessions import Query, SessionList
 from bot.slack.replies.answers import Restarting
 from bot.slack.replies.places import beside, thread_of
-from bot.slack.replies.response_url import Wanted
+from bot.slack.replies.response_url import Posted
 from bot.slack.replies.services import Services, value_of
 from bot.slack.requests import Route, SlackRequest
-from bot.slack.ui import action_ids, listing, notes, wording
-from bot.slack.ui.pieces import RESPONSE_URL, Drawing, drawn, note
+from bot.slack.ui import action_ids, listing, windows, wording
+from bot.slack.ui.button_values import Outdated, WrongUser
+from bot.slack.ui.listing import Reader
+from bot.slack.ui.pieces import RESPONSE_URL, drawn, escape, note
+
+_SHARED_SECONDS: Final = 60 * 60.0
+"""How long it is known that a window was sent: it can't be posted twice."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Choice:
+    """What the window asks for: the number of a session, or None for all of them."""
+
+    number: int | None
+    named: bool
+    in_thread: bool
 
 
 @dataclass(slots=True)
 class _Sharing:
-    """One share under way; from the time when `posting` is set it can't be called off."""
+    """One share under way; once `posting` is set, it may be there.
 
-    name: str
+    `origin` is what the press on the button told of its message.
+    """
+
     query: Query
-    named: bool
-    wanted: Wanted
+    origin: dict[str, Any]
+    choice: _Choice
     posting: bool = False
 
 
 class Share:
-    """Answers the buttons of sharing."""
+    """Opens the window, and shares what is chosen in it."""
 
     def __init__(self, services: Services) -> None:
         self._services = services
 
     def routes(self) -> tuple[Route, ...]:
-        """The question, and its two answers; "don't share" is an ordinary look at the sessions."""
+        """The button, and the window when it is sent."""
         return (
-            Route("action", action_ids.SHARE, EntryPoint.SHARE, self.asked),
-            Route("action", action_ids.SHARE_NAMED, EntryPoint.SHARE, self.share_named),
-            Route("action", action_ids.SHARE_UNNAMED, EntryPoint.SHARE, self.share_unnamed),
+            Route("action", action_ids.SHARE, EntryPoint.SHARE, self.pressed),
+            Route("view", action_ids.SHARE_FORM, EntryPoint.SHARE, self.submitted),
         )
 
-    async def asked(self, request: SlackRequest) -> None:
-        """*Share…*: asks first, in the place of the answer. To ask anew is to share anew."""
-        await request.ack()
-        services, body = self._services, request.body
-        query = services.pressed_query(request)
-        if query is None or await services.presses.is_sharing(body):
-            return
-        await services.presses.begin(body)
-        await services.presses.forget_sharing(body)
-        channel = request.actor.channel
-        named = channel if channel.startswith("C") else ""  # direct messages have no name
-        question = listing.share_question(query.person, named, value_of(request))
-        services.delivery.send_after_ack(question, request, services.places.in_place(body))
+    # -- The window -------------------------------------------------------------------------------
 
-    async def share_named(self, request: SlackRequest) -> None:
-        """Posts the sessions to the conversation, with the person's name."""
+    async def pressed(self, request: SlackRequest) -> None:
+        """*Share…*: opens the window at once, and fills it when the sessions are there."""
         await request.ack()
-        await self._begin(request, named=True)
+        query = self._services.pressed_query(request)
+        if query:
+            self._services.delivery.start(self._open(query, request))
 
-    async def share_unnamed(self, request: SlackRequest) -> None:
-        """The same without the name."""
-        await request.ack()
-        await self._begin(request, named=False)
-
-    async def _begin(self, request: SlackRequest, *, named: bool) -> None:
+    async def _open(self, query: Query, request: SlackRequest) -> None:
         services = self._services
-        query = services.pressed_query(request)
-        if query is None:
+        waiting = windows.note_window(wording.SHARE_TITLE, wording.SHARE_PREPARING)
+        view_id = await services.views.open(request.body["trigger_id"], waiting)
+        if not view_id:
+            services.tell_beside(wording.WINDOW_NOT_OPENED, request)
             return
-        name = await services.presses.begin_sharing(request.body)
-        if not name:
-            return  # the second press of two: the first is being answered
-        sharing = _Sharing(name, query, named, await services.presses.begin(request.body))
 
         async def tell_of_the_end() -> None:
-            words = notes.note_with_retry(wording.RESTARTING, value_of(request))
-            if sharing.posting:  # it may be there
-                words = listing.after_sharing(wording.MAYBE_SHARED, value_of(request))
-            await services.places.in_place(request.body).send(drawn(words))
+            await self._say_in(view_id, wording.RESTARTING)
+
+        filling = self._fill(view_id, query, request)
+        await services.in_flight.notify_if_cancelled(filling, tell_of_the_end)
+
+    async def _fill(self, view_id: str, query: Query, request: SlackRequest) -> None:
+        services, actor = self._services, request.actor
+        outcome = await services.answers.look_up(query, actor)
+        if not (isinstance(outcome, Found) and _was_shown(outcome.sessions, query)):
+            await self._say_in(view_id, self._why_not(outcome))
+            return
+        reader = await services.answers.reader(actor)
+        found = outcome.sessions
+        moment = query.moment if found.at_moment else None
+        entries = [
+            wording.share_one(
+                listing.time_in_words(session, reader), is_first=number == 0, moment=moment
+            )
+            for number, session in enumerate(found.sessions)
+        ]
+        metadata = services.answers.seal(_origin(request), actor.user)
+        form = windows.share_form(
+            entries, query.person, metadata, in_thread=bool(thread_of(request.body))
+        )
+        await services.views.update(view_id, form)
+
+    async def _say_in(self, view_id: str, sentence: str) -> None:
+        view = windows.note_window(wording.SHARE_TITLE, sentence)
+        await self._services.views.update(view_id, view)
+
+    def _why_not(self, outcome: Outcome | Restarting) -> str:
+        contact = self._services.settings.admin_contact
+        match outcome:
+            case Found():
+                return wording.SESSIONS_CHANGED
+            case Denied(refusal):
+                return wording.not_for(refusal)
+            case Failed(error, reference):
+                return wording.in_one_line(wording.failure(error), contact, reference)
+            case Crashed(reference):
+                return wording.in_one_line(wording.our_fault(), contact, reference)
+            case Restarting():
+                return wording.RESTARTING
+
+    # -- Sharing ----------------------------------------------------------------------------------
+
+    async def submitted(self, request: SlackRequest) -> None:
+        """Closes the window, and shares; once, however often it is sent."""
+        services, view = self._services, request.body["view"]
+        try:
+            text = services.answers.unseal(view["private_metadata"], request.actor.user)
+        except (WrongUser, Outdated):
+            await self._refuse(request, wording.OUTDATED)
+            return
+        if not await services.state.claim(("shared from", str(view["id"])), _SHARED_SECONDS):
+            await self._refuse(request, wording.SHARED_ALREADY)
+            return
+        await request.ack()
+        value, origin = json.loads(text)
+        query = services.answers.verify_value(value, request.actor.user)
+        sharing = _Sharing(query, origin, _choice(view["state"]["values"]))
+
+        async def tell_of_the_end() -> None:
+            await self._tell(
+                sharing, wording.MAYBE_SHARED if sharing.posting else wording.RESTARTING
+            )
 
         work = self._share(sharing, request)
         services.delivery.start(services.in_flight.notify_if_cancelled(work, tell_of_the_end))
 
     async def _share(self, sharing: _Sharing, request: SlackRequest) -> None:
-        services, body = self._services, request.body
-        place = services.places.in_place(body)
-        try:
-            await request.acknowledged
-            # Without buttons: there is nothing to press while it is being shared.
-            await place.say_meanwhile(note(wording.SHARING))
-            outcome = await services.answers.look_up(sharing.query, request.actor)
-            now = datetime.now(UTC)
-            if not (isinstance(outcome, Found) and _was_shown(outcome, sharing.query, now)):
-                await services.presses.forget_sharing(body)
-                await place.send(self._instead(outcome, sharing, request, now), sharing.wanted)
-            elif not await services.presses.may_post(sharing.name):
-                # Called off meanwhile: that press has its own answer.
-                await services.presses.forget_sharing(body)
-            else:
-                sharing.posting = True
-                said = await self._post(outcome, sharing, request, now)
-                await place.send(drawn(listing.after_sharing(said, value_of(request))))
-        finally:
-            await services.presses.end_sharing(body)
+        services, query, actor = self._services, sharing.query, request.actor
+        await request.acknowledged
+        wanted = await services.presses.begin(sharing.origin)
+        outcome = await services.answers.look_up(query, actor)
+        if not (isinstance(outcome, Found) and _was_shown(outcome.sessions, query)):
+            await self._tell(sharing, self._why_not(outcome))
+            return
+        reader = await services.answers.reader(actor)
+        sharing.posting = True
+        posted = await self._post(outcome.sessions, sharing, actor.user, reader)
+        if posted == "taken":
+            buttons = services.answers.buttons(outcome.sessions, actor.user, reader)
+            where = _where(sharing)
+            await services.places.in_place(sharing.origin).send(
+                lambda room: listing.answer(outcome.sessions, reader, room, buttons, where), wanted
+            )
+        else:
+            refused = posted == "refused"
+            await self._tell(sharing, wording.NOT_SHARED if refused else wording.MAYBE_SHARED)
 
     async def _post(
-        self, outcome: Found, sharing: _Sharing, request: SlackRequest, now: datetime
-    ) -> str:
-        """Posts for everybody, once; gives the sentence for who shares."""
-        user, named = request.actor.user, sharing.named
-        message = listing.shared(outcome.sessions, now, user, RESPONSE_URL, named=named)
-        fields = beside(thread_of(request.body))
-        url = request.body["response_url"]
-        match await self._services.places.urls.post(url, message | fields, attempts=1):
-            case "taken":
-                return wording.shared(sharing.query.person)
-            case "refused":
-                return wording.NOT_SHARED
-            case _:
-                return wording.MAYBE_SHARED
+        self, found: SessionList, sharing: _Sharing, user: str, reader: Reader
+    ) -> Posted:
+        """Posts for everybody, with one attempt: it must not come twice."""
+        choice = sharing.choice
+        if choice.number is not None:
+            one = found.sessions[choice.number]
+            is_first = choice.number == 0
+            found = replace(
+                found,
+                sessions=(one,),
+                at_moment=found.at_moment and is_first,
+                replay=found.replay if is_first else None,
+                query=found.query if found.at_moment and is_first else _without_moment(found.query),
+            )
+        message = listing.shared(found, reader, user, RESPONSE_URL, named=choice.named)
+        thread = thread_of(sharing.origin) if choice.in_thread else ""
+        url = sharing.origin["response_url"]
+        return await self._services.places.urls.post(url, message | beside(thread), attempts=1)
 
-    def _instead(
-        self, outcome: Outcome | Restarting, sharing: _Sharing, request: SlackRequest, now: datetime
-    ) -> Drawing:
-        """For who shares, where what was shown can't be shared."""
-        answers, query, actor = self._services.answers, sharing.query, request.actor
-        if isinstance(outcome, Found):
-            again = answers.again(query, actor.user)
-            return drawn(listing.after_sharing(wording.SESSIONS_CHANGED, again))
-        return lambda room: answers.draw(outcome, query, actor, room, now)
+    async def _tell(self, sharing: _Sharing, sentence: str) -> None:
+        await self._services.places.beside(sharing.origin).send(drawn(note(sentence)))
+
+    async def _refuse(self, request: SlackRequest, sentence: str) -> None:
+        view = windows.note_window(wording.SHARE_TITLE, sentence)
+        await request.ack(response_action="update", view=view)
 
 
-def _was_shown(outcome: Found, query: Query, now: datetime) -> bool:
-    shown = query.shown.fingerprint if query.shown else ""
-    return outcome.sessions.snapshot(now).fingerprint == shown
+# -- What the window remembers --------------------------------------------------------------------
+
+
+def _origin(request: SlackRequest) -> str:
+    """The button that was pressed: its value, and what tells where its message stands."""
+    body = request.body
+    container = body.get("container", {})
+    kept = {
+        "response_url": body["response_url"],
+        "user": {"id": request.actor.user},
+        "channel": {"id": request.actor.channel},
+        "container": {
+            "message_ts": container.get("message_ts"),
+            "thread_ts": thread_of(body),
+            "is_ephemeral": container.get("is_ephemeral"),
+        },
+    }
+    return json.dumps([value_of(request), kept])
+
+
+def _choice(values: dict[str, Any]) -> _Choice:
+    def field(name: str) -> dict[str, Any]:
+        return dict(values.get(name, {}).get(name) or {})
+
+    which = str((field(action_ids.WHICH_FIELD).get("selected_option") or {}).get("value", "0"))
+    where = (field(action_ids.WHERE_FIELD).get("selected_option") or {}).get("value")
+    return _Choice(
+        number=None if which == action_ids.ALL else int(which),
+        named=bool(field(action_ids.NAME_FIELD).get("selected_options")),
+        in_thread=where == action_ids.IN_THREAD,
+    )
+
+
+def _without_moment(query: Query) -> Query:
+    """What is shared alone says nothing of the others."""
+    return replace(query, moment=None)
+
+
+def _where(sharing: _Sharing) -> str:
+    """Slack's markup for the place; direct messages have no name."""
+    if sharing.choice.in_thread:
+        return wording.THIS_THREAD
+    channel = str(sharing.origin["channel"]["id"])
+    return f"<#{escape(channel)}>" if channel.startswith("C") else wording.THIS_CONVERSATION
+
+
+def _was_shown(found: SessionList, query: Query) -> bool:
+    """Whether these are the sessions that the answer showed."""
+    shown = query.shown
+    return shown is not None and found.snapshot(shown.as_of).fingerprint == shown.fingerprint

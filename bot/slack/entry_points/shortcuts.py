@@ -8,10 +8,11 @@ from __future__ import annotations
 from typing import Final
 
 from bot.lookup.access import EntryPoint
+from bot.slack.replies.places import thread_of_reply
 from bot.slack.replies.services import Services
 from bot.slack.requests import Route, SlackRequest
 from bot.slack.ui import wording
-from bot.slack.ui.reading import external_identities, message_time
+from bot.slack.ui.reading import message_time
 
 FIND_SESSIONS: Final = "find_sessions"
 FIND_SESSIONS_FROM_MESSAGE: Final = "find_sessions_from_message"
@@ -50,17 +51,13 @@ class Shortcuts:
     async def _answer(self, request: SlackRequest) -> None:
         services, body = self._services, request.body
         message = body["message"]
-        settings = services.settings
-        people = external_identities(message, settings.internal_domains, settings.labels)
-        # In a thread the answer belongs beside the message, not into the channel. The message that
-        # a thread hangs on is in the channel itself.
-        thread = message.get("thread_ts")
-        in_thread = str(thread) if thread and thread != message.get("ts") else ""
-        place = services.places.in_thread(body, in_thread)
+        people = services.answers.people_in(message)
+        # In a thread the answer belongs beside the message, not into the channel.
+        place = services.places.in_thread(body, thread_of_reply(message))
         if people:
             work = services.answers.to_message(people, message, request.actor)
             services.delivery.answer_after_ack(work, request, place)
             return
         await services.views.open_form(
-            body["trigger_id"], wording.NOBODY_IN_MESSAGE, message_time(message), place
+            body["trigger_id"], wording.NOBODY_IN_MESSAGE, message_time(message), otherwise=place
         )

@@ -13,7 +13,6 @@ from __future__ import annotations
 import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from functools import partial
 from typing import Any, Final, assert_never
 
@@ -29,7 +28,7 @@ from bot.slack.replies.answers import Restarting
 from bot.slack.replies.services import Services
 from bot.slack.requests import Route, SlackRequest
 from bot.slack.ui import wording
-from bot.slack.ui.pieces import POSTED
+from bot.slack.ui.pieces import DIRECT, POSTED
 from bot.slack.ui.reading import parse_step_person
 from bot.typed.query import Help, Limits, Problem, QueryNeedingProfile, Refused
 from bot.typed.times import UnclearTime, names_its_zone
@@ -99,8 +98,7 @@ class Step:
         await self._once(request.body["event"], ending)
 
     async def _once(self, event: dict[str, Any], ending: Callable[[], Awaitable[Ending]]) -> None:
-        key = ("run", str(event["function_execution_id"]))
-        if await self._services.state.claim(key, RUN_SECONDS):
+        if await self._services.is_first("run", str(event["function_execution_id"])):
             await self._services.delivery.start_and_wait_budget(self._to_its_end(event, ending))
 
     async def _to_its_end(
@@ -125,7 +123,7 @@ class Step:
         except Exception as error:  # noqa: BLE001 - a run that hears nothing hangs
             reference = new_reference()
             _log.error("step crashed", reference=reference, exc_info=error)
-            return Stopped(wording.our_fault(reference))
+            return Stopped(self._in_one_line(wording.our_fault(), reference))
 
     async def _outputs(self, inputs: dict[str, Any], actor: Actor) -> dict[str, Any]:
         """What the step gives, as the manifest declares it. Raises `CantRun`."""
@@ -142,6 +140,9 @@ class Step:
         if user:
             await self._show(found, user, channel)
         return outputs(found)
+
+    def _in_one_line(self, sentences: tuple[str, str], reference: str) -> str:
+        return wording.in_one_line(sentences, self._services.settings.admin_contact, reference)
 
     async def _person(self, inputs: dict[str, Any], user: str) -> tuple[Query, str]:
         """Whose sessions; and the time that stands in the same text, or "". Raises `CantRun`."""
@@ -171,13 +172,8 @@ class Step:
         """The moment that a text means, in the zone of who is shown the sessions."""
         if not (user or names_its_zone(at)):
             raise CantRun(wording.STEP_MOMENT_ZONE)
-        seconds = self._services.waits.profile_for_run
         try:
-            return await self._services.answers.resolve_time(at, user, seconds)
-        except ProfileError as error:
-            if error.problem is ProfileProblem.STRANGER:
-                raise CantRun(wording.STEP_STRANGER) from error
-            raise CantRun(_profile_problem(error.problem)) from error
+            return await self._services.answers.resolve_time(at, user)
         except UnclearTime as error:
             sentence = wording.STEP_MOMENT_TO_COME if error.to_come else wording.STEP_MOMENT_UNCLEAR
             raise CantRun(sentence) from error
@@ -189,9 +185,9 @@ class Step:
             case Denied(refusal):
                 raise CantRun(wording.step_not_for(refusal))
             case Failed(error, reference):
-                raise CantRun(wording.failure(error, reference))
+                raise CantRun(self._in_one_line(wording.failure(error), reference))
             case Crashed(reference):
-                raise CantRun(wording.our_fault(reference))
+                raise CantRun(self._in_one_line(wording.our_fault(), reference))
             case Restarting():
                 raise CantRun(wording.STEP_RESTARTING)
             case outcome:
@@ -199,9 +195,10 @@ class Step:
 
     async def _show(self, found: SessionList, user: str, channel: str) -> None:
         """Shows the sessions to one person: in the channel, or in a direct message."""
-        services, now = self._services, datetime.now(UTC)
+        services = self._services
         actor = Actor("", user, EntryPoint.WORKFLOW_STEP, channel)
-        message = services.answers.draw(Found(found), found.query, actor, POSTED, now)
+        reader, room = await services.answers.reader(actor), POSTED if channel else DIRECT
+        message = services.answers.draw(Found(found), found.query, actor, room, reader)
         try:
             if channel:
                 await services.slack.posts.post_ephemeral(channel, user, message)
@@ -229,7 +226,7 @@ class _Run:
             refused = await self._tell("functions.completeSuccess", {"outputs": ending.outputs})
             if not refused:
                 return
-            ending = Stopped(wording.our_fault(refused))
+            ending = Stopped(wording.in_one_line(wording.our_fault(), "", refused))
         await self._tell("functions.completeError", {"error": ending.sentence})
 
     async def _tell(self, method: str, what: dict[str, Any]) -> str:
@@ -279,6 +276,7 @@ def outputs(found: SessionList) -> dict[str, Any]:
         "count": count,
         "latest": (found.latest and found.latest.link) or "",
         "at_moment": (found.sessions[0].link or "") if found.at_moment else "",
+        "replay": found.replay or "",
         "list": wording.step_list(count, person, lines, count - len(lines)),
         "person": person,
     }

@@ -18,11 +18,13 @@ from bot.lookup.access import Actor, Refusal
 from bot.lookup.find import FindSessions, LookupRequest
 from bot.lookup.outcomes import Crashed, Denied, Failed, Found, Outcome
 from bot.sessions import Moment, Query, SessionList
+from bot.settings import Settings
 from bot.slack.api.slack_api import SlackApi
 from bot.slack.ui import button_values, listing, notes, wording
+from bot.slack.ui.listing import Reader
 from bot.slack.ui.pieces import Drawing, Message, Room, drawn, note
-from bot.slack.ui.reading import Identity, queries_about
-from bot.typed.query import Help, Limits, Parsed, Problem, QueryNeedingProfile, Refused
+from bot.slack.ui.reading import Identity, external_identities, queries_about
+from bot.typed.query import Help, Parsed, Problem, QueryNeedingProfile, Refused
 from bot.typed.times import UnclearTime, names_its_zone, parse_moment
 
 _log = structlog.get_logger()
@@ -36,23 +38,25 @@ class Restarting:
 class Answers:
     """Looks up, and draws what came of it.
 
-    `secret` seals the buttons. While `draining()`, the process is about to end, and nobody is kept
-    waiting for a lookup.
+    The buttons are sealed with the bot token. While `draining()`, the process is about to end, and
+    nobody is kept waiting for a lookup.
     """
 
     def __init__(
         self,
         find: FindSessions,
         slack: SlackApi,
-        limits: Limits,
-        secret: str,
+        settings: Settings,
         draining: Callable[[], bool],
     ) -> None:
         self._find = find
         self._slack = slack
-        self._secret = secret
+        self._secret = settings.bot_token
+        self._contact = settings.admin_contact
         self._draining = draining
-        self.limits = limits
+        self._internal_domains = settings.internal_domains
+        self._labels = settings.labels
+        self.limits = settings.limits
 
     async def look_up(self, query: Query, actor: Actor) -> Outcome | Restarting:
         """What came of the one use case; never raises."""
@@ -69,8 +73,8 @@ class Answers:
     async def to_query(self, query: Query, actor: Actor) -> Drawing:
         """The sessions, or why there are none to show."""
         outcome = await self.look_up(query, actor)
-        now = datetime.now(UTC)
-        return lambda room: self.draw(outcome, query, actor, room, now)
+        reader = await self.reader(actor)
+        return lambda room: self.draw(outcome, query, actor, room, reader)
 
     async def to_text(self, parsed: Parsed, actor: Actor, command: str) -> Drawing:
         """The same for what a person typed, after `command`."""
@@ -96,8 +100,28 @@ class Answers:
         choices = [
             (one.shown, self.sign_value(query, actor.user))
             for one, query in zip(people, queries, strict=True)
-        ]
-        return lambda room: notes.choice(choices, room)
+        ][: notes.MAX_CHOICES]
+        return lambda room: notes.choice(choices, len(people), room)
+
+    async def to_message_at(self, channel: str, ts: str, actor: Actor) -> Drawing:
+        """The same for a message that is read first, as it is now; a thread may hang on it."""
+        if refusal := await self.refusal(actor):
+            return drawn(note(wording.not_for(refusal)))
+        try:
+            message = await self._slack.posts.message(channel, ts) if ts else None
+        except SlackError as error:
+            _log.warning("message not read", channel=channel, exc_info=error)
+            message = None
+        if message is None:
+            return drawn(note(wording.MESSAGE_NOT_READ))
+        people = self.people_in(message)
+        if not people:
+            return drawn(note(wording.MESSAGE_NAMES_NOBODY))
+        return await self.to_message(people, message, actor)
+
+    def people_in(self, message: dict[str, Any]) -> tuple[Identity, ...]:
+        """The customers that a message names."""
+        return external_identities(message, self._internal_domains, self._labels)
 
     async def _to_unresolved(
         self, asked: QueryNeedingProfile, actor: Actor, command: str
@@ -127,43 +151,54 @@ class Answers:
         if asked.mention:
             bot = await self._slack.workspace.bot_identity()
             email = await self._slack.profiles.email(asked.mention, bot, seconds)
-        moment = await self.resolve_time(asked.at, asker, seconds) if asked.at else None
+        moment = await self.resolve_time(asked.at, asker) if asked.at else None
         return asked.resolved(email, moment)
 
-    async def resolve_time(self, text: str, asker: str, seconds: float | None = None) -> Moment:
-        """The moment that the asker means. Raises `ProfileError` and `UnclearTime`."""
-        zone = UTC if names_its_zone(text) else await self._slack.profiles.zone(asker, seconds)
+    async def resolve_time(self, text: str, asker: str) -> Moment:
+        """The moment that the asker means. Raises `UnclearTime`."""
+        zone = UTC if names_its_zone(text) else await self._slack.colleagues.zone(asker)
         return Moment(parse_moment(text, zone, datetime.now(UTC)), of_message=False)
 
     # -- Drawing ----------------------------------------------------------------------------------
 
+    async def reader(self, actor: Actor) -> Reader:
+        """For whom it is drawn: days are those of their time zone, which Slack told before."""
+        return Reader(datetime.now(UTC), await self._slack.colleagues.zone(actor.user))
+
     def draw(
-        self, outcome: Outcome | Restarting, query: Query, actor: Actor, room: Room, now: datetime
+        self,
+        outcome: Outcome | Restarting,
+        query: Query,
+        actor: Actor,
+        room: Room,
+        reader: Reader,
     ) -> Message:
         """What came of looking `query` up, for the person who asked."""
         again = self.again(query, actor.user) if room.buttons else ""
         match outcome:
             case Found(sessions):
-                buttons = self._buttons(sessions, actor.user, now) if room.buttons else None
-                return listing.answer(sessions, now, room, buttons)
+                buttons = self.buttons(sessions, actor.user, reader) if room.buttons else None
+                return listing.answer(sessions, reader, room, buttons)
             case Denied(refusal):
-                return note(wording.not_for(refusal))
+                passes = refusal is Refusal.NOT_KNOWN
+                return notes.note_with_retry(wording.not_for(refusal), again if passes else "")
             case Failed(error, reference):
-                return notes.failure(error, reference, again)
+                return notes.trouble(wording.failure(error), self._contact, reference, again)
             case Crashed(reference):
-                return notes.note_with_retry(wording.our_fault(reference), again)
+                return notes.trouble(wording.our_fault(), self._contact, reference, again)
             case Restarting():
                 return notes.note_with_retry(wording.RESTARTING, again)
             case _:
                 assert_never(outcome)
 
-    def _buttons(self, found: SessionList, asker: str, now: datetime) -> listing.Buttons:
+    def buttons(self, found: SessionList, asker: str, reader: Reader) -> listing.Buttons:
+        """The values of an answer's buttons."""
         query = found.query
         more = min(query.limit + listing.MORE, self.limits.highest)
         return listing.Buttons(
             same=self.again(query, asker),
             more=self.sign_value(replace(query, limit=more), asker) if more > query.limit else "",
-            share=self.sign_value(replace(query, shown=found.snapshot(now)), asker),
+            share=self.sign_value(replace(query, shown=found.snapshot(reader.now)), asker),
         )
 
     # -- Values of buttons ------------------------------------------------------------------------
@@ -175,6 +210,14 @@ class Answers:
     def verify_value(self, value: str, presser: str) -> Query:
         """What a button was made for. Raises `WrongUser` and `Outdated`."""
         return button_values.verify(value, presser, self._secret)
+
+    def seal(self, text: str, asker: str) -> str:
+        """A text for a window that `asker` may send back."""
+        return button_values.seal(text, asker, self._secret)
+
+    def unseal(self, text: str, sender: str) -> str:
+        """The text. Raises `WrongUser` and `Outdated`."""
+        return button_values.unseal(text, sender, self._secret)
 
     def again(self, query: Query, asker: str) -> str:
         """The value of a button for the same query, as things are when it is pressed."""

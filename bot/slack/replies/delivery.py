@@ -2,8 +2,8 @@
 
 Slack waits three seconds for an ack. An answer that is ready within the budget travels in the ack
 itself: one request fewer, and nothing that can get lost. For a later one the person is told "still
-looking" meanwhile: that is sent once, and the answer waits for it only as long as it takes not to
-be overtaken.
+looking" meanwhile. That is sent once, and the answer waits a second at most for it, so that the two
+don't arrive in the wrong order.
 """
 
 from __future__ import annotations
@@ -15,26 +15,29 @@ from typing import Any, Final, TypeVar
 import structlog
 
 from bot.logs import new_reference
+from bot.settings import Settings
 from bot.slack.replies.in_flight import InFlight
 from bot.slack.replies.places import Place, PlaceOfAck
 from bot.slack.replies.response_url import Wanted, always
 from bot.slack.requests import SlackRequest
-from bot.slack.ui import wording
-from bot.slack.ui.pieces import Drawing, Message, drawn, note
+from bot.slack.ui import notes, wording
+from bot.slack.ui.pieces import Drawing, Message, Room, drawn, note
 from bot.waits import Waits
 
 _log = structlog.get_logger()
 
 _STILL_LOOKING: Final = note(wording.STILL_LOOKING)
+_RESTARTING: Final = note(wording.RESTARTING)
 _T = TypeVar("_T")
 
 
 class Delivery:
-    """Brings an answer to the person; `budget` is in seconds."""
+    """Brings an answer to the person."""
 
-    def __init__(self, in_flight: InFlight, budget: float, waits: Waits) -> None:
+    def __init__(self, in_flight: InFlight, settings: Settings, waits: Waits) -> None:
         self._in_flight = in_flight
-        self._budget = budget
+        self._budget = settings.answer_budget_seconds
+        self._contact = settings.admin_contact
         self._waits = waits
 
     @property
@@ -56,13 +59,13 @@ class Delivery:
         """
         task = await self.start_and_wait_budget(work)
         if task.done():
-            drawing = _result(task)
+            drawing = self._result(task)
             await request.ack(place.as_ack(drawing(place.room), final=True))
             self.start(self._send_if_lost(drawing, request, place))
             return
 
         async def later() -> None:
-            drawing = await _answer_of(task)
+            drawing = await self._answer_of(task)
             await request.acknowledged
             await place.send(drawing)
 
@@ -80,13 +83,14 @@ class Delivery:
         place: Place,
         *,
         wanted: Wanted = always,
-        last_words: Message | None = None,
+        meanwhile: Message = _STILL_LOOKING,
+        last_words: Message = _RESTARTING,
     ) -> None:
         """Sends what `work` gives, after an ack that said nothing.
 
-        If it takes longer than the budget, the person is told meanwhile. What is not `wanted` any
-        more, because the person has pressed something else since, is not sent. `last_words` are for
-        the end of the process.
+        If it takes longer than the budget, the person is told so `meanwhile`. What is not `wanted`
+        any more, because the person has pressed something else since, is not sent. `last_words` are
+        for the end of the process.
         """
 
         async def answering() -> None:
@@ -95,26 +99,28 @@ class Delivery:
             await request.acknowledged
             courtesy = None
             if not task.done() and await wanted():
-                courtesy = self._in_flight.start(place.say_meanwhile(_STILL_LOOKING))
-            drawing = await _answer_of(task)
+                courtesy = self._in_flight.start(place.say_meanwhile(meanwhile))
+            drawing = await self._answer_of(task)
             if courtesy:
                 # Nearly always it is there long since. If Slack hangs, the answer doesn't wait.
                 await asyncio.wait({courtesy}, timeout=self._waits.courtesy_grace)
                 courtesy.cancel()
             await place.send(drawing, wanted)
 
-        self.start(self.notify_of_restart(answering(), place, last_words))
+        self.start(self.notify_of_restart(answering(), place, last_words, wanted))
 
-    def send_after_ack(self, message: Message, request: SlackRequest, place: Place) -> None:
+    def send_after_ack(
+        self, message: Message, request: SlackRequest, place: Place, wanted: Wanted = always
+    ) -> None:
         """Sends a message that is ready, after the ack."""
 
         async def sending() -> None:
             await request.acknowledged
-            await place.send(drawn(message))
+            await place.send(drawn(message), wanted)
 
         self.start(sending())
 
-    def start(self, work: Coroutine[Any, Any, None]) -> None:
+    def start(self, work: Coroutine[Any, Any, Any]) -> None:
         """Runs `work`; the process does not end before it."""
         self._in_flight.start(work)
 
@@ -125,23 +131,37 @@ class Delivery:
         return task
 
     async def notify_of_restart(
-        self, work: Coroutine[Any, Any, None], place: Place, last_words: Message | None = None
+        self,
+        work: Coroutine[Any, Any, None],
+        place: Place,
+        last_words: Message = _RESTARTING,
+        wanted: Wanted = always,
     ) -> None:
         """Does `work`; if the process ends before it is done, the person is told so."""
-        message = last_words or note(wording.RESTARTING)
-        await self._in_flight.notify_if_cancelled(work, lambda: place.send(drawn(message)))
+        await self._in_flight.notify_if_cancelled(
+            work, lambda: place.send(drawn(last_words), wanted)
+        )
 
+    async def _answer_of(self, task: asyncio.Task[Drawing]) -> Drawing:
+        await asyncio.wait({task})
+        return self._result(task)
 
-async def _answer_of(task: asyncio.Task[Drawing]) -> Drawing:
-    await asyncio.wait({task})
-    return _result(task)
+    def _result(self, task: asyncio.Task[Drawing]) -> Drawing:
+        """What the work gives; an apology, where it or its drawing fails unforeseen."""
+        try:
+            drawing = task.result()
+        except Exception as error:  # noqa: BLE001 - nobody is left without a word
+            return drawn(self._apology(error))
 
+        def safe(room: Room) -> Message:
+            try:
+                return drawing(room)
+            except Exception as error:  # noqa: BLE001 - the same
+                return self._apology(error)
 
-def _result(task: asyncio.Task[Drawing]) -> Drawing:
-    """What the work gives; where it fails in a way that nobody has foreseen, an apology."""
-    try:
-        return task.result()
-    except Exception as error:  # noqa: BLE001 - nobody is left without a word
+        return safe
+
+    def _apology(self, error: Exception) -> Message:
         reference = new_reference()
         _log.error("answer crashed", reference=reference, exc_info=error)
-        return drawn(note(wording.our_fault(reference)))
+        return notes.trouble(wording.our_fault(), self._contact, reference)

@@ -1,4 +1,4 @@
-"""What is being done: the process does not end before it is finished, or told of."""
+"""What is being done: the process does not end before it is finished, or the person was told."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ class InFlight:
         self._waits = waits
         self._tasks: set[asyncio.Task[Any]] = set()
         self._deadline: float | None = None
+        self._ending = asyncio.Event()
 
     @property
     def draining(self) -> bool:
@@ -34,6 +35,13 @@ class InFlight:
         self._tasks.add(task)
         task.add_done_callback(self._finished)
         return task
+
+    async def sleep(self, seconds: float) -> bool:
+        """Waits; False, at once, where the process is to end."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._ending.wait()
+        return not self._ending.is_set()
 
     def _finished(self, task: asyncio.Task[Any]) -> None:
         self._tasks.discard(task)
@@ -61,6 +69,7 @@ class InFlight:
         The time for it counts from the first call.
         """
         loop = asyncio.get_running_loop()
+        self._ending.set()
         if self._deadline is None:
             self._deadline = loop.time() + self._waits.drain
         while self._tasks and (remaining := self._deadline - loop.time()) > 0:

@@ -9,17 +9,20 @@ Where a place doesn't take a message, the next best one does: people are not lef
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, field
-from typing import Any, Protocol
+from dataclasses import dataclass, replace
+from typing import Any, Final, Protocol
 
 import structlog
 
 from bot.errors import SlackError
 from bot.slack.api.posts import Posts
 from bot.slack.replies.response_url import ResponseUrls, Wanted, always
-from bot.slack.ui.pieces import POSTED, RESPONSE_URL, Drawing, Message, Room
+from bot.slack.ui.pieces import DIRECT, POSTED, RESPONSE_URL, Drawing, Message, Room
 
 _log = structlog.get_logger()
+
+_PATIENCE: Final = 5.0
+"""Seconds that Slack may ask to wait, where there is another way to bring the answer."""
 
 
 class Place(Protocol):
@@ -47,16 +50,16 @@ class PlaceOfAck(Place, Protocol):
 class AtResponseUrl:
     """A response_url; `fields` are added to each message: what it replaces, and in which thread.
 
-    `otherwise` is the place for an answer that the response_url doesn't take. Two places with the
-    same `screen` are about the same message: what one says meanwhile never follows the answer of
-    another.
+    `otherwise` is the place for an answer that the response_url doesn't take. `pressed` names the
+    message that is replaced: an answer waits until an earlier "still looking" for that message was
+    sent.
     """
 
     urls: ResponseUrls
     url: str
     fields: Message
     otherwise: Place | None = None
-    screen: str = ""
+    pressed: str = ""
     room: Room = RESPONSE_URL
 
     def as_ack(self, message: Message, *, final: bool) -> dict[str, Any]:
@@ -66,12 +69,13 @@ class AtResponseUrl:
 
     async def send(self, drawing: Drawing, wanted: Wanted = always) -> None:
         """As the protocol says."""
-        if self.screen and (saying := self.urls.courtesies.get(self.screen)):
+        if self.pressed and (saying := self.urls.courtesies.get(self.pressed)):
             await asyncio.wait({saying})  # some seconds at most: it has one attempt
         if not await wanted():
             return
         message = drawing(self.room) | self.fields
-        posted = await self.urls.post(self.url, message, wanted=wanted)
+        patience = _PATIENCE if self.otherwise else None
+        posted = await self.urls.post(self.url, message, wanted=wanted, longest_wait=patience)
         if posted in ("refused", "failed") and self.otherwise:
             await self.otherwise.send(drawing, wanted)
 
@@ -79,13 +83,13 @@ class AtResponseUrl:
         """As the protocol says."""
         courtesies = self.urls.courtesies
         saying = asyncio.create_task(self.urls.say_once(self.url, message | self.fields))
-        if self.screen:
-            courtesies[self.screen] = saying
+        if self.pressed:
+            courtesies[self.pressed] = saying
         try:
             await saying
         finally:
-            if courtesies.get(self.screen) is saying:
-                del courtesies[self.screen]
+            if courtesies.get(self.pressed) is saying:
+                del courtesies[self.pressed]
 
 
 @dataclass(slots=True)
@@ -100,14 +104,15 @@ class Alone:
 
     async def send(self, drawing: Drawing, wanted: Wanted = always) -> None:
         """As the protocol says."""
-        del wanted  # nothing else takes the place of this answer
+        if not await wanted():
+            return
         message = drawing(self.room)
         try:
             await self.posts.post_ephemeral(self.channel, self.user, message, self.thread)
         except SlackError as error:
-            # One of the two is not in the channel: the answer finds the person.
             _log.warning("answer not shown in the channel", exc_info=error)
-            await Direct(self.posts, self.user).send(drawing)
+            if error.code:  # one of the two is not in the channel: the answer finds the person
+                await Direct(self.posts, self.user).send(drawing)
 
     async def say_meanwhile(self, message: Message) -> None:
         """Slack replaces no message that one person alone sees, so it stays there."""
@@ -127,8 +132,8 @@ class Direct:
     posts: Posts
     channel: str
     thread: str = ""
-    replaced: str = field(default="")
-    room: Room = POSTED
+    replaced: str = ""
+    room: Room = DIRECT
 
     async def send(self, drawing: Drawing, wanted: Wanted = always) -> None:
         """As the protocol says."""
@@ -166,8 +171,8 @@ class Places:
 
     def of_command(self, body: dict[str, Any]) -> PlaceOfAck:
         """Where a command was typed."""
-        otherwise = Alone(self._posts, str(body.get("channel_id")), str(body.get("user_id")))
-        return AtResponseUrl(self.urls, str(body.get("response_url")), {}, otherwise)
+        otherwise = Alone(self._posts, body.get("channel_id", ""), body.get("user_id", ""))
+        return AtResponseUrl(self.urls, body.get("response_url", ""), {}, otherwise)
 
     def beside(self, body: dict[str, Any]) -> Place:
         """Beside the message that was pressed, in its thread if it is in one."""
@@ -183,20 +188,24 @@ class Places:
         """In the place of the message that was pressed."""
         channel, user = _ids(body)
         otherwise: Place = Alone(self._posts, channel, user, thread_of(body))
-        if not body.get("container", {}).get("is_ephemeral"):
+        room = RESPONSE_URL
+        if channel.startswith("D") and not _dict(body.get("container")).get("is_ephemeral"):
+            # Everybody in the conversation sees it: the person, and the bot.
             otherwise = Direct(self._posts, channel, replaced=message_of(body))
-        fields = {"replace_original": True}
-        return AtResponseUrl(self.urls, body["response_url"], fields, otherwise, screen_of(body))
+            room = replace(RESPONSE_URL, dismissable=True)
+        fields, url = {"replace_original": True}, body["response_url"]
+        return AtResponseUrl(self.urls, url, fields, otherwise, pressed_message(body), room)
 
     def away(self, body: dict[str, Any]) -> Place:
-        """For whatever is sent here, the message that was pressed goes away."""
+        """Deletes the message that was pressed; what is sent here is not shown."""
         fields = {"delete_original": True}
-        return AtResponseUrl(self.urls, body["response_url"], fields, screen=screen_of(body))
+        return AtResponseUrl(self.urls, body["response_url"], fields, pressed=pressed_message(body))
 
-    def of_event(self, event: dict[str, Any]) -> Place:
-        """Where somebody wrote to the bot; in a channel, they alone see the answer."""
-        channel, user = str(event["channel"]), str(event["user"])
-        thread = str(event.get("thread_ts") or "")
+    def of_person(self, channel: str, user: str, thread: str = "") -> Place:
+        """Where somebody did something for which there is no response_url.
+
+        In a channel, they alone see the answer.
+        """
         if channel.startswith("D"):
             return Direct(self._posts, channel, thread)
         return Alone(self._posts, channel, user, thread)
@@ -209,12 +218,12 @@ def beside(thread: str) -> Message:
 
 def message_of(body: dict[str, Any]) -> str:
     """The `ts` of the message that was pressed."""
-    return str(body.get("container", {}).get("message_ts"))
+    return str(_dict(body.get("container")).get("message_ts") or "")
 
 
-def screen_of(body: dict[str, Any]) -> str:
-    """The message that was pressed, on the screen of who pressed it."""
-    return f"{body['user']['id']} {message_of(body)}"
+def pressed_message(body: dict[str, Any]) -> str:
+    """The message that was pressed, and who pressed it."""
+    return f"{_ids(body)[1]} {message_of(body)}"
 
 
 def thread_of(body: dict[str, Any]) -> str:
@@ -225,5 +234,16 @@ def thread_of(body: dict[str, Any]) -> str:
     return ""
 
 
+def thread_of_reply(message: dict[str, Any]) -> str:
+    """The thread that a message is a reply in; "" for one that a thread hangs on, or none."""
+    thread = str(message.get("thread_ts") or "")
+    return "" if thread == message.get("ts") else thread
+
+
 def _ids(body: dict[str, Any]) -> tuple[str, str]:
-    return str(body.get("channel", {}).get("id", "")), str(body["user"]["id"])
+    channel, user = _dict(body.get("channel")), _dict(body.get("user"))
+    return str(channel.get("id", "")), str(user.get("id", ""))
+
+
+def _dict(value: object) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}

@@ -53,16 +53,19 @@ class ResponseUrls:
         attempts: int = _ATTEMPTS,
         seconds: float | None = None,
         wanted: Wanted = always,
+        longest_wait: float | None = None,
     ) -> Posted:
         """Posts a message, and says whether Slack took it.
 
         Each attempt may take so many `seconds`; there is no further one for what is not `wanted`
-        any more. What was sent and got no reply is not sent again: the person may see it already.
-        A failure is logged, with a reference.
+        any more, or where Slack asks to wait longer than `longest_wait`. What was sent and got no
+        reply is not sent again: the person may see it already. A failure is logged, with a
+        reference.
         """
+        longest = _LIFETIME if longest_wait is None else longest_wait
         try:
             async for attempt in stamina.retry_context(
-                on=_worth_another_try,
+                on=lambda error: _worth_another_try(error, longest),
                 attempts=attempts,
                 timeout=_LIFETIME,
                 wait_initial=self._waits.first_retry,
@@ -95,8 +98,11 @@ class ResponseUrls:
                 if response.status != 200:
                     wait = response.headers.get("Retry-After", "")
                     raise _NotDelivered(response.status, float(wait) if wait.isdecimal() else None)
-        except (aiohttp.ClientError, OSError) as error:  # TimeoutError is an OSError
+        except aiohttp.ClientConnectorError as error:
             raise _NotDelivered(type(error).__name__) from error
+        except (aiohttp.ClientError, OSError) as error:
+            # It was sent, at least in part: no reply, or the connection broke before it.
+            raise _NoReply(type(error).__name__) from error
 
 
 class _NotDelivered(Exception):
@@ -109,18 +115,24 @@ class _NotDelivered(Exception):
 
     @property
     def posted(self) -> Posted:
-        if isinstance(self.__cause__, TimeoutError):
-            return "unknown"
         return "refused" if isinstance(self.reason, int) and self.reason < 500 else "failed"
 
 
-def _worth_another_try(error: Exception) -> bool | float:
+class _NoReply(_NotDelivered):
+    """Slack may have taken the message."""
+
+    @property
+    def posted(self) -> Posted:
+        return "unknown"
+
+
+def _worth_another_try(error: Exception, longest: float) -> bool | float:
     """Not where the response_url is used up (404), gone (410) or dislikes the message (4xx).
 
-    And not after a message that got no reply (a timeout).
+    And not after a message that got no reply.
     """
-    if not isinstance(error, _NotDelivered) or error.posted == "unknown":
+    if not isinstance(error, _NotDelivered) or isinstance(error, _NoReply):
         return False
     if error.reason == 429 and error.retry_after is not None:
-        return error.retry_after if error.retry_after < _LIFETIME else False
+        return error.retry_after if error.retry_after < longest else False
     return isinstance(error.reason, str) or error.reason == 429 or error.reason >= 500

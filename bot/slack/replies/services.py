@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 from bot.sessions import Query
 from bot.settings import Settings
@@ -19,6 +20,10 @@ from bot.slack.ui.button_values import Outdated, WrongUser
 from bot.slack.ui.pieces import note
 from bot.state.protocol import State
 from bot.waits import Waits
+
+REPEATED_SECONDS: Final = 15 * 60.0
+"""How long it is known that something was done: Slack's last repeat comes after five minutes, and a
+run of a workflow lives for fifteen."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +43,10 @@ class Services:
     presses: Presses
     help_lines: tuple[tuple[str, str], ...]
 
+    async def is_first(self, kind: str, *parts: str) -> bool:
+        """Whether Slack tells of this for the first time: it repeats what it missed the ack of."""
+        return await self.state.claim((kind, *parts), REPEATED_SECONDS)
+
     def pressed_query(self, request: SlackRequest) -> Query | None:
         """What the pressed button was made for; if it can't be used, the person is told so."""
         try:
@@ -55,5 +64,8 @@ class Services:
 
 
 def value_of(request: SlackRequest) -> str:
-    """The value of the pressed button."""
-    return str(request.body["actions"][0]["value"])
+    """The value of the pressed button, or of the entry that was chosen from a menu."""
+    action = request.body["actions"][0]
+    if action.get("type") == "overflow":
+        return str(action["selected_option"]["value"]).partition(" ")[2]
+    return str(action["value"])

@@ -33,20 +33,25 @@ class Views:
         self._limits = limits
         self._client = client
 
+    async def open(self, trigger_id: str, view: View) -> str:
+        """Opens a window at once: a trigger lives for three seconds. Gives its id, or ""."""
+        shown = await self._shown(self._client.views_open(trigger_id=trigger_id, view=view))
+        return str(shown.get("id", ""))
+
     async def open_form(
         self,
         trigger_id: str,
         reason: str = "",
         moment: datetime | None = None,
+        person: str = "",
         otherwise: Place | None = None,
     ) -> None:
-        """Opens the form at once: a trigger lives for three seconds. `reason` stands above it.
+        """Opens the form; `reason` stands above it, `moment` and `person` are filled in.
 
         Where it can't be opened, the person is told at the place `otherwise`, if there is one.
         """
-        view = windows.form(self._limits, reason, moment)
-        opened = await self._shown(self._client.views_open(trigger_id=trigger_id, view=view))
-        if not opened and otherwise:
+        view = windows.form(self._limits, reason, moment, person)
+        if not await self.open(trigger_id, view) and otherwise:
             await otherwise.send(drawn(note(wording.FORM_NOT_OPENED)))
 
     async def update(self, view_id: str, view: View) -> None:
@@ -59,15 +64,15 @@ class Views:
             lambda: self._client.views_publish(user_id=user, view=view)
         )
 
-    async def _shown(self, call: Awaitable[Any]) -> bool:
-        """Waits for Slack to show a view, and says whether it does. A failure is logged."""
+    async def _shown(self, call: Awaitable[Any]) -> dict[str, Any]:
+        """Waits for Slack to show a view, and gives it. A failure is logged, and gives {}."""
         try:
-            await call_api(call)
+            answer = await call_api(call)
         except SlackError as error:
             if error.code not in _GONE:
                 _log.error("view not shown", exc_info=error)
-            return False
-        return True
+            return {}
+        return dict(answer.get("view") or {})
 
 
 @dataclass(slots=True)

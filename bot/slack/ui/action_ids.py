@@ -10,16 +10,36 @@ WATCH_REPLAY: Final = "watch_replay"
 """It opens a link; Slack tells the bot about the press all the same."""
 
 SHOW_MORE: Final = "show_more"
+ANSWER_MENU: Final = "answer_menu"
+"""The menu behind three dots. What is chosen is one of the next three; after REFRESH follow a space
+and the value that a button would have."""
+
 REFRESH: Final = "refresh"
 DISMISS: Final = "dismiss"
+HELP: Final = "help"
+MAX_MENU_VALUE: Final = 150
+"""https://docs.slack.dev/reference/block-kit/composition-objects/option-object"""
+
 CHOOSE: Final = "choose_identity"
 """The beginning of it: a colon and a number follow."""
+
+SEARCH_AGAIN: Final = "search_again"
+WHY: Final = "why"
 
 # -- Sharing --------------------------------------------------------------------------------------
 
 SHARE: Final = "share"
-SHARE_NAMED: Final = "share_named"
-SHARE_UNNAMED: Final = "share_unnamed"
+SHARE_FORM: Final = "share_form"
+WHICH_FIELD: Final = "which"
+NAME_FIELD: Final = "name"
+WHERE_FIELD: Final = "where"
+ALL: Final = "all"
+INCLUDE_NAME: Final = "include"
+IN_THREAD: Final = "thread"
+IN_CHANNEL: Final = "channel"
+
+OPENS_WINDOW: Final = frozenset({SHARE, SEARCH_AGAIN, WHY, "help", "search"})
+"""What opens a window, and says nothing on the screen."""
 
 # -- The form and its fields ----------------------------------------------------------------------
 

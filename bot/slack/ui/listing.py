@@ -1,14 +1,17 @@
-"""An answer: whose sessions, the one that matters with a button, the others one line each.
+"""An answer: the session that matters with its button, the others under the days they were on.
 
-Dates: https://docs.slack.dev/messaging/formatting-message-text#date-formatting
+Times stay true: Slack draws them in the reader's own zone, and counts how long ago. Only the days
+are made here, so the reader's `zone` has to be known.
+
+- https://docs.slack.dev/messaging/formatting-message-text#date-formatting
+- https://docs.slack.dev/reference/block-kit/blocks/rich-text-block
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
-from itertools import accumulate
+from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Final
 
 from bot.sessions import Moment, Session, SessionList
@@ -16,29 +19,42 @@ from bot.slack.ui import action_ids, wording
 from bot.slack.ui.pieces import (
     MAX_BLOCKS,
     MAX_BUTTON_URL,
-    MAX_SECTION,
     SHOWN,
     Block,
     Message,
     Room,
     actions,
+    bold,
     button,
-    code,
     context,
     escape,
-    header,
+    markdown_context,
+    menu,
     message,
-    note,
     section,
     shorten,
     size_as_json,
 )
+from bot.typed.slips import Slip, slip_in
 
 MORE: Final = 20
 """How many sessions "Show more" adds."""
 
-_MAX_LINK: Final = 2800  # what a line holds besides is less than 200 characters
-_AROUND_LINES: Final = 1_000  # characters: the sections themselves, and the small lines
+_MAX_LINK: Final = 2800
+_DAY: Final = timedelta(days=1)
+_LIST_SIZE: Final = 6_000  # characters of one rich_text block as JSON; nobody documents a limit
+_AROUND_LIST: Final = 300  # characters of a day and its list besides the items
+_SMALL_LINES: Final = (
+    600  # characters of what may follow: what was left out, and where it was shared
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """For whom an answer is drawn, and when: days are those of their `zone`."""
+
+    now: datetime
+    zone: tzinfo = UTC
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,186 +70,249 @@ class Buttons:
 
 
 def answer(
-    found: SessionList, now: datetime, room: Room, buttons: Buttons | None = None
+    found: SessionList,
+    reader: Reader,
+    room: Room,
+    buttons: Buttons | None = None,
+    shared_in: str = "",
 ) -> Message:
-    """The sessions, as many as there is room for."""
-    count, limit = len(found.sessions), found.query.limit
-    person = shorten(found.query.person, SHOWN)
-    title = header(wording.heading(person, count, limit))
-    below = [_buttons(buttons, full=count == limit, shareable=count > 0)] if buttons else []
+    """The sessions, as many as there is room for; `shared_in` is Slack's markup for where."""
     if not found.sessions:
-        spoken = wording.fallback_text(person, 0, limit, "")
-        return message(spoken, [title, *_none_found(), *below])
-    body = [*_sessions(found, now, room, [title, *below]), context(wording.ONLY_YOU), *below]
-    return message(_spoken(found, person, now), [title, *body])
+        return _none(found, buttons)
+    below = _actions(found, room, buttons) if buttons else []
+    title = _title(found, room, buttons)
+    body = [title, *_sessions(found, reader, room, [title, *below])]
+    if shared_in:
+        body.append(markdown_context(f":white_check_mark: {wording.shared_in(shared_in)}"))
+    return message(_spoken(found, found.query.person), [*body, *below])
 
 
-def shared(found: SessionList, now: datetime, user: str, room: Room, *, named: bool) -> Message:
+def shared(found: SessionList, reader: Reader, user: str, room: Room, *, named: bool) -> Message:
     """The sessions for everybody in a conversation, by whom they were shared."""
     if moment := found.query.moment:
         # "This message" would be the shared one.
         query = replace(found.query, moment=replace(moment, of_message=False))
         found = replace(found, query=query)
     person = shorten(found.query.person, SHOWN) if named else wording.A_CUSTOMER
-    credit = {"type": "mrkdwn", "text": wording.shared_by(f"<@{escape(user)}>")}
-    title = header(wording.heading(person, len(found.sessions), found.query.limit))
-    below = {"type": "context", "elements": [credit]}
-    body = [title, *_sessions(found, now, room, [title, below]), below]
+    count = wording.sessions_of(len(found.sessions), 0)
+    whose = bold(person) if named else escape(person)
+    title = section(f"{wording.shared_by(f'<@{escape(user)}>')} {escape(count)} of {whose}")
+    below = context(wording.SIGN_IN)
+    body = [title, *_sessions(found, reader, room, [title, below]), below]
     # Slack would show a preview of every link.
     quiet = {"unfurl_links": False, "unfurl_media": False}
-    return message(_spoken(found, person, now), body) | {"response_type": "in_channel"} | quiet
+    return message(_spoken(found, person), body) | {"response_type": "in_channel"} | quiet
 
 
-def share_question(person: str, channel: str, value: str) -> Message:
-    """Asks before sharing; `channel` is a channel's id, or "" where it has no name."""
-    shown = shorten(person, SHOWN)
-    place = f"<#{escape(channel)}>" if channel else ""
-    # The name as code: what a customer writes must not be drawn as bold or as a link.
-    sentence = escape(wording.share_question("{place}" if place else "", "{person}"))
-    asked = section(sentence.replace("{place}", place, 1).replace("{person}", code(shown), 1))
-    return message(
-        wording.share_question("this channel" if place else "", shown),
-        [
-            asked,
-            actions(
-                button(action_ids.SHARE_NAMED, wording.SHARE_NAMED, value),
-                button(action_ids.SHARE_UNNAMED, wording.SHARE_UNNAMED, value),
-                button(action_ids.REFRESH, wording.SHARE_CANCEL, value),
-            ),
-        ],
+def time_in_words(session: Session, reader: Reader) -> str:
+    """When a session started, for an entry of a menu: Slack draws no dates there."""
+    if session.started is None:
+        return wording.UNKNOWN_TIME
+    started = session.started.astimezone(reader.zone)
+    days = (reader.now.astimezone(reader.zone).date() - started.date()).days
+    day = {0: wording.TODAY, 1: wording.YESTERDAY}.get(days, f"{started.day} {started:%b %Y}")
+    return f"{day}, {started:%H:%M}"
+
+
+# -- Around the sessions --------------------------------------------------------------------------
+
+
+def _title(found: SessionList, room: Room, buttons: Buttons | None) -> Block:
+    person = bold(shorten(found.query.person, SHOWN))
+    count = wording.sessions_of(len(found.sessions), found.query.limit)
+    title = section(f"{person}\n{escape(count)}")
+    entries = _menu_entries(room, buttons) if buttons else []
+    return title | ({"accessory": menu(action_ids.ANSWER_MENU, entries)} if entries else {})
+
+
+def _menu_entries(room: Room, buttons: Buttons) -> list[tuple[str, str]]:
+    """What is seldom wanted; [] where a value is too long for a menu."""
+    entries = [(wording.REFRESH, f"{action_ids.REFRESH} {buttons.same}")]
+    if room.dismissable:
+        entries.append((wording.DISMISS, action_ids.DISMISS))
+    entries.append((wording.HOW_TO_ASK, action_ids.HELP))
+    fits = all(len(value) <= action_ids.MAX_MENU_VALUE for _, value in entries)
+    return entries if fits else []
+
+
+def _actions(found: SessionList, room: Room, buttons: Buttons) -> list[Block]:
+    elements: list[Block] = []
+    if len(found.sessions) == found.query.limit and buttons.more:
+        elements.append(button(action_ids.SHOW_MORE, wording.SHOW_MORE, buttons.more))
+    if not room.dismissable:  # in direct messages with the bot, there is nobody to share with
+        elements.append(button(action_ids.SHARE, wording.SHARE, buttons.share))
+    if not _menu_entries(room, buttons):
+        elements.append(button(action_ids.REFRESH, wording.REFRESH, buttons.same))
+    return [actions(*elements)] if elements else []
+
+
+def _none(found: SessionList, buttons: Buttons | None) -> Message:
+    person = shorten(found.query.person, SHOWN)
+    lines = [f"No sessions of {bold(person)}", escape(wording.NONE_FOUND)]
+    if hint := _hint(slip_in(found.query), person):
+        lines[1] = hint
+    body = [section("\n".join(lines))]
+    if buttons:
+        again = button(action_ids.SEARCH_AGAIN, wording.SEARCH_AGAIN, buttons.same)
+        body.append(actions(again, button(action_ids.WHY, wording.WHY, action_ids.WHY)))
+    return message(wording.fallback_text(person, 0, found.query.limit, ""), body)
+
+
+def _hint(slip: Slip | None, person: str) -> str:
+    match slip:
+        case Slip.HELP:
+            return escape(wording.MEANT_HELP)
+        case Slip.ADDRESS_WITHOUT_AT:
+            return escape(wording.meant_address(person))
+        case Slip.WORD:
+            return escape(wording.meant_address_or_uid(person))
+        case None:
+            return ""
+
+
+def _spoken(found: SessionList, person: str) -> str:
+    """The answer for screen readers and notifications."""
+    first, moment = found.sessions[0], found.query.moment
+    title = wording.at_moment(moment if found.at_moment else None)
+    count = len(found.sessions)
+    return wording.fallback_text(
+        shorten(person, SHOWN), count, found.query.limit, _fallback(first), title
     )
 
 
-def after_sharing(sentence: str, value: str) -> Message:
-    """What became of it, and the way back."""
-    return note(sentence, button(action_ids.REFRESH, wording.BACK, value))
-
-
-# -- Sessions -------------------------------------------------------------------------------------
+# -- The sessions ---------------------------------------------------------------------------------
 
 
 def _sessions(
-    found: SessionList, now: datetime, room: Room, around: list[Block]
+    found: SessionList, reader: Reader, room: Room, around: list[Block]
 ) -> Iterator[Block]:
     """The one that matters, and as many others as there is room for beside `around`."""
     first, *others = found.sessions
     moment = found.query.moment
     if moment and not found.at_moment:
         yield context(wording.TOO_FAR if found.moment_before_fetched else wording.NOT_AT_MOMENT)
-    top = _first(first, now, moment if found.at_moment else None)
-    yield top
-    lines = [_line(session, now) for session in others]
-    left = room.left_beside([*around, top])
-    lines, left_out = _fitting(lines, left and left - _AROUND_LINES)
-    # Besides the sections: heading, moment, first, what was left out, who can see it, buttons.
-    sections, more_left_out = _packed(lines, MAX_BLOCKS - 6)
-    yield from sections
-    if left_out := left_out + more_left_out:
+    top = list(_first(first, moment if found.at_moment else None, found.replay))
+    yield from top
+    left = room.left_beside([*around, *top])
+    # Besides: the title, the moment, the first in two, what was left out, where shared, buttons.
+    lists, left_out = _lists(others, reader, left and left - _SMALL_LINES, MAX_BLOCKS - 7)
+    yield from lists
+    if left_out:
         yield context(wording.left_out(left_out))
 
 
-def _before(session: Session, moment: Moment) -> str:
-    """How long before the moment the session started."""
-    if session.started is None:
-        return ""
-    if moment.of_message:
-        text = wording.started_before(session.started, moment.time, wording.THIS_MESSAGE)
-        return escape(text)
-    text = wording.started_before(session.started, moment.time, "{time}")
-    return escape(text).replace("{time}", _date(moment.time))
-
-
-def _first(session: Session, now: datetime, moment: Moment | None) -> Block:
-    title = wording.AT_MOMENT if moment else wording.LATEST
-    when = f"*{escape(title)}*  {_when(session, now)}"
-    if moment:
-        when += f"\n{_before(session, moment)}"
-    if session.link is None or len(session.link) > MAX_BUTTON_URL:
-        return section(f"{when} · {escape(_no_link(session))}")
-    return section(when) | {
+def _first(session: Session, moment: Moment | None, replay: str | None) -> Iterator[Block]:
+    """The one that matters; *Watch replay* opens it at the moment, where that can be."""
+    lines = [f"{':dart: ' if moment else ''}*{escape(wording.at_moment(moment))}*"]
+    when = _date(session.started, "{date_short_pretty}, {time}")
+    if moment and session.started:
+        # Both are fixed, so how far apart they are stays true.
+        reference = "" if moment.of_message else _date(moment.time, "{date_short_pretty}, {time}")
+        when += f"  ·  {escape(wording.started_before(session.started, moment.time))}"
+        when += f" {reference}".rstrip()
+    elif session.started:
+        when += f"  ·  {_date(session.started, '{ago}')}"
+    lines.append(when)
+    link = replay or session.link
+    if link is None or len(link) > MAX_BUTTON_URL:
+        lines.append(escape(_no_link(session)))
+        yield section("\n".join(lines))
+        return
+    yield section("\n".join(lines)) | {
         "accessory": {
             "type": "button",
             "action_id": action_ids.WATCH_REPLAY,
             "style": "primary",
             "text": {"type": "plain_text", "text": wording.WATCH_REPLAY},
-            "url": session.link,
+            "url": link,
         }
     }
+    if replay and session.link:
+        whole = f"<{escape(session.link)}|{escape(wording.FROM_ITS_BEGINNING)}>"
+        yield markdown_context(whole)
 
 
-def _line(session: Session, now: datetime) -> str:
-    if session.link is None or len(escape(session.link)) > _MAX_LINK:
-        return f"• {_when(session, now)} · {escape(_no_link(session))}"
-    return f"• {_when(session, now, session.link)}"
+def _lists(
+    sessions: Sequence[Session], reader: Reader, most: int | None, blocks: int
+) -> tuple[list[Block], int]:
+    """The sessions under their days, and how many were left out.
+
+    There are `most` characters and `blocks` at most. A list that grows too long goes on in the next
+    block.
+    """
+    made: list[Block] = []
+    day: object = None
+    size = total = 0
+    for number, session in enumerate(sessions):
+        item = _item(session, reader)
+        starts_day = number == 0 or _day_of(session, reader.zone) != day
+        length = size_as_json(item) + (_AROUND_LIST if starts_day else 2)
+        starts_block = not made or size + length > _LIST_SIZE
+        total += length
+        if (most is not None and total > most) or (starts_block and len(made) == blocks):
+            return made, len(sessions) - number
+        if starts_block:
+            made.append({"type": "rich_text", "elements": []})
+            size = 0
+        if starts_day:
+            day = _day_of(session, reader.zone)
+            made[-1]["elements"] += _heading(session)
+        if starts_day or starts_block:
+            bullets = {"type": "rich_text_list", "style": "bullet", "elements": []}
+            made[-1]["elements"].append(bullets)
+        made[-1]["elements"][-1]["elements"].append(item)
+        size += length
+    return made, 0
+
+
+def _day_of(session: Session, zone: tzinfo) -> object:
+    return session.started.astimezone(zone).date() if session.started else None
+
+
+def _heading(session: Session) -> list[Block]:
+    """The day; nothing over those of unknown time."""
+    if session.started is None:
+        return []
+    date = _date_element(session, "{day_divider_pretty}") | {"style": {"bold": True}}
+    return [{"type": "rich_text_section", "elements": [date]}]
+
+
+def _item(session: Session, reader: Reader) -> Block:
+    """One line: the time, which is the link; and how long ago, within a day."""
+    link = session.link if session.link and len(session.link) <= _MAX_LINK else None
+    if session.started is None:
+        element: Block = {"type": "text", "text": wording.UNKNOWN_TIME}
+        if link:
+            element = {"type": "link", "url": link, "text": wording.UNKNOWN_TIME}
+    else:
+        is_recent = reader.now - session.started < _DAY
+        element = _date_element(session, "{time} · {ago}" if is_recent else "{time}")
+        element |= {"url": link} if link else {}
+    elements = [element]
+    if link is None:
+        elements.append({"type": "text", "text": f" · {_no_link(session)}"})
+    return {"type": "rich_text_section", "elements": elements}
+
+
+def _date_element(session: Session, template: str) -> Block:
+    timestamp = int(session.started.timestamp()) if session.started else 0
+    return {
+        "type": "date",
+        "timestamp": timestamp,
+        "format": template,
+        "fallback": _fallback(session),
+    }
 
 
 def _no_link(session: Session) -> str:
     return wording.UNUSABLE_LINK if session.link is None else wording.LONG_LINK
 
 
-def _when(session: Session, now: datetime, link: str = "") -> str:
-    """The time, in the reader's own zone, and how long ago; the time is the link, if any."""
-    if session.started is None:
-        unknown = escape(wording.UNKNOWN_TIME)
-        return f"<{escape(link)}|{unknown}>" if link else unknown
-    return f"{_date(session.started, link)} · {escape(wording.ago(session.started, now))}"
+def _date(time: datetime | None, template: str) -> str:
+    if time is None:
+        return escape(wording.UNKNOWN_TIME)
+    return f"<!date^{int(time.timestamp())}^{template}|{time:%Y-%m-%d %H:%M} UTC>"
 
 
-def _date(time: datetime, link: str = "") -> str:
-    target = f"^{escape(link)}" if link else ""
-    template = "{date_short_pretty} {time}"
-    return f"<!date^{int(time.timestamp())}^{template}{target}|{time:%Y-%m-%d %H:%M} UTC>"
-
-
-def _spoken(found: SessionList, person: str, now: datetime) -> str:
-    """The answer for screen readers and notifications."""
-    started = found.sessions[0].started
-    first = wording.UNKNOWN_TIME
-    if started:
-        first = f"{started:%Y-%m-%d %H:%M} UTC, {wording.ago(started, now)}"
-    count, limit = len(found.sessions), found.query.limit
-    return wording.fallback_text(person, count, limit, first, at_moment=found.at_moment)
-
-
-def _none_found() -> Iterator[Block]:
-    intro, *reasons = map(escape, wording.NONE_FOUND_REASONS)
-    yield section("\n".join([intro, *(f"• {reason}" for reason in reasons)]))
-    yield section(escape(wording.NONE_FOUND_NEXT))
-    yield context(wording.ONLY_YOU)
-
-
-def _fitting(lines: list[str], most: int | None) -> tuple[list[str], int]:
-    """The first lines, `most` characters at most; and how many were left out."""
-    if most is None:
-        return lines, 0
-    for number, size in enumerate(accumulate(map(size_as_json, lines))):
-        if size > most:
-            return lines[:number], len(lines) - number
-    return lines, 0
-
-
-def _packed(lines: Iterable[str], room: int) -> tuple[list[Block], int]:
-    """The lines in as few sections as hold them, `room` at most; and how many found no room."""
-    sections: list[list[str]] = []
-    size = left_out = 0
-    for line in lines:
-        size += 1 + len(line)
-        if not sections or size > MAX_SECTION:
-            if len(sections) == room:
-                left_out += 1
-                continue
-            sections.append([])
-            size = len(line)
-        sections[-1].append(line)
-    return [section("\n".join(one)) for one in sections], left_out
-
-
-def _buttons(buttons: Buttons, *, full: bool, shareable: bool) -> Block:
-    elements = []
-    if full and buttons.more:
-        elements.append(button(action_ids.SHOW_MORE, wording.SHOW_MORE, buttons.more))
-    elements.append(button(action_ids.REFRESH, wording.REFRESH, buttons.same))
-    if shareable:
-        elements.append(button(action_ids.SHARE, wording.SHARE, buttons.share))
-    elements.append(button(action_ids.DISMISS, wording.DISMISS, buttons.same))
-    return actions(*elements)
+def _fallback(session: Session) -> str:
+    return f"{session.started:%Y-%m-%d %H:%M} UTC" if session.started else wording.UNKNOWN_TIME

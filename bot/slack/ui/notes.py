@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from bot.errors import FullstoryError
 from bot.slack.ui import action_ids, wording
 from bot.slack.ui.pieces import (
     SHOWN,
     Message,
     Room,
+    actions,
     button,
     code,
     context,
     escape,
+    markdown,
     message,
     note,
     section,
@@ -27,12 +28,13 @@ _AROUND_BUTTONS: Final = 500  # characters of a question besides its buttons
 
 
 def help_message(command: str, limits: Limits) -> Message:
-    """How to call the bot, on one screen."""
-    intro, examples, remark = wording.help_lines(command, limits)
+    """How to call the bot: three lines that work, and a button for the rest."""
+    examples = wording.examples(command, limits)[:3]
     lines = [f"{code(example)}  {escape(meaning)}" for example, meaning in examples]
+    more = button(action_ids.HELP, wording.HELP_MORE, action_ids.HELP)
     return message(
-        f"{intro} {examples[0][0]}",
-        [section(escape(intro)), section("\n".join(lines)), context(remark)],
+        f"{wording.HELP_INTRO} {examples[0][0]}",
+        [section(escape(wording.HELP_INTRO)), section("\n".join(lines)), actions(more)],
     )
 
 
@@ -50,33 +52,51 @@ def refusal(refused: Refused, command: str, limits: Limits) -> Message:
     )
 
 
-def failure(error: FullstoryError, reference: str, value: str = "") -> Message:
-    """What Fullstory's side did; `value` is for a button to try again, or "" for none."""
-    return note_with_retry(wording.failure(error, reference), value)
+def trouble(sentences: tuple[str, str], contact: str, reference: str, value: str = "") -> Message:
+    """What failed, what to do, and the mark of the log line that says more.
+
+    In the second sentence, `{administrator}` is whom to tell: `contact`, if there is one. `value`
+    is for a button to try again, or "" for none.
+    """
+    what, then = sentences
+    whom = markdown(contact) if contact else escape(wording.ADMINISTRATOR)
+    told = escape(then).replace("{administrator}", whom)
+    again = [actions(button(action_ids.REFRESH, wording.TRY_AGAIN, value))] if value else []
+    return message(
+        wording.in_one_line(sentences, contact, reference),
+        [
+            section(f":warning: *{escape(what)}*\n{told}"),
+            *again,
+            context(wording.reference_line(reference)),
+        ],
+    )
 
 
 def note_with_retry(sentence: str, value: str) -> Message:
-    """One sentence, a way back to the sessions, and a way to be rid of it."""
+    """One sentence, and a way back to the sessions."""
     if not value:
         return note(sentence)
-    again = button(action_ids.REFRESH, wording.TRY_AGAIN, value)
-    return note(sentence, again, button(action_ids.DISMISS, wording.DISMISS, value))
+    return note(sentence, button(action_ids.REFRESH, wording.TRY_AGAIN, value))
 
 
-def choice(people: Sequence[tuple[str, str]], room: Room) -> Message:
-    """Asks which of the people in a message is meant: what to show of each, and the value."""
+def choice(people: Sequence[tuple[str, str]], count: int, room: Room) -> Message:
+    """Asks which of the `count` people is meant: what to show of the first ones, and the values."""
     buttons = [
         button(f"{action_ids.CHOOSE}:{number}", name, value)
         for number, (name, value) in enumerate(people[:MAX_CHOICES])
     ]
     while (left := room.left_beside(buttons)) is not None and left < _AROUND_BUTTONS:
         buttons.pop()
-    if len(buttons) == len(people):
+    if len(buttons) == count:
         return note(wording.CHOOSE, *buttons)
     return note(wording.choose_among_first(len(buttons)), *buttons)
 
 
-def offer() -> Message:
-    """Under a message in a support channel, for everybody; so it names nobody."""
+def offer(count: int) -> Message:
+    """Under a message in a support channel, for everybody; so it names nobody.
+
+    `count` is how many customers the message names.
+    """
     show = button(action_ids.SHOW_SESSIONS, wording.SHOW_SESSIONS, action_ids.SHOW_SESSIONS)
-    return note(wording.OFFER, show)
+    sentence = wording.offer(count)
+    return message(sentence, [section(f":rewind: {escape(sentence)}") | {"accessory": show}])

@@ -7,7 +7,8 @@ Text: https://docs.slack.dev/messaging/formatting-message-text
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -20,22 +21,31 @@ MAX_SECTION: Final = 3000
 MAX_BUTTON_URL: Final = 3000
 MAX_TITLE: Final = 24
 MAX_FIELD: Final = 150
+MAX_OPTIONS: Final = 100
 SHOWN: Final = 100
 """Characters of a person's name or text, where it is repeated."""
 
+SHORT: Final = 50
+"""The same where there is less room."""
+
 _MAX_HEADER: Final = 150
+_MENTION: Final = re.compile(r"<[@#][A-Z0-9]+>")
+_MARKUP: Final = re.compile(r"[*_~`:]|^\s|\s$")
 _MAX_BUTTON_TEXT: Final = 75
+_MAX_OPTION: Final = 75
 
 
 @dataclass(frozen=True, slots=True)
 class Room:
     """How much a place holds: `characters` of all blocks as JSON, or as many as blocks hold (None).
 
-    There are `buttons` where they can be pressed.
+    There are `buttons` where they can be pressed. What everybody in a conversation can see is
+    `dismissable`: of what one person alone sees, Slack itself offers to be rid.
     """
 
     characters: int | None
     buttons: bool = True
+    dismissable: bool = False
 
     def left_beside(self, blocks: list[Block]) -> int | None:
         """How many characters are left for others."""
@@ -46,6 +56,9 @@ RESPONSE_URL: Final = Room(None)
 POSTED: Final = Room(13_000)
 """chat.postMessage takes some 13,200 characters of blocks in all, buttons and their values
 included: https://github.com/slackapi/bolt-js/issues/2509"""
+DIRECT: Final = Room(13_000, dismissable=True)
+"""A direct message, which everybody in the conversation sees: the person, and the bot."""
+
 WINDOW: Final = Room(None, buttons=False)
 
 Drawing = Callable[[Room], Message]
@@ -67,6 +80,11 @@ def escape(text: str) -> str:
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
+def markdown(contact: str) -> str:
+    """A contact of the settings: a mention stays one, anything else is text."""
+    return contact if _MENTION.fullmatch(contact) else escape(contact)
+
+
 def shorten(text: str, length: int) -> str:
     """The text, its middle left out where it is too long."""
     if len(text) <= length:
@@ -79,6 +97,11 @@ def code(text: str) -> str:
     # A backtick would end the code early, and Slack knows no way to escape it.
     shown = escape(text).replace("`", "'")
     return f"`{shown}`"
+
+
+def bold(text: str) -> str:
+    """The text in bold; as code, if it holds a sign that Slack would take for markup."""
+    return code(text) if _MARKUP.search(text) else f"*{escape(text)}*"
 
 
 def plain(text: str, most: int) -> Block:
@@ -117,6 +140,11 @@ def context(text: str) -> Block:
     return {"type": "context", "elements": [{"type": "mrkdwn", "text": escape(text)}]}
 
 
+def markdown_context(markdown: str) -> Block:
+    """The same in Slack's markup; what came from outside has to be escaped already."""
+    return {"type": "context", "elements": [{"type": "mrkdwn", "text": markdown}]}
+
+
 def actions(*elements: Block) -> Block:
     """Buttons in a row."""
     return {"type": "actions", "elements": list(elements)}
@@ -126,6 +154,17 @@ def button(action_id: str, text: str, value: str) -> Block:
     """A button; Slack sends its value back when it is pressed."""
     label = plain(text, _MAX_BUTTON_TEXT)
     return {"type": "button", "action_id": action_id, "text": label, "value": value}
+
+
+def option(text: str, value: str) -> Block:
+    """An entry of a menu, a list or a choice."""
+    return {"text": plain(text, _MAX_OPTION), "value": value}
+
+
+def menu(action_id: str, entries: Sequence[tuple[str, str]]) -> Block:
+    """A menu behind three dots: texts, and the values that Slack sends back."""
+    options = [option(text, value) for text, value in entries]
+    return {"type": "overflow", "action_id": action_id, "options": options}
 
 
 def message(text: str, blocks: list[Block]) -> Message:

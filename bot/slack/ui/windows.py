@@ -14,46 +14,47 @@ from datetime import datetime
 from bot.slack.ui import action_ids, wording
 from bot.slack.ui.pieces import (
     MAX_FIELD,
+    MAX_OPTIONS,
     MAX_TITLE,
+    SHORT,
     Block,
     Message,
     View,
     actions,
     button,
     code,
+    context,
     escape,
     header,
+    option,
     plain,
     plain_section,
     section,
+    shorten,
 )
 from bot.typed.query import Limits
 
 
-def form(limits: Limits, reason: str = "", moment: datetime | None = None) -> View:
-    """The form; `reason` says why it was opened, `moment` is filled in."""
+def form(
+    limits: Limits, reason: str = "", moment: datetime | None = None, person: str = ""
+) -> View:
+    """The form; `reason` says why it was opened, `moment` and `person` are filled in."""
     limit = {"type": "plain_text_input", "placeholder": plain(str(limits.default), MAX_FIELD)}
+    who: Block = {"type": "plain_text_input"} | ({"initial_value": person} if person else {})
     when: Block = {"type": "datetimepicker"}
     if moment:
         when["initial_date_time"] = int(moment.timestamp())
-    return {
-        "type": "modal",
-        "callback_id": action_ids.FORM,
-        "title": plain(wording.FORM_TITLE, MAX_TITLE),
-        "submit": plain(wording.FORM_SUBMIT, MAX_TITLE),
-        "close": plain(wording.FORM_CLOSE, MAX_TITLE),
-        "blocks": [
-            *([section(escape(reason))] if reason else []),
-            _input(action_ids.PERSON_FIELD, wording.FORM_PERSON, {"type": "plain_text_input"}),
-            _input(action_ids.LIMIT_FIELD, wording.FORM_LIMIT, limit, optional=True),
-            _input(
-                action_ids.MOMENT_FIELD,
-                wording.FORM_MOMENT,
-                when,
-                wording.FORM_MOMENT_HINT,
-                optional=True,
-            ),
-        ],
+    ids = action_ids
+    blocks = [
+        *([section(escape(reason))] if reason else []),
+        _input(ids.PERSON_FIELD, wording.FORM_PERSON, who),
+        _input(ids.LIMIT_FIELD, wording.FORM_LIMIT, limit, optional=True),
+        _input(
+            ids.MOMENT_FIELD, wording.FORM_MOMENT, when, wording.FORM_MOMENT_HINT, optional=True
+        ),
+    ]
+    return _modal(wording.FORM_TITLE, blocks, ids.FORM) | {
+        "submit": plain(wording.FORM_SUBMIT, MAX_TITLE)
     }
 
 
@@ -63,12 +64,57 @@ def results(message: Message, *, final: bool = True) -> View:
     While results are still to come there is none: they would take the place of the next search.
     """
     again = button(action_ids.NEW_SEARCH, wording.NEW_SEARCH, action_ids.NEW_SEARCH)
-    return {
-        "type": "modal",
-        "callback_id": action_ids.RESULTS,
-        "title": plain(wording.FORM_TITLE, MAX_TITLE),
-        "close": plain(wording.FORM_CLOSE, MAX_TITLE),
-        "blocks": [*message["blocks"], *([actions(again)] if final else [])],
+    blocks = [*message["blocks"], *([actions(again)] if final else [])]
+    return _modal(wording.FORM_TITLE, blocks, action_ids.RESULTS)
+
+
+def help_window(command: str, limits: Limits) -> View:
+    """All that can be typed, and who sees what."""
+    examples = wording.examples(command, limits)
+    blocks = [
+        section(escape(wording.HELP_INTRO)),
+        section("\n".join(f"{code(typed)}  {escape(meaning)}" for typed, meaning in examples)),
+        header(wording.PRIVACY_TITLE),
+        section("\n".join(f"• {escape(line)}" for line in wording.PRIVACY)),
+    ]
+    return _modal(wording.HELP_TITLE, blocks)
+
+
+def why_window() -> View:
+    """Why somebody who is known can have no sessions."""
+    lines = "\n".join(f"• {escape(reason)}" for reason in wording.NONE_FOUND_REASONS)
+    return _modal(wording.WHY_TITLE, [section(f"{escape(wording.NONE_FOUND_INTRO)}\n{lines}")])
+
+
+def note_window(title: str, sentence: str) -> View:
+    """One sentence in a window."""
+    return _modal(title, [plain_section(sentence)])
+
+
+def share_form(sessions: Sequence[str], person: str, metadata: str, *, in_thread: bool) -> View:
+    """Which of the sessions, with or without the name, where; the first and no name are chosen."""
+    ids = action_ids
+    choices = [option(text, str(number)) for number, text in enumerate(sessions[:MAX_OPTIONS])]
+    if len(sessions) > 1:
+        choices.insert(1, option(wording.share_all(len(sessions)), ids.ALL))
+    which = {"type": "static_select", "options": choices[:MAX_OPTIONS]}
+    include = option(wording.include_name(shorten(person, SHORT)), ids.INCLUDE_NAME)
+    places = [
+        option(wording.SHARE_IN_THREAD, ids.IN_THREAD),
+        option(wording.SHARE_IN_CHANNEL, ids.IN_CHANNEL),
+    ]
+    where = {"type": "radio_buttons", "options": places, "initial_option": places[0]}
+    name = {"type": "checkboxes", "options": [include]}
+    hint = wording.SHARE_UNNAMED_HINT
+    blocks = [
+        _input(ids.WHICH_FIELD, wording.SHARE_WHICH, which | {"initial_option": choices[0]}),
+        _input(ids.NAME_FIELD, wording.SHARE_NAME, name, hint, optional=True),
+        *([_input(ids.WHERE_FIELD, wording.SHARE_WHERE, where)] if in_thread else []),
+        context(wording.share_seen_by()),
+    ]
+    return _modal(wording.SHARE_TITLE, blocks, ids.SHARE_FORM) | {
+        "submit": plain(wording.SHARE_SUBMIT, MAX_TITLE),
+        "private_metadata": metadata,
     }
 
 
@@ -97,25 +143,20 @@ def ways_to_ask(
     return ways
 
 
-def home(ways: Sequence[tuple[str, str]], command: str, limits: Limits) -> View:
-    """The Home: what the bot does, the ways to ask, who sees what.
+def home(ways: Sequence[tuple[str, str]]) -> View:
+    """The Home: a start page. `ways` are a name and how to use it, the latter in Slack's markup.
 
-    `ways` are a name and how it is done, the latter in Slack's markup. The view's
-    `private_metadata` tells this Home from any other.
+    The view's `private_metadata` tells this Home from any other.
     """
-    _, examples, _ = wording.help_lines(command, limits)
     search = button(action_ids.SEARCH, wording.HOME_SEARCH, action_ids.SEARCH)
+    how = button(action_ids.HELP, wording.HELP_TITLE, action_ids.HELP)
     return _home(
         [
             header(wording.HOME_TITLE),
-            section(escape(wording.HOME_INTRO)),
-            actions(search | {"style": "primary"}),
-            header(wording.HOME_ENTRY_POINTS),
-            section("\n".join(f"• *{escape(name)}* {how}" for name, how in ways)),
-            header(wording.HOME_EXAMPLES),
-            section("\n".join(f"{code(typed)}  {escape(meaning)}" for typed, meaning in examples)),
-            header(wording.HOME_PRIVACY),
-            section("\n".join(f"• {escape(line)}" for line in wording.PRIVACY)),
+            actions(search | {"style": "primary"}, how),
+            {"type": "divider"},
+            *(section(f"*{escape(name)}*\n{line}") for name, line in ways),
+            context(wording.HOME_PRIVACY),
         ]
     )
 
@@ -123,6 +164,16 @@ def home(ways: Sequence[tuple[str, str]], command: str, limits: Limits) -> View:
 def _home(blocks: list[Block]) -> View:
     mark = hashlib.sha256(json.dumps(blocks).encode()).hexdigest()
     return {"type": "home", "private_metadata": mark, "blocks": blocks}
+
+
+def _modal(title: str, blocks: list[Block], callback_id: str = "") -> View:
+    return {
+        "type": "modal",
+        **({"callback_id": callback_id} if callback_id else {}),
+        "title": plain(title, MAX_TITLE),
+        "close": plain(wording.FORM_CLOSE, MAX_TITLE),
+        "blocks": blocks,
+    }
 
 
 def _input(

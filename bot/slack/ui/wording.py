@@ -1,6 +1,6 @@
 """Every sentence that people read in Slack, and nothing else.
 
-Plain text goes in, plain text comes out: `bot.slack.ui.blocks` escapes it. Short, kind, and with
+Plain text goes in, plain text comes out: it is escaped where it is drawn. Short, kind, and with
 what to do next.
 """
 
@@ -17,7 +17,6 @@ from bot.errors import (
     ProfileProblem,
     RateLimited,
     ReplyCutOff,
-    ReplyError,
     ReplyMalformed,
     ReplyNotJSON,
     ReplyRedirected,
@@ -26,38 +25,53 @@ from bot.errors import (
     Unavailable,
 )
 from bot.lookup.access import Refusal
+from bot.sessions import Moment
 from bot.typed.query import Limits, Problem, Refused
 
 WATCH_REPLAY: Final = "Watch replay"
+FROM_ITS_BEGINNING: Final = "Watch it from its beginning"
 SHOW_MORE: Final = "Show more"
 REFRESH: Final = "Refresh"
 SHARE: Final = "Share…"
 DISMISS: Final = "Dismiss"
-SHARE_NAMED: Final = "Share with the name"
-SHARE_UNNAMED: Final = "Share without the name"
-SHARE_CANCEL: Final = "Don't share"
+HOW_TO_ASK: Final = "How to ask"
 LATEST: Final = "Latest"
 UNKNOWN_TIME: Final = "time unknown"
 UNUSABLE_LINK: Final = "Fullstory gave no link that is safe to open"
 LONG_LINK: Final = "its link is too long for Slack"
 STILL_LOOKING: Final = "Still looking. The sessions will appear here in a moment."
 RESTARTING: Final = "I'm being restarted just now. Please ask once more in a minute."
-ONLY_YOU: Final = "Only you can see this. Links open for people who are signed in to Fullstory."
-THIS_MESSAGE: Final = "this message"
-AT_MOMENT: Final = "In progress then"
-NOT_AT_MOMENT: Final = "No session was in progress at that time; these are the latest."
+SIGN_IN: Final = "Links open for people who are signed in to Fullstory."
+CLOSEST_BEFORE_MESSAGE: Final = "Closest before this message"
+PROBABLY_THIS_ONE: Final = "Probably this one"
+NOT_AT_MOMENT: Final = "None started in the eight hours before that time. The latest comes first."
 A_CUSTOMER: Final = "a customer"
 CHOOSE: Final = "Several people are in this message. Whose sessions would you like to see?"
 NOT_YOURS: Final = "This answer belongs to somebody else. Please ask for yourself."
 OUTDATED: Final = "The buttons of this answer don't work any more. Please ask once more."
-BACK: Final = "Back to the sessions"
-SHARING: Final = "Sharing …"
-SHARED_ALREADY: Final = "That came too late: the sessions are being shared already."
 SESSIONS_CHANGED: Final = (
-    "The sessions are not the same any more, so I shared nothing. Please look at them once more, "
-    "then share them."
+    "The sessions are not the same any more, so nothing was shared. Please refresh the answer, and "
+    "share then."
 )
-NOT_SHARED: Final = "Slack didn't take the message, so nothing was shared. Please ask once more."
+NOT_SHARED: Final = (
+    "Slack didn't take the message, so nothing was shared. Please share it once more."
+)
+MAYBE_SHARED: Final = (
+    "Slack didn't say whether it took the message. Please look before you share it again."
+)
+SHARED_ALREADY: Final = "You have shared these sessions from this window already."
+WINDOW_NOT_OPENED: Final = "Slack didn't open the window. Please press the button once more."
+THIS_THREAD: Final = "this thread"
+THIS_CONVERSATION: Final = "this conversation"
+SHARE_TITLE: Final = "Share sessions"
+SHARE_SUBMIT: Final = "Share"
+SHARE_PREPARING: Final = "One moment …"
+SHARE_WHICH: Final = "Which session?"
+SHARE_NAME: Final = "With the name?"
+SHARE_UNNAMED_HINT: Final = "If not, it says “a customer”."
+SHARE_WHERE: Final = "Where?"
+SHARE_IN_THREAD: Final = "In this thread"
+SHARE_IN_CHANNEL: Final = "In the channel"
 TRY_AGAIN: Final = "Try again"
 TOO_FAR: Final = (
     "None of the latest 100 sessions had started by then; the one you are looking for may be older."
@@ -66,9 +80,6 @@ USE_MOMENT_FIELD: Final = "Please leave the at: out here and use the field for t
 FORM_NOT_OPENED: Final = (
     "I found no e-mail address and no uid in that message. Please type the command with one, like "
     "/fsessions jane@example.com"
-)
-MAYBE_SHARED: Final = (
-    "Slack didn't say whether it took the message. Please look before you share again."
 )
 NOBODY_IN_MESSAGE: Final = (
     "I found no e-mail address and no uid in that message. Whose sessions would you like to see?"
@@ -81,10 +92,9 @@ FORM_CLOSE: Final = "Close"
 FORM_PERSON: Final = "E-mail or uid"
 FORM_LIMIT: Final = "How many"
 FORM_MOMENT: Final = "When did it happen?"
-FORM_MOMENT_HINT: Final = "The session that was in progress then comes first."
+FORM_MOMENT_HINT: Final = "The session that started closest before it comes first."
 NEW_SEARCH: Final = "New search"
-OFFER: Final = "Sessions of this customer"
-SHOW_SESSIONS: Final = "Show to me only"
+SHOW_SESSIONS: Final = "View privately"
 NOT_OF_THIS_WORKSPACE: Final = (
     "Sorry, the sessions are only for people of the organisation that this bot belongs to."
 )
@@ -100,12 +110,12 @@ MAY_NOT_READ_PROFILES: Final = (
     "I'm not allowed to read Slack profiles, so I can't tell who may see sessions. An "
     "administrator can add the scopes users:read and users:read.email and reinstall this app."
 )
-TICKET_NAMES_NOBODY: Final = (
-    "The message above no longer contains an e-mail or uid. Please type the command with one, like "
+MESSAGE_NAMES_NOBODY: Final = (
+    "The message contains no e-mail or uid. Please type the command with one, like "
     "/fsessions jane@example.com"
 )
-TICKET_NOT_READ: Final = (
-    "Slack doesn't show me the message above just now. Please try again in a minute, or type the "
+MESSAGE_NOT_READ: Final = (
+    "Slack doesn't show me the message just now. Please try again in a minute, or type the "
     "command with an e-mail or uid, like /fsessions jane@example.com"
 )
 MENTION_HELP: Final = (
@@ -113,18 +123,19 @@ MENTION_HELP: Final = (
     "their latest Fullstory sessions."
 )
 SLACK_TROUBLE: Final = "Slack doesn't answer me just now. Please ask once more in a minute."
-HOME_TITLE: Final = "A customer's Fullstory sessions, in Slack"
-HOME_INTRO: Final = (
-    "I find a customer's latest Fullstory sessions, and the one in progress when they wrote to you."
-)
+HOME_TITLE: Final = "Find a customer's sessions"
 HOME_SEARCH: Final = "Search…"
-HOME_ENTRY_POINTS: Final = "How to ask"
-HOME_EXAMPLES: Final = "What I understand"
-HOME_PRIVACY: Final = "Who sees what"
+HOME_OTHER_WAYS: Final = "Other ways"
+HOME_PRIVACY: Final = (
+    "Answers are for you alone, unless you share them. I keep no addresses and no sessions."
+)
+HELP_TITLE: Final = "How to ask"
+HELP_MORE: Final = "More…"
+PRIVACY_TITLE: Final = "Who sees what"
 PRIVACY: Final = (
     "Answers are for you alone, unless you press Share… and confirm.",
     "Links open for people who are signed in to Fullstory.",
-    "People of other organisations, in shared channels, are shown no sessions.",
+    "Guests and people of other organisations are shown no sessions.",
     "I keep no e-mail addresses and no sessions.",
 )
 STEP_NOBODY: Final = (
@@ -161,22 +172,45 @@ STEP_STRANGER: Final = (
     "The person in “Show privately to” is no full member of this workspace, so I showed them "
     "nothing. Please choose somebody else."
 )
-EVERYONE: Final = (
-    "Everyone in this conversation can see this. Links open for people who are signed in to "
-    "Fullstory."
-)
 TIME_EXAMPLE: Final = 'jane@example.com at:"yesterday 5pm"'
 TRY: Final = "Try"
 UNKNOWN_COMMAND: Final = "I don't know that command. An administrator may have to update this app."
 
+TODAY: Final = "Today"
+YESTERDAY: Final = "Yesterday"
+MEANT_HELP: Final = "Did you mean help? Please type: /fsessions help"
+NONE_FOUND: Final = "Fullstory may know them by another address or id."
+SEARCH_AGAIN: Final = "Search again"
+WHY: Final = "Why?"
+WHY_TITLE: Final = "No sessions?"
+NONE_FOUND_INTRO: Final = (
+    "Fullstory knows people by what your site tells it. Common reasons to find nothing:"
+)
 NONE_FOUND_REASONS: Final = (
-    "Fullstory knows people by what your site tells it. Common reasons to find nothing:",
     "they were not signed in, so their sessions carry no e-mail or uid",
     "your site uses another spelling of the address, or another id",
     "the sessions are older than your Fullstory plan keeps them",
     "only a part of all visits is recorded",
 )
-NONE_FOUND_NEXT: Final = "If you know another address or their uid, try that."
+
+
+def offer(count: int) -> str:
+    """Under a message that names so many customers."""
+    whom = "the customer" if count == 1 else f"{count} customers"
+    return f"Fullstory sessions of {whom} above"
+
+
+def meant_address(typed: str) -> str:
+    """Where nothing was found under what looks like an address without its @."""
+    return f"There is no @ in {typed}. Did you mean an e-mail address? Please type it whole."
+
+
+def meant_address_or_uid(typed: str) -> str:
+    """Where nothing was found under a lone word."""
+    return (
+        f"I looked for the uid “{typed}”. Did you mean somebody else? An e-mail address, typed "
+        "whole, is the surest."
+    )
 
 
 def choose_among_first(count: int) -> str:
@@ -188,38 +222,66 @@ def choose_among_first(count: int) -> str:
 
 
 def heading(person: str, count: int, limit: int) -> str:
-    """The first line of an answer."""
+    """The answer's first line, where it is one line; 0 as `limit` doesn't say "latest"."""
+    return f"{sessions_of(count, limit)} of {person}"
+
+
+def sessions_of(count: int, limit: int) -> str:
+    """How many sessions, and whether there may be more."""
     if count == 0:
-        return f"No sessions of {person}"
+        return "No sessions"
     if count == 1:
-        return f"{'Latest session' if limit == 1 else '1 session'} of {person}"
-    return f"{'Latest ' if count == limit else ''}{count} sessions of {person}"
+        return "Latest session" if limit == 1 else "1 session"
+    return f"{'Latest ' if count == limit else ''}{count} sessions"
 
 
-def share_question(channel: str, person: str) -> str:
-    """Before anything is shared: who will see it, and what of it."""
-    return (
-        f"Everyone in {channel or 'this conversation'} will see these sessions, and that you "
-        f"shared them. You can share them with the name ({person}) or without it. The links work "
-        "for people who are signed in to Fullstory."
-    )
+def at_moment(moment: Moment | None) -> str:
+    """What the first session is called: the list has no ends, so it is a guess."""
+    if moment is None:
+        return LATEST
+    return CLOSEST_BEFORE_MESSAGE if moment.of_message else PROBABLY_THIS_ONE
 
 
 def shared_by(user: str) -> str:
-    """Under what was shared; `user` is Slack's markup for the person."""
-    return f"Shared by {user}. {EVERYONE}"
+    """Over what was shared; `user` is Slack's markup for the person."""
+    return f"{user} shared"
 
 
-def started_before(started: datetime, moment: datetime, reference: str) -> str:
+def shared_in(place: str) -> str:
+    """Under the answer afterwards; `place` is Slack's markup for the channel, or a word."""
+    return f"Shared in {place}"
+
+
+def include_name(person: str) -> str:
+    """The box to tick, in the window for sharing."""
+    return f"Say that it is {person}"
+
+
+def share_seen_by() -> str:
+    """Before anything is shared: who will see it."""
+    return "Everyone in the conversation will see it, and that you shared it. " + SIGN_IN
+
+
+def share_all(count: int) -> str:
+    """The entry for everything, in the window for sharing."""
+    return f"All {count} sessions"
+
+
+def share_one(started: str, *, is_first: bool, moment: Moment | None) -> str:
+    """The entry for one session, in the window for sharing."""
+    return f"{at_moment(moment)}: {started}" if is_first else started
+
+
+def started_before(started: datetime, moment: datetime, reference: str = "") -> str:
     """How long before a moment a session started; `reference` is what the moment is called."""
     passed = moment - started
+    suffix = f" {reference}" if reference else ""
     if passed < timedelta(minutes=1):
-        return f"Started less than a minute before {reference}"
-    minutes = passed // timedelta(minutes=1)
-    hours, rest = divmod(minutes, 60)
-    parts = [_count(hours, "hour")] if hours else []
-    parts += [_count(rest, "minute")] if rest else []
-    return f"Started {' and '.join(parts)} before {reference}"
+        return f"started less than a minute before{suffix}"
+    hours, minutes = divmod(passed // timedelta(minutes=1), 60)
+    parts = [f"{hours} h"] if hours else []
+    parts += [f"{minutes} min"] if minutes else []
+    return f"started {' '.join(parts)} before{suffix}"
 
 
 def profile_problem(problem: ProfileProblem) -> str:
@@ -240,11 +302,6 @@ def profile_problem(problem: ProfileProblem) -> str:
             f"That person isn't in this workspace, so I can't see their address. {email}"
         ),
     }[problem]
-
-
-def shared(person: str) -> str:
-    """After it was shared."""
-    return f"The sessions of {person} are shared."
 
 
 def step_not_shown(code: str, reference: str) -> str:
@@ -298,51 +355,31 @@ def left_out(count: int) -> str:
     return f"{count} older {'session' if count == 1 else 'sessions'} didn't fit into one message."
 
 
-def fallback_text(
-    person: str, count: int, limit: int, first: str, *, at_moment: bool = False
-) -> str:
+def fallback_text(person: str, count: int, limit: int, first: str, title: str = LATEST) -> str:
     """The answer in one breath, for screen readers and notifications."""
     if count == 0:
-        return f"{heading(person, 0, limit)}. {NONE_FOUND_NEXT}"
-    return f"{heading(person, count, limit)}. {AT_MOMENT if at_moment else LATEST}: {first}."
-
-
-def ago(then: datetime, now: datetime) -> str:
-    """How long ago, in one unit."""
-    passed = now - then
-    if passed < timedelta(minutes=1):
-        return "just now"  # also a Fullstory clock that is ahead of ours
-    for unit, name in (
-        (timedelta(days=365), "year"),
-        (timedelta(days=30), "month"),
-        (timedelta(days=1), "day"),
-        (timedelta(hours=1), "hour"),
-        (timedelta(minutes=1), "minute"),
-    ):
-        if count := passed // unit:
-            return f"{_count(count, name)} ago"
-    raise AssertionError("a minute or more is at least one of these")  # pragma: no cover
+        return f"{heading(person, 0, limit)}. {NONE_FOUND}"
+    return f"{heading(person, count, limit)}. {title}: {first}."
 
 
 def _count(count: int, name: str) -> str:
     return f"{count} {name}{'s' if count > 1 else ''}"
 
 
-def help_lines(command: str, limits: Limits) -> tuple[str, list[tuple[str, str]], str]:
-    """What the bot does; examples, each with its meaning; what else to know."""
+HELP_INTRO: Final = "I find a customer's latest Fullstory sessions. Tell me who, by e-mail or uid:"
+
+
+def examples(command: str, limits: Limits) -> tuple[tuple[str, str], ...]:
+    """Lines that work, each with its meaning; the first three are the ones most people need."""
     return (
-        "I find a customer's latest Fullstory sessions. Tell me who, by e-mail or uid:",
-        [
-            (f"{command} jane@example.com", f"the latest {limits.default} sessions"),
-            (f"{command} jane@example.com 5", f"the latest 5 (at most {limits.highest})"),
-            (f"{command} user-42", "by uid, the id your site gives its users"),
-            (f"{command} uid:jane@example.com", "a uid that looks like an address"),
-            (f'{command} "a uid with spaces"', "with quotes around it"),
-            (f"{command} jane@example.com uid:user-42", "both, in one list"),
-            (f"{command} @jane", "a colleague, by the e-mail of their Slack profile"),
-            (f"{command} jane@example.com at:14:05", "the session at a time first"),
-        ],
-        ONLY_YOU,
+        (f"{command} jane@example.com", f"the latest {limits.default} sessions"),
+        (f'{command} jane@example.com at:"yesterday 5pm"', "the session at that time first"),
+        (f"{command} user-42", "by uid, the id your site gives its users"),
+        (f"{command} jane@example.com 5", f"the latest 5 (at most {limits.highest})"),
+        (f"{command} jane@example.com uid:user-42", "both, in one list"),
+        (f"{command} uid:jane@example.com", "a uid that looks like an address"),
+        (f'{command} "a uid with spaces"', "with quotes around it"),
+        (f"{command} @jane", "a colleague, by the e-mail of their Slack profile"),
     )
 
 
@@ -399,53 +436,63 @@ def refusal(refused: Refused, limits: Limits) -> str:  # noqa: C901 - one flat l
             )
 
 
-def failure(error: FullstoryError, reference: str = "") -> str:  # noqa: C901 - as above
-    """What went wrong at Fullstory, whether to try again, and what an administrator needs.
-
-    `reference` is the mark of the log line that says more, if there is one.
-    """
-    mark = f" (reference {reference})" if reference else ""
-    tell = f"Trying again won't help: please tell your administrator{mark}."
-    again = f"Please try again in a minute; if it goes on, tell your administrator{mark}."
+def failure(error: FullstoryError) -> tuple[str, str]:
+    """What went wrong at Fullstory, and what to do; `{administrator}` is to be filled in."""
+    tell = "Trying again won't help: please tell {administrator}."
+    again = "Please try again in a minute; if it goes on, tell {administrator}."
     match error:
         case KeyRejected():
-            return f"Fullstory doesn't accept this bot's API key. {tell}"
+            return "Fullstory doesn't accept this bot's API key.", tell
         case AccessDenied():
-            return f"This bot's Fullstory API key isn't allowed to list sessions. {tell}"
+            return "This bot's Fullstory API key isn't allowed to list sessions.", tell
         case RequestRejected():
-            return f"Fullstory didn't accept the request. {tell}"
-        case RateLimited(retry_after=None):
-            return f"Fullstory is getting too many requests just now. {again}"
-        case RateLimited(retry_after=float(seconds)):
-            return (
-                "Fullstory is getting too many requests just now. Please try again in "
-                f"{duration(seconds)}."
-            )
+            return "Fullstory didn't accept the request.", tell
         case Unavailable(status=None):
-            return f"I can't reach Fullstory just now. {again}"
+            return "I can't reach Fullstory just now.", again
         case Unavailable():
-            return f"Fullstory has trouble answering just now. {again}"
-        case DeadlineExceeded():
-            return f"Fullstory took longer than {duration(error.seconds)} to answer. {again}"
+            return "Fullstory has trouble answering just now.", again
+        case RateLimited(retry_after=float(seconds)):
+            wait = f"Please try again in {duration(seconds)}."
+            return "Fullstory is getting too many requests just now.", wait
         case ReplyTooLarge():
-            return f"Fullstory's answer was too large to read. Asking for fewer may help. {again}"
-        case ReplyCutOff():
-            return f"Fullstory's answer broke off in the middle. {again}"
-        case ReplyNotJSON():
-            return f"Fullstory's answer wasn't readable. {again}"
-        case ReplyMalformed():
-            return f"Fullstory's answer wasn't what this bot understands. {tell}"
-        case ReplyRedirected():
-            return f"Fullstory's answer pointed to another address, and I didn't follow it. {tell}"
-        case ReplyError() | _:
-            return f"Fullstory's answer couldn't be used. {again}"
+            return (
+                "Fullstory's answer was too large to read.",
+                f"Asking for fewer may help. {again}",
+            )
+        case DeadlineExceeded():
+            return f"Fullstory took longer than {duration(error.seconds)} to answer.", again
+        case _:
+            known = (sentence for kind, sentence in _FAILURES if isinstance(error, kind))
+            sentence = next(known, "Fullstory's answer couldn't be used.")
+            return sentence, tell if isinstance(error, ReplyMalformed | ReplyRedirected) else again
 
 
-def our_fault(reference: str) -> str:
-    """Where this bot itself failed."""
+_FAILURES: Final = (
+    (RateLimited, "Fullstory is getting too many requests just now."),
+    (ReplyCutOff, "Fullstory's answer broke off in the middle."),
+    (ReplyNotJSON, "Fullstory's answer wasn't readable."),
+    (ReplyMalformed, "Fullstory's answer wasn't what this bot understands."),
+    (ReplyRedirected, "Fullstory's answer pointed to another address, and I didn't follow it."),
+)
+ADMINISTRATOR: Final = "your administrator"
+
+
+def reference_line(reference: str) -> str:
+    """Under a failure: what an administrator finds in the log."""
+    return f"Reference {reference}, for your administrator"
+
+
+def in_one_line(sentences: tuple[str, str], contact: str, reference: str = "") -> str:
+    """A failure as plain text, for a workflow's author or a terminal."""
+    mark = f" (reference {reference})" if reference else ""
+    return " ".join(sentences).replace("{administrator}", (contact or ADMINISTRATOR) + mark)
+
+
+def our_fault() -> tuple[str, str]:
+    """Where this bot itself failed: as `failure`."""
     return (
-        "Something went wrong in this bot; you did nothing wrong. Please try again. If it happens "
-        f"once more, tell your administrator (reference {reference})."
+        "Something went wrong in this bot; you did nothing wrong.",
+        "Please try again. If it happens once more, tell {administrator}.",
     )
 
 

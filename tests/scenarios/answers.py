@@ -1,0 +1,82 @@
+"""What tests read off an answer, and how they press and share."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+from bot.sandbox.slack import SlackSandbox
+from bot.sandbox.workspace import USER, Shown
+from bot.slack.ui import action_ids
+from tests.conftest import until
+
+JANE = "jane@example.com"
+
+
+def links(shown: Shown) -> list[str]:
+    """The recordings that can be opened."""
+    return re.findall(r"https://[^|^>\"]*", json.dumps(shown.message["blocks"]))
+
+
+def labels(shown: Shown) -> list[str]:
+    """What can be pressed: buttons, and then the entries of its menu."""
+    found, entries = [], []
+    for block in shown.message["blocks"]:
+        for element in [*block.get("elements", []), block.get("accessory", {})]:
+            if element.get("type") == "button" and "url" not in element:
+                found.append(element["text"]["text"])
+            entries += [f"⋯ {one['text']['text']}" for one in element.get("options", [])]
+    return found + entries
+
+
+async def refresh(slack: SlackSandbox, shown: Shown, **other: Any) -> Any:  # noqa: ANN401
+    """*Refresh*, in the menu of an answer; or *Try again*."""
+    if "⋯ Refresh" in labels(shown):
+        return await slack.press(action_ids.ANSWER_MENU, shown, option="refresh", **other)
+    return await slack.press(action_ids.REFRESH, shown, **other)
+
+
+async def share_window(slack: SlackSandbox, shown: Shown, **other: Any) -> str:  # noqa: ANN401
+    """Presses *Share…*; gives the id of the window, once it is filled or says why not."""
+    before = set(slack.views)
+    await slack.press(action_ids.SHARE, shown, **other)
+    await until(lambda: len(slack.views) > len(before))
+    (view_id,) = set(slack.views) - before
+    await until(lambda: "One moment" not in str(slack.views[view_id]))
+    return view_id
+
+
+async def submit_share(
+    slack: SlackSandbox,
+    view_id: str,
+    *,
+    which: str = "0",
+    named: bool = False,
+    where: str = "",
+    user: str = USER,
+) -> None:
+    """Sends the window."""
+    values: dict[str, dict[str, Any]] = {
+        action_ids.WHICH_FIELD: {"selected_option": {"value": which}},
+        action_ids.NAME_FIELD: {"selected_options": [{"value": "include"}] if named else []},
+    }
+    if where:
+        values[action_ids.WHERE_FIELD] = {"selected_option": {"value": where}}
+    await slack.submit(view_id, values, user=user)
+
+
+async def share(slack: SlackSandbox, shown: Shown, **choice: Any) -> None:  # noqa: ANN401
+    """Both, one after the other."""
+    await submit_share(slack, await share_window(slack, shown), **choice)
+
+
+def public(slack: SlackSandbox) -> list[Shown]:
+    """What everybody in the channel can see."""
+    return [one for one in slack.screen if not one.user]
+
+
+async def settled(slack: SlackSandbox) -> None:
+    """Whatever was on its way when this is called has arrived when it returns."""
+    exchange = await slack.command("/fsessions slow@example.com 1")
+    await exchange.answer()

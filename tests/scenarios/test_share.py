@@ -1,0 +1,358 @@
+"""Sharing: a window asks what, how and where; then it is there for everybody, once."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from contextlib import AsyncExitStack
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from bot.sandbox.fullstory import FullstorySandbox, Scripted
+from bot.sandbox.slack import SlackSandbox
+from bot.sandbox.workspace import AGENT, USER, Shown
+from bot.service import Service
+from bot.slack.ui import action_ids, wording
+from tests.conftest import QUICK, StartBot, until
+from tests.scenarios.answers import (
+    JANE,
+    labels,
+    links,
+    public,
+    refresh,
+    settled,
+    share,
+    share_window,
+    submit_share,
+)
+
+
+@pytest.fixture
+async def answer(bot: Service, slack: SlackSandbox) -> Shown:  # noqa: ARG001
+    """An answer on the asker's screen."""
+    return await asked(slack)
+
+
+async def asked(slack: SlackSandbox) -> Shown:
+    """An answer to a command."""
+    await slack.command(f"/fsessions {JANE} 3")
+    return slack.screen[-1]
+
+
+def fields(slack: SlackSandbox, view_id: str) -> dict[str, dict[str, object]]:
+    """The fields of the window."""
+    blocks = slack.views[view_id]["blocks"]
+    return {one["block_id"]: one["element"] for one in blocks if one["type"] == "input"}
+
+
+def texts(options: object) -> list[str]:
+    """What can be chosen."""
+    assert isinstance(options, list)
+    return [one["text"]["text"] for one in options]
+
+
+class TestWindow:
+    """What it offers."""
+
+    async def test_choices(self, slack: SlackSandbox, answer: Shown) -> None:
+        """Each session, and all; without the name; where there is one place, it isn't asked."""
+        window = fields(slack, await share_window(slack, answer))
+        which = window[action_ids.WHICH_FIELD]
+        assert texts(which["options"])[0].startswith("Latest: Today")
+        assert texts(which["options"])[1] == "All 3 sessions"
+        assert len(texts(which["options"])) == 4
+        assert texts([which["initial_option"]]) == texts(which["options"])[:1]
+        assert "initial_options" not in window[action_ids.NAME_FIELD]
+        assert action_ids.WHERE_FIELD not in window
+
+    async def test_the_one_at_the_moment_is_chosen(self, slack: SlackSandbox) -> None:
+        """On a ticket, that is the one that is meant."""
+        shown = await on_message(slack)
+        window = fields(slack, await share_window(slack, shown))
+        first = texts([window[action_ids.WHICH_FIELD]["initial_option"]])[0]
+        assert first.startswith(wording.CLOSEST_BEFORE_MESSAGE)
+
+    async def test_in_a_thread(self, slack: SlackSandbox, answer: Shown) -> None:
+        """The thread is chosen, and the channel offered."""
+        answer.thread_ts = "1700000000.000100"
+        window = fields(slack, await share_window(slack, answer))
+        where = window[action_ids.WHERE_FIELD]
+        assert texts(where["options"]) == [wording.SHARE_IN_THREAD, wording.SHARE_IN_CHANNEL]
+        assert texts([where["initial_option"]]) == [wording.SHARE_IN_THREAD]
+
+    async def test_a_slow_lookup(
+        self, slack: SlackSandbox, fullstory: FullstorySandbox, answer: Shown
+    ) -> None:
+        """The window opens at once, for its trigger lives three seconds; then it is filled."""
+        held = fullstory.hold()
+        await slack.press(action_ids.SHARE, answer)
+        await until(lambda: wording.SHARE_PREPARING in str(slack.views))
+        held.set()
+        await until(lambda: "All 3 sessions" in str(slack.views))
+
+    async def test_it_does_not_open(self, slack: SlackSandbox, answer: Shown) -> None:
+        """The person is told, and the answer stays."""
+        slack.api_errors["views.open"] = "expired_trigger_id"
+        exchange = await slack.press(action_ids.SHARE, answer)
+        assert (await exchange.answer())["text"] == wording.WINDOW_NOT_OPENED
+        assert len(links(answer)) == 3
+
+    async def test_fullstory_fails(
+        self, slack: SlackSandbox, fullstory: FullstorySandbox, answer: Shown
+    ) -> None:
+        """The window says why; the answer stays, and it can be tried again."""
+        fullstory.script.append(Scripted(403))
+        view_id = await share_window(slack, answer)
+        assert "isn't allowed" in str(slack.views[view_id])
+        assert len(links(answer)) == 3
+        await share(slack, answer)
+        await until(lambda: len(public(slack)) == 1)
+
+
+class TestSharing:
+    """What everybody sees."""
+
+    @pytest.mark.parametrize("named", [True, False])
+    async def test_one(self, slack: SlackSandbox, answer: Shown, named: bool) -> None:  # noqa: FBT001
+        """By whom it was shared, whose it is only if that was ticked; nothing to press but it."""
+        shown = links(answer)
+        await share(slack, answer, named=named)
+        await until(lambda: len(public(slack)) == 1)
+        (post,) = public(slack)
+        assert links(post) == [shown[0]]
+        assert (JANE in json.dumps(post.message)) == named
+        assert f"<@{USER}> shared 1 session of" in json.dumps(post.message)
+        assert labels(post) == []
+        assert post.message["unfurl_links"] is False
+
+    async def test_all(self, slack: SlackSandbox, answer: Shown) -> None:
+        """As they were shown."""
+        await share(slack, answer, which="all")
+        await until(lambda: len(public(slack)) == 1)
+        assert links(public(slack)[0]) == links(answer)
+
+    async def test_an_older_one(self, slack: SlackSandbox, answer: Shown) -> None:
+        """That and no other."""
+        await share(slack, answer, which="2")
+        await until(lambda: len(public(slack)) == 1)
+        assert links(public(slack)[0]) == links(answer)[2:]
+
+    async def test_the_answer_says_where(self, slack: SlackSandbox, answer: Shown) -> None:
+        """Under the sessions, which stay; no second message."""
+        await share(slack, answer)
+        await until(lambda: "Shared in <#C0SUPPORT>" in json.dumps(answer.message))
+        assert len(links(answer)) == 3
+        assert len(slack.screen) == 2
+        await refresh(slack, answer)
+        await until(lambda: "Shared in" not in json.dumps(answer.message))
+
+    @pytest.mark.parametrize(
+        ("where", "thread"), [("thread", "1700000000.000100"), ("channel", "")]
+    )
+    async def test_where(self, slack: SlackSandbox, answer: Shown, where: str, thread: str) -> None:
+        """In the thread where the answer stood, or in the channel."""
+        answer.thread_ts = "1700000000.000100"
+        await share(slack, answer, where=where)
+        await until(lambda: len(public(slack)) == 1)
+        assert public(slack)[0].thread_ts == thread
+        said = "Shared in this thread" if thread else "Shared in <#C0SUPPORT>"
+        await until(lambda: said in json.dumps(answer.message))
+
+    async def test_in_a_conversation_without_a_name(
+        self, slack: SlackSandbox, answer: Shown
+    ) -> None:
+        """Between two people, for example."""
+        view_id = await share_window(slack, answer, channel="D0BETWEEN")
+        await submit_share(slack, view_id)
+        await until(lambda: "Shared in this conversation" in json.dumps(answer.message))
+
+    async def test_what_is_shared_names_the_time(self, slack: SlackSandbox) -> None:
+        """In a shared answer, "this message" would be the answer itself."""
+        shown = await on_message(slack)
+        assert "before this message" in json.dumps(shown.message)
+        await share(slack, shown)
+        await until(lambda: len(public(slack)) == 1)
+        post = json.dumps(public(slack)[0].message)
+        assert f"before <!date^{int(slack.clock() - 3600)}^" in post or "before <!date^" in post
+        assert "this message" not in post
+
+    async def test_the_replay_at_the_moment_is_shared(self, slack: SlackSandbox) -> None:
+        """What was shown is what is shared."""
+        shown = await on_message(slack)
+        await share(slack, shown)
+        await until(lambda: len(public(slack)) == 1)
+        assert links(public(slack)[0]) == links(shown)[:2]
+
+
+async def on_message(slack: SlackSandbox) -> Shown:
+    """An answer about a message of an hour ago."""
+    message = {"text": JANE, "ts": f"{slack.clock() - 3600:.6f}"}
+    exchange = await slack.message_shortcut("find_sessions_from_message", message)
+    await exchange.answer()
+    return slack.screen[-1]
+
+
+@pytest.fixture(autouse=True)
+def running(bot: Service) -> Service:
+    """There is a bot, also where a test needs no answer."""
+    return bot
+
+
+class TestOnce:
+    """However often it is sent."""
+
+    async def test_the_same_window_twice(self, slack: SlackSandbox, answer: Shown) -> None:
+        """At the same time, and later, from a device on which it is still open."""
+        view_id = await share_window(slack, answer)
+        view = slack.views[view_id]
+        await asyncio.gather(*(submit_share(slack, view_id) for _ in range(3)))
+        await until(lambda: len(public(slack)) == 1)
+        slack.put_view(view_id, view)
+        await submit_share(slack, view_id)
+        assert wording.SHARED_ALREADY in str(slack.views[view_id])
+        await settled(slack)
+        assert len(public(slack)) == 1
+
+    async def test_it_can_be_shared_again(self, slack: SlackSandbox, answer: Shown) -> None:
+        """From another window: who opens it means it."""
+        await share(slack, answer)
+        await until(lambda: "Shared in" in json.dumps(answer.message))
+        await share(slack, answer, which="all")
+        await until(lambda: len(public(slack)) == 2)
+
+    async def test_slack_may_have_taken_it(self, slack: SlackSandbox, answer: Shown) -> None:
+        """Not sent again: the person is asked to look."""
+        view_id = await share_window(slack, answer)
+        slack.response_statuses.append(500)
+        await submit_share(slack, view_id)
+        await until(lambda: slack.screen[-1].message["text"] == wording.MAYBE_SHARED)
+        assert public(slack) == []
+        assert len(links(answer)) == 3
+
+    async def test_slack_refused_it(self, slack: SlackSandbox, answer: Shown) -> None:
+        """Told as what it is."""
+        view_id = await share_window(slack, answer)
+        slack.response_statuses.append(400)
+        await submit_share(slack, view_id)
+        await until(lambda: slack.screen[-1].message["text"] == wording.NOT_SHARED)
+        assert public(slack) == []
+
+    async def test_closing_the_window_shares_nothing(
+        self, slack: SlackSandbox, answer: Shown
+    ) -> None:
+        """It is the way not to share."""
+        slack.close_view(await share_window(slack, answer))
+        await settled(slack)
+        assert public(slack) == []
+
+
+class TestWhatWasShown:
+    """Nothing is shared that nobody has seen."""
+
+    async def test_a_session_that_began_meanwhile(
+        self, slack: SlackSandbox, fullstory: FullstorySandbox, answer: Shown
+    ) -> None:
+        """It is not among what is shared."""
+        view_id = await share_window(slack, answer)
+        fullstory.script.append(Scripted(200, with_another(fullstory)))
+        await submit_share(slack, view_id, which="all")
+        await until(lambda: len(public(slack)) == 1)
+        assert links(public(slack)[0]) == links(answer)
+        assert LATER not in json.dumps(public(slack)[0].message)
+
+    @pytest.mark.parametrize("when", ["before the window", "after it"])
+    async def test_sessions_that_changed(
+        self, slack: SlackSandbox, fullstory: FullstorySandbox, answer: Shown, when: str
+    ) -> None:
+        """Such as by a deletion at Fullstory: nothing is shared, and the person is told so."""
+        if when == "before the window":
+            fullstory.script.append(Scripted(200, b"[]"))
+            view_id = await share_window(slack, answer)
+            assert wording.SESSIONS_CHANGED in str(slack.views[view_id])
+        else:
+            view_id = await share_window(slack, answer)
+            fullstory.script.append(Scripted(200, b"[]"))
+            await submit_share(slack, view_id)
+            await until(lambda: slack.screen[-1].message["text"] == wording.SESSIONS_CHANGED)
+        assert public(slack) == []
+        assert len(links(answer)) == 3
+
+    async def test_somebody_elses_window(self, slack: SlackSandbox, answer: Shown) -> None:
+        """What a window remembers is sealed for who opened it."""
+        view_id = await share_window(slack, answer)
+        await submit_share(slack, view_id, user=AGENT)
+        assert wording.OUTDATED in str(slack.views[view_id])
+        assert public(slack) == []
+
+    async def test_a_window_that_was_tampered_with(
+        self, slack: SlackSandbox, answer: Shown
+    ) -> None:
+        """The seal is over all that it remembers."""
+        view_id = await share_window(slack, answer)
+        view = slack.views[view_id]
+        view["private_metadata"] = view["private_metadata"].replace("C0SUPPORT", "C0OTHER")
+        await submit_share(slack, view_id)
+        assert wording.OUTDATED in str(slack.views[view_id])
+        assert public(slack) == []
+
+
+LATER = "5000000000009999"
+
+
+def with_another(fullstory: FullstorySandbox) -> bytes:
+    """What Fullstory told last, and a session more, that begins in a minute."""
+    told = json.loads(fullstory.told[-1])
+    at = fullstory.clock() + timedelta(minutes=1)
+    link = f"https://app.fullstory.com/ui/DEMO1/session/1:{LATER}"
+    later = {"userId": "1", "sessionId": LATER, "createdTime": str(int(at.timestamp()))}
+    return json.dumps({"sessions": [*told["sessions"], later | {"fsUrl": link}]}).encode()
+
+
+class TestRestarts:
+    """The process ends in the middle: people are told the truth."""
+
+    @pytest.fixture
+    def bot(self) -> None:
+        """Each test has its own."""
+
+    async def test_before_the_window_is_filled(
+        self, start_bot: StartBot, slack: SlackSandbox, fullstory: FullstorySandbox
+    ) -> None:
+        """It says so."""
+        async with start_bot(replace(QUICK, drain=0.2), fullstory_timeout_seconds=300):
+            answer = await asked(slack)
+            fullstory.hold()
+            await slack.press(action_ids.SHARE, answer)
+            await until(lambda: len(fullstory.received) == 2)
+        assert wording.RESTARTING in str(slack.views)
+
+    async def test_before_the_post(
+        self, start_bot: StartBot, slack: SlackSandbox, fullstory: FullstorySandbox
+    ) -> None:
+        """Nothing was shared; it can be tried again."""
+        async with start_bot(replace(QUICK, drain=0.2), fullstory_timeout_seconds=300):
+            answer = await asked(slack)
+            view_id = await share_window(slack, answer)
+            fullstory.hold()
+            await submit_share(slack, view_id)
+            await until(lambda: len(fullstory.received) == 3)
+        assert slack.screen[-1].message["text"] == wording.RESTARTING
+        assert public(slack) == []
+        assert len(links(answer)) == 3
+
+    async def test_after_the_post_has_begun(self, start_bot: StartBot, slack: SlackSandbox) -> None:
+        """Slack may have taken it: the person is asked to look first."""
+        async with AsyncExitStack() as stack:
+            await stack.enter_async_context(start_bot(replace(QUICK, drain=0.5)))
+            answer = await asked(slack)
+            view_id = await share_window(slack, answer)
+            hangs = slack.hang()
+            await submit_share(slack, view_id)
+            await until(lambda: any(one.uses for one in slack.exchanges()))
+            slack.hangs = None
+            await stack.aclose()
+        assert slack.screen[-1].message["text"] == wording.MAYBE_SHARED
+        hangs.set()
+        await until(lambda: len(public(slack)) == 1)

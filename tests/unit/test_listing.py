@@ -1,0 +1,370 @@
+"""What Slack is sent: layout, escaping, limits."""
+
+from __future__ import annotations
+
+import json
+import re
+from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bot.errors import KeyRejected
+from bot.sandbox.workspace import invalid_blocks
+from bot.sessions import MAX_UID_LENGTH, Moment, Query, Session, SessionList, replay_at
+from bot.slack.ui import listing, notes, windows, wording
+from bot.slack.ui.listing import Reader
+from bot.slack.ui.pieces import RESPONSE_URL, Message, bold, header
+from bot.typed.query import Limits, Problem, Refused
+from bot.typed.slips import Slip, slip_in
+
+NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
+LIMITS = Limits(20, 100)
+
+
+def answer(found: SessionList, zone: timezone = UTC) -> Message:
+    """As in the ack of a command."""
+    return listing.answer(found, Reader(NOW, zone), RESPONSE_URL)
+
+
+def found(
+    count: int, *, limit: int = 100, link_length: int = 0, uid: str = "user-42"
+) -> SessionList:
+    """So many sessions, an hour apart; their links padded to a length."""
+    sessions = []
+    for number in range(count):
+        link = f"https://app.fullstory.com/ui/ORG/session/{number:08}"
+        link += "x" * (link_length - len(link))
+        sessions.append(Session("1", str(number), NOW - timedelta(hours=number + 1), link))
+    return SessionList(Query(None, uid, limit), tuple(sessions))
+
+
+def texts(message: dict[str, Any]) -> str:
+    """All that is shown of a message."""
+    return json.dumps(message["blocks"], ensure_ascii=False)
+
+
+def links(message: dict[str, Any]) -> list[str]:
+    """All that can be opened."""
+    return re.findall(r"https://[^|^>\"]*", texts(message))
+
+
+def title_of(message: Message) -> str:
+    """The first lines, without the name."""
+    return str(message["blocks"][0]["text"]["text"]).partition("\n")[2]
+
+
+def items(message: Message) -> list[list[dict[str, Any]]]:
+    """The pieces of each line of the list."""
+    parts = [
+        one
+        for block in message["blocks"]
+        if block["type"] == "rich_text"
+        for one in block["elements"]
+    ]
+    lists = [part["elements"] for part in parts if part["type"] == "rich_text_list"]
+    return [item["elements"] for of_day in lists for item in of_day]
+
+
+def days(message: Message) -> list[str]:
+    """The fallbacks of the days in the list."""
+    parts = [
+        one
+        for block in message["blocks"]
+        if block["type"] == "rich_text"
+        for one in block["elements"]
+    ]
+    return [
+        part["elements"][0]["fallback"][:10]
+        for part in parts
+        if part["type"] == "rich_text_section"
+    ]
+
+
+def test_layout() -> None:
+    """Whose and how many; the latest with its button beside it; the others in a list."""
+    message = answer(found(3, limit=3))
+    title, latest, others = message["blocks"]
+    assert title["text"]["text"] == "*user-42*\nLatest 3 sessions"
+    assert latest["accessory"]["text"]["text"] == "Watch replay"
+    assert latest["accessory"]["style"] == "primary"
+    assert latest["accessory"]["url"] == "https://app.fullstory.com/ui/ORG/session/00000000"
+    at = int((NOW - timedelta(hours=1)).timestamp())
+    assert latest["text"]["text"] == (
+        f"*Latest*\n<!date^{at}^{{date_short_pretty}}, {{time}}|2026-11-23 11:00 UTC>"
+        f"  ·  <!date^{at}^{{ago}}|2026-11-23 11:00 UTC>"
+    )
+    heading, bullets = others["elements"]
+    assert heading["elements"][0]["format"] == "{day_divider_pretty}"
+    assert (bullets["type"], bullets["style"]) == ("rich_text_list", "bullet")
+    assert items(message)[0] == [
+        {
+            "type": "date",
+            "timestamp": at - 3600,
+            "format": "{time} · {ago}",
+            "fallback": "2026-11-23 10:00 UTC",
+            "url": "https://app.fullstory.com/ui/ORG/session/00000001",
+        }
+    ]
+    assert message["response_type"] == "ephemeral"
+    assert message["text"] == "Latest 3 sessions of user-42. Latest: 2026-11-23 11:00 UTC."
+    assert "Only" not in texts(message)  # Slack says by itself who sees it
+
+
+@pytest.mark.parametrize(
+    ("count", "limit", "said"),
+    [
+        (1, 20, "1 session"),
+        (1, 1, "Latest session"),
+        (2, 20, "2 sessions"),
+        (20, 20, "Latest 20 sessions"),
+    ],
+)
+def test_how_many(count: int, limit: int, said: str) -> None:
+    """And whether there may be more."""
+    assert title_of(answer(found(count, limit=limit))) == said
+
+
+def test_both_identities_are_named() -> None:
+    """A union says that it is one."""
+    query = Query("jane@example.com", "user-42", 5)
+    title = answer(SessionList(query, ()))["blocks"][0]["text"]["text"]
+    assert title.startswith("No sessions of *jane@example.com / user-42*")
+
+
+@pytest.mark.parametrize(
+    ("hours_east", "expected"),
+    [
+        (0, ["2026-11-23", "2026-11-22"]),
+        (9, ["2026-11-23"]),  # 15:00 UTC of the day before is midnight
+        (-11, ["2026-11-23", "2026-11-22"]),
+    ],
+)
+def test_days_are_the_readers(hours_east: int, expected: list[str]) -> None:
+    """Sessions stand under the days they were on for who reads."""
+    zone = timezone(timedelta(hours=hours_east))
+    message = answer(found(21), zone)
+    of_day = {
+        (NOW - timedelta(hours=number + 1)).astimezone(zone).date() for number in range(1, 21)
+    }
+    assert len(days(message)) == len(of_day)
+    assert days(message)[: len(expected)] == expected[: len(days(message))]
+
+
+def test_how_long_ago_stays_true() -> None:
+    """Slack counts it; from a day on, the day says it."""
+    formats = [item[0]["format"] for item in items(answer(found(30)))]
+    assert formats[:22] == ["{time} · {ago}"] * 22
+    assert set(formats[23:]) == {"{time}"}
+    assert "hours ago" not in texts(answer(found(30)))
+
+
+def test_no_sessions() -> None:
+    """Not a bare "nothing"."""
+    message = answer(found(0))
+    assert "another address or id" in texts(message)
+    assert message["text"].startswith("No sessions of user-42.")
+
+
+@pytest.mark.parametrize(
+    ("uid", "slip"),
+    [
+        ("hepl", Slip.HELP),
+        ("Hlep", Slip.HELP),
+        ("janeexample.com", Slip.ADDRESS_WITHOUT_AT),
+        ("banana", Slip.WORD),
+        ("user-42", None),
+        ("12345", None),
+        ("a1b2.c3", None),
+    ],
+)
+def test_slips(uid: str, slip: Slip | None) -> None:
+    """What was perhaps meant."""
+    assert slip_in(Query(None, uid, 5)) is slip
+    assert slip_in(Query("jane@example.com", uid, 5)) is None
+
+
+class TestMoment:
+    """Where it is known when something happened."""
+
+    LINK = "https://app.fullstory.com/ui/ORG/session/1:2"
+
+    def at(self, minutes: int, *, of_message: bool, link: str = LINK) -> SessionList:
+        """Two sessions, the older one so many minutes before the moment."""
+        moment = Moment(NOW - timedelta(hours=2), of_message)
+        started = moment.time - timedelta(minutes=minutes)
+        sessions = [Session("1", "3", NOW - timedelta(hours=1), None)]
+        sessions.append(Session("1", "2", started, link))
+        return SessionList.of(Query(None, "user-42", 5, moment), sessions).with_replay()
+
+    def test_of_a_message(self) -> None:
+        """The one that matters first, and how long before; and that it is a guess."""
+        message = answer(self.at(12, of_message=True))
+        first = message["blocks"][1]["text"]["text"]
+        assert first.startswith(":dart: *Closest before this message*\n<!date^")
+        assert first.endswith("  ·  started 12 min before")
+        assert "Closest before this message: 2026-11-23 09:48 UTC" in message["text"]
+
+    def test_of_a_typed_time(self) -> None:
+        """Which time it was is said."""
+        first = answer(self.at(82, of_message=False))["blocks"][1]["text"]["text"]
+        assert first.startswith(":dart: *Probably this one*")
+        assert "started 1 h 22 min before <!date^" in first
+
+    def test_the_replay_opens_there(self) -> None:
+        """Half a minute before; a smaller link opens it from its beginning."""
+        message = answer(self.at(12, of_message=True))
+        moment = NOW - timedelta(hours=2, seconds=30)
+        opens = f"{self.LINK}:{int(moment.timestamp() * 1000)}"
+        assert message["blocks"][1]["accessory"]["url"] == opens
+        assert message["blocks"][2]["elements"][0]["text"] == (
+            f"<{self.LINK}|Watch it from its beginning>"
+        )
+
+    def test_a_link_of_another_shape(self) -> None:
+        """Nothing is added to it."""
+        link = "https://app.fullstory.com/s/1:2"
+        message = answer(self.at(12, of_message=True, link=link))
+        assert message["blocks"][1]["accessory"]["url"] == link
+        assert links(message) == [link]
+
+    @pytest.mark.parametrize(
+        ("link", "takes_it"),
+        [
+            ("https://app.fullstory.com/ui/ORG/session/1:2", True),
+            ("https://app.eu1.fullstory.com/ui/o-1A-eu1/session/1%3A2", True),
+            ("https://www.fullstory.com/ui/ORG/discover/session/12:34", True),
+            ("https://app.fullstory.com/ui/ORG/session/1:2:3", False),
+            ("https://app.fullstory.com/ui/ORG/session/1:2/", False),
+            ("https://app.fullstory.com/ui/ORG/session/1:2?x=1", False),
+            ("https://app.fullstory.com/ui/ORG/session/12", False),
+            ("https://app.fullstory.com/s/1:2", False),
+        ],
+    )
+    def test_known_shapes(self, link: str, takes_it: bool) -> None:  # noqa: FBT001
+        """The colon is spelt as the one inside; what isn't known is left alone."""
+        session = Session("1", "2", NOW - timedelta(hours=1), link)
+        colon = "%3A" if "%3A" in link else ":"
+        expected = f"{link}{colon}{int(NOW.timestamp() - 30) * 1000}" if takes_it else None
+        assert replay_at(session, NOW) == expected
+
+    def test_never_before_its_beginning(self) -> None:
+        """A session that began just before the moment opens where it begins."""
+        session = Session("1", "2", NOW - timedelta(seconds=5), self.LINK)
+        assert str(replay_at(session, NOW)).endswith(f":{int(NOW.timestamp() - 5) * 1000}")
+
+
+def test_unusable_links_are_shown_and_not_linked() -> None:
+    """Both as the latest and further down; nothing to press."""
+    sessions = tuple(Session("1", str(n), NOW, None) for n in range(2))
+    message = answer(SessionList(Query(None, "u", 5), sessions))
+    assert links(message) == []
+    assert "accessory" not in message["blocks"][1]
+    assert texts(message).count("no link that is safe to open") == 2
+
+
+def test_unknown_times_are_said() -> None:
+    """The link is there, the time isn't."""
+    link = "https://app.fullstory.com/s/1:2"
+    sessions = tuple(Session("1", str(n), None, link) for n in range(2))
+    message = answer(SessionList(Query(None, "u", 5), sessions))
+    assert {"type": "link", "url": link, "text": "time unknown"} in items(message)[0]
+    assert len(links(message)) == 2
+
+
+@pytest.mark.parametrize("link_length", [0, 300, 900, 1300, 1600, 2800])
+@pytest.mark.parametrize("uid", ["u" * MAX_UID_LENGTH, "&" * MAX_UID_LENGTH, "😀" * MAX_UID_LENGTH])
+def test_a_hundred_sessions_are_one_valid_message(link_length: int, uid: str) -> None:
+    """However long the uid and the links; what finds no room is counted."""
+    message = answer(found(100, link_length=link_length, uid=uid))
+    assert invalid_blocks(message) == ""
+    assert len(message["blocks"]) <= 50
+    assert len(message["blocks"][0]["text"]["text"]) <= 700
+    for block in message["blocks"]:
+        assert len(json.dumps(block, ensure_ascii=False)) <= 9_500
+    shown = len(links(message))
+    if shown < 100:
+        assert f"{100 - shown} older sessions didn't fit" in texts(message)
+    assert shown == 100 or link_length > 1000
+
+
+@pytest.mark.parametrize("ampersands", [100, 500, 600, 900])
+def test_links_that_grow_when_they_are_escaped(ampersands: int) -> None:
+    """Each "&" takes five characters; the section's limit is over those."""
+    link = "https://app.fullstory.com/ui?" + "a=1&" * ampersands
+    sessions = tuple(Session("1", str(n), NOW, f"{link}{n}") for n in range(5))
+    message = answer(SessionList(Query(None, "u", 5), sessions))
+    assert invalid_blocks(message) == ""
+
+
+@pytest.mark.parametrize("length", [2801, 3001, 9000])
+def test_links_too_long_for_slack(length: int) -> None:
+    """They are not cut: that would be another link."""
+    message = answer(found(2, link_length=length))
+    assert invalid_blocks(message) == ""
+    assert "too long for Slack" in texts(message)
+    assert all(len(link) == length for link in links(message))
+
+
+@given(st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=300))
+def test_whatever_people_type_stays_text(text: str) -> None:
+    """No markup, mention or link comes out of what came in."""
+    refused = Refused(Problem.UNCLEAR, text, "jane@example.com")
+    messages = [
+        notes.refusal(refused, "/fsessions", LIMITS),
+        answer(SessionList(Query(None, text, 5), ())),
+    ]
+    for message in messages:
+        assert invalid_blocks(message) == ""
+        shown = texts(message) + message["text"]
+        assert "<" not in shown
+        assert ">" not in shown
+        assert not re.search(r"&(?!(amp|lt|gt);)", shown)
+
+
+@pytest.mark.parametrize("command", ["/fsessions", "/fs-staging"])
+def test_help_names_the_command_that_was_typed(command: str) -> None:
+    """A company may have renamed it."""
+    message = notes.help_message(command, Limits(7, 50))
+    assert invalid_blocks(message) == ""
+    assert f"`{command} jane@example.com`" in texts(message)
+    assert "the latest 7 sessions" in texts(message)
+    assert texts(message).count(f"`{command}") == 3
+    assert "at most 50" in json.dumps(windows.help_window(command, Limits(7, 50)))
+
+
+@pytest.mark.parametrize("contact", ["", "<@U0ADMIN1>", "ask <b>Bob</b>"])
+def test_failures(contact: str) -> None:
+    """What happened, whom to tell, and the mark that an administrator finds in the log."""
+    message = notes.trouble(wording.failure(KeyRejected()), contact, "ab12cd34", "value")
+    first, again, last = message["blocks"]
+    assert first["text"]["text"].startswith(":warning: *Fullstory doesn't accept")
+    assert "{administrator}" not in texts(message)
+    assert ("<@U0ADMIN1>" in texts(message)) == (contact == "<@U0ADMIN1>")
+    assert "<b>" not in texts(message)
+    assert again["elements"][0]["text"]["text"] == "Try again"
+    assert "ab12cd34" in last["elements"][0]["text"]
+    assert "(reference ab12cd34)" in message["text"]
+
+
+@pytest.mark.parametrize("text", ["\U0001f600" * 200, "é" * 200, "&" * 200, "x" * 200])
+def test_emoji_count_twice(text: str) -> None:
+    """A heading's 150 characters are counted as Slack's clients do: in units of UTF-16."""
+    heading = header(text)["text"]["text"]
+    assert len(heading.encode("utf-16-le")) // 2 <= 150
+
+
+@pytest.mark.parametrize(
+    ("text", "drawn"),
+    [
+        ("jane@example.com", "*jane@example.com*"),
+        ("*a*", "`*a*`"),
+        ("a:b", "`a:b`"),
+        ("a`", "`a'`"),
+    ],
+)
+def test_names_in_bold(text: str, drawn: str) -> None:
+    """Or as code, where Slack would take a sign in them for markup."""
+    assert bold(text) == drawn
