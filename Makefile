@@ -1,7 +1,9 @@
 # Two commands to remember: `make demo` and `make test`.
 PYTHON ?= python3
 VENV := .venv
+# What running takes, and what tests take besides.
 READY := $(VENV)/.ready
+READY_TO_TEST := $(VENV)/.ready-to-test
 # Tests wait for one another's sockets more than they work: two for each core.
 WORKERS ?= $(shell $(PYTHON) -c 'import os; print(2 * (os.cpu_count() or 1))')
 
@@ -12,40 +14,48 @@ setup: $(READY)
 demo: $(READY)
 	@$(VENV)/bin/fsessions demo $(ARGS)
 
-test: $(READY)
+test: $(READY_TO_TEST)
 	@$(VENV)/bin/python -m pytest -q -n $(WORKERS) --dist worksteal $(ARGS)
 
-check: $(READY)
+check: $(READY_TO_TEST)
 	@$(VENV)/bin/ruff format --check .
 	@$(VENV)/bin/ruff check .
 	@$(VENV)/bin/mypy
 
-format: $(READY)
+format: $(READY_TO_TEST)
 	@$(VENV)/bin/ruff check --fix --exit-zero .
 	@$(VENV)/bin/ruff format .
 
 benchmark: $(READY)
 	@$(VENV)/bin/python -m benchmarks.idle
 
-# The README's pictures, in docs/. Needs Chromium.
-screenshots: $(READY)
-	@$(VENV)/bin/python -m tests.browser.pictures
+# The README's pictures, in docs/: those that say something else than before, or with ARGS=--all each.
+# Needs Chromium, and a font with emoji (on Debian: chromium, fonts-noto-color-emoji).
+screenshots: $(READY_TO_TEST)
+	@$(VENV)/bin/python -m tests.browser.pictures $(ARGS)
 
 # Both app manifests, from the table of entry points.
 manifests: $(READY)
 	@$(VENV)/bin/python -m bot.slack.manifest
 
 # Set-up happens once, and again when a lock file changes.
-$(READY): requirements.txt requirements-dev.txt
+PIP_INSTALL = $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check
+$(READY): requirements.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
 	  echo "fsessions needs Python 3.11 or newer. Point to one: make PYTHON=/path/to/python3.12 demo" >&2; exit 1; }
 	@echo "Setting up $(VENV), once ..."
 	@$(PYTHON) -m venv --clear $(VENV) || { \
 	  echo "Python's venv module is missing. On Debian or Ubuntu: apt-get install python3-venv" >&2; exit 1; }
-	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes \
-	  -r requirements.txt -r requirements-dev.txt
-	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@$(PIP_INSTALL) --require-hashes -r requirements.txt
+	@# flit-core builds the package; its pin stands among those for development.
+	@sed -n '/^flit-core==/,/# via/p' requirements-dev.txt | $(PIP_INSTALL) --require-hashes -r /dev/stdin
+	@$(PIP_INSTALL) --no-deps --no-build-isolation --editable .
 	@touch $(READY)
+
+$(READY_TO_TEST): $(READY) requirements-dev.txt
+	@echo "Adding what the tests need, once ..."
+	@$(PIP_INSTALL) --require-hashes -r requirements-dev.txt
+	@touch $(READY_TO_TEST)
 
 # Renews both lock files. pip-tools lives in a throw-away environment: it is no part of the project.
 PIP_COMPILE = "$$tools/bin/python" -m piptools compile --quiet --upgrade --generate-hashes --strip-extras \
