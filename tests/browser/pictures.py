@@ -1,47 +1,95 @@
-"""`make screenshots`: the README's pictures, and what they say, for the test of their age."""
+"""`make screenshots`: the README's pictures, and what they say, for the test of their age.
+
+Only those are taken that say something else than before; `--all` takes each of them.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import hashlib
+import io
 import json
 import os
 import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
+
+from PIL import Image
 
 from bot import logs
 from bot.sandbox.fullstory import FullstorySandbox
 from bot.sandbox.slack import SlackSandbox
-from tests.browser.stage import CHROMIUM, SCENES, content, playground, windows_to
+from tests.browser.scenes import SCENES, film, frame, said
+from tests.browser.stage import CHROMIUM, Windows, playground, windows_to
 
-DOCS = Path(__file__).parents[2] / "docs"
-CONTENTS = DOCS / "pictures.json"
+DOCS: Final = Path(__file__).parents[2] / "docs"
+CONTENTS: Final = DOCS / "pictures.json"
+FILES: Final = {name: f"{name}.png" for name in SCENES} | {"tour": "tour.gif", "icon": "icon.png"}
+_ICON: Final = DOCS.parent / "bot" / "sandbox" / "static" / "favicon.svg"
+_ICON_PIXELS: Final = 512
+"""What Slack wants at least."""
 
 
-async def scene(name: str, picture: Path | None = None) -> list[str]:
-    """Plays a scene; takes its picture, and gives what it says."""
+async def picture_of(name: str) -> tuple[bytes, list[str]]:
+    """A picture, and what it says."""
+    async with _windows() as windows:
+        if name == "tour":
+            return await _moving_picture(windows)
+        if name == "icon":
+            return await _icon(windows)
+        page, shown = await SCENES[name](windows)
+        clip = await frame(shown)
+        png = await page.screenshot(clip=clip, animations="disabled", caret="hide")
+        return png, await said(shown)
+
+
+async def _icon(windows: Windows) -> tuple[bytes, list[str]]:
+    """The app's, for Slack; it has no words, so what is drawn stands for them."""
+    page = await windows.blank(_ICON_PIXELS)
+    await page.goto(_ICON.as_uri())
+    return await page.screenshot(omit_background=True), [_ICON.read_text().strip()]
+
+
+async def _moving_picture(windows: Windows) -> tuple[bytes, list[str]]:
+    """Its frames, and each line that they say, once."""
+    images: list[Image.Image] = []
+    durations: list[int] = []
+    lines: dict[str, None] = {}
+    async for page, milliseconds in film(windows):
+        png = await page.screenshot(animations="disabled", caret="hide")
+        image = Image.open(io.BytesIO(png)).convert("RGB")
+        images.append(image.quantize(128, dither=Image.Dither.NONE))
+        durations.append(milliseconds)
+        lines |= dict.fromkeys(await said((page.locator("main"), page.locator("#thread"))))
+    made = io.BytesIO()
+    first, *others = images
+    first.save(made, "GIF", save_all=True, append_images=others, duration=durations, loop=0)
+    return made.getvalue(), list(lines)
+
+
+@asynccontextmanager
+async def _windows() -> AsyncIterator[Windows]:
     async with (
         FullstorySandbox().running() as fullstory,
         SlackSandbox().running() as slack,
         playground(slack, fullstory) as address,
         windows_to(address) as windows,
     ):
-        page = await SCENES[name](windows)
-        if picture:
-            await page.screenshot(path=picture, animations="disabled", caret="hide")
-        return await content(page)
+        yield windows
 
 
-async def _take() -> None:
-    DOCS.mkdir(exist_ok=True)
-    contents: dict[str, Any] = {}
-    for name in SCENES:
-        picture = DOCS / f"{name}.png"
-        said = await scene(name, picture)
-        digest = hashlib.sha256(picture.read_bytes()).hexdigest()
-        contents[name] = {"sha256": digest, "says": said}
-    CONTENTS.write_text(json.dumps(contents, indent=1, ensure_ascii=False) + "\n")
+async def _take(*, all_of_them: bool) -> None:
+    kept: dict[str, Any] = json.loads(CONTENTS.read_text()) if CONTENTS.exists() else {}
+    for name, file in FILES.items():
+        picture, says = await picture_of(name)
+        if all_of_them or kept.get(name, {}).get("says") != says:
+            (DOCS / file).write_bytes(picture)
+            kept[name] = {"sha256": hashlib.sha256(picture).hexdigest(), "says": says}
+            sys.stdout.write(f"{file}: {len(picture) // 1024} KiB\n")
+    kept = {name: kept[name] for name in FILES}
+    CONTENTS.write_text(json.dumps(kept, indent=1, ensure_ascii=False) + "\n")
 
 
 if __name__ == "__main__":
@@ -49,4 +97,4 @@ if __name__ == "__main__":
         sys.exit("There is no Chromium here. On Debian: apt-get install chromium")
     os.environ["NO_PROXY"] = "*"
     logs.configure("ERROR", "console")
-    asyncio.run(_take())
+    asyncio.run(_take(all_of_them="--all" in sys.argv))

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.browser.pictures import CONTENTS, DOCS, scene
-from tests.browser.stage import CHROMIUM, SCENES
+from tests.browser.pictures import CONTENTS, DOCS, FILES, picture_of
+from tests.browser.stage import CHROMIUM
 
 README = (Path(__file__).parents[2] / "README.md").read_text()
 KEPT = json.loads(CONTENTS.read_text())
@@ -18,15 +18,17 @@ KEPT = json.loads(CONTENTS.read_text())
 
 def test_every_picture_is_shown() -> None:
     """And no other."""
-    assert set(re.findall(r"docs/([\w-]+)\.png", README)) == set(SCENES) == set(KEPT)
-    assert {picture.stem for picture in DOCS.glob("*.png")} == set(SCENES)
+    kept = {file.name for file in DOCS.iterdir() if file.suffix in (".png", ".gif")}
+    shown = set(re.findall(r"docs/([\w-]+\.(?:png|gif))", README))
+    assert shown == set(FILES.values()) == kept
 
 
-@pytest.mark.parametrize("name", SCENES)
+@pytest.mark.parametrize("name", FILES)
 async def test_picture(name: str) -> None:
     """It is the one that was taken, and the scene says the same today. Else: `make screenshots`."""
     if not CHROMIUM:
         pytest.skip("there is no Chromium here; on Debian: apt-get install chromium")
-    taken = (DOCS / f"{name}.png").read_bytes()
+    taken = (DOCS / FILES[name]).read_bytes()
     assert hashlib.sha256(taken).hexdigest() == KEPT[name]["sha256"]
-    assert await scene(name) == KEPT[name]["says"]
+    _, says = await picture_of(name)
+    assert says == KEPT[name]["says"]
