@@ -13,11 +13,12 @@ from aiohttp import web
 from slack_bolt.async_app import AsyncApp
 
 from bot.connections import Connections, open_connections
-from bot.errors import FsessionsError
+from bot.errors import FsessionsError, SettingsError, SlackError
 from bot.fullstory.client import client_of
 from bot.lookup.find import FindSessions, Sessions
 from bot.settings import Settings
-from bot.slack.api.client import slack_client
+from bot.slack.api.client import TOKEN_ERRORS, slack_client
+from bot.slack.api.identity import Workspace
 from bot.slack.api.slack_api import SlackApi
 from bot.slack.replies.answers import Answers
 from bot.slack.replies.delivery import Delivery
@@ -39,9 +40,10 @@ _log = structlog.get_logger()
 class Service:
     """The started bot: where it listens, and whether it is ready."""
 
-    def __init__(self, socket_mode: SocketMode | None) -> None:
+    def __init__(self, workspace: Workspace, socket_mode: SocketMode | None) -> None:
         self.port = 0
         self.draining = False
+        self._workspace = workspace
         self._socket_mode = socket_mode
         self.connecting = asyncio.create_task(socket_mode.run()) if socket_mode else None
 
@@ -52,15 +54,31 @@ class Service:
         return "ready" if self._socket_mode is None or self._socket_mode.connected else "starting"
 
     async def serve_until(self, stop: asyncio.Event) -> None:
-        """Returns when `stop` is set. Raises `SettingsError` if Slack rejects the app token."""
+        """Returns when `stop` is set. Raises `SettingsError` if Slack rejects a token."""
         stopping = asyncio.create_task(stop.wait())
+        verifying = asyncio.create_task(_verify_token(self._workspace))
+        going_on = {stopping, verifying} | ({self.connecting} if self.connecting else set())
         try:
-            waited_for = {stopping, self.connecting} if self.connecting else {stopping}
-            done, _ = await asyncio.wait(waited_for, return_when=asyncio.FIRST_COMPLETED)
-            for task in done:
-                task.result()
+            while not stopping.done():
+                done, going_on = await asyncio.wait(going_on, return_when=asyncio.FIRST_COMPLETED)
+                for task in done:
+                    task.result()
         finally:
             stopping.cancel()
+            await _end(verifying)
+
+
+async def _verify_token(workspace: Workspace) -> None:
+    """Whether the bot token is good: with a wrong one, nobody would ever get an answer.
+
+    Raises `SettingsError` if Slack says that it is not. That Slack can't be asked says nothing.
+    """
+    try:
+        await workspace.bot_identity()
+    except SlackError as error:
+        if error.code in TOKEN_ERRORS:
+            raise SettingsError([f"SLACK_BOT_TOKEN: Slack says {error.code}"]) from None
+        _log.warning("Slack can't be asked who the bot is", exc_info=error)
 
 
 class CantListen(FsessionsError):
@@ -130,18 +148,14 @@ async def running(settings: Settings, waits: Waits = Waits()) -> AsyncIterator[S
         services = build_services(settings, connections, fullstory, in_flight, waits, observe)
         app = build_app(services, slack_client(settings, connections.slack), routes(services))
         socket_mode = _socket_mode(settings, app, connections, in_flight, waits)
-        service = Service(socket_mode)
+        service = Service(services.slack.workspace, socket_mode)
         if service.connecting:
             stack.push_async_callback(_end, service.connecting)
         web_app = slack_http.health_app(service.state)
         if settings.slack_signing_secret and not socket_mode:
             secret = settings.slack_signing_secret.get_secret_value()
             slack_http.add_slack_events(web_app, app, secret, in_flight, waits.body)
-        service.port = await _listen(
-            web_app, settings.host, settings.port, ("HOST", "PORT"), waits, stack
-        )
-        transport = "Socket Mode" if socket_mode else "HTTP"
-        _log.info("listening", host=settings.host, port=service.port, transport=transport)
+        service.port = await _listen_as_set(web_app, settings, waits, stack)
         try:
             yield service
         finally:
@@ -149,6 +163,29 @@ async def running(settings: Settings, waits: Waits = Waits()) -> AsyncIterator[S
             _log.info("draining")
             unfinished = await in_flight.drain()
             _log.info("drained", unfinished=unfinished)
+
+
+async def _listen_as_set(
+    web_app: web.Application, settings: Settings, waits: Waits, stack: AsyncExitStack
+) -> int:
+    """Where the settings say. Gives the port, or 0 where none is needed and none is free.
+
+    With Socket Mode, the port is only for health probes. Who asks for none gets it on this machine
+    alone, and a port that is taken is no reason not to run.
+    """
+    host, names, transport = settings.host, ("HOST", "PORT"), "HTTP"
+    if settings.socket_mode:
+        transport = "Socket Mode"
+        host = host if settings.address_was_chosen else "127.0.0.1"
+    try:
+        port = await _listen(web_app, host, settings.port, names, waits, stack)
+    except CantListen:
+        if not settings.socket_mode or settings.address_was_chosen:
+            raise
+        _log.warning("no health probes: the port is taken", port=settings.port, transport=transport)
+        return 0
+    _log.info("listening", host=host, port=port, transport=transport)
+    return port
 
 
 def _socket_mode(

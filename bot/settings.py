@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
+from difflib import get_close_matches
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
@@ -60,6 +61,12 @@ def _begins_with(prefix: str) -> AfterValidator:
         return secret
 
     return AfterValidator(check)
+
+
+def _no_token(secret: SecretStr) -> SecretStr:
+    if secret.get_secret_value().startswith(("xoxb-", "xoxp-", "xapp-")):
+        raise ValueError("holds a token; the secret stands under “Basic Information”")
+    return secret
 
 
 def _url(value: str) -> str:
@@ -142,7 +149,7 @@ class Settings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     slack_bot_token: Annotated[_Secret, _begins_with("xoxb-")] | None = None
-    slack_signing_secret: _Secret | None = None
+    slack_signing_secret: Annotated[_Secret, AfterValidator(_no_token)] | None = None
     slack_app_token: Annotated[_Secret, _begins_with("xapp-")] | None = None
     slack_api_url: _Url = "https://slack.com/api/"
 
@@ -206,6 +213,11 @@ class Settings(BaseModel):
         return labels_of(self.uid_labels)
 
     @property
+    def address_was_chosen(self) -> bool:
+        """Whether somebody said where to listen, or these are the values that nobody chose."""
+        return not {"host", "port"}.isdisjoint(self.model_fields_set)
+
+    @property
     def socket_mode(self) -> bool:
         """Whether Slack is reached by Socket Mode; else it comes to us over HTTP."""
         return self.slack_app_token is not None
@@ -240,6 +252,13 @@ def load(
     if problems or settings is None:
         raise SettingsError(sorted(problems))
     return settings
+
+
+def misspelt(environment: Mapping[str, str] = os.environ, file: Path = Path(".env")) -> list[str]:
+    """Names that are set, and that look like those of settings, with what may have been meant."""
+    others = sorted({*_from_file(file), *environment} - set(NAMES))
+    meant = ((name, get_close_matches(name.upper(), NAMES, 1, cutoff=0.85)) for name in others)
+    return [f"{name} is no setting; is it {close[0]}?" for name, close in meant if close]
 
 
 def _from_file(file: Path) -> dict[str, str]:

@@ -1,9 +1,10 @@
-"""`fsessions check`: does each part of a deployment work, and if not, how to mend it?"""
+"""`fsessions check`: does each part of a deployment work, and if not, what is to be done?"""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from pathlib import Path
 
 from rich.console import Console
 
@@ -19,7 +20,7 @@ from bot.errors import (
 )
 from bot.fullstory.client import client_of
 from bot.sessions import Query
-from bot.settings import Settings
+from bot.settings import Settings, misspelt
 from bot.slack.api.client import TOKEN_ERRORS, call_api, slack_client
 from bot.slack.routes import scopes_needed
 
@@ -28,11 +29,15 @@ _NOBODY = "fsessions-check"  # a uid that no site gives
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What was found of one part; `mend` says what to do, and is "" where all is well."""
+    """What was found of one part; `remedy` says what to do, and is "" where nothing is wrong.
+
+    `is_known` is False where the part can't be checked from here.
+    """
 
     part: str
-    says: str
-    mend: str = ""
+    result: str
+    remedy: str = ""
+    is_known: bool = True
 
 
 async def run(settings: Settings) -> bool:
@@ -40,25 +45,36 @@ async def run(settings: Settings) -> bool:
     console = Console(highlight=False, soft_wrap=True)
     well = True
     async for finding in _findings(settings):
-        well = well and not finding.mend
-        mark = "[red]✗[/red]" if finding.mend else "[green]✓[/green]"
+        well = well and not finding.remedy
+        mark = "[green]✓[/green]" if finding.is_known else "[yellow]?[/yellow]"
+        mark = "[red]✗[/red]" if finding.remedy else mark
         console.print(f"{mark} [bold]{finding.part}[/bold]", end="  ")
-        console.print(finding.says, markup=False)
-        if finding.mend:
-            console.print(f"  → {finding.mend}", markup=False)
+        console.print(finding.result, markup=False)
+        if finding.remedy:
+            console.print(f"  → {finding.remedy}", markup=False)
     return well
 
 
 async def _findings(settings: Settings) -> AsyncIterator[Finding]:
-    transport = "Socket Mode" if settings.socket_mode else "HTTP"
-    yield Finding("Settings", f"complete; Slack over {transport}")
+    yield _settings(settings)
     async with open_connections() as connections:
         yield await _slack_token(settings, connections)
         if settings.slack_app_token:
             yield await _app_token(settings, connections)
+        else:
+            result = "can't be checked from here: it is right when /fsessions help is answered"
+            yield Finding("Slack signing secret", result, is_known=False)
         for channel in settings.support_channels:
             yield await _support_channel(channel, settings, connections)
         yield await _fullstory(settings, connections)
+
+
+def _settings(settings: Settings) -> Finding:
+    """Where they are from, and names that nothing reads."""
+    file = Path(".env")
+    source = f"from {file.resolve()}" if file.is_file() else "from the environment, no .env here"
+    transport = "Socket Mode" if settings.socket_mode else "HTTP"
+    return Finding("Settings", f"complete, {source}; Slack over {transport}", " ".join(misspelt()))
 
 
 async def _slack_token(settings: Settings, connections: Connections) -> Finding:
@@ -113,8 +129,8 @@ async def _support_channel(channel: str, settings: Settings, connections: Connec
                 "Type /invite @fsessions there; if that doesn't help, compare the id in "
                 "SUPPORT_CHANNELS with the one at the end of the channel's details.",
             )
-        mend = "Update the app from app-manifest.yml, and reinstall it to the workspace."
-        return _slack_trouble(part, settings, error, mend)
+        remedy = "Update the app from app-manifest.yml, and reinstall it to the workspace."
+        return _slack_trouble(part, settings, error, remedy)
     return Finding(part, "the bot is in it")
 
 
@@ -137,7 +153,7 @@ async def _app_token(settings: Settings, connections: Connections) -> Finding:
 
 
 def _slack_trouble(part: str, settings: Settings, error: SlackError, token: str) -> Finding:
-    """A bad token, Slack's own trouble, or no Slack at all; `token` says how to mend the first."""
+    """A bad token, Slack's own trouble, or no Slack at all; `token` is the remedy for the first."""
     if error.code in TOKEN_ERRORS:
         return Finding(part, f"Slack says {error.code}", token)
     if error.code:

@@ -147,7 +147,9 @@ class Demo:
                 self._help()
             case "messages" if not rest:
                 self._messages()
-            case "press" if rest:
+            case "press" if not rest:
+                self._console.print("Say which button, such as: [bold]press refresh[/bold]")
+            case "press":
                 await self._press(rest.strip().lower(), lines)
             case name:
                 await self._act(name, rest.strip(), line, lines)
@@ -165,6 +167,9 @@ class Demo:
                     await self._find(lines, action.do(self._slack, ""))
                     return
             elif action.do and name != COMMAND:
+                if not rest and action.typed != name:
+                    self._console.print(f"Say what, such as: [bold]{action.typed}[/bold]")
+                    return
                 await self._until_drawn(action.do(self._slack, rest))
                 return
         await self.command(line if line.startswith("/") else f"{COMMAND} {line}")

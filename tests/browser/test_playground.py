@@ -506,6 +506,17 @@ class TestAccess:
         look = "getComputedStyle(document.querySelector('[aria-current]')).backgroundColor"
         assert await page.evaluate(look) == "rgb(17, 100, 163)"
 
+    async def test_the_end_of_the_demo(self, windows: Windows) -> None:
+        """Is said by itself; what was typed stays."""
+        page = await windows.open(channel=CHANNEL)
+        await page.fill("#say", "half a thought")
+        await page.context.set_offline(True)
+        await page.press("#say", "Enter")
+        await expect(page.locator("#notice")).to_contain_text("The demo has ended")
+        await expect(page.locator("#say")).to_have_value("half a thought")
+        await page.context.set_offline(False)
+        windows.faults.clear()  # the requests that failed
+
     async def test_nobody_of_that_name(self, windows: Windows) -> None:
         """An address that names nobody is told as such, and somebody is shown."""
         page = await windows.open("NOPE", TICKETS)

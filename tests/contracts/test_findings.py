@@ -32,9 +32,9 @@ def test_named_tests_exist(file: str, name: str) -> None:
 
 
 def test_every_finding_has_its_row() -> None:
-    """All of the three lists."""
-    rows = re.findall(r"^\| ([HCO][\d.]+) \|", FINDINGS, re.MULTILINE)
+    """All of the four lists."""
+    rows = re.findall(r"^\| ([HCOU][\d.]+) \|", FINDINGS, re.MULTILINE)
     wanted = [f"H{n}" for n in range(1, 33)] + [f"C4.{n}" for n in range(1, 22)]
-    wanted += [f"O{n}" for n in range(1, 6)]
+    wanted += [f"O{n}" for n in range(1, 6)] + [f"U{n}" for n in range(1, 21)]
     assert set(wanted) <= set(rows)
     assert len(NAMED) > 60

@@ -26,6 +26,7 @@ from bot.sandbox.workspace import (
 )
 from bot.service import Service, running
 from bot.slack.entry_points.offers import OFFERS_A_MINUTE
+from bot.slack.entry_points.shortcuts import FIND_SESSIONS_FROM_MESSAGE
 from bot.slack.ui import wording
 from tests.conftest import Logged, StartBot, until
 from tests.scenarios.answers import JANE, refresh, share
@@ -305,6 +306,17 @@ class TestPressing:
         assert shown["text"] == wording.NOT_OF_THIS_WORKSPACE
         assert fullstory.received == []
         assert slack.api_calls.count("conversations.replies") == 2
+
+    async def test_the_shortcut_on_an_offer(self, slack: SlackSandbox) -> None:
+        """Means the message above it, which names the customer."""
+        offer = await offered(slack, JANE)
+        exchange = await slack.message_shortcut(
+            FIND_SESSIONS_FROM_MESSAGE, offer.as_slack_tells(), channel=offer.channel
+        )
+        shown = await exchange.answer()
+        assert JANE in shown["text"]
+        assert shown["thread_ts"] == offer.thread_ts
+        assert slack.views == {}
 
     async def test_the_message_was_changed(self, slack: SlackSandbox) -> None:
         """What it says now counts."""

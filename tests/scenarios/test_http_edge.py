@@ -242,7 +242,7 @@ async def test_what_nobody_listens_to(post: Post, slack: SlackSandbox, logged: L
     assert "jane" not in str(logged())
 
 
-@pytest.mark.parametrize("path", ["/", "/slack", "/slack/events/", "/metrics"])
+@pytest.mark.parametrize("path", ["/slack", "/slack/events/", "/metrics"])
 async def test_other_addresses(bot: Service, http: aiohttp.ClientSession, path: str) -> None:
     """There is nothing else."""
     async with http.post(f"http://127.0.0.1:{bot.port}{path}") as response:
@@ -254,6 +254,8 @@ async def test_health(bot: Service, http: aiohttp.ClientSession) -> None:
     for path, said in (("healthz", "alive"), ("readyz", "ready")):
         async with http.get(f"http://127.0.0.1:{bot.port}/{path}") as response:
             assert (response.status, await response.json()) == (200, {"status": said})
+    async with http.get(f"http://127.0.0.1:{bot.port}/") as response:
+        assert "fsessions is running" in await response.text()
 
 
 @pytest.mark.parametrize(

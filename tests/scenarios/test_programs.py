@@ -8,6 +8,7 @@ import os
 import pty
 import re
 import signal
+import socket
 import sys
 from asyncio.subprocess import PIPE, Process
 from contextlib import suppress
@@ -41,6 +42,25 @@ async def test_demo_prompt() -> None:
     assert "No sessions of zoe@example.com" in out
     assert "Still looking" in out
     assert "slow@example.com\n  ┃ 4 sessions" in out
+
+
+async def test_demo_first_screen() -> None:
+    """In its order: what is typed, its answer, and only then a prompt; nobody else's answers."""
+    code, out, _ = await run("demo", "--no-browser", typed="")
+    assert code == 0
+    order = ("This is the real bot", "types: /fsessions", "Latest 3 sessions", "Now you", " > ")
+    assert [out.count(one) for one in order] == [1] * len(order)
+    assert sorted(order, key=out.index) == list(order)
+    assert "Everybody there sees" not in out
+
+
+async def test_demo_says_what_is_missing() -> None:
+    """Rather than nothing, or a lookup of the word."""
+    code, out, _ = await run("demo", "--no-browser", typed="post\npress\nhepl\n")
+    assert code == 0
+    assert "such as: post broken for jane@example.com" in out
+    assert "such as: press refresh" in out
+    assert "Did you mean help?" in out
 
 
 async def test_demo_shortcuts_and_buttons() -> None:
@@ -308,6 +328,51 @@ async def test_socket_token_that_slack_rejects(
     assert "Traceback" not in err
 
 
+async def test_bot_token_that_slack_rejects(
+    slack: SlackSandbox, fullstory: FullstorySandbox
+) -> None:
+    """The same: with it, nobody would ever get an answer."""
+    code, _, err = await run("serve", env=environment(slack, fullstory, SLACK_BOT_TOKEN="xoxb-no"))
+    assert code == 1
+    assert "SLACK_BOT_TOKEN: Slack says invalid_auth" in err
+    assert "Traceback" not in err
+
+
+async def test_slack_in_trouble_at_the_start(
+    slack: SlackSandbox, fullstory: FullstorySandbox
+) -> None:
+    """Says nothing about the token: the bot runs, and the log says why it isn't known."""
+    slack.api_errors["auth.test"] = "internal_error"
+    async with serving(slack, environment(slack, fullstory)) as (process, _):
+        assert process.stderr is not None
+        while b"Slack can't be asked" not in (line := await process.stderr.readline()):
+            assert line
+        assert b"internal_error" in line
+        del slack.api_errors["auth.test"]
+        exchange = await slack.command("/fsessions jane@example.com 3")
+        assert exchange.ack is not None
+
+
+async def test_socket_mode_needs_no_port(slack: SlackSandbox, fullstory: FullstorySandbox) -> None:
+    """Where nobody asked for one: it is on this machine alone, or not at all."""
+    env = environment(slack, fullstory, SLACK_APP_TOKEN=slack.app_token)
+    del env["HOST"], env["PORT"]
+    with socket.socket() as taken:
+        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        with suppress(OSError):  # taken by somebody else, which is as good
+            taken.bind(("127.0.0.1", 3000))
+            taken.listen()
+        process = await start("serve", env=env)
+        await slack.connected()
+        exchange = await slack.command("/fsessions jane@example.com 3")
+        assert exchange.ack is not None
+        process.send_signal(signal.SIGTERM)
+        async with asyncio.timeout(10):
+            _, err = await process.communicate()
+    assert b"no health probes" in err
+    assert process.returncode == 0
+
+
 async def test_wrong_usage() -> None:
     """Exit 2."""
     for arguments in (["sing"], ["serve", "--loud"], ["lookup"]):
@@ -415,10 +480,10 @@ async def test_lookup_that_fails(fullstory: FullstorySandbox) -> None:
 
 
 async def test_check_where_all_is_well(slack: SlackSandbox, fullstory: FullstorySandbox) -> None:
-    """Exit 0, a line for each part."""
+    """Exit 0, a line for each part; the signing secret can't be checked from here."""
     code, out, err = await run("check", env=environment(slack, fullstory))
     assert (code, err) == (0, "")
-    assert [line.split()[0] for line in out.splitlines()] == ["✓", "✓", "✓"]
+    assert [line.split()[0] for line in out.splitlines()] == ["✓", "✓", "?", "✓"]
     env = environment(slack, fullstory, SLACK_APP_TOKEN=slack.app_token)
     code, out, _ = await run("check", env=env)
     assert code == 0
@@ -433,6 +498,7 @@ async def test_check_where_all_is_well(slack: SlackSandbox, fullstory: Fullstory
         ({"FULLSTORY_API_KEY": "eu1.wrong"}, "Fullstory key", "Copy a key"),
         ({"FULLSTORY_API_URL": "http://127.0.0.1:1"}, "Fullstory key", "firewall"),
         ({"SLACK_API_URL": "http://127.0.0.1:1"}, "Slack token", "firewall"),
+        ({"FULLSTORY_KEY": "x"}, "Settings", "is it FULLSTORY_API_KEY?"),
     ],
 )
 async def test_check_says_how_to_mend_it(

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from typing import Any
 
+import aiohttp
 import pytest
 from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.connections import open_connections
+from bot.sandbox.fullstory import FullstorySandbox
 from bot.sandbox.slack import SlackSandbox
 from bot.sandbox.workspace import BOT_USER, CHANNEL, TICKETS, USER, Shown
 from bot.service import Service
@@ -183,3 +185,18 @@ async def test_an_announced_disconnect_closes_the_old_connection(
     await slack.connected()
     await until(lambda: len(slack.sockets) == 1)
     await until(lambda: bot.state() == "ready")
+
+
+async def test_sessions_stay_where_they_were(fullstory: FullstorySandbox) -> None:
+    """However long the demo runs: messages don't move either."""
+    url = f"{fullstory.url}/sessions/v2?email=jane@example.com"
+    headers = {"Authorization": f"Basic {fullstory.key}"}
+    replies = []
+    async with aiohttp.ClientSession(headers=headers) as http:
+        for _ in range(2):
+            async with http.get(url) as response:
+                assert response.status == 200
+                replies.append(await response.text())
+    assert replies[0] == replies[1]
+    assert "createdTime" in replies[0]
+    assert fullstory.clock() == fullstory.clock()

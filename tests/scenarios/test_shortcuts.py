@@ -236,6 +236,14 @@ class TestForm:
         assert says in exchange.ack["errors"][field]
         assert fullstory.received == []
 
+    async def test_all_errors_at_once(self, slack: SlackSandbox) -> None:
+        """Each beside its field."""
+        view_id = await opened_form(slack)
+        values = filled_in("jane@", "lots", int(time.time()) + 86400)
+        exchange = await slack.submit(view_id, values)
+        assert exchange.ack is not None
+        assert set(exchange.ack["errors"]) == {"person", "limit", "moment"}
+
     async def test_failure_is_shown_in_the_window(
         self, slack: SlackSandbox, fullstory: FullstorySandbox
     ) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
 
 from bot.lookup.access import EntryPoint
 from bot.sessions import Moment, Query
@@ -17,6 +17,9 @@ from bot.slack.requests import Route, SlackRequest
 from bot.slack.ui import action_ids, windows, wording
 from bot.slack.ui.pieces import note
 from bot.typed.query import Problem, QueryNeedingProfile, Refused, parse_person
+
+_ANYBODY: Final = "jane@example.com"
+"""In the place of the person, where only the number is looked at."""
 
 
 class Form:
@@ -51,27 +54,34 @@ class Form:
             await request.ack(response_action="errors", errors=asked)
 
     def _read(self, values: dict[str, Any]) -> Query | dict[str, str]:
-        """Whose sessions, or what is wrong, by field."""
-        limits = self._services.answers.limits
+        """Whose sessions, or all that is wrong, by field."""
+        limits, labels = self._services.answers.limits, self._services.settings.labels
         person = str(_value(values, action_ids.PERSON_FIELD, "value") or "")
-        limit = "".join(str(_value(values, action_ids.LIMIT_FIELD, "value") or "").split())
+        typed = "".join(str(_value(values, action_ids.LIMIT_FIELD, "value") or "").split())
+        limit = typed or None
         seconds = _value(values, action_ids.MOMENT_FIELD, "selected_date_time")
         moment = None
+        wrong: dict[str, str] = {}
         if seconds:
             moment = Moment(datetime.fromtimestamp(int(seconds), UTC), of_message=False)
         if moment and moment.time > datetime.now(UTC):
-            return {action_ids.MOMENT_FIELD: wording.MOMENT_TO_COME}
-        match parse_person(person, limit or None, limits, self._services.settings.labels):
+            wrong[action_ids.MOMENT_FIELD] = wording.MOMENT_TO_COME
+        limited = parse_person(_ANYBODY, limit, limits)
+        if isinstance(limited, Refused):
+            wrong[action_ids.LIMIT_FIELD] = wording.refusal(limited, limits)
+            limit = None
+        match parse_person(person, limit, limits, labels):
             case Query() as query:
-                return replace(query, moment=moment)
+                return wrong or replace(query, moment=moment)
             case QueryNeedingProfile():
-                return {action_ids.PERSON_FIELD: wording.USE_MOMENT_FIELD}
+                wrong[action_ids.PERSON_FIELD] = wording.USE_MOMENT_FIELD
             case Refused(problem) as refused:
                 field = action_ids.LIMIT_FIELD if problem.of_limit else action_ids.PERSON_FIELD
-                return {field: wording.refusal(refused, limits)}
+                wrong[field] = wording.refusal(refused, limits)
             case _:
                 nobody = Refused(Problem.NOBODY, "", "")
-                return {action_ids.PERSON_FIELD: wording.refusal(nobody, limits)}
+                wrong[action_ids.PERSON_FIELD] = wording.refusal(nobody, limits)
+        return wrong
 
 
 def _value(values: dict[str, Any], field: str, name: str) -> Any:  # noqa: ANN401

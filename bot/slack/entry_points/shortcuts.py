@@ -12,6 +12,7 @@ from bot.slack.replies.places import thread_of_reply
 from bot.slack.replies.services import Services
 from bot.slack.requests import Route, SlackRequest
 from bot.slack.ui import wording
+from bot.slack.ui.notes import is_offer
 from bot.slack.ui.reading import message_time
 
 FIND_SESSIONS: Final = "find_sessions"
@@ -56,6 +57,12 @@ class Shortcuts:
         place = services.places.in_thread(body, thread_of_reply(message))
         if people:
             work = services.answers.to_message(people, message, request.actor)
+            services.delivery.answer_after_ack(work, request, place)
+            return
+        if is_offer(message):
+            # It names nobody; the message above it does.
+            above = str(message.get("thread_ts"))
+            work = services.answers.to_message_at(request.actor.channel, above, request.actor)
             services.delivery.answer_after_ack(work, request, place)
             return
         await services.views.open_form(

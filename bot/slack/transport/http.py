@@ -85,7 +85,13 @@ class Connection(web.RequestHandler):
 
 
 def health_app(state: Callable[[], str]) -> web.Application:
-    """`/healthz`: 200 while the process lives. `/readyz`: 200 while `state()` is "ready"."""
+    """`/healthz`: 200 while the process lives. `/readyz`: 200 while `state()` is "ready".
+
+    `/` is what people open to see whether there is anything.
+    """
+
+    async def root(_: web.Request) -> web.Response:
+        return web.Response(text="fsessions is running. Slack talks to /slack/events.\n")
 
     async def healthz(_: web.Request) -> web.Response:
         return web.json_response({"status": "alive"})
@@ -95,6 +101,7 @@ def health_app(state: Callable[[], str]) -> web.Application:
         return web.json_response({"status": now}, status=200 if now == "ready" else 503)
 
     app = web.Application(client_max_size=MAX_BODY_BYTES)
+    app.router.add_get("/", root)
     app.router.add_get("/healthz", healthz)
     app.router.add_get("/readyz", readyz)
     return app

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
 
 from bot.slack.ui import action_ids, wording
 from bot.slack.ui.pieces import (
@@ -100,3 +100,14 @@ def offer(count: int) -> Message:
     show = button(action_ids.SHOW_SESSIONS, wording.SHOW_SESSIONS, action_ids.SHOW_SESSIONS)
     sentence = wording.offer(count)
     return message(sentence, [section(f":rewind: {escape(sentence)}") | {"accessory": show}])
+
+
+def is_offer(shown: dict[str, Any]) -> bool:
+    """Whether a message that Slack tells of is such an offer."""
+    blocks = shown.get("blocks")
+    return isinstance(blocks, list) and any(
+        isinstance(block, dict)
+        and isinstance(block.get("accessory"), dict)
+        and block["accessory"].get("action_id") == action_ids.SHOW_SESSIONS
+        for block in blocks
+    )
