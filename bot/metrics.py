@@ -13,7 +13,9 @@ from bot import logs
 
 
 class Metrics:
-    """Lookups by outcome (`found`, `none`, or the name of the error), and their time in seconds.
+    """Lookups by outcome, and their time in seconds.
+
+    Outcomes are `found`, `none`, `refused`, `crashed`, `cancelled`, or the name of an error.
 
     Besides: how many log lines could not be written.
     """

@@ -1,6 +1,6 @@
 """Fullstory's List Sessions API, without the network.
 
-A request is built and a reply deciphered by pure functions: a value comes back, or one error of
+A request is built and a reply parsed by pure functions: a value comes back, or one error of
 `bot.errors` is raised. Two endpoints exist, with two shapes; both are understood, and wherever the
 documentation and its own examples disagree, both are accepted.
 

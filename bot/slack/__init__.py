@@ -1,1 +1,1 @@
-"""Slack's side: one module for each door, the sentences, the blocks, the two transports."""
+"""Slack's side: the transports, the entry points, the replies, what they look like, the Web API."""

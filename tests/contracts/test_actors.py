@@ -75,6 +75,8 @@ def test_rows_say_what_is_listened_to(row: Row, services: Services) -> None:
     }
     assert heard == set(row.events)
     assert set(row.scopes) <= set(SCOPES)
+    unknown = set(row.events) - set(EVENT_SCOPES)
+    assert not unknown, "bot/sandbox/traffic.py has to know which scope these want: EVENT_SCOPES"
     assert {EVENT_SCOPES[event] for event in row.events} - {""} <= set(row.scopes)
 
 

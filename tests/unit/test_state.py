@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from bot.state.answers import KeptAnswers
+from bot.state.cache import Cache
 from bot.state.in_memory import MOST, InMemory
 from bot.state.protocol import State
 
@@ -97,7 +97,7 @@ async def test_memory_is_bounded() -> None:
 
 async def test_answers_are_asked_for_once(state: State) -> None:
     """By all who wait; one who gives up doesn't cost the others the answer."""
-    answers, may_answer, asked = KeptAnswers(state, "colleague"), asyncio.Event(), 0
+    answers, may_answer, asked = Cache(state, "colleague"), asyncio.Event(), 0
 
     async def ask() -> tuple[str, float]:
         nonlocal asked
@@ -117,7 +117,7 @@ async def test_answers_are_asked_for_once(state: State) -> None:
 
 async def test_failures_are_not_kept(state: State) -> None:
     """Nor is an answer that is for no time."""
-    answers, replies = KeptAnswers(state, "colleague"), ["down", "unknown", "yes"]
+    answers, replies = Cache(state, "colleague"), ["down", "unknown", "yes"]
 
     async def ask() -> tuple[str, float]:
         reply = replies.pop(0)

@@ -17,7 +17,7 @@ from bot.errors import ProfileError, ProfileProblem, SlackError
 from bot.lookup.access import Actor, EntryPoint, Refusal
 from bot.slack.api.identity import Workspace
 from bot.slack.api.profiles import Profiles, Standing
-from bot.state.answers import KeptAnswers
+from bot.state.cache import Cache
 from bot.state.protocol import State
 from bot.typed.times import zone
 
@@ -36,7 +36,7 @@ class Colleagues:
     def __init__(self, profiles: Profiles, workspace: Workspace, state: State) -> None:
         self._profiles = profiles
         self._workspace = workspace
-        self._answers = KeptAnswers(state, "member")
+        self._answers = Cache(state, "member")
 
     async def refusal(self, actor: Actor) -> Refusal | None:
         """Why this person is not shown sessions; None if they are."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from bot.slack.api.client import SlackClient
-from bot.state.answers import KeptAnswers
+from bot.state.cache import Cache
 from bot.state.protocol import State
 
 _KEPT_SECONDS: Final = 365 * 24 * 60 * 60.0  # a token's ids never change
@@ -42,7 +42,7 @@ class Workspace:
 
     def __init__(self, client: SlackClient, state: State) -> None:
         self._client = client
-        self._answers = KeptAnswers(state, "identity")
+        self._answers = Cache(state, "identity")
 
     async def bot_identity(self) -> BotIdentity:
         """The bot's ids. Raises `SlackError`; all who wait share the answer, and the failure."""

@@ -18,7 +18,7 @@ from bot.logs import new_reference
 from bot.settings import Settings
 from bot.slack.replies.in_flight import InFlight
 from bot.slack.replies.places import Place, PlaceOfAck
-from bot.slack.replies.response_url import Wanted, always
+from bot.slack.replies.response_url import StillWanted, always
 from bot.slack.requests import SlackRequest
 from bot.slack.ui import notes, wording
 from bot.slack.ui.pieces import Drawing, Message, Room, drawn, note
@@ -82,7 +82,7 @@ class Delivery:
         request: SlackRequest,
         place: Place,
         *,
-        wanted: Wanted = always,
+        wanted: StillWanted = always,
         meanwhile: Message = _STILL_LOOKING,
         last_words: Message = _RESTARTING,
     ) -> None:
@@ -110,7 +110,7 @@ class Delivery:
         self.start(self.notify_of_restart(answering(), place, last_words, wanted))
 
     def send_after_ack(
-        self, message: Message, request: SlackRequest, place: Place, wanted: Wanted = always
+        self, message: Message, request: SlackRequest, place: Place, wanted: StillWanted = always
     ) -> None:
         """Sends a message that is ready, after the ack."""
 
@@ -135,7 +135,7 @@ class Delivery:
         work: Coroutine[Any, Any, None],
         place: Place,
         last_words: Message = _RESTARTING,
-        wanted: Wanted = always,
+        wanted: StillWanted = always,
     ) -> None:
         """Does `work`; if the process ends before it is done, the person is told so."""
         await self._in_flight.notify_if_cancelled(

@@ -16,7 +16,7 @@ import structlog
 
 from bot.errors import SlackError
 from bot.slack.api.posts import Posts
-from bot.slack.replies.response_url import ResponseUrls, Wanted, always
+from bot.slack.replies.response_url import ResponseUrls, StillWanted, always
 from bot.slack.ui.pieces import DIRECT, POSTED, RESPONSE_URL, Drawing, Message, Room
 
 _log = structlog.get_logger()
@@ -32,7 +32,7 @@ class Place(Protocol):
     def room(self) -> Room:
         """How much it holds."""
 
-    async def send(self, drawing: Drawing, wanted: Wanted = always) -> None:
+    async def send(self, drawing: Drawing, wanted: StillWanted = always) -> None:
         """Brings the answer, with more than one attempt if need be, while it is `wanted`."""
 
     async def say_meanwhile(self, message: Message) -> None:
@@ -67,7 +67,7 @@ class AtResponseUrl:
         del final
         return message
 
-    async def send(self, drawing: Drawing, wanted: Wanted = always) -> None:
+    async def send(self, drawing: Drawing, wanted: StillWanted = always) -> None:
         """As the protocol says."""
         if self.pressed and (saying := self.urls.courtesies.get(self.pressed)):
             await asyncio.wait({saying})  # some seconds at most: it has one attempt
@@ -102,7 +102,7 @@ class Alone:
     thread: str = ""
     room: Room = POSTED
 
-    async def send(self, drawing: Drawing, wanted: Wanted = always) -> None:
+    async def send(self, drawing: Drawing, wanted: StillWanted = always) -> None:
         """As the protocol says."""
         if not await wanted():
             return
@@ -135,7 +135,7 @@ class Direct:
     replaced: str = ""
     room: Room = DIRECT
 
-    async def send(self, drawing: Drawing, wanted: Wanted = always) -> None:
+    async def send(self, drawing: Drawing, wanted: StillWanted = always) -> None:
         """As the protocol says."""
         if not await wanted():
             return

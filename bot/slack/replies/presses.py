@@ -6,7 +6,7 @@ import secrets
 from typing import Any, Final
 
 from bot.slack.replies.places import pressed_message
-from bot.slack.replies.response_url import Wanted
+from bot.slack.replies.response_url import StillWanted
 from bot.state.protocol import State
 
 _SECONDS: Final = 30 * 60.0  # a press's response_url lives as long
@@ -18,7 +18,7 @@ class Presses:
     def __init__(self, state: State) -> None:
         self._state = state
 
-    async def begin(self, body: dict[str, Any]) -> Wanted:
+    async def begin(self, body: dict[str, Any]) -> StillWanted:
         """Begins a press; what it gives tells whether no other has begun since."""
         key, mark = ("latest press", pressed_message(body)), secrets.token_hex(8)
         await self._state.put(key, mark, _SECONDS)

@@ -27,7 +27,7 @@ Posted = Literal["taken", "refused", "failed", "unknown", "unwanted"]
 """What became of a message: refused for good (4xx), failed for now (5xx, no connection), or unknown
 (sent, and no reply), or it was not wanted any more."""
 
-Wanted = Callable[[], Awaitable[bool]]
+StillWanted = Callable[[], Awaitable[bool]]
 
 
 async def always() -> bool:
@@ -52,7 +52,7 @@ class ResponseUrls:
         message: dict[str, Any],
         attempts: int = _ATTEMPTS,
         seconds: float | None = None,
-        wanted: Wanted = always,
+        wanted: StillWanted = always,
         longest_wait: float | None = None,
     ) -> Posted:
         """Posts a message, and says whether Slack took it.

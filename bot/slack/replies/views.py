@@ -15,7 +15,7 @@ import structlog
 from bot.errors import SlackError
 from bot.slack.api.client import SlackClient, call_api
 from bot.slack.replies.places import Place
-from bot.slack.replies.response_url import Wanted, always
+from bot.slack.replies.response_url import StillWanted, always
 from bot.slack.ui import windows, wording
 from bot.slack.ui.pieces import WINDOW, Drawing, Message, Room, View, drawn, note
 from bot.typed.query import Limits
@@ -87,7 +87,7 @@ class Window:
         """As the protocol says."""
         return {"response_action": "update", "view": windows.results(message, final=final)}
 
-    async def send(self, drawing: Drawing, wanted: Wanted = always) -> None:
+    async def send(self, drawing: Drawing, wanted: StillWanted = always) -> None:
         """As the protocol says."""
         if await wanted():
             await self.views.update(self.view_id, windows.results(drawing(self.room)))

@@ -1,4 +1,4 @@
-"""Questions to somebody else, whose answers are kept for a while."""
+"""A cache of answers that somebody else gave, such as Slack."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from bot.state.protocol import State
 
 
-class KeptAnswers:
+class Cache:
     """Answers of one `kind`, by name. All who ask at the same time wait for the same answer."""
 
     def __init__(self, state: State, kind: str) -> None:
