@@ -34,7 +34,7 @@ from bot.typed.query import Limits
 
 _CHANNEL_ID: Final = re.compile(r"[CG][A-Z0-9]{2,}")
 _LABEL: Final = re.compile(r"[^\W_](?:[\w .#-]{0,38}[\w.])?")
-_MENTIONED: Final = re.compile(r"(?:<?[@#])?(?P<id>[UWCG][A-Z0-9]{4,})(?:\|[^<>]*)?>?")
+_MENTIONED: Final = re.compile(r"(?:<?[@#])?(?P<id>[UWCG](?=[A-Z]*\d)[A-Z0-9]{4,})(?:\|[^<>]*)?>?")
 _LONGEST_CONTACT: Final = 200
 _LARGEST_FILE: Final = 64 * 1024  # bytes
 _WHERE: Final = "in Fullstory, Settings → Integrations & API Keys"
@@ -256,7 +256,10 @@ def load(
 
 def misspelt(environment: Mapping[str, str] = os.environ, file: Path = Path(".env")) -> list[str]:
     """Names that are set, and that look like those of settings, with what may have been meant."""
-    others = sorted({*_from_file(file), *environment} - set(NAMES))
+    try:
+        others = sorted({*_from_file(file), *environment} - set(NAMES))
+    except SettingsError:  # no names can be read there
+        return []
     meant = ((name, get_close_matches(name.upper(), NAMES, 1, cutoff=0.85)) for name in others)
     return [f"{name} is no setting; is it {close[0]}?" for name, close in meant if close]
 

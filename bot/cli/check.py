@@ -74,7 +74,8 @@ def _settings(settings: Settings) -> Finding:
     file = Path(".env")
     source = f"from {file.resolve()}" if file.is_file() else "from the environment, no .env here"
     transport = "Socket Mode" if settings.socket_mode else "HTTP"
-    return Finding("Settings", f"complete, {source}; Slack over {transport}", " ".join(misspelt()))
+    result = " ".join([f"complete, {source}; Slack over {transport}.", *misspelt()])
+    return Finding("Settings", result, is_known=not misspelt())
 
 
 async def _slack_token(settings: Settings, connections: Connections) -> Finding:

@@ -97,7 +97,15 @@ def _settings(*, for_slack: bool) -> Settings:
     try:
         return settings.load(for_slack=for_slack)
     except SettingsError as error:
-        _fail([*error.problems, "", "docs/administration.md explains every setting."], 2)
+        _fail(
+            [
+                *error.problems,
+                *settings.misspelt(),
+                "",
+                "docs/administration.md explains every setting.",
+            ],
+            2,
+        )
 
 
 def _fail(lines: list[str] | tuple[str, ...], status: int) -> NoReturn:

@@ -29,6 +29,8 @@ from bot.sandbox.workspace import (
 
 TRIGGER_SECONDS: Final = 3.0
 RUN_SECONDS: Final = 15 * 60.0
+BURST: Final = 10
+"""Messages that a channel takes at once, before it is one a second."""
 _HISTORY: Final = {"C": "channels:history", "D": "im:history", "G": "groups:history"}
 
 
@@ -39,6 +41,7 @@ class WebApi:
         self._slack = workspace
         self._on_posted = on_posted
         self._plain = False
+        self._bursts: dict[str, tuple[float, float]] = {}  # what is left, and when that was so
 
     async def answer(self, request: web.Request) -> web.Response:
         """The method that the address names."""
@@ -54,8 +57,12 @@ class WebApi:
     def _answer(self, method: str, arguments: Message, request: web.Request) -> web.Response:
         slack = self._slack
         slack.api_calls.append(method)
-        if slack.api_busy[method] > 0:
+        busy = slack.api_busy[method] > 0
+        if busy:
             slack.api_busy[method] -= 1
+        elif method == "chat.postMessage":
+            busy = self._posts_too_fast(str(arguments.get("channel")))
+        if busy:
             answer = {"ok": False, "error": "ratelimited"}
             return web.json_response(
                 answer, status=429, headers={"Retry-After": str(slack.api_retry_after)}
@@ -96,6 +103,17 @@ class WebApi:
         told = {"X-OAuth-Scopes": slack.scopes} if slack.scopes else {}
         return web.json_response(ok | answer, headers=told)
 
+    def _posts_too_fast(self, channel: str) -> bool:
+        """One message a second for each channel, but for short bursts.
+
+        https://docs.slack.dev/reference/methods/chat.postMessage#rate_limiting
+        """
+        now = self._slack.clock()
+        left, since = self._bursts.get(channel, (BURST, now))
+        left = min(BURST, left + now - since)
+        self._bursts[channel] = (max(left - 1, 0), now)
+        return left < 1
+
     def _bad_token(self, method: str, token: str, arguments: Message) -> str:
         slack = self._slack
         if method == "apps.connections.open":
@@ -134,6 +152,10 @@ class WebApi:
         author = {"user": BOT_USER, "bot_id": BOT, "app_id": APP, "team": TEAM}
         thread = arguments.get("thread_ts", "")
         shown = Shown(message, slack.new_ts(), to, thread, channel, author)
+        if to and thread and not any(one.thread_ts == thread for one in slack.screen):
+            # Slack says "ok", and shows an ephemeral message only where there are replies already:
+            # https://docs.slack.dev/reference/methods/chat.postEphemeral
+            return {"message_ts": shown.ts}
         slack.screen.append(shown)
         public = not to and not channel.startswith("D")
         seen_by = to or next((one for one in slack.members[channel] if one != BOT_USER), "")

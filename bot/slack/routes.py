@@ -55,7 +55,7 @@ class Handler(Protocol):
 class Row:
     """One entry point: who answers, and what Slack has to be told of it.
 
-    `events` and `scopes` are Slack's names. An `optional` entry point is used only if there are
+    `events` and `scopes` are Slack's names. One `for_support_channels` is used only if there are
     support channels; `fsessions check` asks for its scopes only then.
     `help` is its line in the Home: a name, and how to use it (`{command}`, `{bot}` and `{channels}`
     are filled in).
@@ -66,7 +66,7 @@ class Row:
     events: tuple[str, ...] = ()
     scopes: tuple[str, ...] = ()
     help: tuple[str, str] | None = None
-    optional: bool = False
+    for_support_channels: bool = False
 
 
 ENTRY_POINTS: Final = (
@@ -113,7 +113,7 @@ ENTRY_POINTS: Final = (
             "In these channels, I offer it under each new message with a customer:",
             "{channels}",
         ),
-        optional=True,
+        for_support_channels=True,
     ),
     Row(EntryPoint.WORKFLOW_STEP, Step, events=("function_executed",), scopes=("chat:write",)),
     Row(EntryPoint.BUTTON, Buttons),
@@ -152,9 +152,11 @@ _CHANNEL_TYPES: Final = {"channels": "channel", "groups": "group", "im": "im", "
 
 def scopes_needed(*, support_channels: bool) -> tuple[str, ...]:
     """The scopes; those that only support channels need are left out where there are none."""
-    optional = {scope for row in ENTRY_POINTS if row.optional for scope in row.scopes}
-    always = {scope for row in ENTRY_POINTS if not row.optional for scope in row.scopes}
-    left_out = frozenset() if support_channels else optional - always
+    for_support = {
+        scope for row in ENTRY_POINTS if row.for_support_channels for scope in row.scopes
+    }
+    always = {scope for row in ENTRY_POINTS if not row.for_support_channels for scope in row.scopes}
+    left_out = frozenset() if support_channels else for_support - always
     return tuple(scope for scope in SCOPES if scope not in left_out)
 
 

@@ -199,7 +199,8 @@ def _patterns(labels: Labels) -> _Patterns:
     word = rf"""
     (?: (?P<label>id|e?-?mail|at) \s? [:=] \s* (?!{any_label})
       # As in messages: "*User ID*: 42", `"user_id": "42"`, "uid #42".
-      | [*_`"']{{0,3}}+ (?P<uid>{labels}) [*_`"']{{0,3}}+ \s? [:：=#] [*_`]{{0,3}}+ \s*
+      | [*_`"']{{0,3}}+ (?P<uid>{labels}) [*_`"']{{0,3}}+ \s? [:：=#]
+        (?: [*_`]{{1,3}}+ (?=\s) | [*`]{{0,3}}+ ) \s*  # an underscore may begin a uid
         (?!{any_label})
       | (?P<spaced>uid|e?-?mail|at(?=\s+\d)|{labels}(?=\s+\S*\d|\s?`)) [\s`]+
       | (?P<limit>limit) (?: \s? [:=] \s* | \s+ (?=[-+]?\d) ) )?
@@ -547,7 +548,7 @@ def typed_form(query: Query, *, with_limit: bool = True) -> str:
 
 
 def _uid_form(uid: str) -> str:
-    if re.fullmatch(r"[\w.-]*[\w-]", uid, re.ASCII):
+    if re.fullmatch(r"(?!_)[\w.-]*[\w-]", uid, re.ASCII):
         return f"uid:{uid}"
     escaped = re.sub(rf"([\\{_QUOTES}])", r"\\\1", uid)
     return f'uid:"{escaped}"'

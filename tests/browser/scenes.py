@@ -104,7 +104,7 @@ async def _home(windows: Windows) -> Shot:
     page = await _open(windows, DIRECT, height=1200)
     await page.click("#tab-home")
     await page.wait_for_selector("#home h3")
-    return page, (page.locator("#home > :first-child"), page.locator("#home > :last-child"))
+    return page, tuple(await page.locator("#home > *").all())
 
 
 SCENES: Final[dict[str, Callable[[Windows], Awaitable[Shot]]]] = {

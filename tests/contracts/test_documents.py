@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from bot.settings import NAMES, Settings
+from bot.slack.ui import wording
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -49,6 +50,20 @@ def test_env_example_holds_what_has_no_default() -> None:
     assert {name for name, _ in names} <= set(NAMES)
     assert {value for _, value in names} == {""}
     assert {"SLACK_BOT_TOKEN", "FULLSTORY_API_KEY"} <= {name for name, _ in names}
+
+
+def test_the_architecture_names_every_entry_point() -> None:
+    """By its module."""
+    page = (ROOT / "docs" / "architecture.md").read_text()
+    modules = {one.stem for one in (ROOT / "bot/slack/entry_points").glob("[a-z]*.py")}
+    assert modules <= set(re.findall(r"\w+", page))
+
+
+def test_buttons_have_the_names_that_people_see() -> None:
+    """Where an administrator is told what to press."""
+    plain = " ".join(ADMINISTRATION.split())
+    for name in (wording.SHOW_SESSIONS, wording.offer(1)):
+        assert f"*{name}*" in plain
 
 
 def test_every_dependency_has_its_reason() -> None:

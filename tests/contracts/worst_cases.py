@@ -7,7 +7,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from bot.errors import FullstoryError, KeyRejected, ProfileProblem, RateLimited, Unavailable
+from bot.lookup.access import Actor, EntryPoint
 from bot.sessions import MAX_UID_LENGTH, Moment, Query, Session, SessionList
+from bot.slack.entry_points.share import origin
 from bot.slack.routes import HELP_LINES
 from bot.slack.ui import button_values, listing, notes, pieces, windows, wording
 from bot.slack.ui.listing import Reader
@@ -32,10 +34,10 @@ def query_of(uid: str) -> Query:
 
 
 def found(query: Query, length: int) -> SessionList:
-    """A hundred sessions with links of some length."""
-    start = "https://app.fullstory.com/ui/"
+    """A hundred sessions with links of some length, of which replays can be made."""
+    start = "https://app.fullstory.com/ui/X/session/1:"
     sessions = [
-        Session("1", str(n), NOW - timedelta(hours=n), (start + f"{n:03}").ljust(length, "x"))
+        Session("1", str(n), NOW - timedelta(hours=n), f"{start}{n:03}".ljust(length, "1"))
         for n in range(100)
     ]
     return SessionList.of(query, sessions)
@@ -53,8 +55,8 @@ def messages(query: Query, length: int) -> dict[str, dict[str, Any]]:
         "answer": listing.answer(sessions, READER, RESPONSE_URL, values),
         "shared answer": listing.answer(sessions, READER, RESPONSE_URL, values, "<#C0CHANNEL>"),
         "none": listing.answer(SessionList(query, ()), READER, RESPONSE_URL, values),
-        "shared": listing.shared(sessions, READER, "U" * 20, RESPONSE_URL, named=True),
-        "shared unnamed": listing.shared(sessions, READER, "U" * 20, RESPONSE_URL, named=False),
+        "shared": listing.shared(sessions, NOW, "U" * 20, RESPONSE_URL, named=True),
+        "shared unnamed": listing.shared(sessions, NOW, "U" * 20, RESPONSE_URL, named=False),
         "choice": notes.choice([(person, value)] * 10, 30, RESPONSE_URL),
         "trouble": notes.trouble(failed, "x" * 200, "ab12cd34", value),
         "help": notes.help_message("/" + "f" * 31, LIMITS),
@@ -75,7 +77,12 @@ def buttons(sessions: SessionList) -> listing.Buttons:
 
 def metadata(sessions: SessionList) -> str:
     """What the window for sharing remembers."""
-    return button_values.seal("x" * 200 + buttons(sessions).share, "U" * 20, "secret")
+    body = {
+        "response_url": "https://hooks.slack.com/actions/" + "x" * 120,
+        "container": {"message_ts": "1" * 17, "thread_ts": "1" * 17, "is_ephemeral": True},
+    }
+    actor = Actor("T" * 12, "U" * 12, EntryPoint.SHARE, "C" * 12)
+    return button_values.seal(origin(buttons(sessions).share, body, actor), "U" * 12, "secret")
 
 
 def views(query: Query, length: int) -> dict[str, dict[str, Any]]:

@@ -11,13 +11,14 @@ from bot.lookup.access import Actor, EntryPoint, Refusal
 from bot.sandbox.fullstory import FullstorySandbox
 from bot.sandbox.slack import SlackSandbox
 from bot.sandbox.workspace import TEAM, USER
+from bot.service import Service
 from bot.slack.api.client import SlackClient
 from bot.slack.api.colleagues import NO_SECONDS, YES_SECONDS, Colleagues
 from bot.slack.api.identity import Workspace
 from bot.slack.api.profiles import Profiles
 from bot.slack.ui import wording
 from bot.state.in_memory import InMemory
-from tests.conftest import QUICK, until
+from tests.conftest import QUICK, Logged, until
 
 ASKER = "U0ASKER"
 
@@ -66,3 +67,15 @@ async def test_remembered(slack: SlackSandbox) -> None:
     assert await colleagues.refusal(actor) is Refusal.NOT_KNOWN
     slack.api_errors.clear()
     assert await asked() == 1
+
+
+async def test_slack_is_asked_once_for_a_refusal(
+    bot: Service,  # noqa: ARG001
+    slack: SlackSandbox,
+    logged: Logged,
+) -> None:
+    """Nothing more is looked up for somebody who is shown nothing."""
+    slack.api_errors["users.info"] = "internal_error"
+    exchange = await slack.command("/fsessions jane@example.com")
+    assert "member" in (await exchange.answer())["text"]
+    assert [one["event"] for one in logged()].count("not known who asks") == 1

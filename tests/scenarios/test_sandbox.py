@@ -13,7 +13,8 @@ from slack_sdk.web.async_client import AsyncWebClient
 from bot.connections import open_connections
 from bot.sandbox.fullstory import FullstorySandbox
 from bot.sandbox.slack import SlackSandbox
-from bot.sandbox.workspace import BOT_USER, CHANNEL, TICKETS, USER, Shown
+from bot.sandbox.web_api import BURST
+from bot.sandbox.workspace import BOT_USER, CHANNEL, DIRECT, TICKETS, USER, Shown
 from bot.service import Service
 from bot.slack.ui import windows
 from bot.typed.query import Limits
@@ -185,6 +186,19 @@ async def test_an_announced_disconnect_closes_the_old_connection(
     await slack.connected()
     await until(lambda: len(slack.sockets) == 1)
     await until(lambda: bot.state() == "ready")
+
+
+async def test_a_channel_takes_so_many_posts(slack: SlackSandbox, client: AsyncWebClient) -> None:
+    """A burst, then one a second; other channels have their own count."""
+    now = slack.clock()
+    slack.clock = lambda: now
+    for _ in range(BURST):
+        await client.chat_postMessage(channel=TICKETS, text="x")
+    assert await error_of(client.chat_postMessage(channel=TICKETS, text="x")) == "ratelimited"
+    await client.chat_postMessage(channel=DIRECT, text="x")
+    slack.clock = lambda: now + 1
+    await client.chat_postMessage(channel=TICKETS, text="x")
+    assert await error_of(client.chat_postMessage(channel=TICKETS, text="x")) == "ratelimited"
 
 
 async def test_sessions_stay_where_they_were(fullstory: FullstorySandbox) -> None:

@@ -60,7 +60,7 @@ class TestWindow:
         """Each session, and all; without the name; where there is one place, it isn't asked."""
         window = fields(slack, await share_window(slack, answer))
         which = window[action_ids.WHICH_FIELD]
-        assert texts(which["options"])[0].startswith("Latest: Today")
+        assert texts(which["options"])[0].startswith("Latest: ")
         assert texts(which["options"])[1] == "All 3 sessions"
         assert len(texts(which["options"])) == 4
         assert texts([which["initial_option"]]) == texts(which["options"])[:1]
@@ -138,6 +138,29 @@ class TestSharing:
         await share(slack, answer, which="2")
         await until(lambda: len(public(slack)) == 1)
         assert links(public(slack)[0]) == links(answer)[2:]
+        assert "Latest" not in json.dumps(public(slack)[0].message)
+
+    async def test_days_differ_from_reader_to_reader(self, slack: SlackSandbox) -> None:
+        """So what many read has no days, but a date with each time."""
+        await slack.command("/fsessions jane@example.com 20")
+        answered = slack.screen[-1]
+        assert "day_divider_pretty" in json.dumps(answered.message)
+        await share(slack, answered, which="all")
+        await until(lambda: len(public(slack)) == 1)
+        drawn = json.dumps(public(slack)[0].message)
+        assert "day_divider_pretty" not in drawn
+        assert drawn.count("{date_short_pretty}, {time}") == 20
+
+    @pytest.mark.parametrize("name", ["😀" * 250, "ж" * 250, '"' * 250])
+    async def test_long_names(
+        self, slack: SlackSandbox, fullstory: FullstorySandbox, name: str
+    ) -> None:
+        """The window remembers them, and shows the form."""
+        jane = next(one for one in fullstory.people if one.email == "jane@example.com")
+        fullstory.people = (*fullstory.people, replace(jane, email="", uid=name))
+        await slack.command(f"/fsessions uid:'{name}' 3")
+        view_id = await share_window(slack, slack.screen[-1])
+        assert fields(slack, view_id)
 
     async def test_the_answer_says_where(self, slack: SlackSandbox, answer: Shown) -> None:
         """Under the sessions, which stay; no second message."""

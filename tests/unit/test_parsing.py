@@ -420,6 +420,8 @@ def test_what_is_formatted_parses_back(text: str) -> None:
 )
 @example("0.", 5)
 @example("12.", 5)
+@example("_", 1)
+@example("_abc", 1)
 @example("<@U123>", 5)
 def test_any_uid_can_be_asked_for(text: str, limit: int) -> None:
     """Quotes, brackets, commas and backslashes in a uid arrive as they are; markup is refused."""

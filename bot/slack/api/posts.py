@@ -73,7 +73,7 @@ class Posts:
         return list(answer["messages"])
 
     async def message(self, channel: str, ts: str) -> dict[str, Any]:
-        """One message that hangs in no thread, as it is now; {} where it is gone."""
+        """One message, as it is now, also a reply in a thread; {} where it is gone."""
         thread = await self.thread(channel, ts, limit=1)
         return next((one for one in thread if one.get("ts") == ts), {})
 

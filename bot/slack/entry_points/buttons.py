@@ -107,7 +107,10 @@ class Buttons:
                 request.body["trigger_id"],
                 moment=moment,
                 person=person,
-                otherwise=self._services.places.beside(request.body),
+                otherwise=(
+                    self._services.places.beside(request.body),
+                    wording.WINDOW_NOT_OPENED,
+                ),
             )
             self._services.delivery.start(opening)
 

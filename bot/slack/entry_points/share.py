@@ -14,7 +14,7 @@ import json
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from bot.lookup.access import EntryPoint
+from bot.lookup.access import Actor, EntryPoint
 from bot.lookup.outcomes import Crashed, Denied, Failed, Found, Outcome
 from bot.sessions import Query, SessionList
 from bot.slack.replies.answers import Restarting
@@ -104,11 +104,15 @@ class Share:
             )
             for number, session in enumerate(found.sessions)
         ]
-        metadata = services.answers.seal(_origin(request), actor.user)
+        kept = origin(value_of(request), request.body, actor)
         form = windows.share_form(
-            entries, query.person, metadata, in_thread=bool(thread_of(request.body))
+            entries,
+            query.person,
+            services.answers.seal(kept, actor.user),
+            in_thread=bool(thread_of(request.body)),
         )
-        await services.views.update(view_id, form)
+        if not await services.views.update(view_id, form):
+            services.tell_beside(wording.WINDOW_NOT_OPENED, request)
 
     async def _say_in(self, view_id: str, sentence: str) -> None:
         view = windows.note_window(wording.SHARE_TITLE, sentence)
@@ -142,9 +146,9 @@ class Share:
             await self._refuse(request, wording.SHARED_ALREADY)
             return
         await request.ack()
-        value, origin = json.loads(text)
+        kept, _, value = text.partition("\n")
         query = services.answers.verify_value(value, request.actor.user)
-        sharing = _Sharing(query, origin, _choice(view["state"]["values"]))
+        sharing = _Sharing(query, json.loads(kept), _choice(view["state"]["values"]))
 
         async def tell_of_the_end() -> None:
             await self._tell(
@@ -157,7 +161,6 @@ class Share:
     async def _share(self, sharing: _Sharing, request: SlackRequest) -> None:
         services, query, actor = self._services, sharing.query, request.actor
         await request.acknowledged
-        wanted = await services.presses.begin(sharing.origin)
         outcome = await services.answers.look_up(query, actor)
         if not (isinstance(outcome, Found) and _was_shown(outcome.sessions, query)):
             await self._tell(sharing, self._why_not(outcome))
@@ -166,6 +169,7 @@ class Share:
         sharing.posting = True
         posted = await self._post(outcome.sessions, sharing, actor.user, reader)
         if posted == "taken":
+            wanted = await services.presses.begin(sharing.origin)
             buttons = services.answers.buttons(outcome.sessions, actor.user, reader)
             where = _where(sharing)
             await services.places.in_place(sharing.origin).send(
@@ -180,9 +184,9 @@ class Share:
     ) -> Posted:
         """Posts for everybody, with one attempt: it must not come twice."""
         choice = sharing.choice
+        is_first = not choice.number
         if choice.number is not None:
             one = found.sessions[choice.number]
-            is_first = choice.number == 0
             found = replace(
                 found,
                 sessions=(one,),
@@ -190,7 +194,9 @@ class Share:
                 replay=found.replay if is_first else None,
                 query=found.query if found.at_moment and is_first else _without_moment(found.query),
             )
-        message = listing.shared(found, reader, user, RESPONSE_URL, named=choice.named)
+        message = listing.shared(
+            found, reader.now, user, RESPONSE_URL, named=choice.named, is_first=is_first
+        )
         thread = thread_of(sharing.origin) if choice.in_thread else ""
         url = sharing.origin["response_url"]
         return await self._services.places.urls.post(url, message | beside(thread), attempts=1)
@@ -206,21 +212,20 @@ class Share:
 # -- What the window remembers --------------------------------------------------------------------
 
 
-def _origin(request: SlackRequest) -> str:
-    """The button that was pressed: its value, and what tells where its message stands."""
-    body = request.body
+def origin(value: str, body: dict[str, Any], actor: Actor) -> str:
+    """Two lines about the button that was pressed: where its message stands, and its value."""
     container = body.get("container", {})
     kept = {
         "response_url": body["response_url"],
-        "user": {"id": request.actor.user},
-        "channel": {"id": request.actor.channel},
+        "user": {"id": actor.user},
+        "channel": {"id": actor.channel},
         "container": {
             "message_ts": container.get("message_ts"),
             "thread_ts": thread_of(body),
             "is_ephemeral": container.get("is_ephemeral"),
         },
     }
-    return json.dumps([value_of(request), kept])
+    return f"{json.dumps(kept)}\n{value}"
 
 
 def _choice(values: dict[str, Any]) -> _Choice:

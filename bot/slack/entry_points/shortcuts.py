@@ -66,5 +66,8 @@ class Shortcuts:
             services.delivery.answer_after_ack(work, request, place)
             return
         await services.views.open_form(
-            body["trigger_id"], wording.NOBODY_IN_MESSAGE, message_time(message), otherwise=place
+            body["trigger_id"],
+            wording.NOBODY_IN_MESSAGE,
+            message_time(message),
+            otherwise=(place, wording.FORM_NOT_OPENED),
         )

@@ -73,7 +73,8 @@ class Answers:
     async def to_query(self, query: Query, actor: Actor) -> Drawing:
         """The sessions, or why there are none to show."""
         outcome = await self.look_up(query, actor)
-        reader = await self.reader(actor)
+        now = Reader(datetime.now(UTC))
+        reader = await self.reader(actor) if isinstance(outcome, Found) else now
         return lambda room: self.draw(outcome, query, actor, room, reader)
 
     async def to_text(self, parsed: Parsed, actor: Actor, command: str) -> Drawing:
@@ -104,7 +105,7 @@ class Answers:
         return lambda room: notes.choice(choices, len(people), room)
 
     async def to_message_at(self, channel: str, ts: str, actor: Actor) -> Drawing:
-        """The same for a message that is read first, as it is now; a thread may hang on it."""
+        """The same for a message that is only known by its place; it is read first, as it is now."""
         if refusal := await self.refusal(actor):
             return drawn(note(wording.not_for(refusal)))
         try:

@@ -162,6 +162,29 @@ class Direct:
             self.replaced = posted
 
 
+@dataclass(slots=True)
+class Away:
+    """In the place of one of the bot's messages in direct messages, there is nothing any more."""
+
+    posts: Posts
+    channel: str
+    ts: str
+    room: Room = DIRECT
+
+    async def send(self, drawing: Drawing, wanted: StillWanted = always) -> None:
+        """As the protocol says, but that nothing is drawn."""
+        del drawing
+        if not await wanted():
+            return
+        try:
+            await self.posts.delete(self.channel, self.ts)
+        except SlackError as error:
+            _log.error("message not deleted", exc_info=error)
+
+    async def say_meanwhile(self, message: Message) -> None:
+        """Nothing is said of it."""
+
+
 class Places:
     """The place for the answer to each kind of request."""
 
@@ -198,8 +221,12 @@ class Places:
 
     def away(self, body: dict[str, Any]) -> Place:
         """Deletes the message that was pressed; what is sent here is not shown."""
-        fields = {"delete_original": True}
-        return AtResponseUrl(self.urls, body["response_url"], fields, pressed=pressed_message(body))
+        channel, _ = _ids(body)
+        fields, url = {"delete_original": True}, body["response_url"]
+        otherwise: Place | None = None
+        if channel.startswith("D") and not _dict(body.get("container")).get("is_ephemeral"):
+            otherwise = Away(self._posts, channel, message_of(body))
+        return AtResponseUrl(self.urls, url, fields, otherwise, pressed_message(body))
 
     def of_person(self, channel: str, user: str, thread: str = "") -> Place:
         """Where somebody did something for which there is no response_url.

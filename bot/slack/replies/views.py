@@ -16,7 +16,7 @@ from bot.errors import SlackError
 from bot.slack.api.client import SlackClient, call_api
 from bot.slack.replies.places import Place
 from bot.slack.replies.response_url import StillWanted, always
-from bot.slack.ui import windows, wording
+from bot.slack.ui import windows
 from bot.slack.ui.pieces import WINDOW, Drawing, Message, Room, View, drawn, note
 from bot.typed.query import Limits
 
@@ -36,7 +36,7 @@ class Views:
     async def open(self, trigger_id: str, view: View) -> str:
         """Opens a window at once: a trigger lives for three seconds. Gives its id, or ""."""
         shown = await self._shown(self._client.views_open(trigger_id=trigger_id, view=view))
-        return str(shown.get("id", ""))
+        return str((shown or {}).get("id", ""))
 
     async def open_form(
         self,
@@ -44,19 +44,21 @@ class Views:
         reason: str = "",
         moment: datetime | None = None,
         person: str = "",
-        otherwise: Place | None = None,
+        otherwise: tuple[Place, str] | None = None,
     ) -> None:
         """Opens the form; `reason` stands above it, `moment` and `person` are filled in.
 
-        Where it can't be opened, the person is told at the place `otherwise`, if there is one.
+        Where it can't be opened, the person is told: `otherwise` says where, and how.
         """
         view = windows.form(self._limits, reason, moment, person)
         if not await self.open(trigger_id, view) and otherwise:
-            await otherwise.send(drawn(note(wording.FORM_NOT_OPENED)))
+            place, sentence = otherwise
+            await place.send(drawn(note(sentence)))
 
-    async def update(self, view_id: str, view: View) -> None:
-        """What an open window shows from now on; nothing happens where it was closed."""
-        await self._shown(self._client.views_update(view_id=view_id, view=view))
+    async def update(self, view_id: str, view: View) -> bool:
+        """What an open window shows from now on. Gives whether Slack took it, or it was closed."""
+        updating = self._client.views_update(view_id=view_id, view=view)
+        return await self._shown(updating) is not None
 
     async def publish_home(self, user: str, view: View) -> None:
         """Shows the person's Home. Raises `SlackError`."""
@@ -64,14 +66,18 @@ class Views:
             lambda: self._client.views_publish(user_id=user, view=view)
         )
 
-    async def _shown(self, call: Awaitable[Any]) -> dict[str, Any]:
-        """Waits for Slack to show a view, and gives it. A failure is logged, and gives {}."""
+    async def _shown(self, call: Awaitable[Any]) -> dict[str, Any] | None:
+        """Waits for Slack to show a view, and gives it: {} where the person has closed it.
+
+        A failure is logged, and gives None.
+        """
         try:
             answer = await call_api(call)
         except SlackError as error:
-            if error.code not in _GONE:
-                _log.error("view not shown", exc_info=error)
-            return {}
+            if error.code in _GONE:
+                return {}
+            _log.error("view not shown", exc_info=error)
+            return None
         return dict(answer.get("view") or {})
 
 

@@ -51,10 +51,13 @@ _SMALL_LINES: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Reader:
-    """For whom an answer is drawn, and when: days are those of their `zone`."""
+    """For whom an answer is drawn, and when.
+
+    Days are those of their `zone`. It is None where many read the same: there are no days then.
+    """
 
     now: datetime
-    zone: tzinfo = UTC
+    zone: tzinfo | None = UTC
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,14 +84,21 @@ def answer(
         return _none(found, buttons)
     below = _actions(found, room, buttons) if buttons else []
     title = _title(found, room, buttons)
-    body = [title, *_sessions(found, reader, room, [title, *below])]
+    first = wording.at_moment(_reached(found))
+    body = [title, *_sessions(found, reader, room, [title, *below], first)]
     if shared_in:
         body.append(markdown_context(f":white_check_mark: {wording.shared_in(shared_in)}"))
-    return message(_spoken(found, found.query.person), [*body, *below])
+    return message(_spoken(found, found.query.person, first), [*body, *below])
 
 
-def shared(found: SessionList, reader: Reader, user: str, room: Room, *, named: bool) -> Message:
-    """The sessions for everybody in a conversation, by whom they were shared."""
+def shared(
+    found: SessionList, now: datetime, user: str, room: Room, *, named: bool, is_first: bool = True
+) -> Message:
+    """The sessions for everybody in a conversation, by whom they were shared.
+
+    `is_first` is False for one that is shared alone, and is not the first of its answer.
+    """
+    reader = Reader(now, zone=None)
     if moment := found.query.moment:
         # "This message" would be the shared one.
         query = replace(found.query, moment=replace(moment, of_message=False))
@@ -98,10 +108,11 @@ def shared(found: SessionList, reader: Reader, user: str, room: Room, *, named: 
     whose = bold(person) if named else escape(person)
     title = section(f"{wording.shared_by(f'<@{escape(user)}>')} {escape(count)} of {whose}")
     below = context(wording.SIGN_IN)
-    body = [title, *_sessions(found, reader, room, [title, below]), below]
+    first = wording.at_moment(_reached(found)) if is_first else ""
+    body = [title, *_sessions(found, reader, room, [title, below], first), below]
     # Slack would show a preview of every link.
     quiet = {"unfurl_links": False, "unfurl_media": False}
-    return message(_spoken(found, person), body) | {"response_type": "in_channel"} | quiet
+    return message(_spoken(found, person, first), body) | {"response_type": "in_channel"} | quiet
 
 
 def time_in_words(session: Session, reader: Reader) -> str:
@@ -126,13 +137,12 @@ def _title(found: SessionList, room: Room, buttons: Buttons | None) -> Block:
 
 
 def _menu_entries(room: Room, buttons: Buttons) -> list[tuple[str, str]]:
-    """What is seldom wanted; [] where a value is too long for a menu."""
+    """What is seldom wanted; without what is too long for a menu."""
     entries = [(wording.REFRESH, f"{action_ids.REFRESH} {buttons.same}")]
     if room.dismissable:
         entries.append((wording.DISMISS, action_ids.DISMISS))
     entries.append((wording.HOW_TO_ASK, action_ids.HELP))
-    fits = all(len(value) <= action_ids.MAX_MENU_VALUE for _, value in entries)
-    return entries if fits else []
+    return [one for one in entries if len(one[1]) <= action_ids.MAX_MENU_VALUE]
 
 
 def _actions(found: SessionList, room: Room, buttons: Buttons) -> list[Block]:
@@ -141,57 +151,66 @@ def _actions(found: SessionList, room: Room, buttons: Buttons) -> list[Block]:
         elements.append(button(action_ids.SHOW_MORE, wording.SHOW_MORE, buttons.more))
     if not room.dismissable:  # in direct messages with the bot, there is nobody to share with
         elements.append(button(action_ids.SHARE, wording.SHARE, buttons.share))
-    if not _menu_entries(room, buttons):
+    if wording.REFRESH not in dict(_menu_entries(room, buttons)):
         elements.append(button(action_ids.REFRESH, wording.REFRESH, buttons.same))
     return [actions(*elements)] if elements else []
 
 
 def _none(found: SessionList, buttons: Buttons | None) -> Message:
     person = shorten(found.query.person, SHOWN)
-    lines = [f"No sessions of {bold(person)}", escape(wording.NONE_FOUND)]
-    if hint := _hint(slip_in(found.query), person):
-        lines[1] = hint
+    slip = slip_in(found.query)
+    lines = [f"No sessions of {bold(person)}"]
+    if slip is None or slip is Slip.HELP:  # it may be somebody's id all the same
+        lines.append(escape(wording.NONE_FOUND))
+    spoken = wording.fallback_text(person, 0, found.query.limit, "")
+    if hint := _hint(slip, person):
+        lines.append(escape(hint))
+        spoken += f" {hint}"
     body = [section("\n".join(lines))]
     if buttons:
         again = button(action_ids.SEARCH_AGAIN, wording.SEARCH_AGAIN, buttons.same)
         body.append(actions(again, button(action_ids.WHY, wording.WHY, action_ids.WHY)))
-    return message(wording.fallback_text(person, 0, found.query.limit, ""), body)
+    return message(spoken, body)
 
 
 def _hint(slip: Slip | None, person: str) -> str:
     match slip:
         case Slip.HELP:
-            return escape(wording.MEANT_HELP)
+            return wording.MEANT_HELP
         case Slip.ADDRESS_WITHOUT_AT:
-            return escape(wording.meant_address(person))
+            return wording.meant_address(person)
         case Slip.WORD:
-            return escape(wording.meant_address_or_uid(person))
+            return wording.meant_address_or_uid(person)
         case None:
             return ""
 
 
-def _spoken(found: SessionList, person: str) -> str:
+def _spoken(found: SessionList, person: str, title: str) -> str:
     """The answer for screen readers and notifications."""
-    first, moment = found.sessions[0], found.query.moment
-    title = wording.at_moment(moment if found.at_moment else None)
-    count = len(found.sessions)
-    return wording.fallback_text(
-        shorten(person, SHOWN), count, found.query.limit, _fallback(first), title
-    )
+    count, first = len(found.sessions), _fallback(found.sessions[0])
+    return wording.fallback_text(shorten(person, SHOWN), count, found.query.limit, first, title)
+
+
+def _reached(found: SessionList) -> Moment | None:
+    """The moment that the first session is probably of."""
+    return found.query.moment if found.at_moment else None
 
 
 # -- The sessions ---------------------------------------------------------------------------------
 
 
 def _sessions(
-    found: SessionList, reader: Reader, room: Room, around: list[Block]
+    found: SessionList, reader: Reader, room: Room, around: list[Block], title: str
 ) -> Iterator[Block]:
-    """The one that matters, and as many others as there is room for beside `around`."""
+    """The one that matters, under `title`, and as many others as there is room for.
+
+    `around` is what else has to fit.
+    """
     first, *others = found.sessions
     moment = found.query.moment
     if moment and not found.at_moment:
         yield context(wording.TOO_FAR if found.moment_before_fetched else wording.NOT_AT_MOMENT)
-    top = list(_first(first, moment if found.at_moment else None, found.replay))
+    top = list(_first(first, _reached(found), found.replay, title))
     yield from top
     left = room.left_beside([*around, *top])
     # Besides: the title, the moment, the first in two, what was left out, where shared, buttons.
@@ -201,9 +220,11 @@ def _sessions(
         yield context(wording.left_out(left_out))
 
 
-def _first(session: Session, moment: Moment | None, replay: str | None) -> Iterator[Block]:
+def _first(
+    session: Session, moment: Moment | None, replay: str | None, title: str
+) -> Iterator[Block]:
     """The one that matters; *Watch replay* opens it at the moment, where that can be."""
-    lines = [f"{':dart: ' if moment else ''}*{escape(wording.at_moment(moment))}*"]
+    lines = [f"{':dart: ' if moment else ''}*{escape(title)}*"] if title else []
     when = _date(session.started, "{date_short_pretty}, {time}")
     if moment and session.started:
         # Both are fixed, so how far apart they are stays true.
@@ -213,7 +234,9 @@ def _first(session: Session, moment: Moment | None, replay: str | None) -> Itera
     elif session.started:
         when += f"  ·  {_date(session.started, '{ago}')}"
     lines.append(when)
-    link = replay or session.link
+    link = session.link
+    if replay and len(replay) <= _MAX_LINK:
+        link = replay
     if link is None or len(link) > MAX_BUTTON_URL:
         lines.append(escape(_no_link(session)))
         yield section("\n".join(lines))
@@ -227,7 +250,7 @@ def _first(session: Session, moment: Moment | None, replay: str | None) -> Itera
             "url": link,
         }
     }
-    if replay and session.link:
+    if link == replay and session.link:
         whole = f"<{escape(session.link)}|{escape(wording.FROM_ITS_BEGINNING)}>"
         yield markdown_context(whole)
 
@@ -256,7 +279,7 @@ def _lists(
             size = 0
         if starts_day:
             day = _day_of(session, reader.zone)
-            made[-1]["elements"] += _heading(session)
+            made[-1]["elements"] += _heading(session, reader)
         if starts_day or starts_block:
             bullets = {"type": "rich_text_list", "style": "bullet", "elements": []}
             made[-1]["elements"].append(bullets)
@@ -265,13 +288,13 @@ def _lists(
     return made, 0
 
 
-def _day_of(session: Session, zone: tzinfo) -> object:
-    return session.started.astimezone(zone).date() if session.started else None
+def _day_of(session: Session, zone: tzinfo | None) -> object:
+    return session.started.astimezone(zone).date() if session.started and zone else None
 
 
-def _heading(session: Session) -> list[Block]:
-    """The day; nothing over those of unknown time."""
-    if session.started is None:
+def _heading(session: Session, reader: Reader) -> list[Block]:
+    """The day; nothing over those of unknown time, or where it differs from reader to reader."""
+    if session.started is None or reader.zone is None:
         return []
     date = _date_element(session, "{day_divider_pretty}") | {"style": {"bold": True}}
     return [{"type": "rich_text_section", "elements": [date]}]
@@ -285,8 +308,9 @@ def _item(session: Session, reader: Reader) -> Block:
         if link:
             element = {"type": "link", "url": link, "text": wording.UNKNOWN_TIME}
     else:
+        time = "{time}" if reader.zone else "{date_short_pretty}, {time}"
         is_recent = reader.now - session.started < _DAY
-        element = _date_element(session, "{time} · {ago}" if is_recent else "{time}")
+        element = _date_element(session, f"{time} · {{ago}}" if is_recent else time)
         element |= {"url": link} if link else {}
     elements = [element]
     if link is None:

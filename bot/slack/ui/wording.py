@@ -133,7 +133,7 @@ HELP_TITLE: Final = "How to ask"
 HELP_MORE: Final = "More…"
 PRIVACY_TITLE: Final = "Who sees what"
 PRIVACY: Final = (
-    "Answers are for you alone, unless you press Share… and confirm.",
+    "Answers are for you alone, unless you share them.",
     "Links open for people who are signed in to Fullstory.",
     "Guests and people of other organisations are shown no sessions.",
     "I keep no e-mail addresses and no sessions.",
@@ -359,7 +359,8 @@ def fallback_text(person: str, count: int, limit: int, first: str, title: str = 
     """The answer in one breath, for screen readers and notifications."""
     if count == 0:
         return f"{heading(person, 0, limit)}. {NONE_FOUND}"
-    return f"{heading(person, count, limit)}. {title}: {first}."
+    named = f"{title}: {first}" if title else first
+    return f"{heading(person, count, limit)}. {named}."
 
 
 def _count(count: int, name: str) -> str:
@@ -485,7 +486,9 @@ def reference_line(reference: str) -> str:
 def in_one_line(sentences: tuple[str, str], contact: str, reference: str = "") -> str:
     """A failure as plain text, for a workflow's author or a terminal."""
     mark = f" (reference {reference})" if reference else ""
-    return " ".join(sentences).replace("{administrator}", (contact or ADMINISTRATOR) + mark)
+    is_markup = contact.startswith("<")  # a person or a channel, by Slack's id
+    whom = ADMINISTRATOR if is_markup or not contact else contact
+    return " ".join(sentences).replace("{administrator}", whom + mark)
 
 
 def our_fault() -> tuple[str, str]:
