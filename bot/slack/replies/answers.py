@@ -105,7 +105,7 @@ class Answers:
         return lambda room: notes.choice(choices, len(people), room)
 
     async def to_message_at(self, channel: str, ts: str, actor: Actor) -> Drawing:
-        """The same for a message that is only known by its place; it is read first, as it is now."""
+        """The same for a message that is known only by its place: it is read first."""
         if refusal := await self.refusal(actor):
             return drawn(note(wording.not_for(refusal)))
         try:
