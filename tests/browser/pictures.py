@@ -21,12 +21,22 @@ from PIL import Image
 from bot import logs
 from bot.sandbox.fullstory import FullstorySandbox
 from bot.sandbox.slack import SlackSandbox
-from tests.browser.scenes import SCENES, film, frame, said
+from tests.browser.scenes import SCENES, film, frame, said, states
 from tests.browser.stage import CHROMIUM, Windows, playground, windows_to
 
 DOCS: Final = Path(__file__).parents[2] / "docs"
 CONTENTS: Final = DOCS / "pictures.json"
-FILES: Final = {name: f"{name}.png" for name in SCENES} | {"tour": "tour.gif", "icon": "icon.png"}
+_STATES: Final = {
+    f"states-{width}-{look}": (width, look == "dark")
+    for width in (390, 1280)
+    for look in ("light", "dark")
+}
+FILES: Final = {
+    **{name: f"{name}.png" for name in (*SCENES, *_STATES, "icon")},
+    "tour": "tour.gif",
+}
+_IN_A_ROW: Final = 5
+_GAP: Final = 8
 _ICON: Final = DOCS.parent / "bot" / "sandbox" / "static" / "favicon.svg"
 _ICON_PIXELS: Final = 512
 """What Slack wants at least."""
@@ -39,10 +49,31 @@ async def picture_of(name: str) -> tuple[bytes, list[str]]:
             return await _moving_picture(windows)
         if name == "icon":
             return await _icon(windows)
+        if name in _STATES:
+            return await _sheet(windows, *_STATES[name])
         page, shown = await SCENES[name](windows)
         clip = await frame(shown)
         png = await page.screenshot(clip=clip, animations="disabled", caret="hide")
         return png, await said(shown)
+
+
+async def _sheet(windows: Windows, width: int, dark: bool) -> tuple[bytes, list[str]]:  # noqa: FBT001
+    """All states beside one another, five in a row."""
+    images: list[Image.Image] = []
+    lines: list[str] = []
+    async for page, shown in states(windows, width, dark=dark):
+        png = await page.screenshot(animations="disabled", caret="hide")
+        images.append(Image.open(io.BytesIO(png)).convert("RGB"))
+        lines += [f"-- {len(images)} --", *await said(shown)]
+    wide, high = images[0].size
+    rows = -(-len(images) // _IN_A_ROW)
+    sheet = Image.new("RGB", (_IN_A_ROW * (wide + _GAP), rows * (high + _GAP)), "gray")
+    for number, image in enumerate(images):
+        row, column = divmod(number, _IN_A_ROW)
+        sheet.paste(image, (column * (wide + _GAP), row * (high + _GAP)))
+    made = io.BytesIO()
+    sheet.quantize(64, dither=Image.Dither.NONE).save(made, "PNG", optimize=True)
+    return made.getvalue(), lines
 
 
 async def _icon(windows: Windows) -> tuple[bytes, list[str]]:
