@@ -202,6 +202,54 @@ class TestEntryPoints:
         await expect(page.locator(".only-you")).to_have_count(0)
 
 
+class TestKeyboard:
+    """Each entry point without a pointer; the message shortcut and the form are above."""
+
+    async def press(self, page: Page, selector: str, key: str = "Enter") -> None:
+        """A key, on something that the Tab key reaches."""
+        await page.locator(selector).first.focus()
+        reached = await page.evaluate("document.activeElement.tabIndex >= 0")
+        assert reached
+        await page.keyboard.press(key)
+
+    async def test_share(self, windows: Windows) -> None:
+        """From the button through the window to what everybody sees."""
+        page = await windows.open(channel=CHANNEL)
+        await say(page, f"/fsessions {JANE} 2")
+        await only_you(page, "Latest 2 sessions")
+        await self.press(page, "[data-action=share]")
+        await page.wait_for_selector("dialog[open] #field-which")
+        await page.focus("#field-which")
+        await page.keyboard.press("ArrowDown")  # all of them
+        await self.press(page, "dialog[open] input[type=checkbox]", "Space")
+        await self.press(page, "dialog[open] [type=submit]")
+        await page.wait_for_selector(f"article:not(.only-you):has-text('2 sessions of {JANE}')")
+
+    async def test_offer(self, windows: Windows) -> None:
+        """Into the thread, and to the sessions."""
+        page = await windows.open()
+        await self.press(page, ".replies-bar")
+        await self.press(page, "#replies button:has-text('View privately')")
+        await page.wait_for_selector("#replies .only-you:has-text('Closest before this message')")
+
+    async def test_workflow(self, windows: Windows) -> None:
+        """From its form to its message."""
+        page = await windows.open()
+        await self.press(page, "#workflow")
+        await self.press(page, "[name=person]")  # Enter sends the form
+        await expect(page.locator("#step-message")).to_contain_text("20 sessions")
+        await page.keyboard.press("Escape")
+        await expect(page.locator("#step")).to_be_hidden()
+
+    async def test_home(self, windows: Windows) -> None:
+        """Through the sidebar and the tabs."""
+        page = await windows.open()
+        await self.press(page, f"[data-channel={DIRECT}]")
+        await self.press(page, "#tab-messages", "ArrowLeft")
+        await self.press(page, "#home button:has-text('Search…')")
+        await page.wait_for_selector("dialog[open] #field-person")
+
+
 class TestPeople:
     """What one is shown, the other is not."""
 
