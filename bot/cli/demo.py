@@ -228,19 +228,19 @@ class Demo:
 
     async def _find(self, lines: Lines, opening: Awaitable[object]) -> None:
         """The form: its fields one after the other."""
-        self._slack.views.clear()
+        self._close_windows()
         done = await opening
         if isinstance(done, Exchange):
             self._failed("Slack", done.status)
         with suppress(TimeoutError):
             async with asyncio.timeout(2):
-                while not self._slack.views:
+                while not self._windows():
                     self._drawn.clear()
                     await self._drawn.wait()
-        if not self._slack.views:
+        if not self._windows():
             self._console.print("The form did not open.")
             return
-        await self._fill_in(next(iter(self._slack.views)), lines)
+        await self._fill_in(next(iter(self._windows())), lines)
 
     async def _fill_in(self, view_id: str, lines: Lines) -> None:
         values: dict[str, Any] = {}
@@ -279,7 +279,7 @@ class Demo:
         for shown in reversed(self._slack.screen):
             if found := _button(shown.message, label):
                 action, option = found
-                self._slack.views.clear()
+                self._close_windows()
                 exchange = await self._slack.press(action, shown, option=option)
                 self._failed("The button", exchange.status)
                 if action in action_ids.OPENS_WINDOW:
@@ -289,25 +289,34 @@ class Demo:
                 return
         for home in self._slack.homes.values():
             if (found := _button(home, label)) and lines:
-                self._slack.views.clear()
+                self._close_windows()
                 await self._until_drawn(self._slack.press_in_view(found[0], home["id"]))
                 await self._in_window(lines)
                 return
-        for view_id, view in self._slack.views.items():
+        for view_id, view in self._windows().items():
             if (found := _button(view, label)) and lines:
                 await self._until_drawn(self._slack.press_in_view(found[0], view_id))
                 await self._fill_in(view_id, lines)
                 return
         self._console.print("There is no such button. Try: press refresh")
 
+    def _windows(self) -> dict[str, Message]:
+        """The windows of this person; others have theirs, in the page."""
+        seen_by = self._slack.view_of
+        return {name: view for name, view in self._slack.views.items() if seen_by.get(name) == USER}
+
+    def _close_windows(self) -> None:
+        for view_id in self._windows():
+            self._slack.close_view(view_id)
+
     async def _in_window(self, lines: Lines | None) -> None:
         """Fills in the form that opens, or shares what a window proposes."""
         with suppress(TimeoutError):
             async with asyncio.timeout(2):
-                while not any("submit" in view for view in self._slack.views.values()):
+                while not any("submit" in view for view in self._windows().values()):
                     self._drawn.clear()
                     await self._drawn.wait()
-        for view_id, view in list(self._slack.views.items()):
+        for view_id, view in list(self._windows().items()):
             if view.get("callback_id") == action_ids.FORM and lines:
                 await self._fill_in(view_id, lines)
             elif view.get("callback_id") == action_ids.SHARE_FORM:
