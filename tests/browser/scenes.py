@@ -12,6 +12,7 @@ from typing import Final
 from playwright.async_api import FloatRect, Locator, Page
 
 from bot.sandbox.workspace import CHANNEL, DIRECT
+from bot.slack.ui.wording import STILL_LOOKING
 from tests.browser.stage import Windows, only_you, say
 
 # Pictures are read on screens of double density.
@@ -101,7 +102,7 @@ async def _mention(windows: Windows) -> Shot:
     page = await windows.open(width=1000, height=900, density=_DENSITY)
     await say(page, "@fsessions can you look at omar@example.com, please?")
     await only_you(page, "1 session")
-    return page, (page.locator("article", has_text="can you look"), page.locator(".only-you"))
+    return page, (page.locator("article", has_text="can you look"), page.locator(".only-you").last)
 
 
 async def _home(windows: Windows) -> Shot:
@@ -207,10 +208,11 @@ async def frame(shown: tuple[Locator, ...]) -> FloatRect:
 
 
 async def said(shown: tuple[Locator, ...]) -> list[str]:
-    """What these say, line by line, but for times."""
+    """What these say, line by line, but for times, and for what slow machines say meanwhile."""
     return [
         line
         for one in shown
         for text in (await one.inner_text()).splitlines()
         if (line := _TIMES.sub("‹time›", text).strip()) and not _NOTHING_ELSE.fullmatch(line)
+        if line != STILL_LOOKING
     ]

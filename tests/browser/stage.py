@@ -85,7 +85,9 @@ class Windows:
 @asynccontextmanager
 async def playground(slack: SlackSandbox, fullstory: FullstorySandbox) -> AsyncIterator[str]:
     """Its address, in front of the real bot, with tickets and the offers under them."""
-    settings = settings_for(slack, fullstory, support_channels=(TICKETS,))
+    # A budget as long as can be: a busy machine is no reason for "Still looking".
+    budget = {"answer_budget_seconds": 2.5}
+    settings = settings_for(slack, fullstory, support_channels=(TICKETS,), **budget)
     async with running(settings) as service:
         slack.request_url = f"http://127.0.0.1:{service.port}/slack/events"
         await seed(slack)
