@@ -122,6 +122,8 @@ def start_bot(slack: SlackSandbox, fullstory: FullstorySandbox, transport: str) 
         waits: Waits = QUICK,
         **settings: Any,  # noqa: ANN401
     ) -> AsyncIterator[Service]:
+        # As long as can be, where a test says nothing: a slow machine is no reason to be late.
+        settings.setdefault("answer_budget_seconds", 2.5)
         if transport == "socket":
             settings["slack_app_token"] = slack.app_token
         async with running(settings_for(slack, fullstory, **settings), waits) as service:

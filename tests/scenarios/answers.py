@@ -7,11 +7,17 @@ import re
 from typing import Any
 
 from bot.sandbox.slack import SlackSandbox
-from bot.sandbox.workspace import USER, Shown
-from bot.slack.ui import action_ids
+from bot.sandbox.workspace import USER, Exchange, Shown
+from bot.slack.ui import action_ids, wording
 from tests.conftest import until
 
 JANE = "jane@example.com"
+
+
+async def final(exchange: Exchange) -> dict[str, Any]:
+    """The answer, in the ack or after it."""
+    shown = exchange.ack or {}
+    return await exchange.answer() if shown.get("text") == wording.STILL_LOOKING else shown
 
 
 def links(shown: Shown) -> list[str]:

@@ -19,6 +19,7 @@ from bot.slack.api.profiles import Profiles
 from bot.slack.ui import wording
 from bot.state.in_memory import InMemory
 from tests.conftest import QUICK, Logged, until
+from tests.scenarios.answers import final
 
 ASKER = "U0ASKER"
 
@@ -77,5 +78,5 @@ async def test_slack_is_asked_once_for_a_refusal(
     """Nothing more is looked up for somebody who is shown nothing."""
     slack.api_errors["users.info"] = "internal_error"
     exchange = await slack.command("/fsessions jane@example.com")
-    assert "member" in (await exchange.answer())["text"]
+    assert "member" in (await final(exchange))["text"]
     assert [one["event"] for one in logged()].count("not known who asks") == 1
