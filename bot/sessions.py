@@ -183,12 +183,15 @@ class SessionList:
     latest: Session | None = None
     replay: str | None = None
 
+    @property
+    def moment_of_first(self) -> Moment | None:
+        """The moment that the first session is probably of; None where it is only the latest."""
+        return self.query.moment if self.at_moment else None
+
     def with_replay(self) -> SessionList:
         """The same, with the link that opens the first session at the moment, if there is one."""
-        moment = self.query.moment
-        if not (self.at_moment and moment):
-            return self
-        return replace(self, replay=replay_at(self.sessions[0], moment.time))
+        moment = self.moment_of_first
+        return replace(self, replay=replay_at(self.sessions[0], moment.time)) if moment else self
 
     def snapshot(self, now: datetime) -> Snapshot:
         """What is shown of it at the time `now`; Fullstory's clock may be ahead of ours."""

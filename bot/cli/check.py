@@ -74,8 +74,9 @@ def _settings(settings: Settings) -> Finding:
     file = Path(".env")
     source = f"from {file.resolve()}" if file.is_file() else "from the environment, no .env here"
     transport = "Socket Mode" if settings.socket_mode else "HTTP"
-    result = " ".join([f"complete, {source}; Slack over {transport}.", *misspelt()])
-    return Finding("Settings", result, is_known=not misspelt())
+    unread = misspelt()
+    result = " ".join([f"complete, {source}; Slack over {transport}.", *unread])
+    return Finding("Settings", result, is_known=not unread)
 
 
 async def _slack_token(settings: Settings, connections: Connections) -> Finding:

@@ -14,6 +14,12 @@ from tests.conftest import until
 JANE = "jane@example.com"
 
 
+async def asked(slack: SlackSandbox) -> Shown:
+    """An answer to a command."""
+    await slack.command(f"/fsessions {JANE} 3")
+    return slack.screen[-1]
+
+
 async def final(exchange: Exchange) -> dict[str, Any]:
     """The answer, in the ack or after it."""
     shown = exchange.ack or {}

@@ -18,6 +18,7 @@ from bot.slack.ui import action_ids, wording
 from tests.conftest import QUICK, StartBot, until
 from tests.scenarios.answers import (
     JANE,
+    asked,
     labels,
     links,
     public,
@@ -33,12 +34,6 @@ from tests.scenarios.answers import (
 async def answer(bot: Service, slack: SlackSandbox) -> Shown:  # noqa: ARG001
     """An answer on the asker's screen."""
     return await asked(slack)
-
-
-async def asked(slack: SlackSandbox) -> Shown:
-    """An answer to a command."""
-    await slack.command(f"/fsessions {JANE} 3")
-    return slack.screen[-1]
 
 
 def fields(slack: SlackSandbox, view_id: str) -> dict[str, dict[str, object]]:

@@ -97,10 +97,11 @@ class Share:
             return
         reader = await services.answers.reader(actor)
         found = outcome.sessions
-        moment = query.moment if found.at_moment else None
         entries = [
             wording.share_one(
-                listing.time_in_words(session, reader), is_first=number == 0, moment=moment
+                listing.time_in_words(session, reader),
+                is_first=number == 0,
+                moment=found.moment_of_first,
             )
             for number, session in enumerate(found.sessions)
         ]

@@ -212,8 +212,7 @@ class Places:
         channel, user = _ids(body)
         otherwise: Place = Alone(self._posts, channel, user, thread_of(body))
         room = RESPONSE_URL
-        if channel.startswith("D") and not _dict(body.get("container")).get("is_ephemeral"):
-            # Everybody in the conversation sees it: the person, and the bot.
+        if _is_direct(body):
             otherwise = Direct(self._posts, channel, replaced=message_of(body))
             room = replace(RESPONSE_URL, dismissable=True)
         fields, url = {"replace_original": True}, body["response_url"]
@@ -224,7 +223,7 @@ class Places:
         channel, _ = _ids(body)
         fields, url = {"delete_original": True}, body["response_url"]
         otherwise: Place | None = None
-        if channel.startswith("D") and not _dict(body.get("container")).get("is_ephemeral"):
+        if _is_direct(body):
             otherwise = Away(self._posts, channel, message_of(body))
         return AtResponseUrl(self.urls, url, fields, otherwise, pressed_message(body))
 
@@ -251,6 +250,12 @@ def message_of(body: dict[str, Any]) -> str:
 def pressed_message(body: dict[str, Any]) -> str:
     """The message that was pressed, and who pressed it."""
     return f"{_ids(body)[1]} {message_of(body)}"
+
+
+def _is_direct(body: dict[str, Any]) -> bool:
+    """Whether everybody in the conversation, the person and the bot, sees what was pressed."""
+    is_ephemeral = _dict(body.get("container")).get("is_ephemeral")
+    return _ids(body)[0].startswith("D") and not is_ephemeral
 
 
 def thread_of(body: dict[str, Any]) -> str:

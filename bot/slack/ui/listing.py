@@ -84,7 +84,7 @@ def answer(
         return _none(found, buttons)
     below = _actions(found, room, buttons) if buttons else []
     title = _title(found, room, buttons)
-    first = wording.at_moment(_reached(found))
+    first = wording.at_moment(found.moment_of_first)
     body = [title, *_sessions(found, reader, room, [title, *below], first)]
     if shared_in:
         body.append(markdown_context(f":white_check_mark: {wording.shared_in(shared_in)}"))
@@ -108,7 +108,7 @@ def shared(
     whose = bold(person) if named else escape(person)
     title = section(f"{wording.shared_by(f'<@{escape(user)}>')} {escape(count)} of {whose}")
     below = context(wording.SIGN_IN)
-    first = wording.at_moment(_reached(found)) if is_first else ""
+    first = wording.at_moment(found.moment_of_first) if is_first else ""
     body = [title, *_sessions(found, reader, room, [title, below], first), below]
     # Slack would show a preview of every link.
     quiet = {"unfurl_links": False, "unfurl_media": False}
@@ -191,11 +191,6 @@ def _spoken(found: SessionList, person: str, title: str) -> str:
     return wording.fallback_text(shorten(person, SHOWN), count, found.query.limit, first, title)
 
 
-def _reached(found: SessionList) -> Moment | None:
-    """The moment that the first session is probably of."""
-    return found.query.moment if found.at_moment else None
-
-
 # -- The sessions ---------------------------------------------------------------------------------
 
 
@@ -210,7 +205,7 @@ def _sessions(
     moment = found.query.moment
     if moment and not found.at_moment:
         yield context(wording.TOO_FAR if found.moment_before_fetched else wording.NOT_AT_MOMENT)
-    top = list(_first(first, _reached(found), found.replay, title))
+    top = list(_first(first, found.moment_of_first, found.replay, title))
     yield from top
     left = room.left_beside([*around, *top])
     # Besides: the title, the moment, the first in two, what was left out, where shared, buttons.
