@@ -30,6 +30,10 @@ class Waits:
     courtesy_grace: float = 1.0
     """For a "still looking" that is on its way when the answer is there, and must not follow it."""
 
+    after_ack: float = 0.2
+    """Between an ack that said "still looking" and the answer: Slack may show them in either order,
+    and a window keeps what was shown last."""
+
     first_retry: float = 0.3
     """Before the second attempt at Slack; then four times as long, and again."""
 

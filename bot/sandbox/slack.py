@@ -141,20 +141,10 @@ class SlackSandbox(Traffic):
         """
         view = self.views[view_id]
         state = {name: {name: value} for name, value in values.items()}
-        exchange = await self.interact(
+        return await self.interact(
             user,
             {"type": "view_submission", "view": view | {"state": {"values": state}}},
         )
-        answer = exchange.ack or {}
-        if answer.get("response_action") == "update":
-            self.put_view(view_id, answer["view"])
-        elif exchange.status == 200 and "response_action" not in answer:
-            self.close_view(view_id)
-        return exchange
-
-    def close_view(self, view_id: str) -> None:
-        """Closes a window."""
-        self.views.pop(view_id, None)
 
     # -- What happens in channels -----------------------------------------------------------------
 

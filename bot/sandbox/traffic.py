@@ -187,6 +187,8 @@ class Traffic(Workspace):
         """Tells the bot of a press, a shortcut, or a form."""
         channel = str(fields.get("channel", {}).get("id", CHANNEL))
         exchange = self.new_exchange(user, channel, pressed)
+        if fields["type"] == "view_submission":
+            exchange.form = fields["view"]["id"]
         body = {
             # Of who pressed, only `user` tells where they belong: `team` is the app's workspace.
             "team": {"id": TEAM, "domain": "sandbox"},
@@ -264,6 +266,14 @@ class Traffic(Workspace):
                 self._show(exchange, message)
             exchange.ack = message
         exchange.status = status
+        if exchange.form and status == 200:
+            self._act_on_form(exchange.form, exchange.ack or {})
+
+    def _act_on_form(self, view_id: str, ack: Message) -> None:
+        if ack.get("response_action") == "update":
+            self.put_view(view_id, ack["view"])
+        elif "response_action" not in ack:
+            self.close_view(view_id)
 
     async def send_envelope(
         self, kind: str, payload: Message, exchange: Exchange, **fields: object

@@ -130,6 +130,7 @@ class Exchange:
     user: str = ""
     channel: str = CHANNEL
     pressed: Shown | None = None
+    form: str = ""
     status: int = 0
     ack: Message | None = None
     later: list[Message] = field(default_factory=list)
@@ -264,6 +265,10 @@ class Workspace:
         self.views[view_id] = view | {"id": view_id}
         self.on_view(self.views[view_id], self.view_of.get(view_id, ""))
         return {"view": self.views[view_id]}
+
+    def close_view(self, view_id: str) -> None:
+        """Closes a window."""
+        self.views.pop(view_id, None)
 
 
 def invalid_view(view: Message) -> str:

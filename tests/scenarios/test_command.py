@@ -201,7 +201,7 @@ class TestLate:
     @pytest.fixture
     async def bot(self, start_bot: StartBot) -> Any:  # noqa: ANN401 - a generator of the service
         """A bot that waits a tenth of a second."""
-        async with start_bot(answer_budget_seconds=0.1, fullstory_timeout_seconds=1) as service:
+        async with start_bot(answer_budget_seconds=0.1) as service:
             yield service
 
     async def test_still_looking_then_the_answer(
@@ -230,11 +230,14 @@ class TestLate:
                 await exchange.answer()
                 assert order[0] == wording.STILL_LOOKING
 
-    async def test_no_answer_at_all(self, slack: SlackSandbox, fullstory: FullstorySandbox) -> None:
+    async def test_no_answer_at_all(
+        self, start_bot: StartBot, slack: SlackSandbox, fullstory: FullstorySandbox
+    ) -> None:
         """The deadline ends it, and the person is told."""
-        fullstory.always = Scripted(seconds=30)
-        exchange = await slack.command("/fsessions jane@example.com")
-        assert "Fullstory took longer than 1 second" in (await exchange.answer())["text"]
+        fullstory.always = Scripted(seconds=300)
+        async with start_bot(answer_budget_seconds=0.1, fullstory_timeout_seconds=1):
+            exchange = await slack.command("/fsessions jane@example.com")
+            assert "Fullstory took longer than 1 second" in (await exchange.answer())["text"]
 
     async def test_failure_after_the_budget(
         self, slack: SlackSandbox, fullstory: FullstorySandbox

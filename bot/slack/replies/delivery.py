@@ -54,8 +54,8 @@ class Delivery:
     ) -> None:
         """Acknowledges with what `work` gives, or with `meanwhile` and sends it afterwards.
 
-        A later answer waits for the ack, so as not to overtake it. If the ack is lost, the answer
-        that was in it goes to the place.
+        A later answer waits for the ack, and a little longer, so as not to overtake it. If the ack
+        is lost, the answer that was in it goes to the place.
         """
         task = await self.start_and_wait_budget(work)
         if task.done():
@@ -67,6 +67,7 @@ class Delivery:
         async def later() -> None:
             drawing = await self._answer_of(task)
             await request.acknowledged
+            await asyncio.sleep(self._waits.after_ack)
             await place.send(drawing)
 
         self.start(self.notify_of_restart(later(), place))
