@@ -156,6 +156,7 @@ class Settings(BaseModel):
     fullstory_api_key: _Secret
     fullstory_api_url: _Url = ""
     fullstory_sessions_path: Literal["/sessions/v2", "/v2/sessions"] = "/sessions/v2"
+    fullstory_method: Annotated[Literal["GET", "POST"], BeforeValidator(_upper)] = "GET"
     fullstory_timeout_seconds: Annotated[float, Field(gt=0, le=300)] = 10
 
     sessions_limit: Annotated[int, Field(ge=1, le=100)] = 20
@@ -249,6 +250,8 @@ def load(
         and settings.sessions_limit > settings.limits.highest
     ):
         problems.append("SESSIONS_LIMIT is above SESSIONS_MAX_LIMIT")
+    if settings and settings.fullstory_method == "POST" and "v2/s" in settings.fullstory_sessions_path:
+        problems.append("FULLSTORY_METHOD=POST needs FULLSTORY_SESSIONS_PATH=/sessions/v2")
     if problems or settings is None:
         raise SettingsError(sorted(problems))
     return settings

@@ -31,20 +31,24 @@ _SILENCE: Final = 0.6
 class FullstoryClient:
     """Lists sessions over `http`, which uses a connection for one request only.
 
-    `base_url` has no slash at its end; `path` is one of Fullstory's two list endpoints; `key` is
-    sent to that host alone; `timeout` is the time for one lookup, in seconds, retries included.
+    `key` is sent to the endpoint's host alone; `timeout` is the time for one lookup, in seconds,
+    retries included.
     """
 
     def __init__(
-        self, http: aiohttp.ClientSession, *, base_url: str, path: str, key: str, timeout: float
+        self,
+        http: aiohttp.ClientSession,
+        *,
+        endpoint: protocol.Endpoint,
+        key: str,
+        timeout: float,
     ) -> None:
         self._http = http
-        self._base_url = base_url
-        self._path = path
+        self._endpoint = endpoint
         self._headers = protocol.headers(key)
         self._timeout = timeout
         self._longest_silence = _SILENCE * timeout
-        self._proxy = proxy_for(base_url)
+        self._proxy = proxy_for(endpoint.base_url)
 
     async def sessions(self, query: Query) -> SessionList:
         """The person's sessions, as `SessionList.of` puts them in order.
@@ -67,7 +71,8 @@ class FullstoryClient:
         """
         try:
             async with asyncio.timeout(self._timeout):
-                return protocol.organisation(*await self._get(f"{self._base_url}/me"))
+                me = protocol.Request(f"{self._endpoint.base_url}/me")
+                return protocol.organisation(*await self._send(me))
         except TimeoutError:
             raise DeadlineExceeded(self._timeout) from None
 
@@ -77,8 +82,7 @@ class FullstoryClient:
         found: list[Session] = []
         token = ""
         while True:
-            url = protocol.sessions_url(self._base_url, self._path, query, token)
-            page = await self._page(url, again)
+            page = await self._page(self._endpoint.request(query, token), again)
             # A page that brings nothing new ends it, so that a repeated token can't go in circles.
             known = set(found)
             fresh = [session for session in page.sessions if session not in known]
@@ -88,17 +92,22 @@ class FullstoryClient:
             if not token or not fresh or len(found) >= query.fetch_limit * query.identity_count:
                 return found
 
-    async def _page(self, url: str, again: Callable[[Exception], bool | float]) -> protocol.Page:
+    async def _page(
+        self, request: protocol.Request, again: Callable[[Exception], bool | float]
+    ) -> protocol.Page:
         async for attempt in stamina.retry_context(on=again, attempts=None, timeout=None):
             with attempt:
-                return protocol.parse_reply(*await self._get(url))
+                return protocol.parse_reply(*await self._send(request))
         raise AssertionError("stamina returns or raises")  # pragma: no cover
 
-    async def _get(self, url: str) -> tuple[int, Mapping[str, str], bytes]:
+    async def _send(self, request: protocol.Request) -> tuple[int, Mapping[str, str], bytes]:
+        is_get = request.body is None
         try:
-            async with self._http.get(
-                URL(url, encoded=True),
-                headers=self._headers,
+            async with self._http.request(
+                "GET" if is_get else "POST",
+                URL(request.url, encoded=True),
+                data=request.body,
+                headers=self._headers if is_get else self._headers | protocol.JSON_BODY,
                 allow_redirects=False,
                 proxy=self._proxy,
                 # The deadline for all of it is ours.
@@ -126,8 +135,11 @@ def client_of(settings: Settings, http: aiohttp.ClientSession) -> FullstoryClien
     """The client that the settings describe."""
     return FullstoryClient(
         http,
-        base_url=settings.fullstory_base_url,
-        path=settings.fullstory_sessions_path,
+        endpoint=protocol.Endpoint(
+            settings.fullstory_base_url,
+            settings.fullstory_sessions_path,
+            in_body=settings.fullstory_method == "POST",
+        ),
         key=settings.fullstory_api_key.get_secret_value(),
         timeout=settings.fullstory_timeout_seconds,
     )

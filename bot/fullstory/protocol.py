@@ -12,6 +12,7 @@ documentation and its own examples disagree, both are accepted.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -42,6 +43,10 @@ MAX_SESSIONS: Final = 1_000
 """In one reply. We never ask for more than a hundred of each identity."""
 
 
+JSON_BODY: Final = {"Content-Type": "application/json"}
+"""The header of a request that has a body."""
+
+
 @dataclass(frozen=True, slots=True)
 class Page:
     """One reply's sessions, in Fullstory's order.
@@ -54,13 +59,40 @@ class Page:
     next_token: str
 
 
-def sessions_url(base_url: str, path: str, query: Query, page_token: str = "") -> str:
-    """The URL to GET, fully encoded: "+" in an address arrives as "+", not as a space."""
-    parameters = {"email": query.email, "uid": query.uid, "limit": str(query.fetch_limit)}
-    if page_token:
-        parameters["pagination_token"] = page_token
-    given = {name: value for name, value in parameters.items() if value}
-    return f"{base_url}{path}?{urlencode(given, quote_via=quote, safe='')}"
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What to send: `url` is fully encoded; `body` is JSON, or None for a GET."""
+
+    url: str
+    body: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """Which of the two list endpoints, and how it is asked.
+
+    With `in_body` it is a POST that names the person in a JSON body: so no address stands in a URL,
+    which proxies write down. That is documented for `/sessions/v2` alone.
+    """
+
+    base_url: str
+    path: str
+    in_body: bool = False
+
+    def request(self, query: Query, page_token: str = "") -> Request:
+        """The request for a page of sessions."""
+        parameters: dict[str, str | int | None] = {
+            "email": query.email,
+            "uid": query.uid,
+            "limit": query.fetch_limit,
+            "pagination_token": page_token,
+        }
+        given = {name: value for name, value in parameters.items() if value}
+        url = f"{self.base_url}{self.path}"
+        if self.in_body:
+            return Request(url, json.dumps(given).encode())
+        # "+" in an address arrives as "+", not as a space.
+        return Request(f"{url}?{urlencode(given, quote_via=quote, safe='')}")
 
 
 def headers(key: str) -> dict[str, str]:

@@ -42,8 +42,12 @@ class Scripted:
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """A request that came in; `raw_query` is as it stood on the wire."""
+    """A request that came in; `raw_query` is as it stood on the wire.
 
+    `query` is what was asked for, in the address or in a JSON body.
+    """
+
+    method: str
     path: str
     raw_query: str
     query: dict[str, str]
@@ -80,6 +84,7 @@ class FullstorySandbox:
         """Serves on loopback, at `self.url`."""
         app = web.Application()
         app.router.add_get("/sessions/v2", self._sessions)
+        app.router.add_post("/sessions/v2", self._sessions)
         app.router.add_get("/v2/sessions", self._sessions)
         app.router.add_get("/me", self._me)
         async with serving(app) as self.url:
@@ -102,15 +107,20 @@ class FullstorySandbox:
         text = body.decode(errors="replace") if isinstance(body, bytes) else ""
         took = round((perf_counter() - started) * 1000)
         self.told.append(text)
-        self.on_answer(f"GET {request.path_qs}", response.status, text, took)
+        self.on_answer(f"{request.method} {request.path_qs}", response.status, text, took)
         return response
 
     async def _answer(self, request: web.Request) -> web.StreamResponse:
+        try:
+            asked = await _asked(request)
+        except ValueError:
+            return _error(400, "invalid_body", "The body is no JSON object")
         self.received.append(
             Received(
+                request.method,
                 request.path,
                 request.url.raw_query_string,
-                dict(request.query),
+                asked,
                 dict(request.headers),
             )
         )
@@ -124,14 +134,14 @@ class FullstorySandbox:
             return _error(401, "unauthorized", "Invalid API key")
         if not self.key_may_list:
             return _error(403, "forbidden", "This key can't list sessions")
-        return await self._list(request)
+        return await self._list(request, asked)
 
-    async def _list(self, request: web.Request) -> web.Response:
-        email, uid = request.query.get("email"), request.query.get("uid")
+    async def _list(self, request: web.Request, asked: dict[str, str]) -> web.Response:
+        email, uid = asked.get("email"), asked.get("uid")
         if not (email or uid):
             return _error(400, "required_field", "email or uid is required")
         try:
-            limit = int(request.query.get("limit", "20"))
+            limit = int(asked.get("limit", "20"))
         except ValueError:
             return _error(400, "invalid_field", "limit")
         # Queried separately, answered as the union: a session of both comes twice.
@@ -154,11 +164,21 @@ class FullstorySandbox:
         found = [one for person in known for one in recordings(person, now)[-limit:]]
         if request.path == "/v2/sessions":
             return _json({"results": [_server_v2(one) for one in found]})
-        start = int(request.query.get("pagination_token", "0"))
+        start = int(asked.get("pagination_token", "0"))
         reply: dict[str, Any] = {"sessions": [_v1(one) for one in found[start:][:PAGE_SIZE]]}
         if start + PAGE_SIZE < len(found):
             reply["pagination_token"] = str(start + PAGE_SIZE)
         return _json(reply)
+
+
+async def _asked(request: web.Request) -> dict[str, str]:
+    """By the query of a GET, or the JSON body of a POST. Raises `ValueError`."""
+    if request.method == "GET":
+        return dict(request.query)
+    document = await request.json()
+    if not isinstance(document, dict) or request.content_type != "application/json":
+        raise ValueError
+    return {name: str(value) for name, value in document.items()}
 
 
 async def _play(scripted: Scripted, request: web.Request) -> web.StreamResponse:

@@ -23,7 +23,7 @@ from bot.errors import (
     Unavailable,
 )
 from bot.fullstory.client import FullstoryClient
-from bot.fullstory.protocol import MAX_REPLY_BYTES
+from bot.fullstory.protocol import MAX_REPLY_BYTES, Endpoint
 from bot.sandbox.fullstory import FullstorySandbox, Scripted
 from bot.sandbox.people import Person
 from bot.sessions import Query
@@ -31,7 +31,7 @@ from tests.conftest import Logged, until
 
 JANE = Query("jane@example.com", None, 5)
 GOOD = Scripted(200, b'{"sessions": []}')
-PATHS = ["/sessions/v2", "/v2/sessions"]
+PATHS = ["/sessions/v2", "/v2/sessions", "POST /sessions/v2"]
 
 
 @pytest.fixture
@@ -43,7 +43,7 @@ async def http() -> AsyncIterator[aiohttp.ClientSession]:
 
 @pytest.fixture(params=PATHS)
 def path(request: pytest.FixtureRequest) -> str:
-    """Each of the two list endpoints."""
+    """Each of the two list endpoints, and the one that takes a POST."""
     return str(request.param)
 
 
@@ -57,7 +57,9 @@ def client_for(
     http: aiohttp.ClientSession, url: str, key: str, path: str = PATHS[0], timeout: float = 4.0
 ) -> FullstoryClient:
     """A client for an address."""
-    return FullstoryClient(http, base_url=url, path=path, key=key, timeout=timeout)
+    method, _, path = path.rpartition(" ")
+    endpoint = Endpoint(url, path, in_body=method == "POST")
+    return FullstoryClient(http, endpoint=endpoint, key=key, timeout=timeout)
 
 
 async def test_both_endpoints(
@@ -69,8 +71,21 @@ async def test_both_endpoints(
     times = [session.started for session in found.sessions if session.started]
     assert times == sorted(times, reverse=True)
     assert all(session.link for session in found.sessions)
-    assert fullstory.received[0].path == path
+    assert fullstory.received[0].path == path.split()[-1]
+    assert fullstory.received[0].method == ("POST" if " " in path else "GET")
     assert fullstory.received[0].headers["Integration-Source"] == "fsessions"
+
+
+async def test_in_a_body(http: aiohttp.ClientSession, fullstory: FullstorySandbox) -> None:
+    """With POST, who is looked up stands in no address, on any page."""
+    client = client_for(http, fullstory.url, fullstory.key, "POST /sessions/v2")
+    both = await client.sessions(Query("fan@example.com", "user-42", 100))
+    assert len(both.sessions) == 100
+    assert len(fullstory.received) > 2
+    for request in fullstory.received:
+        assert (request.method, request.path, request.raw_query) == ("POST", "/sessions/v2", "")
+        assert request.headers["Content-Type"] == "application/json"
+        assert (request.query["email"], request.query["uid"]) == ("fan@example.com", "user-42")
 
 
 async def test_union_is_one_list_within_the_limit(client: FullstoryClient) -> None:
