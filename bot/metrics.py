@@ -10,6 +10,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
 from bot import logs
+from bot.lookup.audit import AuditStore
 
 
 class Metrics:
@@ -17,10 +18,11 @@ class Metrics:
 
     Outcomes are `found`, `none`, `refused`, `crashed`, `cancelled`, or the name of an error.
 
-    Besides: how many log lines could not be written.
+    Besides: how many log lines could not be written; and of the events for the `store`, if there is
+    one, how many are waiting, and how many could not be written.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, store: AuditStore | None = None) -> None:
         self._registry = CollectorRegistry()
         self._lookups = Counter(
             "fsessions_lookups", "Lookups by outcome", ["outcome"], registry=self._registry
@@ -35,6 +37,17 @@ class Metrics:
             "Log lines that could not be written since the start",
             registry=self._registry,
         ).set_function(logs.lines_lost)
+        if store:
+            Gauge(
+                "fsessions_audit_events_waiting",
+                "Audit events that are not yet in the database",
+                registry=self._registry,
+            ).set_function(lambda: store.waiting)
+            Gauge(
+                "fsessions_audit_events_given_up",
+                "Audit events since the start that are in the log alone",
+                registry=self._registry,
+            ).set_function(lambda: store.given_up)
 
     def observe(self, outcome: str, seconds: float) -> None:
         """Counts one lookup."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import socket
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 
 import structlog
@@ -13,9 +13,13 @@ from aiohttp import web
 from slack_bolt.async_app import AsyncApp
 
 from bot.connections import Connections, open_connections
+from bot.database.store import audit_of, open_store
 from bot.errors import FsessionsError, SettingsError, SlackError
 from bot.fullstory.client import client_of
+from bot.lookup.audit import Audit, AuditStore, Observe
 from bot.lookup.find import FindSessions, Sessions
+from bot.lookup.permission import Access
+from bot.lookup.read_audit import ReadAudit
 from bot.settings import Settings
 from bot.slack.api.client import TOKEN_ERRORS, slack_client
 from bot.slack.api.identity import Workspace
@@ -40,12 +44,20 @@ _log = structlog.get_logger()
 class Service:
     """The started bot: where it listens, and whether it is ready."""
 
-    def __init__(self, workspace: Workspace, socket_mode: SocketMode | None) -> None:
+    def __init__(
+        self, workspace: Workspace, socket_mode: SocketMode | None, store: AuditStore | None
+    ) -> None:
         self.port = 0
         self.draining = False
+        self._store = store
         self._workspace = workspace
         self._socket_mode = socket_mode
         self.connecting = asyncio.create_task(socket_mode.run()) if socket_mode else None
+
+    @property
+    def events_given_up(self) -> int:
+        """How many events of the audit are in the log alone."""
+        return self._store.given_up if self._store else 0
 
     def state(self) -> str:
         """`starting`, `ready` or `draining`."""
@@ -96,27 +108,20 @@ class CantListen(FsessionsError):
         super().__init__(f"Can't listen on {host}:{port}. {problem}")
 
 
-Observe = Callable[[str, float], None]  # a lookup's outcome, and its seconds
-
-
-def _observe_nothing(_outcome: str, _seconds: float) -> None: ...
-
-
 def build_services(
     settings: Settings,
     connections: Connections,
     fullstory: Sessions,
     in_flight: InFlight,
     waits: Waits,
-    observe: Observe = _observe_nothing,
+    audit: Audit,
 ) -> Services:
     """What the entry points work with, put together from the settings."""
     state = InMemory()
     client = slack_client(settings, connections.slack, settings.bot_token, waits)
     slack = SlackApi.of(client, state, waits)
-    find = FindSessions(
-        fullstory, slack.colleagues, observe, replay_at_moment=settings.replay_at_moment
-    )
+    access = Access(slack.colleagues, settings.access_rules)
+    find = FindSessions(fullstory, access, audit, replay_at_moment=settings.replay_at_moment)
     urls = ResponseUrls(connections.response_urls, waits)
     return Services(
         command=COMMAND,
@@ -126,10 +131,11 @@ def build_services(
         state=state,
         slack=slack,
         answers=Answers(find, slack, settings, lambda: in_flight.draining),
+        read_audit=ReadAudit(audit, access, settings.auditors),
         places=Places(urls, slack.posts),
         delivery=Delivery(in_flight, settings, waits),
         in_flight=in_flight,
-        views=Views(settings.limits, client),
+        views=Views(client),
         presses=Presses(state),
     )
 
@@ -139,16 +145,18 @@ async def running(settings: Settings, waits: Waits = Waits()) -> AsyncIterator[S
     """Starts the bot; on leaving, finishes what is in flight and ends it. Raises `CantListen`."""
     async with AsyncExitStack() as stack:
         stack.callback(_log.info, "stopped")
+        store = await stack.enter_async_context(open_store(settings, waits))
         connections = await stack.enter_async_context(open_connections())
         in_flight = InFlight(waits)
         # Runs when nothing new can come any more: for what came while we were draining.
         stack.push_async_callback(in_flight.drain)
-        observe = await _metrics(settings, waits, stack)
+        observe = await _metrics(settings, waits, stack, store)
         fullstory = client_of(settings, connections.fullstory)
-        services = build_services(settings, connections, fullstory, in_flight, waits, observe)
+        audit = audit_of(settings, store, observe)
+        services = build_services(settings, connections, fullstory, in_flight, waits, audit)
         app = build_app(services, slack_client(settings, connections.slack), routes(services))
         socket_mode = _socket_mode(settings, app, connections, in_flight, waits)
-        service = Service(services.slack.workspace, socket_mode)
+        service = Service(services.slack.workspace, socket_mode, store)
         if service.connecting:
             stack.push_async_callback(_end, service.connecting)
         web_app = slack_http.health_app(service.state)
@@ -199,12 +207,14 @@ def _socket_mode(
     )
 
 
-async def _metrics(settings: Settings, waits: Waits, stack: AsyncExitStack) -> Observe:
+async def _metrics(
+    settings: Settings, waits: Waits, stack: AsyncExitStack, store: AuditStore | None
+) -> Observe:
     if settings.metrics_port is None:
-        return _observe_nothing
+        return lambda *_: None
     from bot.metrics import Metrics
 
-    metrics = Metrics()
+    metrics = Metrics(store)
     host, wanted = settings.metrics_host, settings.metrics_port
     port = await _listen(
         metrics.app(), host, wanted, ("METRICS_HOST", "METRICS_PORT"), waits, stack

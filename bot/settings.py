@@ -8,6 +8,7 @@ A secret never shows: not in a repr, not in a problem's sentence.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 from collections.abc import Mapping
@@ -29,10 +30,14 @@ from pydantic import (
 )
 
 from bot.errors import SettingsError
+from bot.lookup.access import Rules
 from bot.typed.labels import DEFAULT, RESERVED, Labels, labels_of
 from bot.typed.query import Limits
 
 _CHANNEL_ID: Final = re.compile(r"[CG][A-Z0-9]{2,}")
+_USER_ID: Final = re.compile(r"[UW][A-Z0-9]{2,}")
+_USERGROUP_ID: Final = re.compile(r"S[A-Z0-9]{2,}")
+_WORKFLOW_NAME: Final = re.compile(r"[\w.-]{3,80}")
 _LABEL: Final = re.compile(r"[^\W_](?:[\w .#-]{0,38}[\w.])?")
 _MENTIONED: Final = re.compile(r"(?:<?[@#])?(?P<id>[UWCG](?=[A-Z]*\d)[A-Z0-9]{4,})(?:\|[^<>]*)?>?")
 _LONGEST_CONTACT: Final = 200
@@ -84,6 +89,16 @@ def _url(value: str) -> str:
     return value.rstrip("/")
 
 
+def _database(secret: SecretStr) -> SecretStr:
+    value = secret.get_secret_value()
+    scheme, _, rest = value.partition("://")
+    if scheme not in ("postgres", "postgresql", "postgresql+psycopg", "sqlite") or not rest:
+        raise ValueError("should begin with postgresql:// or sqlite:///")
+    if scheme == "sqlite" and not (rest.startswith("/") and rest.strip("/")):
+        raise ValueError("should name a file: sqlite:///audit.db, or sqlite:////var/lib/audit.db")
+    return secret
+
+
 def _upper(value: object) -> object:
     return value.upper() if isinstance(value, str) else value
 
@@ -122,10 +137,13 @@ def _contact(value: str) -> str:
     return value
 
 
-def _channels(values: tuple[str, ...]) -> tuple[str, ...]:
-    if not all(_CHANNEL_ID.fullmatch(value) for value in values):
-        raise ValueError("should hold channel ids such as C0123ABCD, from the channel's details")
-    return values
+def _all_are(pattern: re.Pattern[str], what: str) -> AfterValidator:
+    def check(values: tuple[str, ...]) -> tuple[str, ...]:
+        if not all(map(pattern.fullmatch, values)):
+            raise ValueError(f"should hold {what}")
+        return values
+
+    return AfterValidator(check)
 
 
 _NO_DOMAIN: Final = frozenset("@*/:")
@@ -138,9 +156,27 @@ def _domains(values: tuple[str, ...]) -> tuple[str, ...]:
     return domains
 
 
+def _secrets(value: object) -> object:
+    """Secrets with commas between them."""
+    return _names(value.get_secret_value() if isinstance(value, SecretStr) else value)
+
+
 _Secret = Annotated[SecretStr, AfterValidator(_header_safe)]
 _Url = Annotated[str, AfterValidator(_url)]
 _Port = Annotated[int, Field(ge=0, le=65535)]
+_Listed = Annotated[tuple[str, ...], BeforeValidator(_listed)]
+_Users = Annotated[
+    _Listed, _all_are(_USER_ID, "user ids such as U0123ABCD, from people's profiles")
+]
+_Channels = Annotated[
+    _Listed, _all_are(_CHANNEL_ID, "channel ids such as C0123ABCD, from the channel's details")
+]
+_Usergroups = Annotated[
+    _Listed, _all_are(_USERGROUP_ID, "user group ids such as S0123ABCD, from the group's address")
+]
+_Workflows = Annotated[
+    _Listed, _all_are(_WORKFLOW_NAME, "names of 3 to 80 letters, digits, dots and hyphens")
+]
 
 
 class Settings(BaseModel):
@@ -163,18 +199,28 @@ class Settings(BaseModel):
     sessions_max_limit: Annotated[int, Field(ge=1, le=100)] = 100
     answer_budget_seconds: Annotated[float, Field(gt=0, le=2.5)] = 1.5
 
-    support_channels: Annotated[
-        tuple[str, ...], BeforeValidator(_listed), AfterValidator(_channels)
-    ] = ()
-    internal_domains: Annotated[
-        tuple[str, ...], BeforeValidator(_listed), AfterValidator(_domains)
-    ] = ()
+    support_channels: _Channels = ()
+    internal_domains: Annotated[_Listed, AfterValidator(_domains)] = ()
     uid_labels: Annotated[tuple[str, ...], BeforeValidator(_names), AfterValidator(_labels)] = (
         DEFAULT
     )
 
     replay_at_moment: bool = True
     admin_contact: Annotated[str, AfterValidator(_contact)] = ""
+
+    allowed_users: _Users = ()
+    allowed_usergroups: _Usergroups = ()
+    allowed_channels: _Channels = ()
+    allowed_workflows: _Workflows = ()
+    allow_guests: bool = False
+    access_contact: Annotated[str, AfterValidator(_contact)] = ""
+
+    database_url: Annotated[SecretStr, AfterValidator(_database)] | None = None
+    audit_key: Annotated[tuple[SecretStr, ...], BeforeValidator(_secrets)] = ()
+    audit_required: bool = False
+    audit_retention_days: Annotated[int, Field(ge=1, le=36_500)] | None = None
+    auditors: _Users = ()
+    button_secret: _Secret | None = None
 
     host: str = "0.0.0.0"  # noqa: S104 - a container's port is reached from outside it
     port: _Port = 3000
@@ -204,9 +250,37 @@ class Settings(BaseModel):
         return self.slack_bot_token.get_secret_value() if self.slack_bot_token else ""
 
     @property
+    def database(self) -> str:
+        """The database's URL with its password, or "" where there is none."""
+        return self.database_url.get_secret_value() if self.database_url else ""
+
+    @property
+    def audit_keys(self) -> tuple[str, ...]:
+        """Keys for the hashes of people; the first one is for what is written now."""
+        return tuple(key.get_secret_value() for key in self.audit_key)
+
+    @property
+    def sealing_key(self) -> bytes:
+        """What seals the buttons: of its own setting, or else of a secret that seldom changes."""
+        chosen = self.button_secret or self.slack_signing_secret or self.slack_app_token
+        secret = chosen.get_secret_value() if chosen else self.bot_token
+        return hashlib.sha256(f"fsessions buttons {secret}".encode()).digest()
+
+    @property
     def limits(self) -> Limits:
         """How many sessions a person gets unasked, and at most."""
         return Limits(min(self.sessions_limit, self.sessions_max_limit), self.sessions_max_limit)
+
+    @property
+    def access_rules(self) -> Rules:
+        """Whom the administrator admits, and where."""
+        return Rules(
+            frozenset(self.allowed_users),
+            self.allowed_usergroups,
+            frozenset(self.allowed_channels),
+            frozenset(self.allowed_workflows),
+            self.allow_guests,
+        )
 
     @property
     def labels(self) -> Labels:
@@ -229,15 +303,22 @@ NAMES: Final = tuple(name.upper() for name in Settings.model_fields)
 
 
 def load(
-    environment: Mapping[str, str] = os.environ, file: Path = Path(".env"), *, for_slack: bool
+    environment: Mapping[str, str] = os.environ,
+    file: Path = Path(".env"),
+    *,
+    for_slack: bool,
+    for_fullstory: bool = True,
 ) -> Settings:
     """The settings from `environment`, and from `file` what is not set there.
 
-    With `for_slack`, what the bot needs to talk with Slack has to be there too. An empty value
-    counts as none. Raises `SettingsError` with every problem at once.
+    With `for_slack`, what the bot needs to talk with Slack has to be there too; unless
+    `for_fullstory`, the key may be missing. An empty value counts as none. Raises `SettingsError`
+    with every problem at once.
     """
     given = {**_from_file(file), **environment}
     values = {name.lower(): given[name] for name in NAMES if given.get(name, "").strip()}
+    if not for_fullstory:
+        values.setdefault("fullstory_api_key", "none")
     problems = _missing_for_slack(values) if for_slack else []
     settings = None
     try:
@@ -250,11 +331,24 @@ def load(
         and settings.sessions_limit > settings.limits.highest
     ):
         problems.append("SESSIONS_LIMIT is above SESSIONS_MAX_LIMIT")
-    if settings and settings.fullstory_method == "POST" and "v2/s" in settings.fullstory_sessions_path:
-        problems.append("FULLSTORY_METHOD=POST needs FULLSTORY_SESSIONS_PATH=/sessions/v2")
+    problems += _needing_others(settings) if settings else []
     if problems or settings is None:
         raise SettingsError(sorted(problems))
     return settings
+
+
+def _needing_others(settings: Settings) -> list[str]:
+    problems = []
+    if not settings.database:
+        needing = {
+            "AUDIT_REQUIRED": settings.audit_required,
+            "AUDIT_RETENTION_DAYS": settings.audit_retention_days,
+            "AUDITORS": settings.auditors,
+        }
+        problems += [f"{name} needs a DATABASE_URL" for name, is_set in needing.items() if is_set]
+    if settings.fullstory_method == "POST" and settings.fullstory_sessions_path != "/sessions/v2":
+        problems.append("FULLSTORY_METHOD=POST needs FULLSTORY_SESSIONS_PATH=/sessions/v2")
+    return problems
 
 
 def misspelt(environment: Mapping[str, str] = os.environ, file: Path = Path(".env")) -> list[str]:

@@ -51,3 +51,18 @@ class Waits:
 
     reconnect: float = 0.5
     """Before the second connection of Socket Mode; then twice as long, up to 30."""
+
+    audit: float = 2.0
+    """For the record of a lookup, where there is no answer without one."""
+
+    audit_batch: float = 10.0
+    """For one attempt to write what is waiting behind the answers."""
+
+    audit_retry: float = 5.0
+    """At most, before the next attempt."""
+
+    audit_end: float = 5.0
+    """To write what is left when the process ends."""
+
+    audit_purge: float = 6 * 60 * 60.0
+    """Between two times that old events are deleted."""

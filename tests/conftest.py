@@ -6,9 +6,10 @@ import asyncio
 import json
 import os
 import signal
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from io import StringIO
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,6 +17,9 @@ from hypothesis import HealthCheck, settings
 
 from bot import logs
 from bot.connections import open_connections
+from bot.database.engine import open_engine
+from bot.database.schema import migrate
+from bot.database.store import audit_of
 from bot.sandbox.fullstory import FullstorySandbox
 from bot.sandbox.settings import settings_for
 from bot.sandbox.slack import SlackSandbox
@@ -24,6 +28,8 @@ from bot.sessions import Query, SessionList
 from bot.slack.replies.in_flight import InFlight
 from bot.slack.replies.services import Services
 from bot.waits import Waits
+from tests.databases import Postgres, postgres_server
+from tests.programs import assert_nothing_personal
 
 # The same for every test that tries many examples: no clock decides, and in CI no chance.
 settings.register_profile(
@@ -83,6 +89,13 @@ def logged() -> Logged:
     return lines
 
 
+@pytest.fixture(autouse=True)
+def nothing_personal_is_logged(logged: Logged) -> Iterator[None]:
+    """Whatever a test does: no address, uid, key, token or response_url is in its log."""
+    yield
+    assert_nothing_personal(json.dumps(logged(), ensure_ascii=False))
+
+
 @pytest.fixture
 async def fullstory() -> AsyncIterator[FullstorySandbox]:
     """A running stand-in for Fullstory."""
@@ -102,9 +115,33 @@ async def slack() -> AsyncIterator[SlackSandbox]:
 async def services(slack: SlackSandbox, fullstory: FullstorySandbox) -> AsyncIterator[Services]:
     """What entry points work with, around a client with a bug."""
     async with open_connections() as connections:
-        yield build_services(
-            settings_for(slack, fullstory), connections, BrokenFullstory(), InFlight(QUICK), QUICK
-        )
+        settings = settings_for(slack, fullstory)
+        audit, in_flight = audit_of(settings, None), InFlight(QUICK)
+        yield build_services(settings, connections, BrokenFullstory(), in_flight, QUICK, audit)
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    """A PostgreSQL for all tests of this process."""
+    with postgres_server() as server:
+        yield server
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def empty_database(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The URL of a database without tables: each of the two kinds."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path}/audit.db"
+    server: Postgres = request.getfixturevalue("postgres")
+    return server.new_database()
+
+
+@pytest.fixture
+async def database(empty_database: str) -> str:
+    """The URL of a database with our tables."""
+    async with open_engine(empty_database) as engine:
+        await migrate(engine)
+    return empty_database
 
 
 @pytest.fixture(params=["http", "socket"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import sys
 from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator
@@ -32,6 +33,19 @@ def environment(slack: SlackSandbox, fullstory: FullstorySandbox, **other: str) 
         "PORT": "0",
         **other,
     }
+
+
+_PERSONAL = re.compile(
+    r"[\w.+-]+@[\w-]+\.\w+|xox[bp]-|xapp-|xwfp-|/response/|hooks\.slack\.com|jane|omar|user-42"
+    r"|c2FuZGJveA|planted",
+    re.IGNORECASE,
+)
+"""What stands for people and secrets in all tests: who is looked up, tokens, keys, addresses."""
+
+
+def assert_nothing_personal(log: str) -> None:
+    """Fails where a log holds what it must not."""
+    assert _PERSONAL.findall(log) == []
 
 
 async def start(*arguments: str, env: dict[str, str] | None = None, cwd: Path = HERE) -> Process:
@@ -71,7 +85,8 @@ async def serving(slack: SlackSandbox, env: dict[str, str]) -> AsyncIterator[tup
     try:
         async with asyncio.timeout(15):
             listening = json.loads(await process.stderr.readline())
-        assert listening["event"] == "listening"
+            while listening["event"] != "listening":
+                listening = json.loads(await process.stderr.readline())
         port = int(listening["port"])
         if "SLACK_APP_TOKEN" in env:
             await slack.connected()
@@ -81,4 +96,5 @@ async def serving(slack: SlackSandbox, env: dict[str, str]) -> AsyncIterator[tup
     finally:
         if process.returncode is None:
             process.kill()
-        await process.communicate()
+        _, log = await process.communicate()
+        assert_nothing_personal(log.decode())

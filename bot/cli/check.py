@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable
 from dataclasses import dataclass
 from pathlib import Path
 
 from rich.console import Console
+from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
 from bot.connections import Connections, open_connections
 from bot.errors import (
@@ -25,6 +26,7 @@ from bot.slack.api.client import TOKEN_ERRORS, call_api, slack_client
 from bot.slack.routes import scopes_needed
 
 _NOBODY = "fsessions-check"  # a uid that no site gives
+_SHORTEST_KEY = 20  # characters, so that nobody can try them all
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +68,11 @@ async def _findings(settings: Settings) -> AsyncIterator[Finding]:
             yield Finding("Slack signing secret", result, is_known=False)
         for channel in settings.support_channels:
             yield await _support_channel(channel, settings, connections)
+        async for finding in _allowed(settings, connections):
+            yield finding
         yield await _fullstory(settings, connections)
+    if settings.database:
+        yield await _database(settings)
 
 
 def _settings(settings: Settings) -> Finding:
@@ -106,7 +112,10 @@ async def _slack_token(settings: Settings, connections: Connections) -> Finding:
             part, f"works in the workspace {team}; Slack's reply doesn't tell its scopes"
         )
     granted = set(str(answer.headers["X-OAuth-Scopes"]).replace(" ", "").split(","))
-    needed = scopes_needed(support_channels=bool(settings.support_channels))
+    needed = scopes_needed(
+        support_channels=bool(settings.support_channels),
+        usergroups=bool(settings.allowed_usergroups),
+    )
     if missing := [scope for scope in needed if scope not in granted]:
         return Finding(
             part,
@@ -134,6 +143,76 @@ async def _support_channel(channel: str, settings: Settings, connections: Connec
         remedy = "Update the app from app-manifest.yml, and reinstall it to the workspace."
         return _slack_trouble(part, settings, error, remedy)
     return Finding(part, "the bot is in it")
+
+
+async def _allowed(settings: Settings, connections: Connections) -> AsyncIterator[Finding]:
+    """Whether each id in the rules of access exists."""
+    client = slack_client(settings, connections.slack, settings.bot_token)
+    for name in ("allowed_users", "auditors"):
+        for user in getattr(settings, name):
+            part = f"{name.upper()} {user}"
+            yield await _exists(part, settings, client.users_info(user=user), ("user_not_found",))
+    for group in settings.allowed_usergroups:
+        asking = client.usergroups_users_list(usergroup=group)
+        part = f"ALLOWED_USERGROUPS {group}"
+        yield await _exists(part, settings, asking, ("no_such_subteam", "subteam_not_found"))
+    for channel in settings.allowed_channels:
+        asking = client.conversations_history(channel=channel, limit=1)
+        part = f"ALLOWED_CHANNELS {channel}"
+        yield await _exists(part, settings, asking, ("channel_not_found",))
+    if settings.allowed_workflows:
+        names = ", ".join(settings.allowed_workflows)
+        result = f"{names}: can't be checked from here"
+        yield Finding("ALLOWED_WORKFLOWS", result, is_known=False)
+
+
+async def _exists(
+    part: str, settings: Settings, asking: Awaitable[AsyncSlackResponse], unknown: tuple[str, ...]
+) -> Finding:
+    try:
+        answer = await call_api(asking)
+    except SlackError as error:
+        if error.code == "not_in_channel":  # it is there, and the bot need not be in it
+            return Finding(part, "exists")
+        if error.code in unknown:
+            remedy = "Compare the id with the one that Slack shows in the profile or the details."
+            if part.startswith("ALLOWED_CHANNELS"):
+                remedy += " A private channel can be seen only by its members: /invite @fsessions."
+            return Finding(part, "doesn't exist in this workspace", remedy)
+        remedy = "Update the app from app-manifest.yml, and reinstall it to the workspace."
+        return _slack_trouble(part, settings, error, remedy)
+    user = answer.get("user") or {}
+    if user.get("deleted") or user.get("is_bot"):
+        return Finding(part, "is a bot, or deactivated", "Remove the id: they are never admitted.")
+    return Finding(part, "exists")
+
+
+async def _database(settings: Settings) -> Finding:
+    """Whether it is there, with the tables of this version, and can be searched."""
+    from bot.database.audit import TROUBLE
+    from bot.database.engine import open_engine, shown
+    from bot.database.schema import Schema, state_of
+
+    part, where = "Database", shown(settings.database)
+    try:
+        async with open_engine(settings.database) as engine:
+            state = await state_of(engine)
+    except TROUBLE as error:
+        cause = type(getattr(error, "orig", None) or error).__name__
+        remedy = "Is DATABASE_URL right, and does the database run?"
+        return Finding(part, f"{where} can't be used ({cause})", remedy)
+    if state is not Schema.CURRENT:
+        remedy = "Run fsessions migrate." if state is Schema.OLDER else "Install the newer version."
+        return Finding(part, f"{where} has tables of another version", remedy)
+    if not settings.audit_keys:
+        result = f"{where} is up to date; without AUDIT_KEY, nobody can be found in the audit"
+        return Finding(part, result, is_known=False)
+    if min(map(len, settings.audit_keys)) < _SHORTEST_KEY:
+        remedy = (
+            "Put a longer one before it: python -c 'import secrets; print(secrets.token_hex())'"
+        )
+        return Finding("AUDIT_KEY", f"has fewer than {_SHORTEST_KEY} characters", remedy)
+    return Finding(part, f"{where} is up to date")
 
 
 async def _app_token(settings: Settings, connections: Connections) -> Finding:

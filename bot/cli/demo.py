@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import secrets
 import sys
 import threading
 import time
@@ -22,10 +23,19 @@ from bot.sandbox.fullstory import FullstorySandbox
 from bot.sandbox.people import PEOPLE
 from bot.sandbox.playground import Playground, seed
 from bot.sandbox.server import serving
-from bot.sandbox.settings import settings_for
+from bot.sandbox.settings import settings_for, temporary_database
 from bot.sandbox.slack import ACTIONS, SlackSandbox
 from bot.sandbox.terminal import draw
-from bot.sandbox.workspace import BOT, CHANNEL, TICKETS, USER, Exchange, Message, Run, Shown
+from bot.sandbox.workspace import (
+    BOT,
+    CHANNEL,
+    TICKETS,
+    USER,
+    Exchange,
+    Message,
+    Run,
+    Shown,
+)
 from bot.service import running
 from bot.slack.routes import COMMAND
 from bot.slack.ui import action_ids
@@ -78,12 +88,19 @@ def _put_people_here(slack: SlackSandbox) -> None:
 
 @asynccontextmanager
 async def _bot(slack: SlackSandbox, fullstory: FullstorySandbox) -> AsyncIterator[None]:
-    async with (
-        fullstory.running(),
-        slack.running(),
+    async with AsyncExitStack() as stack:
+        await stack.enter_async_context(fullstory.running())
+        await stack.enter_async_context(slack.running())
+        settings = settings_for(
+            slack,
+            fullstory,
+            support_channels=(TICKETS,),
+            database_url=await stack.enter_async_context(temporary_database()),
+            audit_key=secrets.token_hex(),
+            auditors=(USER,),
+        )
         # Leaving this one waits for late answers, so that they are shown.
-        running(settings_for(slack, fullstory, support_channels=(TICKETS,))) as service,
-    ):
+        service = await stack.enter_async_context(running(settings))
         slack.request_url = f"http://127.0.0.1:{service.port}/slack/events"
         yield
         await slack.told()

@@ -12,15 +12,18 @@ from datetime import UTC, datetime
 from rich.console import Console
 
 from bot.connections import open_connections
+from bot.database.store import audit_of, open_store
 from bot.fullstory.client import client_of
-from bot.lookup.access import Actor, EntryPoint, Refusal
+from bot.lookup.access import Actor, EntryPoint, Refusal, Rules
 from bot.lookup.find import FindSessions, LookupRequest
-from bot.lookup.outcomes import Crashed, Denied, Failed, Found, Outcome
+from bot.lookup.outcomes import Crashed, Denied, Failed, Found, NotRecorded, Outcome
+from bot.lookup.permission import Access
 from bot.sessions import Moment, Query, Session, SessionList
 from bot.settings import Settings
 from bot.slack.ui import wording
 from bot.typed.query import Help, Problem, QueryNeedingProfile, Refused, parse_person
 from bot.typed.times import UnclearTime, parse_moment
+from bot.waits import Waits
 
 _SPINNER_AFTER = 0.5  # seconds
 
@@ -40,7 +43,9 @@ async def run(settings: Settings, person: str, limit: str | None, *, as_json: bo
         case Failed(error):
             problem = wording.in_one_line(wording.failure(error), settings.admin_contact)
         case Denied(refusal):
-            problem = wording.not_for(refusal)
+            problem = wording.refused_in_one_line(refusal, settings.access_contact)
+        case NotRecorded(reference):
+            problem = wording.in_one_line(wording.NOT_RECORDED, settings.admin_contact, reference)
         case Crashed(reference):
             problem = wording.in_one_line(wording.our_fault(), settings.admin_contact, reference)
     errors.print(problem, markup=False)
@@ -80,7 +85,10 @@ def _print(found: SessionList, *, as_json: bool) -> None:
 class _OnThisMachine:
     """Who has the key may use it."""
 
-    async def refusal(self, _: Actor) -> Refusal | None:
+    async def refusal(self, _: str) -> Refusal | None:
+        return None
+
+    async def refusal_by_usergroups(self, _: str, __: tuple[str, ...]) -> Refusal | None:
         return None
 
 
@@ -100,10 +108,11 @@ def _here(asked: QueryNeedingProfile) -> Query:
 
 
 async def _look_up(settings: Settings, query: Query, errors: Console) -> Outcome:
-    async with open_connections() as connections:
+    async with open_connections() as connections, open_store(settings, Waits()) as store:
         find = FindSessions(
             client_of(settings, connections.fullstory),
-            _OnThisMachine(),
+            Access(_OnThisMachine(), Rules()),
+            audit_of(settings, store),
             replay_at_moment=settings.replay_at_moment,
         )
         actor = Actor("", _user(), EntryPoint.TERMINAL)

@@ -1,4 +1,4 @@
-"""`fsessions`: serve, demo, check, lookup.
+"""`fsessions`: serve, demo, check, lookup, migrate, audit.
 
 What only one command needs is imported by that command: `serve` starts in a fraction of a second.
 """
@@ -42,14 +42,15 @@ def serve() -> None:
     loaded = _settings(for_slack=True)
     logs.configure(loaded.log_level, loaded.log_format)
 
-    async def until_told() -> None:
+    async def until_told() -> int:
         stop = _stop_on_signals()
         async with running(loaded) as service:
             await service.serve_until(stop)
+        return service.events_given_up
 
     _allow_many_files()
     try:
-        _run(until_told(), quiet=True)
+        given_up = _run(until_told(), quiet=True)
     except CantListen as error:
         _fail([str(error)], 1)
     except SettingsError as error:
@@ -57,6 +58,8 @@ def serve() -> None:
     except Exception as error:  # noqa: BLE001 - a traceback would quote the error's message
         structlog.get_logger().critical("crashed", exc_info=error)
         sys.exit(1)
+    if given_up:
+        _fail([f"Events of the audit that are in the log alone: {given_up}"], 1)
 
 
 @main.command()
@@ -93,9 +96,50 @@ def lookup(person: str, limit: str | None, *, as_json: bool) -> None:
     sys.exit(_run(run(loaded, person, limit, as_json=as_json)))
 
 
-def _settings(*, for_slack: bool) -> Settings:
+@main.command()
+def migrate() -> None:
+    """Make or renew the tables of DATABASE_URL."""
+    from bot.cli.migrate import run
+
+    loaded = _settings_with_database()
+    sys.exit(_run(run(loaded)))
+
+
+@main.command()
+@click.option("--person", default="", help="About whom: an e-mail or uid, as for the command.")
+@click.option("--by", default="", metavar="USER", help="Who looked: a Slack user id, or a name.")
+@click.option("--since", default="", help="A date, or a time such as '7 days ago'.")
+@click.option("--until", default="", help="The same; a date is the whole of that day.")
+@click.option(
+    "--format",
+    "style",
+    type=click.Choice(["table", "csv", "json"]),
+    default="table",
+    show_default=True,
+)
+@click.option("--purge", is_flag=True, help="Delete what --person or --by finds.")
+@click.option("--purge-before", default="", metavar="DATE", help="Delete everything older.")
+@click.option("--yes", is_flag=True, help="Don't ask before deleting.")
+def audit(**options: Any) -> None:  # noqa: ANN401 - the options above
+    """Say who looked whom up, newest first."""
+    from bot.cli.audit import Asked, run
+
+    loaded = _settings_with_database()
+    with suppress(BrokenPipeError):  # `| head` has seen enough
+        sys.exit(_run(run(loaded, Asked(**options))))
+
+
+def _settings_with_database() -> Settings:
+    loaded = _settings(for_slack=False, for_fullstory=False)
+    logs.configure("ERROR", loaded.log_format)
+    if not loaded.database:
+        _fail(["DATABASE_URL is missing: postgresql://… or sqlite:///…"], 2)
+    return loaded
+
+
+def _settings(*, for_slack: bool, for_fullstory: bool = True) -> Settings:
     try:
-        return settings.load(for_slack=for_slack)
+        return settings.load(for_slack=for_slack, for_fullstory=for_fullstory)
     except SettingsError as error:
         _fail(
             [

@@ -1,4 +1,8 @@
-"""Who asks, and whether they may be shown sessions."""
+"""Who asks, and whether they may be shown sessions.
+
+Two things decide: who somebody is, which Slack knows; and the administrator's rules, of whom and of
+where. Nothing admits strangers, bots or deactivated people.
+"""
 
 from __future__ import annotations
 
@@ -19,6 +23,7 @@ class EntryPoint(StrEnum):
     DIRECT_MESSAGE = "direct message"
     WORKFLOW_STEP = "workflow step"
     HOME = "home"
+    AUDIT = "audit"
     TERMINAL = "terminal"
 
 
@@ -27,14 +32,15 @@ class Actor:
     """Who asks, from where.
 
     `workspace`, `user` and `channel` are Slack's ids; `channel` is "" where there is none. Of a
-    workflow, `user` is who is to be shown the sessions, or "" where its outputs are all. On the
-    terminal it is the operating system's user.
+    workflow, `user` is who is to be shown the sessions, or "" where its outputs are all; `workflow`
+    is the name that it gives itself, or "". On the terminal, `user` is the operating system's.
     """
 
     workspace: str
     user: str
     entry_point: EntryPoint
     channel: str = ""
+    workflow: str = ""
 
 
 class Refusal(Enum):
@@ -45,7 +51,68 @@ class Refusal(Enum):
 
     GUEST = auto()
     NOT_KNOWN = auto()
-    """Slack doesn't say just now who they are."""
+    """Slack doesn't say just now who they are, or in which user groups."""
 
     NOT_READABLE = auto()
     """The bot is not allowed to read profiles."""
+
+    GROUPS_NOT_READABLE = auto()
+    """The bot is not allowed to read user groups."""
+
+    NOT_ALLOWED = auto()
+    """Not among those whom the administrator has named."""
+
+    NOT_HERE = auto()
+    """Not in a channel that the administrator has named."""
+
+    NOT_FOR_WORKFLOW = auto()
+    """A workflow whose outputs nobody is shown, and which the administrator hasn't named."""
+
+    WRONG_USER = auto()
+    """What was pressed or sent had been made for somebody else."""
+
+    OUTDATED = auto()
+    """What was pressed or sent is forged, changed, or of earlier times."""
+
+    NOT_AUDITOR = auto()
+    """Not among those who may see who looked whom up."""
+
+
+PASSING = frozenset({Refusal.NOT_KNOWN})
+"""What may be different in a minute."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """Whom the administrator admits, and where: Slack's ids. Nobody named is everybody.
+
+    A person may be named, or be in one of the `usergroups`. `workflows` are names that a workflow's
+    author gives with the step: such a workflow may run anywhere, and have outputs that nobody is
+    shown.
+    """
+
+    users: frozenset[str] = frozenset()
+    usergroups: tuple[str, ...] = ()
+    channels: frozenset[str] = frozenset()
+    workflows: frozenset[str] = frozenset()
+    guests: bool = False
+
+    def refusal(self, actor: Actor) -> Refusal | None:
+        """Why not, as far as it can be told without the user groups."""
+        is_named = actor.workflow in self.workflows
+        if not actor.user:
+            restricted = self.users or self.usergroups or self.channels
+            return Refusal.NOT_FOR_WORKFLOW if restricted and not is_named else None
+        if self.users and not self.usergroups and actor.user not in self.users:
+            return Refusal.NOT_ALLOWED
+        if actor.entry_point in _ANYWHERE or is_named or not self.channels:
+            return None
+        return None if actor.channel in self.channels else Refusal.NOT_HERE
+
+    def hangs_on_usergroups(self, actor: Actor) -> bool:
+        """Whether it is the user groups that decide."""
+        return bool(self.usergroups and actor.user) and actor.user not in self.users
+
+
+_ANYWHERE = frozenset({EntryPoint.HOME, EntryPoint.AUDIT})
+"""These show no sessions."""

@@ -6,7 +6,7 @@ Fullstory is asked, then it is recorded how that went.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import asyncio
 from dataclasses import dataclass
 from time import perf_counter
 from typing import Protocol
@@ -16,17 +16,13 @@ import structlog
 from bot.errors import FullstoryError
 from bot.logs import new_reference
 from bot.lookup.access import Actor, EntryPoint, Refusal
-from bot.lookup.outcomes import Crashed, Denied, Failed, Found, Outcome
+from bot.lookup.audit import Audit
+from bot.lookup.events import Result
+from bot.lookup.outcomes import Crashed, Denied, Failed, Found, NotRecorded, Outcome
+from bot.lookup.permission import Access
 from bot.sessions import Query, SessionList
 
 _log = structlog.get_logger()
-
-
-class Access(Protocol):
-    """Decides who may be shown sessions."""
-
-    async def refusal(self, actor: Actor) -> Refusal | None:
-        """Why not, or None."""
 
 
 class Sessions(Protocol):
@@ -45,82 +41,133 @@ class LookupRequest:
 
 
 class FindSessions:
-    """Finds sessions for those who may see them.
+    """Finds sessions for those who may see them; every attempt is recorded by `audit`.
 
-    How it went and how long it took is told to the log and to `observe`, which is called with the
-    outcome and the seconds; never whose sessions they were. With `replay_at_moment`, what is found
-    has a link that opens the replay at the moment.
+    With `replay_at_moment`, what is found has a link that opens the replay at the moment.
     """
 
     def __init__(
         self,
         fullstory: Sessions,
         access: Access,
-        observe: Callable[[str, float], None] = lambda *_: None,
+        audit: Audit,
         *,
         replay_at_moment: bool = True,
     ) -> None:
         self._fullstory = fullstory
-        self._replay_at_moment = replay_at_moment
         self._access = access
-        self._observe = observe
+        self._audit = audit
+        self._replay_at_moment = replay_at_moment
 
     async def refusal(self, actor: Actor) -> Refusal | None:
         """Why somebody would not be shown sessions, before there is anything to look up.
 
-        A refusal is an outcome like others, and recorded; but for the Home, where nobody asks yet.
+        A refusal is recorded like any other; but for the Home, where nobody asks yet.
         """
         started = perf_counter()
         refusal = await self._access.refusal(actor)
         if refusal and actor.entry_point is not EntryPoint.HOME:
-            self._record(_name_of(Denied(refusal)), actor, started)
+            self.note_refusal(actor, refusal, seconds=perf_counter() - started)
         return refusal
+
+    def note_refusal(
+        self, actor: Actor, refusal: Refusal, query: Query | None = None, seconds: float = 0.0
+    ) -> None:
+        """Records that somebody was refused."""
+        event = self._audit.event(
+            actor,
+            Result.REFUSED,
+            new_reference(),
+            reason=refusal.name.lower(),
+            query=query,
+            seconds=seconds,
+        )
+        self._audit.note(event)
+
+    def note_share(self, request: LookupRequest, count: int) -> None:
+        """Records that so many of the sessions were shown to everybody in a conversation."""
+        event = self._audit.event(
+            request.actor, Result.SHARED, new_reference(), query=request.query, count=count
+        )
+        self._audit.note(event)
 
     async def run(self, request: LookupRequest) -> Outcome:
         """What came of the lookup. It never raises: what nobody has foreseen is an outcome, too."""
         started = perf_counter()
-        outcome = "cancelled"
         try:
-            came = await self._run(request)
-            outcome = _name_of(came)
-            return came
-        finally:
-            self._record(outcome, request.actor, started)
+            outcome = await self._run(request)
+        except asyncio.CancelledError:
+            self._audit.note(
+                self._audit.event(
+                    request.actor,
+                    Result.CANCELLED,
+                    new_reference(),
+                    query=request.query,
+                    seconds=perf_counter() - started,
+                )
+            )
+            raise
+        return await self._recorded(outcome, request, perf_counter() - started)
 
-    def _record(self, outcome: str, actor: Actor, started: float) -> None:
-        seconds = perf_counter() - started
-        _log.info(
-            "lookup",
-            outcome=outcome,
-            entry_point=actor.entry_point.value,
-            milliseconds=round(seconds * 1000),
+    async def _recorded(self, outcome: Outcome, request: LookupRequest, seconds: float) -> Outcome:
+        result, reason, count, reference = _told(outcome)
+        event = self._audit.event(
+            request.actor,
+            result,
+            reference or new_reference(),
+            reason=reason,
+            query=request.query,
+            count=count,
+            seconds=seconds,
         )
-        self._observe(outcome, seconds)
+        if await self._audit.record(event) or not isinstance(outcome, Found):
+            return outcome
+        return NotRecorded(event.reference)
 
     async def _run(self, request: LookupRequest) -> Outcome:
         try:
-            if refusal := await self._access.refusal(request.actor):
+            if refusal := await self._access.refusal_at_once(request.actor):
                 return Denied(refusal)
-            found = await self._fullstory.sessions(request.query)
-            return Found(found.with_replay() if self._replay_at_moment else found)
+            # The rest may have to be asked of Slack: an allowed person doesn't wait for that, too.
+            looking_up = asyncio.create_task(self._look_up(request.query))
+            try:
+                if refusal := await self._access.refusal_beside(request.actor):
+                    return Denied(refusal)
+                return await looking_up
+            finally:
+                looking_up.cancel()
+        except Exception as error:  # noqa: BLE001 - nobody is left without a word
+            return _crashed(error)
+
+    async def _look_up(self, query: Query) -> Outcome:
+        try:
+            found = await self._fullstory.sessions(query)
         except FullstoryError as error:
             reference = new_reference()
             _log.warning("lookup failed", reference=reference, exc_info=error)
             return Failed(error, reference)
         except Exception as error:  # noqa: BLE001 - nobody is left without a word
-            reference = new_reference()
-            _log.error("lookup crashed", reference=reference, exc_info=error)
-            return Crashed(reference)
+            return _crashed(error)
+        return Found(found.with_replay() if self._replay_at_moment else found)
 
 
-def _name_of(outcome: Outcome) -> str:
-    """For the log and the metrics."""
+def _crashed(error: Exception) -> Crashed:
+    reference = new_reference()
+    _log.error("lookup crashed", reference=reference, exc_info=error)
+    return Crashed(reference)
+
+
+def _told(outcome: Outcome) -> tuple[Result, str, int, str]:
+    """For the record: the result, the reason, the number of sessions, the reference."""
     match outcome:
         case Found(found):
-            return "found" if found.sessions else "none"
-        case Denied():
-            return "refused"
-        case Failed(error):
-            return type(error).__name__
-        case Crashed():
-            return "crashed"
+            count = len(found.sessions)
+            return (Result.FOUND if count else Result.NONE), "", count, ""
+        case Denied(refusal):
+            return Result.REFUSED, refusal.name.lower(), 0, ""
+        case Failed(error, reference):
+            return Result.FAILED, type(error).__name__, 0, reference
+        case Crashed(reference):
+            return Result.FAILED, "crashed", 0, reference
+        case NotRecorded(reference):
+            return Result.FAILED, "not recorded", 0, reference

@@ -38,4 +38,11 @@ class Crashed:
     reference: str
 
 
-Outcome = Found | Denied | Failed | Crashed
+@dataclass(frozen=True, slots=True)
+class NotRecorded:
+    """There is a rule that nothing is shown without a record, and it could not be written."""
+
+    reference: str
+
+
+Outcome = Found | Denied | Failed | Crashed | NotRecorded

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from pydantic import SecretStr
 
+from bot.database.engine import open_engine
+from bot.database.schema import migrate
 from bot.sandbox.fullstory import FullstorySandbox
 from bot.sandbox.slack import SlackSandbox
 from bot.settings import Settings
@@ -23,3 +28,13 @@ def settings_for(slack: SlackSandbox, fullstory: FullstorySandbox, **other: Any)
         "port": 0,
     }
     return Settings.model_validate(values | other)
+
+
+@asynccontextmanager
+async def temporary_database() -> AsyncIterator[str]:
+    """A database with our tables, in a file that goes away; gives its URL."""
+    with TemporaryDirectory(prefix="fsessions-") as folder:
+        url = f"sqlite:///{folder}/audit.db"
+        async with open_engine(url) as engine:
+            await migrate(engine)
+        yield url

@@ -324,6 +324,9 @@ ACTIONS: Final = (
     ),
     Action(EntryPoint.HOME, "home", "the app's Home", _open_home),
     Action(
+        EntryPoint.AUDIT, "press who looked", "in your Home, as an auditor: the record of lookups"
+    ),
+    Action(
         EntryPoint.BUTTON,
         "press show more",
         "a button or menu entry of what you see: refresh, new search …",

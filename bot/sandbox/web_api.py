@@ -47,6 +47,9 @@ class WebApi:
         """The method that the address names."""
         started = perf_counter()
         method, arguments = request.match_info["method"], await _arguments(request)
+        self._slack.api_calls.append(method)
+        if held := self._slack.api_held.get(method):
+            await held.wait()
         response = self._answer(method, arguments, request)
         asked = json.dumps({name: _readable(value) for name, value in arguments.items()}, indent=2)
         took = round((perf_counter() - started) * 1000)
@@ -56,7 +59,6 @@ class WebApi:
 
     def _answer(self, method: str, arguments: Message, request: web.Request) -> web.Response:
         slack = self._slack
-        slack.api_calls.append(method)
         busy = slack.api_busy[method] > 0
         if busy:
             slack.api_busy[method] -= 1
@@ -85,6 +87,7 @@ class WebApi:
             "conversations.replies": self._replies,
             "functions.completeError": self._complete_error,
             "functions.completeSuccess": self._complete_success,
+            "usergroups.users.list": self._usergroups_users_list,
             "users.info": self._users_info,
             "views.open": self._views_open,
             "views.publish": self._views_publish,
@@ -241,6 +244,13 @@ class WebApi:
             # No error: the address is just not there.
             user = user | {"profile": {k: v for k, v in user["profile"].items() if k != "email"}}
         return {"user": user}
+
+    def _usergroups_users_list(self, arguments: Message) -> Message:
+        """https://docs.slack.dev/reference/methods/usergroups.users.list."""
+        if "usergroups:read" not in self._slack.scopes.split(","):
+            return {"error": "missing_scope"}
+        people = self._slack.usergroups.get(arguments.get("usergroup", ""))
+        return {"error": "no_such_subteam"} if people is None else {"users": sorted(people)}
 
     def _views_open(self, arguments: Message) -> Message:
         trigger = self._slack.triggers.pop(arguments.get("trigger_id", ""), None)

@@ -190,12 +190,14 @@ class Workspace:
 
     `scopes` and `events` are what the app was granted and subscribes to, as its manifest says.
     `members` are the people of each channel that exists for the bot; `users` are the profiles;
-    `homes` are the published Home tabs by user; `view_of` tells who sees a window. `api_calls` are
-    the Web API methods that were called; `api_errors` maps a method to the error it answers with,
-    or to "" for HTML and plain text in turns; `api_busy` says how many times a method answers 429
-    first, with `api_retry_after` seconds to wait; `lost_replies` are methods that are done, but
-    whose reply nobody can read. `wire` is what went over the wire, and `on_change` is called when
-    something did. `on_message` and `on_view` are told of what appears, and who alone sees it.
+    `usergroups` are the people of each group; `homes` are the published Home tabs by user;
+    `view_of` tells who sees a window. `api_calls` are the Web API methods that were called;
+    `api_errors` maps a method to the error it answers with, or to "" for HTML and plain text in
+    turns; `api_busy` says how many times a method answers 429 first, with `api_retry_after` seconds
+    to wait; `api_held` holds an event for methods that wait until it is set; `lost_replies` are
+    methods that are done, but whose reply nobody can read. `wire` is what went over the wire, and
+    `on_change` is called when something did. `on_message` and `on_view` are told of what appears,
+    and who alone sees it.
     """
 
     def __init__(self) -> None:
@@ -215,6 +217,7 @@ class Workspace:
             MANAGER: _person(MANAGER, "mia", email="mia@example.org"),
             PARTNER: _person(PARTNER, "pat", team=PARTNER_TEAM),
         }
+        self.usergroups: dict[str, set[str]] = {}
         self.screen: list[Shown] = []
         self.views: dict[str, Message] = {}
         self.homes: dict[str, Message] = {}
@@ -227,6 +230,7 @@ class Workspace:
         self.api_errors: dict[str, str] = {}
         self.api_busy: Counter[str] = Counter()
         self.api_retry_after = 1
+        self.api_held: dict[str, asyncio.Event] = {}
         self.lost_replies: set[str] = set()
         self.triggers: dict[str, tuple[float, str]] = {}
         self.view_of: dict[str, str] = {}

@@ -12,7 +12,7 @@ from typing import Final
 
 from bot.slack.entry_points.shortcuts import FIND_SESSIONS, FIND_SESSIONS_FROM_MESSAGE
 from bot.slack.entry_points.workflow_step import FIND_SESSIONS_STEP
-from bot.slack.routes import COMMAND, EVENTS, SCOPES, USAGE_HINT
+from bot.slack.routes import COMMAND, EVENTS, OPTIONAL_SCOPES, SCOPES, USAGE_HINT
 
 FILES: Final = {"app-manifest.yml": True, "app-manifest-without-step.yml": False}
 """Each file, and whether it has the step."""
@@ -100,6 +100,12 @@ functions:
         title: In channel
         description: Where; in a direct message if you leave it empty
         is_required: false
+      workflow:
+        name: workflow
+        type: string
+        title: Name of the workflow
+        description: Only if your administrator gave you one, to allow this workflow
+        is_required: false
     output_parameters:
       count:
         name: count
@@ -160,6 +166,7 @@ def manifest(*, with_step: bool) -> str:
             _STEP if with_step else "",
             "oauth_config:\n  scopes:\n    bot:\n",
             *(f"{_comment(why, 6)}      - {scope}\n" for scope, why in SCOPES.items()),
+            *(f"{_comment(why, 6)}      # - {scope}\n" for scope, why in OPTIONAL_SCOPES.items()),
             "settings:\n  event_subscriptions:\n",
             "    request_url: https://your-host.example.com/slack/events\n    bot_events:\n",
             *(f"      - {event}\n" for event in events),

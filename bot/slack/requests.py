@@ -72,5 +72,13 @@ def actor_in(body: dict[str, Any], entry_point: EntryPoint) -> Actor:
     )
 
 
+def field_value(view: dict[str, Any], field: str, name: str) -> Any:  # noqa: ANN401
+    """What stands in a field of a form that was sent; `name` is the element's own word for it.
+
+    https://docs.slack.dev/reference/views#view-submission-payloads
+    """
+    return view["state"]["values"].get(field, {}).get(field, {}).get(name)
+
+
 def _dict(value: object) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}

@@ -22,6 +22,7 @@ from slack_bolt.response import BoltResponse
 from bot.logs import new_reference
 from bot.lookup.access import EntryPoint
 from bot.slack.api.client import SlackClient
+from bot.slack.entry_points.audit import Audit
 from bot.slack.entry_points.buttons import Buttons
 from bot.slack.entry_points.command import Command
 from bot.slack.entry_points.form import Form
@@ -119,6 +120,7 @@ ENTRY_POINTS: Final = (
     Row(EntryPoint.BUTTON, Buttons),
     Row(EntryPoint.SHARE, Share),
     Row(EntryPoint.HOME, Home, events=("app_home_opened",)),
+    Row(EntryPoint.AUDIT, Audit),
 )
 
 SCOPES: Final = {
@@ -141,6 +143,11 @@ SCOPES: Final = {
 }
 """What the bot token has to be allowed, and why. The manifest asks for these and nothing else."""
 
+OPTIONAL_SCOPES: Final = {
+    "usergroups:read": "Only with ALLOWED_USERGROUPS: who is in these user groups.",
+}
+"""What only some settings need; the manifest holds them as comments."""
+
 EVENTS: Final = tuple(sorted(event for row in ENTRY_POINTS for event in row.events))
 """What Slack is to tell the bot of."""
 
@@ -150,14 +157,15 @@ HELP_LINES: Final = tuple(row.help for row in ENTRY_POINTS if row.help)
 _CHANNEL_TYPES: Final = {"channels": "channel", "groups": "group", "im": "im", "mpim": "mpim"}
 
 
-def scopes_needed(*, support_channels: bool) -> tuple[str, ...]:
-    """The scopes; those that only support channels need are left out where there are none."""
+def scopes_needed(*, support_channels: bool, usergroups: bool) -> tuple[str, ...]:
+    """The scopes; what only support channels or user groups need, only where there are some."""
     for_support = {
         scope for row in ENTRY_POINTS if row.for_support_channels for scope in row.scopes
     }
     always = {scope for row in ENTRY_POINTS if not row.for_support_channels for scope in row.scopes}
     left_out = frozenset() if support_channels else for_support - always
-    return tuple(scope for scope in SCOPES if scope not in left_out)
+    optional = tuple(OPTIONAL_SCOPES) if usergroups else ()
+    return (*(scope for scope in SCOPES if scope not in left_out), *optional)
 
 
 def routes(services: Services) -> tuple[Route, ...]:

@@ -112,6 +112,23 @@ async def _home(windows: Windows) -> Shot:
     return page, tuple(await page.locator("#home > *").all())
 
 
+async def _audit(windows: Windows) -> Shot:
+    page = await _open(windows, CHANNEL)
+    await say(page, "/fsessions jane@example.com 3")
+    await only_you(page, "Latest 3 sessions")
+    await page.locator("text=Share…").last.click()
+    await page.wait_for_selector("dialog[open] #field-which")
+    await page.click("dialog[open] [type=submit]")
+    await only_you(page, "Shared in")
+    page = await _open(windows, DIRECT)
+    await page.click("#tab-home")
+    await page.click("#home >> text=Who looked somebody up…")
+    await page.fill("#field-person", "jane@example.com")
+    await page.click("dialog[open] [type=submit]")
+    await page.wait_for_selector("dialog[open] >> text=attempts to look")
+    return page, (page.locator("dialog[open]"),)
+
+
 SCENES: Final[dict[str, Callable[[Windows], Awaitable[Shot]]]] = {
     "answer-light": _in_the_light,
     "answer-dark": _in_the_dark,
@@ -122,6 +139,7 @@ SCENES: Final[dict[str, Callable[[Windows], Awaitable[Shot]]]] = {
     "step": _step,
     "mention": _mention,
     "home": _home,
+    "audit": _audit,
 }
 """What each picture in `docs/` shows."""
 

@@ -16,10 +16,11 @@ from playwright.async_api import Browser, ConsoleMessage, Page, Request, async_p
 from bot.sandbox.fullstory import FullstorySandbox
 from bot.sandbox.playground import Playground, seed
 from bot.sandbox.server import serving
-from bot.sandbox.settings import settings_for
+from bot.sandbox.settings import settings_for, temporary_database
 from bot.sandbox.slack import SlackSandbox
 from bot.sandbox.workspace import TICKETS, USER
 from bot.service import running
+from bot.settings import Settings
 
 CHROMIUM: Final = next(filter(None, map(shutil.which, ("chromium", "chromium-browser"))), "")
 # It runs as root in containers, and asks its maker for nothing.
@@ -87,7 +88,17 @@ async def playground(slack: SlackSandbox, fullstory: FullstorySandbox) -> AsyncI
     """Its address, in front of the real bot, with tickets and the offers under them."""
     # A budget as long as can be: a busy machine is no reason for "Still looking".
     budget = {"answer_budget_seconds": 2.5}
-    settings = settings_for(slack, fullstory, support_channels=(TICKETS,), **budget)
+    async with temporary_database() as url:
+        auditing = {"database_url": url, "audit_key": "key", "auditors": (USER,)}
+        others = {"support_channels": (TICKETS,)} | budget | auditing
+        async with _in_front_of(settings_for(slack, fullstory, **others), slack, fullstory) as page:
+            yield page
+
+
+@asynccontextmanager
+async def _in_front_of(
+    settings: Settings, slack: SlackSandbox, fullstory: FullstorySandbox
+) -> AsyncIterator[str]:
     async with running(settings) as service:
         slack.request_url = f"http://127.0.0.1:{service.port}/slack/events"
         await seed(slack)

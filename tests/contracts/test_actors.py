@@ -35,7 +35,7 @@ def test_who_asks_can_not_be_left_out() -> None:
     """Neither of a request, nor of an actor what tells one from another."""
     assert all(one.default is MISSING for one in fields(LookupRequest))
     optional = [one.name for one in fields(Actor) if one.default is not MISSING]
-    assert optional == ["channel"]
+    assert optional == ["channel", "workflow"]
 
 
 @pytest.mark.parametrize("module", sorted(MODULES))
@@ -57,12 +57,7 @@ def test_every_route_has_its_entry_point(services: Services) -> None:
 def test_an_actor_comes_from_nowhere_else() -> None:
     """Slack's requests get theirs where they come in, the terminal where it begins."""
     made = {module for module in MODULES if "Actor(" in MODULES[module].read_text()}
-    # The step shows sessions to somebody else than who started it.
-    assert made == {
-        "bot.slack.requests",
-        "bot.slack.entry_points.workflow_step",
-        "bot.cli.lookup",
-    }
+    assert made == {"bot.slack.requests", "bot.cli.lookup"}
 
 
 @pytest.mark.parametrize("row", ENTRY_POINTS, ids=lambda row: row.entry_point.name)
@@ -84,7 +79,14 @@ def test_people_are_told_of_every_way() -> None:
     """In the Home, in the README, and in the demo."""
     assert {action.entry_point for action in ACTIONS} == {*EntryPoint} - {TERMINAL}
     told = {row.entry_point.name for row in ENTRY_POINTS if row.help}
-    silent = {"DIRECT_MESSAGE", "WORKFLOW_STEP", "BUTTON", "SHARE", "HOME"}  # others tell of them
+    silent = {
+        "DIRECT_MESSAGE",
+        "WORKFLOW_STEP",
+        "BUTTON",
+        "SHARE",
+        "HOME",
+        "AUDIT",
+    }  # others tell of them
     assert told == {one.name for one in EntryPoint} - silent - {"TERMINAL"}
     readme = (ROOT / "README.md").read_text().lower()
     assert [one.value for one in EntryPoint if one.value not in readme] == []

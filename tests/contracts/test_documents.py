@@ -12,7 +12,7 @@ from bot.settings import NAMES, Settings
 from bot.slack.ui import wording
 
 ROOT = Path(__file__).parents[2]
-DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+DOCUMENTS = [*ROOT.glob("[A-Z]*.md"), *sorted((ROOT / "docs").glob("*.md"))]
 README = (ROOT / "README.md").read_text()
 ADMINISTRATION = (ROOT / "docs" / "administration.md").read_text()
 

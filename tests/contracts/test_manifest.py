@@ -17,7 +17,7 @@ from bot.slack.manifest import FILES
 from bot.slack.manifest import manifest as manifest_text
 from bot.slack.replies.services import Services
 from bot.slack.requests import Route
-from bot.slack.routes import SCOPES, USAGE_HINT, routes, scopes_needed
+from bot.slack.routes import OPTIONAL_SCOPES, SCOPES, USAGE_HINT, routes, scopes_needed
 from bot.slack.ui import action_ids, wording
 
 ROOT = Path(__file__).parents[2]
@@ -112,6 +112,7 @@ def test_the_steps_parameters(manifest: dict[str, Any]) -> None:
         "moment": "string",
         "show_to": "slack#/types/user_id",
         "show_in": "slack#/types/channel_id",
+        "workflow": "string",
     }
     assert [name for name, one in inputs.items() if one["is_required"]] == ["person"]
     given = step_outputs(SessionList(Query("jane@example.com", None, 5), ()))
@@ -172,8 +173,17 @@ def test_every_button_and_form_has_a_listener(all_listeners: tuple[Route, ...]) 
 def test_scopes(manifest: dict[str, Any]) -> None:
     """The least that is needed; `fsessions check` asks for the same."""
     scopes = manifest["oauth_config"]["scopes"]["bot"]
-    assert tuple(scopes) == scopes_needed(support_channels=True) == tuple(SCOPES)
-    assert set(scopes_needed(support_channels=False)) <= set(scopes)
+    everything = scopes_needed(support_channels=True, usergroups=False)
+    assert tuple(scopes) == everything == tuple(SCOPES)
+    assert set(scopes_needed(support_channels=False, usergroups=False)) <= set(scopes)
+
+
+def test_scopes_that_only_some_settings_need(manifest: dict[str, Any]) -> None:
+    """They stand in the manifest as comments, and `fsessions check` asks for them where needed."""
+    text = (ROOT / "app-manifest.yml").read_text()
+    assert re.findall(r"^ +# - (\S+)$", text, re.MULTILINE) == list(OPTIONAL_SCOPES)
+    assert set(OPTIONAL_SCOPES).isdisjoint(manifest["oauth_config"]["scopes"]["bot"])
+    assert set(OPTIONAL_SCOPES) <= set(scopes_needed(support_channels=False, usergroups=True))
 
 
 def test_addresses(manifest: dict[str, Any]) -> None:

@@ -20,6 +20,8 @@ ABOUT_LOGS = {
     "bot.logs": {"_last", "_left_out", "_waiting", "_writers"},
     "bot.metrics": {"_lookups"},
 }
+# Events that wait to be written into the database.
+ON_THEIR_WAY = {"bot.database.audit": {"_waiting"}}
 # What one text was found to hold, while it is being read.
 OF_ONE_TEXT = {"bot.typed.query": {"emails", "uids", "times", "limits", "unknown"}}
 MAKERS = {
@@ -49,7 +51,7 @@ OF_SETTINGS = {
     "bot.slack.ui.reading": {"_label_pattern", "_label_cell_pattern"},
     "bot.typed.query": {"_patterns"},
 }
-ALLOWED = (UNDER_WAY, ABOUT_LOGS, OF_ONE_TEXT, OF_SETTINGS)
+ALLOWED = (UNDER_WAY, ABOUT_LOGS, ON_THEIR_WAY, OF_ONE_TEXT, OF_SETTINGS)
 INSIDE = ("bot.sandbox", "bot.cli", "bot.state.in_memory")
 
 

@@ -7,11 +7,13 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from bot.errors import FullstoryError, KeyRejected, ProfileProblem, RateLimited, Unavailable
-from bot.lookup.access import Actor, EntryPoint
+from bot.lookup.access import Actor, EntryPoint, Refusal
+from bot.lookup.events import AuditEvent
 from bot.sessions import MAX_UID_LENGTH, Moment, Query, Session, SessionList
 from bot.slack.entry_points.share import origin
 from bot.slack.routes import HELP_LINES
 from bot.slack.ui import button_values, listing, notes, pieces, windows, wording
+from bot.slack.ui.button_values import Kind
 from bot.slack.ui.listing import Reader
 from bot.slack.ui.pieces import DIRECT, POSTED, RESPONSE_URL
 from bot.typed.query import Limits, Problem, Refused
@@ -25,6 +27,25 @@ LONGEST: Final = {
     "emoji": "😀" * MAX_UID_LENGTH,
 }
 EMAIL: Final = f"{'j' * 64}@{'example.' * 23}com"
+
+
+EVENT: Final = AuditEvent(
+    "e" * 32,
+    NOW,
+    "T" * 12,
+    "U" * 100,
+    "message shortcut",
+    "C" * 100,
+    "w" * 80,
+    "found",
+    "",
+    "email and uid",
+    "0" * 64,
+    "0" * 64,
+    100,
+    10_000,
+    "ab12cd34",
+)
 
 
 def query_of(uid: str) -> Query:
@@ -61,6 +82,8 @@ def messages(query: Query, length: int) -> dict[str, dict[str, Any]]:
         "trouble": notes.trouble(failed, "x" * 200, "ab12cd34", value),
         "help": notes.help_message("/" + "f" * 31, LIMITS),
         "offer": notes.offer(100),
+        "refused": notes.refused(Refusal.NOT_HERE, "x" * 200, ["C" * 12] * 100, value),
+        "audit entries": notes.audit_entries(person, [EVENT] * 30, more=True),
         "posted": listing.answer(sessions, READER, POSTED, values),
         "direct": listing.answer(sessions, READER, DIRECT, values),
         "posted choice": notes.choice([(person, value)] * 10, 30, POSTED),
@@ -70,8 +93,9 @@ def messages(query: Query, length: int) -> dict[str, dict[str, Any]]:
 def buttons(sessions: SessionList) -> listing.Buttons:
     """The values of an answer's buttons."""
     query = sessions.query
-    value = button_values.sign(query, "U" * 20, "secret")
-    share = button_values.sign(replace(query, shown=sessions.snapshot(NOW)), "U" * 20, "secret")
+    value = button_values.sign(query, "U" * 20, b"key", NOW)
+    shown = replace(query, shown=sessions.snapshot(NOW))
+    share = button_values.sign(shown, "U" * 20, b"key", NOW, Kind.SHARE)
     return listing.Buttons(value, value, share)
 
 
@@ -82,13 +106,15 @@ def metadata(sessions: SessionList) -> str:
         "container": {"message_ts": "1" * 17, "thread_ts": "1" * 17, "is_ephemeral": True},
     }
     actor = Actor("T" * 12, "U" * 12, EntryPoint.SHARE, "C" * 12)
-    return button_values.seal(origin(buttons(sessions).share, body, actor), "U" * 12, "secret")
+    text = origin(buttons(sessions).share, body, actor)
+    return button_values.seal(text, "U" * 12, b"key", NOW, Kind.SHARE_FORM)
 
 
 def views(query: Query, length: int) -> dict[str, dict[str, Any]]:
     """The form and its results, sharing, help and the Home."""
     sessions = found(query, length)
     entries = [listing.time_in_words(one, READER) for one in sessions.sessions]
+    ways = [(name, "<#C0>, " * 100) for name, _ in HELP_LINES]
     shown = messages(query, length) | {"looking": pieces.note(wording.LOOKING)}
     return {
         "form": windows.form(LIMITS),
@@ -97,8 +123,12 @@ def views(query: Query, length: int) -> dict[str, dict[str, Any]]:
         "share": windows.share_form(entries, query.person, metadata(sessions), in_thread=True),
         "help": windows.help_window("/" + "f" * 31, LIMITS),
         "why": windows.why_window(),
-        "note": windows.note_window(wording.SHARE_TITLE, wording.SESSIONS_CHANGED),
-        "home": windows.home([(name, "<#C0>, " * 100) for name, _ in HELP_LINES]),
+        "note": windows.note_window(wording.SHARE_TITLE, pieces.note(wording.SESSIONS_CHANGED)),
+        "home": windows.home(ways),
+        "home of an auditor": windows.home(ways, ["C" * 12] * 100, is_auditor=True),
+        "home refused": windows.home_refused(shown["refused"], is_auditor=True),
+        "audit": windows.audit_form(),
+        "who looked": windows.audit_window(shown["audit entries"]),
     }
 
 

@@ -6,8 +6,11 @@ import json
 import re
 from typing import Any
 
+from pydantic import SecretStr
+
 from bot.sandbox.slack import SlackSandbox
 from bot.sandbox.workspace import USER, Exchange, Shown
+from bot.settings import Settings
 from bot.slack.ui import action_ids, wording
 from tests.conftest import until
 
@@ -92,3 +95,11 @@ async def settled(slack: SlackSandbox) -> None:
     """Whatever was on its way when this is called has arrived when it returns."""
     exchange = await slack.command("/fsessions slow@example.com 1")
     await exchange.answer()
+
+
+def sealing_key(slack: SlackSandbox) -> bytes:
+    """What the bot of `settings_for` seals its buttons with."""
+    settings = Settings(
+        fullstory_api_key=SecretStr("key"), slack_signing_secret=SecretStr(slack.signing_secret)
+    )
+    return settings.sealing_key

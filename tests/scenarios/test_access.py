@@ -5,21 +5,25 @@ That each entry point refuses whom it should is shown in `test_entry_points.py`.
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
 import pytest
 
-from bot.lookup.access import Actor, EntryPoint, Refusal
+from bot.lookup.access import Refusal
 from bot.sandbox.fullstory import FullstorySandbox
 from bot.sandbox.slack import SlackSandbox
-from bot.sandbox.workspace import TEAM, USER
+from bot.sandbox.workspace import CHANNEL, TICKETS, USER
 from bot.service import Service
 from bot.slack.api.client import SlackClient
-from bot.slack.api.colleagues import NO_SECONDS, YES_SECONDS, Colleagues
+from bot.slack.api.colleagues import GROUP_SECONDS, NO_SECONDS, YES_SECONDS, Colleagues
 from bot.slack.api.identity import Workspace
 from bot.slack.api.profiles import Profiles
-from bot.slack.ui import wording
+from bot.slack.ui import action_ids, wording
 from bot.state.in_memory import InMemory
-from tests.conftest import QUICK, Logged, until
-from tests.scenarios.answers import final
+from tests.conftest import QUICK, Logged, StartBot, until
+from tests.scenarios.answers import JANE, asked, final, public, share_window, submit_share
 
 ASKER = "U0ASKER"
 
@@ -45,13 +49,13 @@ async def test_remembered(slack: SlackSandbox) -> None:
     """An hour for a yes, a minute for a no; Slack is asked once by all who wait."""
     client = SlackClient(slack.bot_token, slack.api_url)
     now = 0.0
-    actor = Actor(TEAM, ASKER, EntryPoint.COMMAND)
     state = InMemory(clock=lambda: now)
-    colleagues = Colleagues(Profiles(client, QUICK), Workspace(client, state), state)
+    workspace, profiles = Workspace(client, state), Profiles(client, QUICK)
+    colleagues = Colleagues(client, profiles, workspace, state, QUICK)
 
     async def asked() -> int:
         before = slack.api_calls.count("users.info")
-        await colleagues.refusal(actor)
+        await colleagues.refusal(ASKER)
         return slack.api_calls.count("users.info") - before
 
     assert await asked() == 1
@@ -60,12 +64,12 @@ async def test_remembered(slack: SlackSandbox) -> None:
     slack.users[ASKER] |= {"is_restricted": True}
     now = YES_SECONDS
     assert await asked() == 1
-    assert await colleagues.refusal(actor) is Refusal.GUEST
+    assert await colleagues.refusal(ASKER) is Refusal.GUEST
     now += NO_SECONDS - 1
     assert await asked() == 0
     now += 1
     slack.api_errors["users.info"] = "fatal_error"
-    assert await colleagues.refusal(actor) is Refusal.NOT_KNOWN
+    assert await colleagues.refusal(ASKER) is Refusal.NOT_KNOWN
     slack.api_errors.clear()
     assert await asked() == 1
 
@@ -80,3 +84,187 @@ async def test_slack_is_asked_once_for_a_refusal(
     exchange = await slack.command("/fsessions jane@example.com")
     assert "member" in (await final(exchange))["text"]
     assert [one["event"] for one in logged()].count("not known who asks") == 1
+
+
+GROUPS = {"allowed_usergroups": ("S0ONE",)}
+
+
+@pytest.fixture
+def group(slack: SlackSandbox) -> set[str]:
+    """The people of a user group, which the bot may read."""
+    slack.scopes += ",usergroups:read"
+    slack.usergroups["S0ONE"] = {USER}
+    return slack.usergroups["S0ONE"]
+
+
+@pytest.mark.usefixtures("group")
+async def test_user_groups_are_asked_about_beside_the_lookup(
+    start_bot: StartBot, slack: SlackSandbox, fullstory: FullstorySandbox
+) -> None:
+    """Who is known doesn't wait for one after the other; nothing is shown before both came."""
+    slack.api_errors["usergroups.users.list"] = "no_longer_there_or_so"
+    async with start_bot(answer_budget_seconds=0.1, **GROUPS):
+        await final(await slack.command("/fsessions jane@example.com"))
+        slack.api_errors.clear()  # who asks is known now; the members of the group are not
+        slack.api_held["usergroups.users.list"] = held = asyncio.Event()
+        fullstory.received.clear()
+        slack.api_calls.clear()
+        exchange = await slack.command("/fsessions jane@example.com")
+        await until(lambda: bool(fullstory.received))
+        assert "usergroups.users.list" in slack.api_calls
+        assert exchange.ack is not None
+        assert exchange.ack["text"] == wording.STILL_LOOKING
+        held.set()
+        assert "sessions of jane" in (await exchange.answer())["text"]
+
+
+@pytest.mark.usefixtures("group")
+async def test_who_is_not_known_is_asked_about_first(
+    start_bot: StartBot, slack: SlackSandbox, fullstory: FullstorySandbox
+) -> None:
+    """Before Fullstory is told of anybody."""
+    slack.api_held["users.info"] = held = asyncio.Event()
+    async with start_bot(answer_budget_seconds=0.1, **GROUPS):
+        exchange = await slack.command("/fsessions jane@example.com")
+        await until(lambda: "users.info" in slack.api_calls)
+        assert fullstory.received == []
+        held.set()
+        assert "sessions of jane" in (await exchange.answer())["text"]
+
+
+async def test_user_groups_are_remembered_for_a_minute(
+    slack: SlackSandbox, group: set[str]
+) -> None:
+    """Who leaves a group is shown nothing a minute later."""
+    client = SlackClient(slack.bot_token, slack.api_url)
+    now = 0.0
+    state = InMemory(clock=lambda: now)
+    workspace, profiles = Workspace(client, state), Profiles(client, QUICK)
+    colleagues = Colleagues(client, profiles, workspace, state, QUICK)
+    assert await colleagues.refusal_by_usergroups(USER, ("S0ONE",)) is None
+    group.clear()
+    now = GROUP_SECONDS - 1
+    assert await colleagues.refusal_by_usergroups(USER, ("S0ONE",)) is None
+    now = GROUP_SECONDS
+    assert await colleagues.refusal_by_usergroups(USER, ("S0ONE",)) is Refusal.NOT_ALLOWED
+    assert await colleagues.refusal_by_usergroups(USER, ("S0GONE",)) is Refusal.NOT_ALLOWED
+    slack.scopes = slack.scopes.replace(",usergroups:read", "")
+    refusal = await colleagues.refusal_by_usergroups(USER, ("S0OTHER",))
+    assert refusal is Refusal.GROUPS_NOT_READABLE
+
+
+class TestChannels:
+    """`ALLOWED_CHANNELS`."""
+
+    @pytest.fixture
+    async def bot(self, start_bot: StartBot) -> AsyncIterator[Service]:
+        """Sessions are shown in one channel alone."""
+        async with start_bot(allowed_channels=(CHANNEL,)) as service:
+            yield service
+
+    @pytest.mark.usefixtures("bot")
+    async def test_there(self, slack: SlackSandbox) -> None:
+        """In the channel, all is as usual: the command, its buttons, the window for sharing."""
+        shown = await asked(slack)
+        await slack.press(action_ids.SHOW_MORE, shown)
+        await until(lambda: "23 sessions" in str(shown.message))
+        view_id = await share_window(slack, shown)
+        await submit_share(slack, view_id)
+        await until(lambda: bool(public(slack)))
+
+    @pytest.mark.usefixtures("bot")
+    async def test_the_form_belongs_to_where_it_was_opened(self, slack: SlackSandbox) -> None:
+        """From a message in the channel, it may search; opened anywhere, it says where one can."""
+        message = {"type": "message", "text": "Nobody", "user": USER, "ts": slack.new_ts()}
+        await slack.message_shortcut("find_sessions_from_message", message, channel=CHANNEL)
+        await until(lambda: bool(slack.views))
+        ((view_id, _),) = slack.views.items()
+        await slack.submit(view_id, {"person": {"value": JANE}})
+        assert "fullstory.com" in str(slack.views[view_id])
+        await slack.press_in_view(action_ids.NEW_SEARCH, view_id)
+        await until(lambda: "submit" in slack.views[view_id])
+        await slack.submit(view_id, {"person": {"value": JANE}})
+        assert "fullstory.com" in str(slack.views[view_id])
+        slack.views.clear()
+        await slack.shortcut("find_sessions")
+        await until(lambda: wording.NOT_HERE in str(slack.views))
+        assert f"<#{CHANNEL}>" in str(slack.views)
+
+    @pytest.mark.usefixtures("bot")
+    async def test_home(self, slack: SlackSandbox) -> None:
+        """It names the channels, and offers no search of its own."""
+        await slack.open_home()
+        await until(lambda: USER in slack.homes)
+        assert f"<#{CHANNEL}>" in str(slack.homes[USER])
+        assert wording.HOME_SEARCH not in str(slack.homes[USER])
+
+
+class TestWorkflows:
+    """Of whom is shown the sessions; outputs that nobody is shown want the workflow to be named."""
+
+    STEP = "find_sessions_step"
+
+    @pytest.mark.parametrize(
+        "rules",
+        [{"allowed_channels": (CHANNEL,)}, {"allowed_users": (USER,)}],
+        ids=["channels", "users"],
+    )
+    async def test_outputs_that_nobody_is_shown(
+        self, start_bot: StartBot, slack: SlackSandbox, rules: dict[str, tuple[str, ...]]
+    ) -> None:
+        """Only for a workflow that the administrator has named."""
+        async with start_bot(**rules, allowed_workflows=("triage",)):
+            run = await slack.run_step(self.STEP, person=JANE)
+            how, sentence = await run.end()
+            assert (how, wording.STEP_NOT_NAMED in sentence) == ("error", True)
+            run = await slack.run_step(self.STEP, person=JANE, workflow="other")
+            assert (await run.end())[0] == "error"
+            run = await slack.run_step(self.STEP, person=JANE, workflow="triage")
+            assert (await run.end())[0] == "success"
+
+    async def test_a_named_workflow_shows_nothing_to_those_who_may_not(
+        self, start_bot: StartBot, slack: SlackSandbox
+    ) -> None:
+        """Its name stands for the channel, not for the person."""
+        rules = {"allowed_users": (USER,), "allowed_channels": (TICKETS,)}
+        async with start_bot(**rules, allowed_workflows=("triage",)):
+            step: dict[str, Any] = {"person": JANE, "workflow": "triage"}
+            run = await slack.run_step(self.STEP, **step, show_to=ASKER)
+            assert (await run.end())[0] == "error"
+            run = await slack.run_step(self.STEP, **step, show_to=USER)
+            assert (await run.end())[0] == "success"
+            run = await slack.run_step(self.STEP, person=JANE, show_to=USER)
+            how, sentence = await run.end()
+            assert (how, wording.STEP_NOT_HERE in sentence) == ("error", True)
+
+    @pytest.mark.usefixtures("bot")
+    async def test_of_another_workspace(
+        self, slack: SlackSandbox, fullstory: FullstorySandbox, logged: Logged
+    ) -> None:
+        """An event with another workspace's ids fails, in words, and is recorded."""
+        run = await slack.run_step(self.STEP, told=False, person=JANE)
+        await slack.event(run.event, team_id="T0OTHER", authorizations=[{"team_id": "T0OTHER"}])
+        assert await run.end() == ("error", wording.STEP_OF_ANOTHER)
+        assert fullstory.received == []
+        (line,) = [one for one in logged() if one["event"] == "lookup"]
+        assert (line["result"], line["reason"]) == ("refused", "stranger")
+
+
+@pytest.mark.parametrize(
+    ("contact", "shown"),
+    [
+        ("C0HELPDESK1", "To be given access, ask &lt;#C0HELPDESK1&gt;."),
+        ("Ask Mia in <legal>", "Ask Mia in &lt;legal&gt;."),
+        ("", "To be given access, ask your administrator."),
+    ],
+)
+async def test_whom_to_ask(
+    start_bot: StartBot, slack: SlackSandbox, contact: str, shown: str
+) -> None:
+    """A person or channel in Slack is a mention; a sentence stands as it is."""
+    async with start_bot(allowed_users=("U0OTHER",), access_contact=contact):
+        exchange = await slack.command("/fsessions jane@example.com")
+        text = (await final(exchange))["blocks"][0]["text"]["text"]
+    if contact.startswith("C0"):
+        shown = shown.replace("&lt;", "<").replace("&gt;", ">")
+    assert text == f"{wording.NOT_ALLOWED.replace('&', '&amp;')} {shown}"

@@ -36,8 +36,9 @@ async def test_a_crash_is_apologised_for(app: AsyncApp, logged: Logged) -> None:
     assert "you did nothing wrong" in said
     reference = re.search(r"reference (\w+)", said)
     assert reference
-    (line,) = [line for line in logged() if line.get("reference") == reference[1]]
+    line, recorded = [line for line in logged() if line.get("reference") == reference[1]]
     assert line["error"] == "RuntimeError"
+    assert (recorded["event"], recorded["reason"]) == ("lookup", "crashed")
     assert "jane" not in str(logged())
 
 

@@ -166,7 +166,8 @@ async def test_fullstorys_troubles(
     assert len(fullstory.received) == 1
     if reference := re.search(r"reference (\w+)", exchange.ack["text"]):
         assert [line["event"] for line in logged() if line.get("reference") == reference[1]] == [
-            "lookup failed"
+            "lookup failed",
+            "lookup",
         ]
 
 

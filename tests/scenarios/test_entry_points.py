@@ -14,12 +14,15 @@ from typing import Any
 import pytest
 
 from bot.lookup.access import EntryPoint
+from bot.lookup.events import PersonHashes
 from bot.sandbox.fullstory import FullstorySandbox, Scripted
 from bot.sandbox.slack import SlackSandbox
 from bot.sandbox.workspace import BOT, BOT_USER, CHANNEL, TEAM, TICKETS, USER, Shown
 from bot.sessions import Query, Snapshot
 from bot.slack.ui import action_ids, button_values, wording
-from tests.conftest import QUICK, StartBot, until
+from bot.slack.ui.button_values import Kind
+from tests.conftest import QUICK, Logged, StartBot, until
+from tests.scenarios.answers import sealing_key
 
 JANE = "jane@example.com"
 ASKER = "U0ASKER"
@@ -107,9 +110,10 @@ def holding(slack: SlackSandbox, action_id: str, person: str) -> Shown:
     """An answer that the asker was once shown, with a value that was made for them."""
     email, uid = (person, None) if "@" in person else (None, person.partition(":")[2].strip())
     query = Query(email, uid, 20)
+    now, kind = datetime.now(UTC), Kind.LOOK
     if action_id == action_ids.SHARE:
-        query = replace(query, shown=Snapshot(datetime.now(UTC), "of other sessions"))
-    value = button_values.sign(query, ASKER, slack.bot_token)
+        query, kind = replace(query, shown=Snapshot(now, "of other sessions")), Kind.SHARE
+    value = button_values.sign(query, ASKER, sealing_key(slack), now, kind)
     button = {"type": "button", "action_id": action_id, "value": value}
     actions = {"type": "actions", "elements": [button]}
     shown = Shown({"text": "an answer", "blocks": [actions]}, slack.new_ts(), ASKER)
@@ -133,6 +137,8 @@ class Way:
     found: str = ""
     stranger: str = wording.NOT_OF_THIS_WORKSPACE
     guest: str = wording.NOT_FOR_GUESTS
+    not_allowed: str = wording.NOT_ALLOWED
+    not_here: str = wording.NOT_HERE
     event: bool = False
     reads: str = ""
     again: Callable[[SlackSandbox], Awaitable[None]] | None = None
@@ -165,6 +171,8 @@ WAYS = {
             ending=wording.STEP_RESTARTING,
             stranger=wording.STEP_STRANGER,
             guest=wording.STEP_STRANGER,
+            not_allowed=wording.STEP_NOT_ALLOWED,
+            not_here=wording.STEP_NOT_HERE,
             event=True,
         ),
     )
@@ -235,8 +243,8 @@ def said(slack: SlackSandbox) -> str:
 
 
 def test_every_entry_point_is_here() -> None:
-    """But for the Home, which looks nobody up, and the terminal, which has no Slack."""
-    others = {EntryPoint.HOME, EntryPoint.TERMINAL}
+    """But for the Home and the audit, which list no sessions, and the terminal without Slack."""
+    others = {EntryPoint.HOME, EntryPoint.AUDIT, EntryPoint.TERMINAL}
     assert {way.entry_point for way in WAYS.values()} == {*EntryPoint} - others
 
 
@@ -261,6 +269,126 @@ async def test_refused(
         await until(lambda: (way.stranger if who in STRANGERS else way.guest) in said(slack))
     assert fullstory.received == []
     assert "fullstory.com" not in said(slack)
+
+
+async def test_not_among_the_people_who_may(
+    start: StartBot, slack: SlackSandbox, fullstory: FullstorySandbox, way: Way
+) -> None:
+    """Is told so, and whom to ask; nothing is asked of Fullstory."""
+    async with start(allowed_users=("U0OTHER",), access_contact="Ask Mia."):
+        await way.ask(slack, JANE)
+        await until(lambda: f"{way.not_allowed} Ask Mia." in said(slack))
+    assert fullstory.received == []
+    assert "fullstory.com" not in said(slack)
+
+
+async def test_in_none_of_the_user_groups(start: StartBot, slack: SlackSandbox, way: Way) -> None:
+    """The same; whatever Fullstory said meanwhile is not shown."""
+    slack.scopes += ",usergroups:read"
+    slack.usergroups = {"S0ONE": {"U0OTHER"}, "S0TWO": set()}
+    async with start(allowed_usergroups=("S0ONE", "S0TWO")):
+        await way.ask(slack, JANE)
+        await until(lambda: way.not_allowed in said(slack))
+    assert "fullstory.com" not in said(slack)
+
+
+async def test_in_no_channel_where_sessions_are_shown(
+    start: StartBot, slack: SlackSandbox, fullstory: FullstorySandbox, way: Way
+) -> None:
+    """The same, with the channels."""
+    async with start(allowed_channels=("C0NOWHERE",)):
+        await way.ask(slack, JANE)
+        await until(lambda: way.not_here in said(slack))
+    assert fullstory.received == []
+    assert "fullstory.com" not in said(slack)
+
+
+async def test_named(start: StartBot, slack: SlackSandbox, way: Way) -> None:
+    """Somebody who is named may; also where they are in no group that is."""
+    slack.scopes += ",usergroups:read"
+    slack.usergroups = {"S0ONE": set()}
+    async with start(allowed_users=(ASKER,), allowed_usergroups=("S0ONE",)):
+        await way.ask(slack, JANE)
+        await until(lambda: is_answered(slack, way))
+
+
+async def test_in_a_user_group(start: StartBot, slack: SlackSandbox, way: Way) -> None:
+    """Whoever is in one of them may."""
+    slack.scopes += ",usergroups:read"
+    slack.usergroups = {"S0ONE": set(), "S0TWO": {ASKER}}
+    async with start(allowed_usergroups=("S0ONE", "S0TWO")):
+        await way.ask(slack, JANE)
+        await until(lambda: is_answered(slack, way))
+
+
+async def test_user_groups_can_not_be_asked_about(
+    start: StartBot, slack: SlackSandbox, way: Way
+) -> None:
+    """The answer is no, with a hint to try again."""
+    slack.scopes += ",usergroups:read"
+    slack.api_errors["usergroups.users.list"] = "team_is_busy_or_so"
+    async with start(allowed_usergroups=("S0ONE",)):
+        await way.ask(slack, JANE)
+        await until(lambda: " again in a minute" in said(slack))
+    assert "fullstory.com" not in said(slack)
+
+
+@pytest.mark.parametrize("who", GUESTS)
+async def test_guests_where_they_are_allowed(
+    start: StartBot, slack: SlackSandbox, way: Way, who: str
+) -> None:
+    """They are answered as colleagues are."""
+    slack.users[ASKER] |= GUESTS[who]
+    async with start(allow_guests=True):
+        await way.ask(slack, JANE)
+        await until(lambda: is_answered(slack, way))
+
+
+@pytest.mark.parametrize("who", STRANGERS)
+async def test_nothing_admits_strangers(
+    start: StartBot, slack: SlackSandbox, way: Way, who: str
+) -> None:
+    """Neither being named, nor a group, nor a channel, nor that guests are welcome."""
+    slack.scopes += ",usergroups:read"
+    slack.usergroups = {"S0ONE": {ASKER}}
+    slack.users[ASKER] |= STRANGERS[who]
+    admitting = {"allowed_users": (ASKER,), "allowed_usergroups": ("S0ONE",), "allow_guests": True}
+    async with start(**admitting, allowed_channels=(TICKETS, CHANNEL)):
+        await way.ask(slack, JANE)
+        await until(lambda: way.stranger in said(slack))
+    assert "fullstory.com" not in said(slack)
+
+
+async def test_every_attempt_is_recorded(
+    start: StartBot, slack: SlackSandbox, way: Way, logged: Logged
+) -> None:
+    """Who, through which entry point, whom by a keyed hash; and what came of it."""
+    hashes = PersonHashes(["key"]).of(Query(JANE, None, 1))
+    async with start(audit_key="key"):
+        await way.ask(slack, JANE)
+        await until(lambda: is_answered(slack, way))
+    found = [line for line in logged() if line["event"] == "lookup"]
+    (line,) = [one for one in found if one.get("email_hash")]
+    assert (line["user"], line["entry_point"]) == (ASKER, way.entry_point.value)
+    assert (line["result"], line["kind"]) == ("found", "email")
+    assert (line["email_hash"], "") == hashes
+    assert line["count"] > 0
+    assert line["milliseconds"] >= 0
+    assert line["reference"]
+
+
+async def test_refusals_are_recorded(
+    start: StartBot, slack: SlackSandbox, way: Way, logged: Logged
+) -> None:
+    """With the reason."""
+    async with start(allowed_users=("U0OTHER",)):
+        await way.ask(slack, JANE)
+        await until(lambda: way.not_allowed in said(slack))
+    lines = [line for line in logged() if line["event"] == "lookup"]
+    assert {(one["user"], one["result"], one["reason"]) for one in lines} == {
+        (ASKER, "refused", "not_allowed")
+    }
+    assert way.entry_point.value in {one["entry_point"] for one in lines}
 
 
 async def test_not_known(

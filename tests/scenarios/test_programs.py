@@ -610,7 +610,7 @@ async def test_check_looks_into_support_channels(
     slack.scopes = slack.scopes.replace(",channels:history", "")
     code, out, _ = await run("check", env=env)
     assert "lacks the scope channels:history" in out
-    slack.scopes = ",".join(scopes_needed(support_channels=False))
+    slack.scopes = ",".join(scopes_needed(support_channels=False, usergroups=False))
     del env["SUPPORT_CHANNELS"]
     code, out, _ = await run("check", env=env)
     assert code == 0

@@ -301,7 +301,7 @@ class TestWhatWasShown:
         """What a window remembers is sealed for who opened it."""
         view_id = await share_window(slack, answer)
         await submit_share(slack, view_id, user=AGENT)
-        assert wording.OUTDATED in str(slack.views[view_id])
+        assert wording.NOT_YOURS in str(slack.views[view_id])
         assert public(slack) == []
 
     async def test_a_window_that_was_tampered_with(

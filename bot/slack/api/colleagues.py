@@ -1,25 +1,32 @@
-"""Who may be shown sessions: full members of the workspace that the bot is installed in.
+"""Who is a colleague: a full member of the workspace that the bot is installed in.
 
 Not guests, not people of other organisations in shared channels, not bots, not deactivated people.
-Slack is asked once for each person, and the answer is kept for a while, so that an ordinary command
-doesn't wait for it. https://docs.slack.dev/reference/objects/user-object
+Slack is asked once for each person and for each user group, and the answer is kept for a while, so
+that an ordinary command doesn't wait for it.
+
+- https://docs.slack.dev/reference/objects/user-object
+- https://docs.slack.dev/reference/methods/usergroups.users.list
 """
 
 from __future__ import annotations
 
+import asyncio
 import json
 from datetime import tzinfo
+from functools import partial
 from typing import Final
 
 import structlog
 
 from bot.errors import ProfileError, ProfileProblem, SlackError
-from bot.lookup.access import Actor, EntryPoint, Refusal
+from bot.lookup.access import Refusal
+from bot.slack.api.client import SlackClient
 from bot.slack.api.identity import Workspace
 from bot.slack.api.profiles import Profiles, Standing
 from bot.state.cache import Cache
 from bot.state.protocol import State
 from bot.typed.times import zone
+from bot.waits import Waits
 
 _log = structlog.get_logger()
 
@@ -29,24 +36,62 @@ YES_SECONDS: Final = 60 * 60.0
 NO_SECONDS: Final = 60.0
 """How long that somebody is not: they may be made one."""
 
+_NO_GROUP: Final = frozenset({"no_such_subteam", "subteam_not_found"})
+
+GROUP_SECONDS: Final = 60.0
+"""How long it is remembered who is in a user group."""
+
 
 class Colleagues:
-    """Asks Slack who somebody is; `bot.lookup.find` asks here before anything is looked up."""
+    """A `bot.lookup.permission.People`: asks Slack, and keeps what it said."""
 
-    def __init__(self, profiles: Profiles, workspace: Workspace, state: State) -> None:
+    def __init__(
+        self,
+        client: SlackClient,
+        profiles: Profiles,
+        workspace: Workspace,
+        state: State,
+        waits: Waits,
+    ) -> None:
+        self._client = client
+        self._seconds = waits.profile
         self._profiles = profiles
         self._workspace = workspace
         self._answers = Cache(state, "member")
+        self._members = Cache(state, "members of")
 
-    async def refusal(self, actor: Actor) -> Refusal | None:
-        """Why this person is not shown sessions; None if they are."""
-        user = actor.user
-        if not user:
-            # A workflow whose outputs are all: its author decides who reads them.
-            is_step = actor.entry_point is EntryPoint.WORKFLOW_STEP
-            return None if is_step else Refusal.STRANGER
+    async def refusal(self, user: str) -> Refusal | None:
+        """As the protocol says."""
         refusal, _, _ = await self._known(user)
         return Refusal[refusal] if refusal else None
+
+    async def refusal_by_usergroups(self, user: str, usergroups: tuple[str, ...]) -> Refusal | None:
+        """As the protocol says. All groups are asked about at the same time."""
+        asking = (self._members.get(one, partial(self._ask_members, one)) for one in usergroups)
+        answers = await asyncio.gather(*asking, return_exceptions=True)
+        if any(isinstance(one, str) and user in one.split() for one in answers):
+            return None
+        for error in answers:
+            if isinstance(error, SlackError):
+                _log.warning("not known who is in a user group", exc_info=error)
+                missing = error.code == "missing_scope"
+                return Refusal.GROUPS_NOT_READABLE if missing else Refusal.NOT_KNOWN
+            if isinstance(error, BaseException):
+                raise error
+        return Refusal.NOT_ALLOWED
+
+    async def _ask_members(self, usergroup: str) -> tuple[str, float]:
+        try:
+            answer = await self._client.call_with_retries(
+                lambda: self._client.usergroups_users_list(usergroup=usergroup),
+                seconds=self._seconds,
+            )
+        except SlackError as error:
+            if error.code not in _NO_GROUP:
+                raise
+            _log.warning("no such user group", usergroup=usergroup)
+            return "", GROUP_SECONDS
+        return " ".join(map(str, answer.get("users") or ())), GROUP_SECONDS
 
     async def zone(self, user: str) -> tzinfo:
         """The time zone that a person has set; UTC where Slack doesn't say."""

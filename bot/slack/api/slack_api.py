@@ -27,5 +27,5 @@ class SlackApi:
     def of(cls, client: SlackClient, state: State, waits: Waits) -> SlackApi:
         """All of it over one client."""
         workspace, profiles = Workspace(client, state), Profiles(client, waits)
-        colleagues = Colleagues(profiles, workspace, state)
+        colleagues = Colleagues(client, profiles, workspace, state, waits)
         return cls(client, workspace, profiles, Posts(client), colleagues)

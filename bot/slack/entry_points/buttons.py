@@ -103,8 +103,8 @@ class Buttons:
         if query:
             person = typed_form(query, with_limit=False)
             moment = query.moment.time if query.moment else None
-            opening = self._services.views.open_form(
-                request.body["trigger_id"],
+            opening = self._services.open_form(
+                request,
                 moment=moment,
                 person=person,
                 otherwise=(

@@ -7,14 +7,16 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, Final
 
 from bot.lookup.access import EntryPoint
 from bot.sessions import Moment, Query
 from bot.slack.replies.services import Services
 from bot.slack.replies.views import Window
-from bot.slack.requests import Route, SlackRequest
+from bot.slack.requests import Route, SlackRequest, field_value
 from bot.slack.ui import action_ids, windows, wording
+from bot.slack.ui.button_values import Kind, Outdated, WrongUser
 from bot.slack.ui.pieces import note
 from bot.typed.query import Problem, QueryNeedingProfile, Refused, parse_person
 
@@ -38,28 +40,39 @@ class Form:
     async def new_search(self, request: SlackRequest) -> None:
         """Results become the empty form again."""
         await request.ack()
-        view = windows.form(self._services.answers.limits)
-        view_id = str(request.body["view"]["id"])
-        self._services.delivery.start(self._services.views.update(view_id, view))
+        shown = request.body["view"]
+        metadata = str(shown.get("private_metadata") or "")
+        view = windows.form(self._services.answers.limits, metadata=metadata)
+        self._services.delivery.start(self._services.views.update(str(shown["id"]), view))
 
     async def submitted(self, request: SlackRequest) -> None:
         """Errors beside their fields, or the results."""
-        asked = self._read(request.body["view"]["state"]["values"])
+        services, view = self._services, request.body["view"]
+        metadata = str(view.get("private_metadata") or "")
+        try:
+            channel = services.answers.unseal(metadata, request.actor.user, Kind.PLACE)
+        except (WrongUser, Outdated) as error:
+            services.refuse_sealed(request, error)
+            refused = windows.note_window(wording.FORM_TITLE, note(wording.FORM_OUTDATED))
+            await request.ack(response_action="update", view=refused)
+            return
+        asked = self._read(view)
         if isinstance(asked, Query):
-            work = self._services.answers.to_query(asked, request.actor)
-            window = Window(self._services.views, str(request.body["view"]["id"]))
-            looking = note(wording.LOOKING)
-            await self._services.delivery.answer_in_ack(work, request, window, looking)
+            # A window is in no channel; but it may have been opened in one.
+            work = services.answers.to_query(asked, replace(request.actor, channel=channel))
+            frame = partial(windows.results, metadata=metadata)
+            window = Window(services.views, str(view["id"]), frame)
+            await services.delivery.answer_in_ack(work, request, window, note(wording.LOOKING))
         else:
             await request.ack(response_action="errors", errors=asked)
 
-    def _read(self, values: dict[str, Any]) -> Query | dict[str, str]:
+    def _read(self, view: dict[str, Any]) -> Query | dict[str, str]:
         """Whose sessions, or all that is wrong, by field."""
         limits, labels = self._services.answers.limits, self._services.settings.labels
-        person = str(_value(values, action_ids.PERSON_FIELD, "value") or "")
-        typed = "".join(str(_value(values, action_ids.LIMIT_FIELD, "value") or "").split())
+        person = str(field_value(view, action_ids.PERSON_FIELD, "value") or "")
+        typed = "".join(str(field_value(view, action_ids.LIMIT_FIELD, "value") or "").split())
         limit = typed or None
-        seconds = _value(values, action_ids.MOMENT_FIELD, "selected_date_time")
+        seconds = field_value(view, action_ids.MOMENT_FIELD, "selected_date_time")
         moment = None
         wrong: dict[str, str] = {}
         if seconds:
@@ -82,7 +95,3 @@ class Form:
                 nobody = Refused(Problem.NOBODY, "", "")
                 wrong[action_ids.PERSON_FIELD] = wording.refusal(nobody, limits)
         return wrong
-
-
-def _value(values: dict[str, Any], field: str, name: str) -> Any:  # noqa: ANN401
-    return values.get(field, {}).get(field, {}).get(name)

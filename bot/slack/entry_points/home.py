@@ -11,7 +11,7 @@ from bot.errors import SlackError
 from bot.lookup.access import EntryPoint
 from bot.slack.replies.services import Services
 from bot.slack.requests import Route, SlackRequest
-from bot.slack.ui import action_ids, windows, wording
+from bot.slack.ui import action_ids, windows
 from bot.slack.ui.pieces import View
 
 _log = structlog.get_logger()
@@ -38,8 +38,7 @@ class Home:
     async def search(self, request: SlackRequest) -> None:
         """Opens the form."""
         await request.ack()
-        opening = self._services.views.open_form(request.body["trigger_id"])
-        self._services.delivery.start(opening)
+        self._services.delivery.start(self._services.open_form(request))
 
     async def _publish(self, request: SlackRequest) -> None:
         shown = request.body["event"].get("view") or {}
@@ -51,10 +50,11 @@ class Home:
             _log.warning("Home not published", exc_info=error)
 
     async def _view(self, request: SlackRequest) -> View:
-        services = self._services
-        if refusal := await services.answers.refusal(request.actor):
-            return windows.home_refused(wording.not_for(refusal))
+        services, settings = self._services, self._services.settings
+        is_auditor = request.actor.user in settings.auditors
+        if refused := await services.answers.refusal(request.actor):
+            return windows.home_refused(refused, is_auditor=is_auditor)
         bot = await services.slack.workspace.bot_identity()
-        channels = services.settings.support_channels
+        channels = settings.support_channels
         ways = windows.ways_to_ask(services.help_lines, services.command, bot.user, channels)
-        return windows.home(ways)
+        return windows.home(ways, settings.allowed_channels, is_auditor=is_auditor)

@@ -61,8 +61,8 @@ class Mentions:
         except SlackError as error:
             _log.warning("auth.test failed", exc_info=error)
             return drawn(note(wording.SLACK_TROUBLE))
-        if refusal := await services.answers.refusal(actor):
-            return drawn(note(wording.not_for(refusal)))
+        if refused := await services.answers.refusal(actor):
+            return drawn(refused)
         parsed = asked(
             str(event.get("text") or ""), bot, services.answers.limits, services.settings.labels
         )

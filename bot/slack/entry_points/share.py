@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from bot.lookup.access import Actor, EntryPoint
-from bot.lookup.outcomes import Crashed, Denied, Failed, Found, Outcome
+from bot.lookup.outcomes import Crashed, Denied, Failed, Found, NotRecorded, Outcome
 from bot.sessions import Query, SessionList
 from bot.slack.replies.answers import Restarting
 from bot.slack.replies.places import beside, thread_of
@@ -23,9 +23,9 @@ from bot.slack.replies.response_url import Posted
 from bot.slack.replies.services import Services, value_of
 from bot.slack.requests import Route, SlackRequest
 from bot.slack.ui import action_ids, listing, windows, wording
-from bot.slack.ui.button_values import Outdated, WrongUser
+from bot.slack.ui.button_values import Kind, Outdated, WrongUser
 from bot.slack.ui.listing import Reader
-from bot.slack.ui.pieces import RESPONSE_URL, drawn, escape, note
+from bot.slack.ui.pieces import RESPONSE_URL, Message, drawn, escape, note
 
 _SHARED_SECONDS: Final = 60 * 60.0
 """How long it is known that a window was sent: it can't be posted twice."""
@@ -71,20 +71,20 @@ class Share:
     async def pressed(self, request: SlackRequest) -> None:
         """*Share…*: opens the window at once, and fills it when the sessions are there."""
         await request.ack()
-        query = self._services.pressed_query(request)
+        query = self._services.pressed_query(request, Kind.SHARE)
         if query:
             self._services.delivery.start(self._open(query, request))
 
     async def _open(self, query: Query, request: SlackRequest) -> None:
         services = self._services
-        waiting = windows.note_window(wording.SHARE_TITLE, wording.SHARE_PREPARING)
+        waiting = windows.note_window(wording.SHARE_TITLE, note(wording.SHARE_PREPARING))
         view_id = await services.views.open(request.body["trigger_id"], waiting)
         if not view_id:
             services.tell_beside(wording.WINDOW_NOT_OPENED, request)
             return
 
         async def tell_of_the_end() -> None:
-            await self._say_in(view_id, wording.RESTARTING)
+            await self._say_in(view_id, note(wording.RESTARTING))
 
         filling = self._fill(view_id, query, request)
         await services.in_flight.notify_if_cancelled(filling, tell_of_the_end)
@@ -109,29 +109,31 @@ class Share:
         form = windows.share_form(
             entries,
             query.person,
-            services.answers.seal(kept, actor.user),
+            services.answers.seal(kept, actor.user, Kind.SHARE_FORM),
             in_thread=bool(thread_of(request.body)),
         )
         if not await services.views.update(view_id, form):
             services.tell_beside(wording.WINDOW_NOT_OPENED, request)
 
-    async def _say_in(self, view_id: str, sentence: str) -> None:
-        view = windows.note_window(wording.SHARE_TITLE, sentence)
+    async def _say_in(self, view_id: str, message: Message) -> None:
+        view = windows.note_window(wording.SHARE_TITLE, message)
         await self._services.views.update(view_id, view)
 
-    def _why_not(self, outcome: Outcome | Restarting) -> str:
+    def _why_not(self, outcome: Outcome | Restarting) -> Message:
         contact = self._services.settings.admin_contact
         match outcome:
             case Found():
-                return wording.SESSIONS_CHANGED
+                return note(wording.SESSIONS_CHANGED)
             case Denied(refusal):
-                return wording.not_for(refusal)
+                return self._services.answers.refused(refusal)
             case Failed(error, reference):
-                return wording.in_one_line(wording.failure(error), contact, reference)
+                return note(wording.in_one_line(wording.failure(error), contact, reference))
             case Crashed(reference):
-                return wording.in_one_line(wording.our_fault(), contact, reference)
+                return note(wording.in_one_line(wording.our_fault(), contact, reference))
+            case NotRecorded(reference):
+                return note(wording.in_one_line(wording.NOT_RECORDED, contact, reference))
             case Restarting():
-                return wording.RESTARTING
+                return note(wording.RESTARTING)
 
     # -- Sharing ----------------------------------------------------------------------------------
 
@@ -139,28 +141,32 @@ class Share:
         """Closes the window, and shares; once, however often it is sent."""
         services, view = self._services, request.body["view"]
         try:
-            text = services.answers.unseal(view["private_metadata"], request.actor.user)
-        except (WrongUser, Outdated):
-            await self._refuse(request, wording.OUTDATED)
+            text = services.answers.unseal(
+                view["private_metadata"], request.actor.user, Kind.SHARE_FORM
+            )
+        except (WrongUser, Outdated) as error:
+            await self._refuse(request, wording.not_for(services.refuse_sealed(request, error)))
             return
         if not await services.state.claim(("shared from", str(view["id"])), _SHARED_SECONDS):
             await self._refuse(request, wording.SHARED_ALREADY)
             return
         await request.ack()
         kept, _, value = text.partition("\n")
-        query = services.answers.verify_value(value, request.actor.user)
+        query = services.answers.verify_value(value, request.actor.user, Kind.SHARE)
         sharing = _Sharing(query, json.loads(kept), _choice(view["state"]["values"]))
 
         async def tell_of_the_end() -> None:
             await self._tell(
-                sharing, wording.MAYBE_SHARED if sharing.posting else wording.RESTARTING
+                sharing, note(wording.MAYBE_SHARED if sharing.posting else wording.RESTARTING)
             )
 
         work = self._share(sharing, request)
         services.delivery.start(services.in_flight.notify_if_cancelled(work, tell_of_the_end))
 
     async def _share(self, sharing: _Sharing, request: SlackRequest) -> None:
-        services, query, actor = self._services, sharing.query, request.actor
+        services, query = self._services, sharing.query
+        # A window is in no channel; the button that opened it was.
+        actor = replace(request.actor, channel=sharing.origin["channel"]["id"])
         await request.acknowledged
         outcome = await services.answers.look_up(query, actor)
         if not (isinstance(outcome, Found) and _was_shown(outcome.sessions, query)):
@@ -170,6 +176,8 @@ class Share:
         sharing.posting = True
         posted = await self._post(outcome.sessions, sharing, actor.user, reader)
         if posted == "taken":
+            count = 1 if sharing.choice.number is not None else len(outcome.sessions.sessions)
+            services.answers.note_share(query, actor, count)
             wanted = await services.presses.begin(sharing.origin)
             buttons = services.answers.buttons(outcome.sessions, actor.user, reader)
             where = _where(sharing)
@@ -178,7 +186,7 @@ class Share:
             )
         else:
             refused = posted == "refused"
-            await self._tell(sharing, wording.NOT_SHARED if refused else wording.MAYBE_SHARED)
+            await self._tell(sharing, note(wording.NOT_SHARED if refused else wording.MAYBE_SHARED))
 
     async def _post(
         self, found: SessionList, sharing: _Sharing, user: str, reader: Reader
@@ -202,11 +210,11 @@ class Share:
         url = sharing.origin["response_url"]
         return await self._services.places.urls.post(url, message | beside(thread), attempts=1)
 
-    async def _tell(self, sharing: _Sharing, sentence: str) -> None:
-        await self._services.places.beside(sharing.origin).send(drawn(note(sentence)))
+    async def _tell(self, sharing: _Sharing, message: Message) -> None:
+        await self._services.places.beside(sharing.origin).send(drawn(message))
 
     async def _refuse(self, request: SlackRequest, sentence: str) -> None:
-        view = windows.note_window(wording.SHARE_TITLE, sentence)
+        view = windows.note_window(wording.SHARE_TITLE, note(sentence))
         await request.ack(response_action="update", view=view)
 
 

@@ -40,8 +40,7 @@ class Shortcuts:
     async def anywhere(self, request: SlackRequest) -> None:
         """Opens the form."""
         await request.ack()
-        opening = self._services.views.open_form(request.body["trigger_id"])
-        self._services.delivery.start(opening)
+        self._services.delivery.start(self._services.open_form(request))
 
     async def on_message(self, request: SlackRequest) -> None:
         """One person in the message: their sessions. Several: a choice. Nobody: the form."""
@@ -65,8 +64,8 @@ class Shortcuts:
             work = services.answers.to_message_at(request.actor.channel, above, request.actor)
             services.delivery.answer_after_ack(work, request, place)
             return
-        await services.views.open_form(
-            body["trigger_id"],
+        await services.open_form(
+            request,
             wording.NOBODY_IN_MESSAGE,
             message_time(message),
             otherwise=(place, wording.FORM_NOT_OPENED),

@@ -20,8 +20,8 @@ import structlog
 
 from bot.errors import FsessionsError, ProfileError, ProfileProblem, SlackError
 from bot.logs import new_reference
-from bot.lookup.access import Actor, EntryPoint
-from bot.lookup.outcomes import Crashed, Denied, Failed, Found
+from bot.lookup.access import Actor, EntryPoint, Refusal
+from bot.lookup.outcomes import Crashed, Denied, Failed, Found, NotRecorded
 from bot.sessions import Moment, Query, Session, SessionList
 from bot.slack.api.client import TOKEN_ERRORS, SlackClient
 from bot.slack.replies.answers import Restarting
@@ -87,15 +87,28 @@ class Step:
     async def run(self, request: SlackRequest) -> None:
         """Most runs end before it returns: until then, Slack would try again."""
         inputs = request.body["event"].get("inputs") or {}
+        if await self._is_of_another_workspace(request.body):
+            self._services.answers.note_refusal(request.actor, Refusal.STRANGER)
+            await self._once(request.body["event"], lambda: _stop(wording.STEP_OF_ANOTHER))
+            return
         await self._once(request.body["event"], lambda: self._ending(inputs, request.actor))
 
     async def unknown(self, request: SlackRequest) -> None:
         """A step that the app no longer has, in a workflow of earlier times."""
+        await self._once(request.body["event"], lambda: _stop(wording.STEP_UNKNOWN))
 
-        async def ending() -> Ending:
-            return Stopped(wording.STEP_UNKNOWN)
+    async def _is_of_another_workspace(self, body: dict[str, Any]) -> bool:
+        """Whether the event names workspaces, and none of them is the bot's.
 
-        await self._once(request.body["event"], ending)
+        https://docs.slack.dev/apis/events-api#authorizations
+        """
+        authorizations = [one for one in body.get("authorizations") or () if isinstance(one, dict)]
+        named = {body.get("team_id"), *(one.get("team_id") for one in authorizations)} - {None, ""}
+        try:
+            bot = await self._services.slack.workspace.bot_identity()
+        except SlackError:
+            return False  # the run fails for that reason, a little later
+        return bool(named) and bot.team not in named
 
     async def _once(self, event: dict[str, Any], ending: Callable[[], Awaitable[Ending]]) -> None:
         if await self._services.is_first("run", str(event["function_execution_id"])):
@@ -130,16 +143,19 @@ class Step:
         user, channel = _text(inputs, "show_to"), _text(inputs, "show_in")
         if channel and not user:
             raise CantRun(wording.STEP_SHOW_TO_WHOM)
-        actor = replace(actor, user=user, channel=channel)
-        if refusal := await self._services.answers.refusal(actor):
-            raise CantRun(wording.step_not_for(refusal))
+        actor = replace(actor, user=user, channel=channel, workflow=_text(inputs, "workflow"))
+        if refusal := await self._services.answers.may_ask(actor):
+            raise CantRun(self._not_for(refusal))
         query, at = await self._person(inputs, user)
         if at := _text(inputs, "moment") or at:
             query = replace(query, moment=await self._moment(at, user))
         found = await self._found(query, actor)
         if user:
-            await self._show(found, user, channel)
+            await self._show(found, actor)
         return outputs(found)
+
+    def _not_for(self, refusal: Refusal) -> str:
+        return wording.step_not_for(refusal, self._services.settings.access_contact)
 
     def _in_one_line(self, sentences: tuple[str, str], reference: str) -> str:
         return wording.in_one_line(sentences, self._services.settings.admin_contact, reference)
@@ -183,20 +199,21 @@ class Step:
             case Found(sessions):
                 return sessions
             case Denied(refusal):
-                raise CantRun(wording.step_not_for(refusal))
+                raise CantRun(self._not_for(refusal))
             case Failed(error, reference):
                 raise CantRun(self._in_one_line(wording.failure(error), reference))
             case Crashed(reference):
                 raise CantRun(self._in_one_line(wording.our_fault(), reference))
+            case NotRecorded(reference):
+                raise CantRun(self._in_one_line(wording.NOT_RECORDED, reference))
             case Restarting():
                 raise CantRun(wording.STEP_RESTARTING)
             case outcome:
                 assert_never(outcome)
 
-    async def _show(self, found: SessionList, user: str, channel: str) -> None:
+    async def _show(self, found: SessionList, actor: Actor) -> None:
         """Shows the sessions to one person: in the channel, or in a direct message."""
-        services = self._services
-        actor = Actor("", user, EntryPoint.WORKFLOW_STEP, channel)
+        services, user, channel = self._services, actor.user, actor.channel
         reader, room = await services.answers.reader(actor), POSTED if channel else DIRECT
         message = services.answers.draw(Found(found), found.query, actor, room, reader)
         try:
@@ -208,6 +225,10 @@ class Step:
             reference = new_reference()
             _log.warning("sessions not shown", reference=reference, exc_info=error)
             raise CantRun(wording.step_not_shown(error.code, reference)) from error
+
+
+async def _stop(sentence: str) -> Ending:
+    return Stopped(sentence)
 
 
 class _Run:

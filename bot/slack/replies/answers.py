@@ -14,13 +14,14 @@ from typing import Any, assert_never
 import structlog
 
 from bot.errors import ProfileError, SlackError
-from bot.lookup.access import Actor, Refusal
+from bot.lookup.access import PASSING, Actor, Refusal
 from bot.lookup.find import FindSessions, LookupRequest
-from bot.lookup.outcomes import Crashed, Denied, Failed, Found, Outcome
+from bot.lookup.outcomes import Crashed, Denied, Failed, Found, NotRecorded, Outcome
 from bot.sessions import Moment, Query, SessionList
 from bot.settings import Settings
 from bot.slack.api.slack_api import SlackApi
 from bot.slack.ui import button_values, listing, notes, wording
+from bot.slack.ui.button_values import Kind
 from bot.slack.ui.listing import Reader
 from bot.slack.ui.pieces import Drawing, Message, Room, drawn, note
 from bot.slack.ui.reading import Identity, external_identities, queries_about
@@ -38,7 +39,7 @@ class Restarting:
 class Answers:
     """Looks up, and draws what came of it.
 
-    The buttons are sealed with the bot token. While `draining()`, the process is about to end, and
+    While `draining()`, the process is about to end, and
     nobody is kept waiting for a lookup.
     """
 
@@ -51,8 +52,10 @@ class Answers:
     ) -> None:
         self._find = find
         self._slack = slack
-        self._secret = settings.bot_token
+        self._key = settings.sealing_key
         self._contact = settings.admin_contact
+        self._access_contact = settings.access_contact
+        self._channels = settings.allowed_channels
         self._draining = draining
         self._internal_domains = settings.internal_domains
         self._labels = settings.labels
@@ -64,9 +67,22 @@ class Answers:
             return Restarting()
         return await self._find.run(LookupRequest(actor, query))
 
-    async def refusal(self, actor: Actor) -> Refusal | None:
-        """Why somebody is not shown sessions, before there is anything to look up."""
+    async def refusal(self, actor: Actor) -> Message | None:
+        """What to tell somebody who may not be shown sessions, before anything is looked up."""
+        refusal = await self._find.refusal(actor)
+        return self.refused(refusal) if refusal else None
+
+    async def may_ask(self, actor: Actor) -> Refusal | None:
+        """Why somebody is not shown sessions, as a value."""
         return await self._find.refusal(actor)
+
+    def note_refusal(self, actor: Actor, refusal: Refusal) -> None:
+        """Records that somebody was refused for what they pressed or sent."""
+        self._find.note_refusal(actor, refusal)
+
+    def note_share(self, query: Query, actor: Actor, count: int) -> None:
+        """Records that so many sessions were shown to everybody in a conversation."""
+        self._find.note_share(LookupRequest(actor, query), count)
 
     # -- From what was asked to a drawing ---------------------------------------------------------
 
@@ -93,8 +109,8 @@ class Answers:
         self, people: Sequence[Identity], message: dict[str, Any], actor: Actor
     ) -> Drawing:
         """The sessions of the one who is meant in a message; of several, a choice."""
-        if refusal := await self.refusal(actor):
-            return drawn(note(wording.not_for(refusal)))
+        if refused := await self.refusal(actor):
+            return drawn(refused)
         queries = queries_about(people, message, self.limits.default)
         if len(queries) == 1:
             return await self.to_query(queries[0], actor)
@@ -106,8 +122,8 @@ class Answers:
 
     async def to_message_at(self, channel: str, ts: str, actor: Actor) -> Drawing:
         """The same for a message that is known only by its place: it is read first."""
-        if refusal := await self.refusal(actor):
-            return drawn(note(wording.not_for(refusal)))
+        if refused := await self.refusal(actor):
+            return drawn(refused)
         try:
             message = await self._slack.posts.message(channel, ts) if ts else None
         except SlackError as error:
@@ -128,8 +144,8 @@ class Answers:
         self, asked: QueryNeedingProfile, actor: Actor, command: str
     ) -> Drawing:
         """After a look at Slack profiles: a colleague's e-mail, the asker's time zone."""
-        if refusal := await self.refusal(actor):
-            return drawn(note(wording.not_for(refusal)))
+        if refused := await self.refusal(actor):
+            return drawn(refused)
         try:
             query = await self.resolve(asked, actor.user)
         except ProfileError as error:
@@ -140,8 +156,8 @@ class Answers:
         except UnclearTime as error:
             if error.to_come:
                 return drawn(note(wording.MOMENT_TO_COME))
-            refused = Refused(Problem.TIME_UNCLEAR, asked.at, wording.TIME_EXAMPLE)
-            return drawn(notes.refusal(refused, command, self.limits))
+            unclear = Refused(Problem.TIME_UNCLEAR, asked.at, wording.TIME_EXAMPLE)
+            return drawn(notes.refusal(unclear, command, self.limits))
         return await self.to_query(query, actor)
 
     async def resolve(
@@ -181,16 +197,22 @@ class Answers:
                 buttons = self.buttons(sessions, actor.user, reader) if room.buttons else None
                 return listing.answer(sessions, reader, room, buttons)
             case Denied(refusal):
-                passes = refusal is Refusal.NOT_KNOWN
-                return notes.note_with_retry(wording.not_for(refusal), again if passes else "")
+                return self.refused(refusal, again)
             case Failed(error, reference):
                 return notes.trouble(wording.failure(error), self._contact, reference, again)
             case Crashed(reference):
                 return notes.trouble(wording.our_fault(), self._contact, reference, again)
+            case NotRecorded(reference):
+                return notes.trouble(wording.NOT_RECORDED, self._contact, reference, again)
             case Restarting():
                 return notes.note_with_retry(wording.RESTARTING, again)
             case _:
                 assert_never(outcome)
+
+    def refused(self, refusal: Refusal, again: str = "") -> Message:
+        """Why somebody is not shown sessions; `again` is for a button, where it may soon pass."""
+        value = again if refusal in PASSING else ""
+        return notes.refused(refusal, self._access_contact, self._channels, value)
 
     def buttons(self, found: SessionList, asker: str, reader: Reader) -> listing.Buttons:
         """The values of an answer's buttons."""
@@ -199,26 +221,28 @@ class Answers:
         return listing.Buttons(
             same=self.again(query, asker),
             more=self.sign_value(replace(query, limit=more), asker) if more > query.limit else "",
-            share=self.sign_value(replace(query, shown=found.snapshot(reader.now)), asker),
+            share=self.sign_value(
+                replace(query, shown=found.snapshot(reader.now)), asker, Kind.SHARE
+            ),
         )
 
     # -- Values of buttons ------------------------------------------------------------------------
 
-    def sign_value(self, query: Query, asker: str) -> str:
+    def sign_value(self, query: Query, asker: str, kind: Kind = Kind.LOOK) -> str:
         """The value of a button that `asker` may press."""
-        return button_values.sign(query, asker, self._secret)
+        return button_values.sign(query, asker, self._key, datetime.now(UTC), kind)
 
-    def verify_value(self, value: str, presser: str) -> Query:
+    def verify_value(self, value: str, presser: str, kind: Kind = Kind.LOOK) -> Query:
         """What a button was made for. Raises `WrongUser` and `Outdated`."""
-        return button_values.verify(value, presser, self._secret)
+        return button_values.verify(value, presser, self._key, datetime.now(UTC), kind)
 
-    def seal(self, text: str, asker: str) -> str:
+    def seal(self, text: str, asker: str, kind: Kind) -> str:
         """A text for a window that `asker` may send back."""
-        return button_values.seal(text, asker, self._secret)
+        return button_values.seal(text, asker, self._key, datetime.now(UTC), kind)
 
-    def unseal(self, text: str, sender: str) -> str:
+    def unseal(self, text: str, sender: str, kind: Kind) -> str:
         """The text. Raises `WrongUser` and `Outdated`."""
-        return button_values.unseal(text, sender, self._secret)
+        return button_values.unseal(text, sender, self._key, datetime.now(UTC), kind)
 
     def again(self, query: Query, asker: str) -> str:
         """The value of a button for the same query, as things are when it is pressed."""

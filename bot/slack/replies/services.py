@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Final
 
+from bot.lookup.access import EntryPoint, Refusal
+from bot.lookup.read_audit import ReadAudit
 from bot.sessions import Query
 from bot.settings import Settings
 from bot.slack.api.slack_api import SlackApi
 from bot.slack.replies.answers import Answers
 from bot.slack.replies.delivery import Delivery
 from bot.slack.replies.in_flight import InFlight
-from bot.slack.replies.places import Places
+from bot.slack.replies.places import Place, Places
 from bot.slack.replies.presses import Presses
 from bot.slack.replies.views import Views
 from bot.slack.requests import SlackRequest
-from bot.slack.ui import wording
-from bot.slack.ui.button_values import Outdated, WrongUser
-from bot.slack.ui.pieces import note
+from bot.slack.ui import windows, wording
+from bot.slack.ui.button_values import Kind, Outdated, WrongUser
+from bot.slack.ui.pieces import drawn, note
 from bot.state.protocol import State
 from bot.waits import Waits
 
@@ -36,6 +39,7 @@ class Services:
     state: State
     slack: SlackApi
     answers: Answers
+    read_audit: ReadAudit
     places: Places
     delivery: Delivery
     in_flight: InFlight
@@ -47,15 +51,46 @@ class Services:
         """Whether Slack tells of this for the first time: it repeats what it missed the ack of."""
         return await self.state.claim((kind, *parts), REPEATED_SECONDS)
 
-    def pressed_query(self, request: SlackRequest) -> Query | None:
+    def pressed_query(self, request: SlackRequest, kind: Kind = Kind.LOOK) -> Query | None:
         """What the pressed button was made for; if it can't be used, the person is told so."""
         try:
-            return self.answers.verify_value(value_of(request), request.actor.user)
-        except WrongUser:
-            self.tell_beside(wording.NOT_YOURS, request)
-        except Outdated:
-            self.tell_beside(wording.OUTDATED, request)
+            return self.answers.verify_value(value_of(request), request.actor.user, kind)
+        except (WrongUser, Outdated) as error:
+            refusal = self.refuse_sealed(request, error)
+            self.tell_beside(wording.not_for(refusal), request)
         return None
+
+    def refuse_sealed(self, request: SlackRequest, error: WrongUser | Outdated) -> Refusal:
+        """Records what was pressed or sent by the wrong person, or is forged or too old."""
+        is_of_another = isinstance(error, WrongUser)
+        refusal = Refusal.WRONG_USER if is_of_another else Refusal.OUTDATED
+        self.answers.note_refusal(request.actor, refusal)
+        return refusal
+
+    async def open_form(
+        self,
+        request: SlackRequest,
+        reason: str = "",
+        moment: datetime | None = None,
+        person: str = "",
+        otherwise: tuple[Place, str] | None = None,
+    ) -> None:
+        """Opens the form, at once; then who may not search is told so in it.
+
+        `reason` stands above it, `moment` and `person` are filled in. Where it can't be opened, the
+        person is told: `otherwise` says where, and how.
+        """
+        actor = replace(request.actor, entry_point=EntryPoint.FORM)
+        metadata = self.answers.seal(actor.channel, actor.user, Kind.PLACE)
+        view = windows.form(self.answers.limits, reason, moment, person, metadata)
+        view_id = await self.views.open(request.body["trigger_id"], view)
+        if not view_id:
+            if otherwise:
+                place, sentence = otherwise
+                await place.send(drawn(note(sentence)))
+        elif refused := await self.answers.refusal(actor):
+            window = windows.note_window(wording.FORM_TITLE, refused)
+            await self.views.update(view_id, window)
 
     def tell_beside(self, sentence: str, request: SlackRequest) -> None:
         """Tells who pressed a button something, beside the message it belongs to."""

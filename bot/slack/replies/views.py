@@ -7,18 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Awaitable
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import structlog
 
 from bot.errors import SlackError
 from bot.slack.api.client import SlackClient, call_api
-from bot.slack.replies.places import Place
 from bot.slack.replies.response_url import StillWanted, always
-from bot.slack.ui import windows
-from bot.slack.ui.pieces import WINDOW, Drawing, Message, Room, View, drawn, note
-from bot.typed.query import Limits
+from bot.slack.ui.pieces import WINDOW, Drawing, Message, Room, View
 
 _log = structlog.get_logger()
 
@@ -29,31 +25,13 @@ _GONE: Final = frozenset({"not_found", "view_not_found"})
 class Views:
     """Opens and updates windows with the bot token, which `client` carries."""
 
-    def __init__(self, limits: Limits, client: SlackClient) -> None:
-        self._limits = limits
+    def __init__(self, client: SlackClient) -> None:
         self._client = client
 
     async def open(self, trigger_id: str, view: View) -> str:
         """Opens a window at once: a trigger lives for three seconds. Gives its id, or ""."""
         shown = await self._shown(self._client.views_open(trigger_id=trigger_id, view=view))
         return str((shown or {}).get("id", ""))
-
-    async def open_form(
-        self,
-        trigger_id: str,
-        reason: str = "",
-        moment: datetime | None = None,
-        person: str = "",
-        otherwise: tuple[Place, str] | None = None,
-    ) -> None:
-        """Opens the form; `reason` stands above it, `moment` and `person` are filled in.
-
-        Where it can't be opened, the person is told: `otherwise` says where, and how.
-        """
-        view = windows.form(self._limits, reason, moment, person)
-        if not await self.open(trigger_id, view) and otherwise:
-            place, sentence = otherwise
-            await place.send(drawn(note(sentence)))
 
     async def update(self, view_id: str, view: View) -> bool:
         """What an open window shows from now on. Gives whether Slack took it, or it was closed."""
@@ -81,23 +59,31 @@ class Views:
         return dict(answer.get("view") or {})
 
 
+class Frame(Protocol):
+    """Puts a message into a view; if it is not `final`, another message follows."""
+
+    def __call__(self, message: Message, *, final: bool = True) -> View:
+        """The view."""
+
+
 @dataclass(slots=True)
 class Window:
     """A `bot.slack.replies.places.Place`: an open window, which the answer fills."""
 
     views: Views
     view_id: str
+    frame: Frame
     room: Room = WINDOW
 
     def as_ack(self, message: Message, *, final: bool) -> dict[str, Any]:
         """As the protocol says."""
-        return {"response_action": "update", "view": windows.results(message, final=final)}
+        return {"response_action": "update", "view": self.frame(message, final=final)}
 
     async def send(self, drawing: Drawing, wanted: StillWanted = always) -> None:
         """As the protocol says."""
         if await wanted():
-            await self.views.update(self.view_id, windows.results(drawing(self.room)))
+            await self.views.update(self.view_id, self.frame(drawing(self.room)))
 
     async def say_meanwhile(self, message: Message) -> None:
         """As the protocol says."""
-        await self.views.update(self.view_id, windows.results(message, final=False))
+        await self.views.update(self.view_id, self.frame(message, final=False))

@@ -38,7 +38,7 @@ INCLUDE_NAME: Final = "include"
 IN_THREAD: Final = "thread"
 IN_CHANNEL: Final = "channel"
 
-OPENS_WINDOW: Final = frozenset({SHARE, SEARCH_AGAIN, WHY, "help", "search"})
+OPENS_WINDOW: Final = frozenset({SHARE, SEARCH_AGAIN, WHY, "help", "search", "audit"})
 """What opens a window, and says nothing on the screen."""
 
 # -- The form and its fields ----------------------------------------------------------------------
@@ -57,3 +57,11 @@ SHOW_SESSIONS: Final = "show_sessions"
 
 SEARCH: Final = "search"
 """The Home's button."""
+
+# -- Who looked somebody up -----------------------------------------------------------------------
+
+AUDIT: Final = "audit"
+"""The button in the Home of an auditor."""
+
+AUDIT_FORM: Final = "audit_form"
+SINCE_FIELD: Final = "since"

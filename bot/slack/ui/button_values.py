@@ -1,8 +1,10 @@
 """What a button remembers: whose sessions its message shows, sealed for the person who asked.
 
 The value of a button is visible to those who see the message, so it holds what the message shows
-and nothing else. Two seals stand before it: one tells whether the value is ours, and of this
-version; the other whether the person who presses is the one who asked, without naming either. Pure.
+and nothing else. Two seals stand before it: one tells whether the value is ours, of this version
+and of this kind; the other whether the person who presses is the one who asked, without naming
+either. So a value of one kind of button is of no use on another, and of no use to anybody else.
+Pure: the present time is a parameter.
 """
 
 from __future__ import annotations
@@ -11,13 +13,35 @@ import hashlib
 import hmac
 import json
 from base64 import urlsafe_b64encode
-from datetime import UTC, datetime
-from typing import Any
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from typing import Any, Final
 
 from bot.errors import FsessionsError
 from bot.sessions import Moment, Query, Snapshot
 
-_VERSION = "3"  # of the fields below: a value of any other is not read
+GOOD_FOR: Final = timedelta(days=30)
+"""How long a value can be used: an answer in direct messages stands there for years."""
+
+_VERSION: Final = "4"  # of the fields below: a value of any other is not read
+_DAY: Final = timedelta(days=1)
+_FIRST_DAY: Final = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+class Kind(StrEnum):
+    """What a value is for."""
+
+    LOOK = "l"
+    """To look once more: refresh, more, a choice."""
+
+    SHARE = "s"
+    """To share what was shown."""
+
+    SHARE_FORM = "f"
+    """What the window for sharing remembers."""
+
+    PLACE = "p"
+    """The channel in which a form was opened."""
 
 
 class WrongUser(FsessionsError):
@@ -25,10 +49,10 @@ class WrongUser(FsessionsError):
 
 
 class Outdated(FsessionsError):
-    """The value is not of this version, was sealed with another secret, or was changed."""
+    """The value is too old, of another version or kind, sealed with another key, or changed."""
 
 
-def sign(query: Query, asker: str, secret: str) -> str:
+def sign(query: Query, asker: str, key: bytes, now: datetime, kind: Kind = Kind.LOOK) -> str:
     """A button's value; `asker` is a Slack user id.
 
     It has some 1,200 characters at most; for an ordinary address less than the 150 that an entry of
@@ -39,12 +63,13 @@ def sign(query: Query, asker: str, secret: str) -> str:
     fields = [query.limit, query.email, query.uid, moment, shown]
     while fields[-1] is None:
         fields.pop()
-    return seal(json.dumps(fields, ensure_ascii=False, separators=(",", ":")), asker, secret)
+    text = json.dumps(fields, ensure_ascii=False, separators=(",", ":"))
+    return seal(text, asker, key, now, kind)
 
 
-def verify(value: str, presser: str, secret: str) -> Query:
+def verify(value: str, presser: str, key: bytes, now: datetime, kind: Kind = Kind.LOOK) -> Query:
     """The query of a button's value. Raises `WrongUser` and `Outdated`."""
-    fields: list[Any] = json.loads(unseal(value, presser, secret))
+    fields: list[Any] = json.loads(unseal(value, presser, key, now, kind))
     fields += [None] * (5 - len(fields))
     limit, email, uid, moment, shown = fields
     return Query(
@@ -56,25 +81,29 @@ def verify(value: str, presser: str, secret: str) -> Query:
     )
 
 
-def seal(text: str, asker: str, secret: str) -> str:
-    """A text that only `asker` can send back."""
-    return _seal(text, "", secret) + _seal(text, asker, secret) + text
+def seal(text: str, asker: str, key: bytes, now: datetime, kind: Kind) -> str:
+    """A text that only `asker` can send back, for that purpose alone."""
+    made = f"{(now - _FIRST_DAY) // _DAY:x}."
+    return _seal(made + text, "", key, kind) + _seal(made + text, asker, key, kind) + made + text
 
 
-def unseal(value: str, sender: str, secret: str) -> str:
+def unseal(value: str, sender: str, key: bytes, now: datetime, kind: Kind) -> str:
     """The text. Raises `WrongUser` and `Outdated`."""
-    length = len(_seal("", "", secret))
+    length = len(_seal("", "", key, kind))
     ours, theirs, text = value[:length], value[length : 2 * length], value[2 * length :]
-    if not _same(ours, _seal(text, "", secret)):
+    if not _same(ours, _seal(text, "", key, kind)):
         raise Outdated
-    if not _same(theirs, _seal(text, sender, secret)):
+    day, _, text_alone = text.partition(".")
+    if now - (_FIRST_DAY + int(day, 16) * _DAY) > GOOD_FOR + _DAY:
+        raise Outdated
+    if not _same(theirs, _seal(text, sender, key, kind)):
         raise WrongUser
-    return text
+    return text_alone
 
 
-def _seal(text: str, user: str, secret: str) -> str:
-    sealed = f"{_VERSION} {user} {text}".encode(errors="surrogatepass")
-    digest = hmac.new(secret.encode(), sealed, hashlib.sha256).digest()
+def _seal(text: str, user: str, key: bytes, kind: Kind) -> str:
+    sealed = f"{_VERSION} {kind} {user} {text}".encode(errors="surrogatepass")
+    digest = hmac.new(key, sealed, hashlib.sha256).digest()
     return urlsafe_b64encode(digest[:12]).decode()  # 96 bits in 16 characters
 
 

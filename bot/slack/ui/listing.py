@@ -27,6 +27,7 @@ from bot.slack.ui.pieces import (
     bold,
     button,
     context,
+    date_markup,
     escape,
     markdown_context,
     menu,
@@ -328,9 +329,7 @@ def _no_link(session: Session) -> str:
 
 
 def _date(time: datetime | None, template: str) -> str:
-    if time is None:
-        return escape(wording.UNKNOWN_TIME)
-    return f"<!date^{int(time.timestamp())}^{template}|{time:%Y-%m-%d %H:%M} UTC>"
+    return date_markup(time, template) if time else escape(wording.UNKNOWN_TIME)
 
 
 def _fallback(session: Session) -> str:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final
 
+from bot.lookup.access import Refusal
+from bot.lookup.events import AuditEvent
 from bot.slack.ui import action_ids, wording
 from bot.slack.ui.pieces import (
     SHOWN,
@@ -14,8 +16,11 @@ from bot.slack.ui.pieces import (
     button,
     code,
     context,
+    date_markup,
     escape,
+    is_mention,
     markdown,
+    mentions_of,
     message,
     note,
     section,
@@ -24,6 +29,8 @@ from bot.slack.ui.pieces import (
 from bot.typed.query import Limits, Refused
 
 MAX_CHOICES: Final = 10
+_MOST_NAMED: Final = 5  # channels
+_LINES: Final = 8  # of the audit, in one block
 _AROUND_BUTTONS: Final = 500  # characters of a question besides its buttons
 
 
@@ -72,6 +79,28 @@ def trouble(sentences: tuple[str, str], contact: str, reference: str, value: str
     )
 
 
+def refused(
+    refusal: Refusal, contact: str, channels: Sequence[str] = (), value: str = ""
+) -> Message:
+    """Why somebody is shown no sessions, where they are shown, and whom to ask.
+
+    `value` is for a button to try again, or "" for none.
+    """
+    told = escape(wording.not_for(refusal))
+    if refusal is Refusal.NOT_HERE and channels:
+        told += f" {escape(wording.SHOWN_IN)} {mentions_of(channels[:_MOST_NAMED])}."
+    if refusal in wording.CAN_BE_CHANGED:
+        told += f" {_whom_to_ask(contact)}"
+    again = [actions(button(action_ids.REFRESH, wording.TRY_AGAIN, value))] if value else []
+    return message(wording.refused_in_one_line(refusal, contact), [section(told), *again])
+
+
+def _whom_to_ask(contact: str) -> str:
+    if is_mention(contact):
+        return escape(wording.ASK_WHOM).replace("{contact}", contact)
+    return escape(wording.whom_to_ask(contact))
+
+
 def note_with_retry(sentence: str, value: str) -> Message:
     """One sentence, and a way back to the sessions."""
     if not value:
@@ -90,6 +119,27 @@ def choice(people: Sequence[tuple[str, str]], count: int, room: Room) -> Message
     if len(buttons) == count:
         return note(wording.CHOOSE, *buttons)
     return note(wording.choose_among_first(len(buttons)), *buttons)
+
+
+def audit_entries(person: str, events: Sequence[AuditEvent], *, more: bool) -> Message:
+    """Who looked a person up, newest first; `more` where there are others."""
+    heading = wording.audit_heading(shorten(person, SHOWN), len(events), more=more)
+    if not events:
+        return note(f"{heading} {wording.AUDIT_NONE}")
+    lines = [_audit_line(event) for event in events]
+    parts = ["\n".join(lines[n : n + _LINES]) for n in range(0, len(lines), _LINES)]
+    blocks = [section(f"*{escape(heading)}*"), *map(section, parts)]
+    if more:
+        blocks.append(context(wording.AUDIT_MORE))
+    return message(heading, blocks)
+
+
+def _audit_line(event: AuditEvent) -> str:
+    who = f"<@{escape(event.user)}>" if event.workspace else code(event.user)
+    where = f" in <#{escape(event.channel)}>" if event.channel.startswith(("C", "G")) else ""
+    came = wording.audit_result(event.result, event.count)
+    time = date_markup(event.time, "{date_short_pretty} {time}")
+    return f"{time}  {who}{where}: {escape(came)} ({escape(event.entry_point)})"
 
 
 def offer(count: int) -> Message:

@@ -10,6 +10,7 @@ import json
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Final
 
 Block = dict[str, Any]
@@ -82,7 +83,25 @@ def escape(text: str) -> str:
 
 def markdown(contact: str) -> str:
     """A contact of the settings: a mention stays one, anything else is text."""
-    return contact if _MENTION.fullmatch(contact) else escape(contact)
+    return contact if is_mention(contact) else escape(contact)
+
+
+def is_mention(contact: str) -> bool:
+    """Whether a contact of the settings is a person or a channel in Slack."""
+    return bool(_MENTION.fullmatch(contact))
+
+
+def mentions_of(channels: Sequence[str]) -> str:
+    """Channels, in Slack's markup."""
+    return ", ".join(f"<#{escape(channel)}>" for channel in channels)
+
+
+def date_markup(time: datetime, template: str) -> str:
+    """A time that Slack draws in the reader's own zone.
+
+    https://docs.slack.dev/messaging/formatting-message-text#date-formatting
+    """
+    return f"<!date^{int(time.timestamp())}^{template}|{time:%Y-%m-%d %H:%M} UTC>"
 
 
 def shorten(text: str, length: int) -> str:

@@ -26,9 +26,9 @@ from bot.slack.ui.pieces import (
     context,
     escape,
     header,
+    mentions_of,
     option,
     plain,
-    plain_section,
     section,
     shorten,
 )
@@ -36,9 +36,16 @@ from bot.typed.query import Limits
 
 
 def form(
-    limits: Limits, reason: str = "", moment: datetime | None = None, person: str = ""
+    limits: Limits,
+    reason: str = "",
+    moment: datetime | None = None,
+    person: str = "",
+    metadata: str = "",
 ) -> View:
-    """The form; `reason` says why it was opened, `moment` and `person` are filled in."""
+    """The form; `reason` says why it was opened, `moment` and `person` are filled in.
+
+    `metadata` is what it brings back when it is sent.
+    """
     limit = {"type": "plain_text_input", "placeholder": plain(str(limits.default), MAX_FIELD)}
     who: Block = {"type": "plain_text_input"} | ({"initial_value": person} if person else {})
     when: Block = {"type": "datetimepicker"}
@@ -54,18 +61,20 @@ def form(
         ),
     ]
     return _modal(wording.FORM_TITLE, blocks, ids.FORM) | {
-        "submit": plain(wording.FORM_SUBMIT, MAX_TITLE)
+        "submit": plain(wording.FORM_SUBMIT, MAX_TITLE),
+        "private_metadata": metadata,
     }
 
 
-def results(message: Message, *, final: bool = True) -> View:
+def results(message: Message, metadata: str = "", *, final: bool = True) -> View:
     """A message's blocks in a window, with a button for the next search if it is `final`.
 
-    While results are still to come there is none: they would take the place of the next search.
+    `metadata` are for that search. While results are still to come there is none: they would take
+    the place of the next search.
     """
     again = button(action_ids.NEW_SEARCH, wording.NEW_SEARCH, action_ids.NEW_SEARCH)
     blocks = [*message["blocks"], *([actions(again)] if final else [])]
-    return _modal(wording.FORM_TITLE, blocks, action_ids.RESULTS)
+    return _modal(wording.FORM_TITLE, blocks, action_ids.RESULTS) | {"private_metadata": metadata}
 
 
 def help_window(command: str, limits: Limits) -> View:
@@ -86,9 +95,29 @@ def why_window() -> View:
     return _modal(wording.WHY_TITLE, [section(f"{escape(wording.NONE_FOUND_INTRO)}\n{lines}")])
 
 
-def note_window(title: str, sentence: str) -> View:
-    """One sentence in a window."""
-    return _modal(title, [plain_section(sentence)])
+def note_window(title: str, message: Message) -> View:
+    """A short message in a window."""
+    return _modal(title, message["blocks"])
+
+
+def audit_form() -> View:
+    """Who looked this person up?"""
+    ids = action_ids
+    who: Block = {"type": "plain_text_input"}
+    hint = wording.AUDIT_PERSON_HINT
+    blocks = [
+        _input(ids.PERSON_FIELD, wording.AUDIT_PERSON, who, hint),
+        _input(ids.SINCE_FIELD, wording.AUDIT_SINCE, {"type": "datetimepicker"}, optional=True),
+    ]
+    return _modal(wording.AUDIT_TITLE, blocks, ids.AUDIT_FORM) | {
+        "submit": plain(wording.AUDIT_SUBMIT, MAX_TITLE)
+    }
+
+
+def audit_window(message: Message, *, final: bool = True) -> View:
+    """What the record says, or why it doesn't."""
+    del final
+    return note_window(wording.AUDIT_TITLE, message)
 
 
 def share_form(sessions: Sequence[str], person: str, metadata: str, *, in_thread: bool) -> View:
@@ -118,9 +147,14 @@ def share_form(sessions: Sequence[str], person: str, metadata: str, *, in_thread
     }
 
 
-def home_refused(sentence: str) -> View:
-    """The Home of somebody who may not be shown sessions."""
-    return _home([header(wording.HOME_TITLE), plain_section(sentence)])
+def home_refused(message: Message, *, is_auditor: bool) -> View:
+    """The Home of somebody who may not be shown sessions; the message says why."""
+    auditing = [actions(_audit_button())] if is_auditor else []
+    return _home([header(wording.HOME_TITLE), *message["blocks"], *auditing])
+
+
+def _audit_button() -> Block:
+    return button(action_ids.AUDIT, wording.AUDIT_BUTTON, action_ids.AUDIT)
 
 
 def ways_to_ask(
@@ -130,7 +164,7 @@ def ways_to_ask(
     names = {
         "{command}": escape(command),
         "{bot}": f"<@{escape(bot)}>",
-        "{channels}": ", ".join(f"<#{escape(channel)}>" for channel in channels),
+        "{channels}": mentions_of(channels),
     }
     ways = []
     for name, how in help_lines:
@@ -143,17 +177,28 @@ def ways_to_ask(
     return ways
 
 
-def home(ways: Sequence[tuple[str, str]]) -> View:
+def home(
+    ways: Sequence[tuple[str, str]], channels: Sequence[str] = (), *, is_auditor: bool = False
+) -> View:
     """The Home: a start page. `ways` are a name and how to use it, the latter in Slack's markup.
 
-    The view's `private_metadata` tells this Home from any other.
+    Where sessions are shown in some `channels` only, it names them, and searches elsewhere are not
+    offered. An auditor can look up who looked somebody up. The view's `private_metadata` tells this
+    Home from any other.
     """
     search = button(action_ids.SEARCH, wording.HOME_SEARCH, action_ids.SEARCH)
     how = button(action_ids.HELP, wording.HELP_TITLE, action_ids.HELP)
+    buttons = [how] if channels else [search | {"style": "primary"}, how]
+    if is_auditor:
+        buttons.append(_audit_button())
+    where = escape(wording.HOME_ANYWHERE)
+    if channels:
+        where = f"{escape(wording.HOME_ONLY_IN)} {mentions_of(channels)}"
     return _home(
         [
             header(wording.HOME_TITLE),
-            actions(search | {"style": "primary"}, how),
+            section(where),
+            actions(*buttons),
             {"type": "divider"},
             *(section(f"*{escape(name)}*\n{line}") for name, line in ways),
             context(wording.HOME_PRIVACY),

@@ -49,6 +49,7 @@ A_CUSTOMER: Final = "a customer"
 CHOOSE: Final = "Several people are in this message. Whose sessions would you like to see?"
 NOT_YOURS: Final = "This answer belongs to somebody else. Please ask for yourself."
 OUTDATED: Final = "The buttons of this answer don't work any more. Please ask once more."
+FORM_OUTDATED: Final = "This window doesn't work any more. Please open it once more."
 SESSIONS_CHANGED: Final = (
     "The sessions are not the same any more, so nothing was shared. Please refresh the answer, and "
     "share then."
@@ -99,8 +100,8 @@ NOT_OF_THIS_WORKSPACE: Final = (
     "Sorry, the sessions are only for people of the organisation that this bot belongs to."
 )
 NOT_FOR_GUESTS: Final = (
-    "Sorry, the sessions are only for full members of this workspace, not for guests. Please ask a "
-    "member to look for you."
+    "Sorry, the sessions are only for full members of this workspace, not for guests. A member can "
+    "look for you."
 )
 WHO_ASKS: Final = (
     "Slack doesn't tell me just now whether you are a member of this workspace, so I can't show "
@@ -109,6 +110,30 @@ WHO_ASKS: Final = (
 MAY_NOT_READ_PROFILES: Final = (
     "I'm not allowed to read Slack profiles, so I can't tell who may see sessions. An "
     "administrator can add the scopes users:read and users:read.email and reinstall this app."
+)
+MAY_NOT_READ_GROUPS: Final = (
+    "I'm not allowed to read user groups, so I can't tell who may see sessions. An administrator "
+    "can add the scope usergroups:read and reinstall this app."
+)
+NOT_ALLOWED: Final = "Sorry, you aren't among the people who may see sessions."
+NOT_HERE: Final = "Sorry, sessions are shown in certain channels only."
+NOT_AUDITOR: Final = "Sorry, only auditors may see who looked somebody up."
+SHOWN_IN: Final = "You can ask in"
+ASK_WHOM: Final = "To be given access, ask {contact}."
+CAN_BE_CHANGED: Final = frozenset(
+    {
+        Refusal.GUEST,
+        Refusal.NOT_ALLOWED,
+        Refusal.NOT_AUDITOR,
+        Refusal.NOT_FOR_WORKFLOW,
+        Refusal.NOT_HERE,
+    }
+)
+"""Where people are told whom to ask."""
+
+NOT_RECORDED: Final = (
+    "The lookup could not be recorded, and your company shows no sessions without a record.",
+    "Please try again in a minute. If it happens once more, tell {administrator}.",
 )
 MESSAGE_NAMES_NOBODY: Final = (
     "The message contains no e-mail or uid. Please type the command with one, like "
@@ -126,6 +151,24 @@ SLACK_TROUBLE: Final = "Slack doesn't answer me just now. Please ask once more i
 HOME_TITLE: Final = "Find a customer's sessions"
 HOME_SEARCH: Final = "Search…"
 HOME_OTHER_WAYS: Final = "Other ways"
+HOME_ANYWHERE: Final = "You can ask in any conversation, or here."
+HOME_ONLY_IN: Final = "You can ask in these channels:"
+AUDIT_BUTTON: Final = "Who looked somebody up…"
+AUDIT_TITLE: Final = "Who looked them up"
+AUDIT_SUBMIT: Final = "Show"
+AUDIT_PERSON: Final = "Whose e-mail or uid?"
+AUDIT_PERSON_HINT: Final = "That you asked is recorded, too."
+AUDIT_SINCE: Final = "Since"
+AUDIT_READING: Final = "Reading the record …"
+AUDIT_NONE: Final = "The record doesn't go back further than your company keeps it."
+AUDIT_NO_KEY: Final = (
+    "People can't be found in the record: no AUDIT_KEY is set. Please tell your administrator."
+)
+AUDIT_TROUBLE: Final = (
+    "The record can't be read just now.",
+    "Please try again in a minute. If it happens once more, tell {administrator}.",
+)
+AUDIT_MORE: Final = "These are the latest. fsessions audit, on the bot's machine, shows all."
 HOME_PRIVACY: Final = (
     "Answers are for you alone, unless you share them. I keep no addresses and no sessions."
 )
@@ -171,6 +214,21 @@ STEP_UNKNOWN: Final = (
 STEP_STRANGER: Final = (
     "The person in “Show privately to” is no full member of this workspace, so I showed them "
     "nothing. Please choose somebody else."
+)
+STEP_NOT_ALLOWED: Final = (
+    "The person in “Show privately to” isn't among the people who may see sessions, so I showed "
+    "them nothing."
+)
+STEP_NOT_HERE: Final = (
+    "Sessions are shown in certain channels only, and “In channel” is none of them. Please choose "
+    "another, or give the step the name under which this workflow is allowed."
+)
+STEP_NOT_NAMED: Final = (
+    "Nobody is set in “Show privately to”, and this workflow isn't allowed to have the sessions "
+    "without that. Please set a person, or give the step the name under which it is allowed."
+)
+STEP_OF_ANOTHER: Final = (
+    "This workflow is of another workspace than the bot, so I looked nobody up."
 )
 TIME_EXAMPLE: Final = 'jane@example.com at:"yesterday 5pm"'
 TRY: Final = "Try"
@@ -240,6 +298,29 @@ def at_moment(moment: Moment | None) -> str:
     if moment is None:
         return LATEST
     return CLOSEST_BEFORE_MESSAGE if moment.of_message else PROBABLY_THIS_ONE
+
+
+def audit_heading(person: str, count: int, *, more: bool) -> str:
+    """Over the record of who looked a person up."""
+    if not count:
+        return f"Nobody looked {person} up."
+    attempts = f"{count} attempts" if count > 1 else "1 attempt"
+    return f"{'The latest ' if more else ''}{attempts} to look {person} up"
+
+
+def audit_result(result: str, count: int) -> str:
+    """What came of an attempt, in the record."""
+    match result:
+        case "found":
+            return f"saw {_count(count, 'session')}"
+        case "none":
+            return "no sessions"
+        case "shared":
+            return f"shared {_count(count, 'session')}"
+        case "audit read":
+            return "read this record"
+        case _:
+            return result
 
 
 def shared_by(user: str) -> str:
@@ -331,15 +412,40 @@ def not_for(refusal: Refusal) -> str:
         Refusal.GUEST: NOT_FOR_GUESTS,
         Refusal.NOT_KNOWN: WHO_ASKS,
         Refusal.NOT_READABLE: MAY_NOT_READ_PROFILES,
+        Refusal.GROUPS_NOT_READABLE: MAY_NOT_READ_GROUPS,
+        Refusal.NOT_ALLOWED: NOT_ALLOWED,
+        Refusal.NOT_HERE: NOT_HERE,
+        Refusal.NOT_FOR_WORKFLOW: STEP_NOT_NAMED,
+        Refusal.WRONG_USER: NOT_YOURS,
+        Refusal.OUTDATED: OUTDATED,
+        Refusal.NOT_AUDITOR: NOT_AUDITOR,
     }[refusal]
 
 
-def step_not_for(refusal: Refusal) -> str:
-    """Why the person who is to be shown the sessions by a workflow isn't."""
-    return {
+def whom_to_ask(contact: str) -> str:
+    """Where access can be given; without Slack's markup. A contact may be a sentence."""
+    if not contact or contact.startswith("<"):
+        return ASK_WHOM.replace("{contact}", ADMINISTRATOR)
+    return contact if contact[-1] in ".!?" else f"{contact}."
+
+
+def refused_in_one_line(refusal: Refusal, contact: str) -> str:
+    """Why not, and whom to ask, as plain text."""
+    sentence = not_for(refusal)
+    return f"{sentence} {whom_to_ask(contact)}" if refusal in CAN_BE_CHANGED else sentence
+
+
+def step_not_for(refusal: Refusal, contact: str) -> str:
+    """Why the person who is to be shown the sessions by a workflow isn't; and whom to ask."""
+    sentence = {
         Refusal.NOT_KNOWN: STEP_SLACK_TROUBLE,
         Refusal.NOT_READABLE: MAY_NOT_READ_PROFILES,
+        Refusal.GROUPS_NOT_READABLE: MAY_NOT_READ_GROUPS,
+        Refusal.NOT_ALLOWED: STEP_NOT_ALLOWED,
+        Refusal.NOT_HERE: STEP_NOT_HERE,
+        Refusal.NOT_FOR_WORKFLOW: STEP_NOT_NAMED,
     }.get(refusal, STEP_STRANGER)
+    return f"{sentence} {whom_to_ask(contact)}" if refusal in CAN_BE_CHANGED else sentence
 
 
 def step_list(count: int, person: str, lines: list[str], more: int) -> str:

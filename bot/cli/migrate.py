@@ -1,0 +1,31 @@
+"""`fsessions migrate`: makes or renews the tables of `DATABASE_URL`."""
+
+from __future__ import annotations
+
+from rich.console import Console
+
+from bot.database.audit import TROUBLE
+from bot.database.engine import open_engine, shown
+from bot.database.schema import Schema, migrate, state_of
+from bot.settings import Settings
+
+
+async def run(settings: Settings) -> int:
+    """Says what it did. Gives the exit code: 0, or 1 where it could not be done."""
+    console, errors = Console(highlight=False, soft_wrap=True), Console(stderr=True, soft_wrap=True)
+    where = shown(settings.database)
+    async with open_engine(settings.database) as engine:
+        try:
+            before = await state_of(engine)
+            if before is Schema.NEWER:
+                errors.print(f"The tables in {where} are of a newer version of fsessions.")
+                return 1
+            if before is Schema.OLDER:
+                await migrate(engine)
+        except TROUBLE as error:
+            cause = type(getattr(error, "orig", None) or error).__name__
+            errors.print(f"{where} can't be used ({cause}). Is DATABASE_URL right?")
+            return 1
+    done = "are up to date already" if before is Schema.CURRENT else "are up to date now"
+    console.print(f"The tables in {where} {done}.")
+    return 0

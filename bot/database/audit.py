@@ -1,0 +1,205 @@
+"""Audit events in the SQL database.
+
+Writing stands behind the answers: events are taken at once, and written together by one task, which
+tries again for as long as the database doesn't answer. A second attempt can't write an event twice.
+What waits is bounded; what could not be written stands in the log in full.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import asdict, fields
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+import stamina
+import structlog
+from sqlalchemy import ColumnElement, and_, delete, func, or_, select, true, tuple_
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import DataError, SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from bot.database.tables import AUDIT_EVENTS
+from bot.lookup.events import AuditEvent, AuditQuery
+from bot.waits import Waits
+
+_log = structlog.get_logger()
+
+MOST_WAITING: Final = 10_000
+"""Events in memory. Beyond that, the oldest one is given up: it is in the log."""
+
+TROUBLE: Final = (SQLAlchemyError, OSError, TimeoutError)
+"""What a database that can't be used raises."""
+
+_BATCH: Final = 500
+_PAGE: Final = 1_000
+_PURGED_AT_ONCE: Final = 5_000
+_FIELDS: Final = tuple(field.name for field in fields(AuditEvent))
+_columns = AUDIT_EVENTS.c
+
+
+class AuditEvents:
+    """A `bot.lookup.audit.AuditStore`; `run` does the writing."""
+
+    def __init__(self, engine: AsyncEngine, waits: Waits) -> None:
+        self._engine = engine
+        self._waits = waits
+        self._waiting: deque[AuditEvent] = deque()
+        self._arrived = asyncio.Event()
+        self.given_up = 0
+
+    # -- Writing ----------------------------------------------------------------------------------
+
+    @property
+    def waiting(self) -> int:
+        """How many events are not written yet."""
+        return len(self._waiting)
+
+    def add(self, event: AuditEvent) -> None:
+        """As the protocol says."""
+        if len(self._waiting) >= MOST_WAITING:
+            self._give_up(self._waiting.popleft())
+        self._waiting.append(event)
+        self._arrived.set()
+
+    async def write(self, event: AuditEvent) -> bool:
+        """As the protocol says. What was not written in time is not written later."""
+        try:
+            async with asyncio.timeout(self._waits.audit):
+                await self._insert([event])
+        except TROUBLE as error:
+            _log.error("audit event not written", exc_info=error)
+            self._give_up(event)
+            return False
+        return True
+
+    async def run(self) -> None:
+        """Writes what arrives, until it is cancelled."""
+        while True:
+            await self._arrived.wait()
+            self._arrived.clear()
+            async for attempt in stamina.retry_context(
+                on=TROUBLE,
+                attempts=None,
+                timeout=None,
+                wait_initial=self._waits.first_retry,
+                wait_max=self._waits.audit_retry,
+                wait_jitter=self._waits.first_retry,
+            ):
+                with attempt:
+                    await self._write_waiting()
+
+    async def finish(self) -> int:
+        """Writes what is left, once `run` has ended. Gives how many events were given up in all."""
+        try:
+            async with asyncio.timeout(self._waits.audit_end):
+                await self._write_waiting()
+        except TROUBLE as error:
+            _log.error("audit events not written", count=len(self._waiting), exc_info=error)
+        while self._waiting:
+            self._give_up(self._waiting.popleft())
+        return self.given_up
+
+    async def _write_waiting(self) -> None:
+        while self._waiting:
+            batch = [self._waiting[n] for n in range(min(_BATCH, len(self._waiting)))]
+            try:
+                async with asyncio.timeout(self._waits.audit_batch):
+                    await self._insert(batch)
+            except DataError as error:
+                # It would stand in the way of all others for ever.
+                _log.error("audit events refused by the database", exc_info=error)
+                for one in batch:
+                    self._give_up(one)
+            written = {one.id for one in batch}
+            # The oldest may have been given up meanwhile, and others been added.
+            while self._waiting and self._waiting[0].id in written:
+                self._waiting.popleft()
+
+    async def _insert(self, events: Sequence[AuditEvent]) -> None:
+        is_sqlite = self._engine.dialect.name == "sqlite"
+        insert = (sqlite if is_sqlite else postgresql).insert(AUDIT_EVENTS)
+        async with self._engine.begin() as connection:
+            # An event that is there already is one whose commit was not heard of.
+            await connection.execute(
+                insert.on_conflict_do_nothing(), [asdict(event) for event in events]
+            )
+
+    def _give_up(self, event: AuditEvent) -> None:
+        self.given_up += 1
+        _log.error("audit event given up", **event.plain)
+
+    # -- Reading ----------------------------------------------------------------------------------
+
+    async def search(self, query: AuditQuery, most: int = 0) -> AsyncIterator[AuditEvent]:
+        """Events, newest first, `most` of them or all; read a page at a time."""
+        wanted = select(AUDIT_EVENTS).where(_condition(query))
+        wanted = wanted.order_by(_columns.time.desc(), _columns.id.desc())
+        last: tuple[datetime, str] | None = None
+        left = most
+        while True:
+            size = min(_PAGE, left) if most else _PAGE
+            page = wanted.limit(size)
+            if last:
+                page = page.where(tuple_(_columns.time, _columns.id) < tuple_(*last))
+            async with self._engine.connect() as connection:
+                rows = (await connection.execute(page)).all()
+            for row in rows:
+                yield AuditEvent(**{name: getattr(row, name) for name in _FIELDS})
+            left -= len(rows)
+            if len(rows) < size or (most and not left):
+                return
+            last = rows[-1].time, rows[-1].id
+
+    async def count(self, query: AuditQuery) -> int:
+        """How many events there are."""
+        wanted = select(func.count()).select_from(AUDIT_EVENTS).where(_condition(query))
+        async with self._engine.connect() as connection:
+            return int(await connection.scalar(wanted) or 0)
+
+    # -- Deleting ---------------------------------------------------------------------------------
+
+    async def purge(self, query: AuditQuery) -> int:
+        """Deletes events, some at a time, so that writing goes on. Gives how many there were."""
+        some = select(_columns.id).where(_condition(query)).limit(_PURGED_AT_ONCE)
+        purged: int = 0
+        while True:
+            async with self._engine.begin() as connection:
+                result: Any = await connection.execute(
+                    delete(AUDIT_EVENTS).where(_columns.id.in_(some))
+                )
+            purged += result.rowcount
+            if result.rowcount < _PURGED_AT_ONCE:
+                return purged
+
+    async def keep_for(self, days: int) -> None:
+        """Deletes what is older than so many `days`, again and again, until it is cancelled."""
+        while True:
+            try:
+                count = await self.purge(AuditQuery(until=datetime.now(UTC) - timedelta(days=days)))
+            except TROUBLE as error:
+                _log.warning("audit events not purged", exc_info=error)
+            else:
+                if count:
+                    _log.info("audit events purged", count=count, days=days)
+            await asyncio.sleep(self._waits.audit_purge)
+
+
+def _condition(query: AuditQuery) -> ColumnElement[bool]:
+    conditions: list[ColumnElement[bool]] = [true()]
+    of_person = []
+    if query.email_hashes:
+        of_person.append(_columns.email_hash.in_(query.email_hashes))
+    if query.uid_hashes:
+        of_person.append(_columns.uid_hash.in_(query.uid_hashes))
+    if of_person:
+        conditions.append(or_(*of_person))
+    if query.user:
+        conditions.append(_columns.user == query.user)
+    if query.since:
+        conditions.append(_columns.time >= query.since)
+    if query.until:
+        conditions.append(_columns.time < query.until)
+    return and_(*conditions)

@@ -1,0 +1,68 @@
+"""Connections to the SQL database that `DATABASE_URL` names.
+
+- https://docs.sqlalchemy.org/en/21/orm/extensions/asyncio.html
+- https://www.sqlite.org/wal.html
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any, Final
+
+from sqlalchemy import URL, event, make_url
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
+_CONNECT_SECONDS: Final = 5
+_POOL: Final = 5
+
+
+def url_of(text: str) -> URL:
+    """The URL with its driver; `postgres://` is how Heroku writes it."""
+    url = make_url(text)
+    backend = url.get_backend_name()
+    if backend in ("postgres", "postgresql"):
+        return url.set(drivername="postgresql+psycopg")
+    return url.set(drivername="sqlite+aiosqlite")
+
+
+def shown(text: str) -> str:
+    """Where the database is, for people: without the password, and what stands behind a "?"."""
+    url = url_of(text)
+    if url.get_backend_name() == "sqlite":
+        return str(url.database)
+    return f"{url.database or 'the database'} at {url.host or 'this machine'}"
+
+
+@asynccontextmanager
+async def open_engine(text: str) -> AsyncIterator[AsyncEngine]:
+    """An engine; nothing is connected before it is needed. Values stand in no error and no log."""
+    url = url_of(text)
+    is_sqlite = url.get_backend_name() == "sqlite"
+    arguments: dict[str, Any] = (
+        {"timeout": _CONNECT_SECONDS} if is_sqlite else {"connect_timeout": _CONNECT_SECONDS}
+    )
+    if not is_sqlite:
+        # PgBouncer, which many companies have in between, knows no prepared statements.
+        arguments["prepare_threshold"] = None
+    engine = create_async_engine(
+        url,
+        hide_parameters=True,
+        pool_pre_ping=True,
+        pool_size=_POOL,
+        max_overflow=0,
+        connect_args=arguments,
+    )
+    if is_sqlite:
+        event.listen(engine.sync_engine, "connect", _readers_and_writer_side_by_side)
+    try:
+        yield engine
+    finally:
+        await engine.dispose()
+
+
+def _readers_and_writer_side_by_side(connection: Any, _record: object) -> None:  # noqa: ANN401
+    cursor = connection.cursor()
+    cursor.execute("PRAGMA journal_mode=WAL")
+    cursor.execute("PRAGMA synchronous=NORMAL")
+    cursor.close()

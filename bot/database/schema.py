@@ -1,0 +1,93 @@
+"""Whether the tables are those that this version needs, and how they become so.
+
+https://alembic.sqlalchemy.org/en/latest/cookbook.html
+"""
+
+from __future__ import annotations
+
+import asyncio
+from enum import Enum, auto
+from pathlib import Path
+from typing import Final
+
+import structlog
+from sqlalchemy import Connection, text
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from bot.errors import SettingsError
+
+_log = structlog.get_logger()
+
+REVISIONS: Final = ("0001",)
+"""The migrations of this version, oldest first; a contract holds them against the folder."""
+
+_SECONDS: Final = 5.0
+_LOCK: Final = 7_368_563  # any number, for `pg_advisory_xact_lock`: two migrations never meet
+
+
+class Schema(Enum):
+    """What the tables are, as seen from this version."""
+
+    CURRENT = auto()
+    OLDER = auto()
+    NEWER = auto()
+
+
+async def state_of(engine: AsyncEngine) -> Schema:
+    """Raises SQLAlchemy's errors where the database can't be reached."""
+    async with engine.connect() as connection:
+        try:
+            found = await connection.execute(text("SELECT version_num FROM alembic_version"))
+        except DBAPIError as error:
+            if error.connection_invalidated or not _no_such_table(error):
+                raise
+            return Schema.OLDER
+        revision = found.scalar()
+    if revision in (None, *REVISIONS[:-1]):
+        return Schema.OLDER
+    return Schema.CURRENT if revision == REVISIONS[-1] else Schema.NEWER
+
+
+def _no_such_table(error: DBAPIError) -> bool:
+    # https://www.postgresql.org/docs/current/errcodes-appendix.html
+    code = getattr(error.orig, "sqlstate", None)
+    return code == "42P01" or "no such table" in str(error.orig)
+
+
+async def check(engine: AsyncEngine) -> None:
+    """Says in the log what is to be done. Raises `SettingsError` if the tables are too new."""
+    try:
+        async with asyncio.timeout(_SECONDS):
+            state = await state_of(engine)
+    except (SQLAlchemyError, OSError, TimeoutError) as error:
+        _log.error("the database can't be reached; it is tried again", exc_info=error)
+        return
+    if state is Schema.NEWER:
+        raise SettingsError(
+            ["DATABASE_URL: its tables are of a newer version of fsessions than this one"]
+        )
+    if state is Schema.OLDER:
+        _log.error("the database's tables are older than this version: run fsessions migrate")
+
+
+async def migrate(engine: AsyncEngine) -> None:
+    """Makes or renews the tables. Raises SQLAlchemy's errors."""
+    async with engine.begin() as connection:
+        await connection.run_sync(_upgrade)
+
+
+def _upgrade(connection: Connection) -> None:
+    from alembic import command
+    from alembic.config import Config
+
+    # Two processes may start this at the same time: the second one waits, and has nothing to do.
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
+    else:
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    config.set_main_option("path_separator", "os")
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")

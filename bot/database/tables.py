@@ -1,0 +1,67 @@
+"""The tables. What changes here needs a migration beside it: `bot/database/migrations`."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import (
+    Column,
+    DateTime,
+    Dialect,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    TypeDecorator,
+)
+
+
+class UTCDateTime(TypeDecorator[datetime]):
+    """Aware times in UTC, also in SQLite, which keeps no zone."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> Any:  # noqa: ANN401
+        """To the database."""
+        if value is None or dialect.name != "sqlite":
+            return value
+        return value.astimezone(UTC).replace(tzinfo=None)
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:  # noqa: ANN401
+        """From the database."""
+        del dialect
+        if not isinstance(value, datetime):
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+METADATA = MetaData()
+
+AUDIT_EVENTS = Table(
+    "audit_events",
+    METADATA,
+    Column("id", String(32), primary_key=True),
+    Column("time", UTCDateTime, nullable=False),
+    Column("workspace", String(100), nullable=False),
+    Column("user", String(100), nullable=False),
+    Column("entry_point", String(40), nullable=False),
+    Column("channel", String(100), nullable=False),
+    Column("workflow", String(100), nullable=False),
+    Column("result", String(40), nullable=False),
+    Column("reason", String(100), nullable=False),
+    Column("kind", String(20), nullable=False),
+    Column("email_hash", String(64), nullable=False),
+    Column("uid_hash", String(64), nullable=False),
+    Column("count", Integer, nullable=False),
+    Column("milliseconds", Integer, nullable=False),
+    Column("reference", String(20), nullable=False),
+    # Each search reads its own rows and no others, newest first.
+    Index("audit_events_by_time", "time", "id"),
+    Index("audit_events_by_email", "email_hash", "time", "id"),
+    Index("audit_events_by_uid", "uid_hash", "time", "id"),
+    Index("audit_events_by_user", "user", "time", "id"),
+)
+"""One row for each `bot.lookup.audit.AuditEvent`, with the same names."""

@@ -1,0 +1,124 @@
+"""Records who looked whom up: always in the log, and in a database if there is one."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import AsyncIterator, Callable
+from datetime import UTC, datetime
+from typing import Any, Final, Protocol
+
+import structlog
+
+from bot.lookup.access import Actor
+from bot.lookup.events import AuditEvent, AuditQuery, PersonHashes, Result
+from bot.sessions import Query
+
+_log = structlog.get_logger()
+
+_LONGEST_ID: Final = 100
+
+
+class AuditStore(Protocol):
+    """Where events are kept: `bot.database.audit`.
+
+    So many are `waiting` to be written; so many were `given_up`, and are in the log alone.
+    """
+
+    given_up: int
+
+    @property
+    def waiting(self) -> int:
+        """How many are not written yet."""
+
+    def add(self, event: AuditEvent) -> None:
+        """Takes an event that is to be written soon; never waits, never fails."""
+
+    async def write(self, event: AuditEvent) -> bool:
+        """Writes an event now, and says whether that worked; never fails."""
+
+    def search(self, query: AuditQuery, most: int = 0) -> AsyncIterator[AuditEvent]:
+        """Events, newest first, `most` of them or all. Raises what the database raises."""
+
+
+Observe = Callable[[str, float], None]
+"""Told of each lookup: what came of it, and the seconds."""
+
+
+class Audit:
+    """Records events: always in the log, and in the `store` if there is one.
+
+    With `required`, an answer waits until its event is in the store.
+    """
+
+    def __init__(
+        self,
+        hashes: PersonHashes,
+        store: AuditStore | None = None,
+        observe: Observe = lambda *_: None,
+        *,
+        required: bool = False,
+    ) -> None:
+        self.hashes = hashes
+        self.store = store
+        self._observe = observe
+        self._required = required
+
+    def event(
+        self,
+        actor: Actor,
+        result: Result,
+        reference: str,
+        *,
+        reason: str = "",
+        query: Query | None = None,
+        count: int = 0,
+        seconds: float = 0.0,
+    ) -> AuditEvent:
+        """An event of now."""
+        email_hash, uid_hash = self.hashes.of(query)
+        kinds = ("email" if query and query.email else "", "uid" if query and query.uid else "")
+        return AuditEvent(
+            id=uuid.uuid4().hex,
+            time=datetime.now(UTC),
+            workspace=_id(actor.workspace),
+            user=_id(actor.user),
+            entry_point=actor.entry_point.value,
+            channel=_id(actor.channel),
+            workflow=_id(actor.workflow),
+            result=result.value,
+            reason=reason,
+            kind=" and ".join(filter(None, kinds)),
+            email_hash=email_hash,
+            uid_hash=uid_hash,
+            count=count,
+            milliseconds=round(seconds * 1000),
+            reference=reference,
+        )
+
+    def note(self, event: AuditEvent) -> None:
+        """Records an event for which nobody waits."""
+        self._tell(event)
+        if self.store:
+            self.store.add(event)
+
+    async def record(self, event: AuditEvent) -> bool:
+        """Records an event; gives whether what it is about may be shown."""
+        if not (self.store and self._required):
+            self.note(event)
+            return True
+        self._tell(event)
+        return await self.store.write(event)
+
+    def _tell(self, event: AuditEvent) -> None:
+        fields: dict[str, Any] = event.plain
+        del fields["time"]  # the line has its own
+        _log.info("lookup", **{name: value for name, value in fields.items() if value != ""})
+        if event.result not in (Result.SHARED, Result.AUDIT_READ):
+            is_failure = event.result == Result.FAILED
+            label = event.reason if is_failure else event.result
+            self._observe(label, event.milliseconds / 1000)
+
+
+def _id(text: str) -> str:
+    """An id from outside, as a database takes it: short, and without what it can't hold."""
+    return "".join(filter(str.isprintable, text))[:_LONGEST_ID].encode(errors="replace").decode()

@@ -1,0 +1,107 @@
+"""What the audit holds: one event for every attempt to look somebody up. Pure.
+
+An event holds no personal data of a customer. Of the person who was looked up there is a keyed
+hash: the same person always gives the same one, so their lookups can be found again by who has the
+key; without the key nothing can be told from it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from bot.sessions import Query
+
+
+class Result(StrEnum):
+    """What came of an attempt."""
+
+    FOUND = "found"
+    NONE = "none"
+    REFUSED = "refused"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    SHARED = "shared"
+    """Sessions were shown to everybody in a conversation."""
+
+    AUDIT_READ = "audit read"
+    """Somebody asked who had looked the person up."""
+
+
+@dataclass(frozen=True, slots=True)
+class AuditEvent:
+    """One attempt.
+
+    `time` is aware and in UTC. `workspace`, `user`, `channel` and `workflow` are the actor's.
+    `reason` says more of what was refused or failed. `kind` is "email", "uid" or "email and uid";
+    it and the hashes are "" where nobody was looked up. `count` is the number of
+    sessions. `reference` is also in the log, and in what the person saw where they saw one.
+    """
+
+    id: str
+    time: datetime
+    workspace: str
+    user: str
+    entry_point: str
+    channel: str
+    workflow: str
+    result: str
+    reason: str
+    kind: str
+    email_hash: str
+    uid_hash: str
+    count: int
+    milliseconds: int
+    reference: str
+
+    @property
+    def plain(self) -> dict[str, str | int]:
+        """All fields, as text and numbers."""
+        return asdict(self) | {"time": self.time.isoformat(timespec="milliseconds")}
+
+
+@dataclass(frozen=True, slots=True)
+class AuditQuery:
+    """Which events: those that fit everything that is given here.
+
+    The hashes are of one person, under each key. `since` and `until` are aware; an event at `until`
+    is left out.
+    """
+
+    email_hashes: Sequence[str] = ()
+    uid_hashes: Sequence[str] = ()
+    user: str = ""
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+class PersonHashes:
+    """HMAC-SHA256 of people under one of several keys: the first one is for what is written now."""
+
+    def __init__(self, keys: Sequence[str]) -> None:
+        self._keys = [key.encode() for key in keys]
+
+    @property
+    def has_key(self) -> bool:
+        """Whether people can be found again."""
+        return bool(self._keys)
+
+    def of(self, query: Query | None) -> tuple[str, str]:
+        """The hashes of an e-mail and a uid under the first key; "" where there is none."""
+        emails, uids = self.all_of(query) if query else ([], [])
+        return "".join(emails[:1]), "".join(uids[:1])
+
+    def all_of(self, query: Query) -> tuple[list[str], list[str]]:
+        """The same under each of the keys, to find what was written under earlier ones."""
+        email = unicodedata.normalize("NFKC", query.email or "").strip().casefold()
+        uid = unicodedata.normalize("NFC", query.uid or "").strip()
+        return self._under_each("email", email), self._under_each("uid", uid)
+
+    def _under_each(self, kind: str, name: str) -> list[str]:
+        text = f"{kind}:{name}".encode(errors="surrogatepass")
+        return [hmac.new(key, text, hashlib.sha256).hexdigest() for key in self._keys if name]

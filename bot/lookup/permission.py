@@ -1,0 +1,52 @@
+"""May they? Asks whoever knows, in the order that costs the least time."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from bot.lookup.access import Actor, EntryPoint, Refusal, Rules
+
+
+class People(Protocol):
+    """Knows who somebody is: `bot.slack.api.colleagues`."""
+
+    async def refusal(self, user: str) -> Refusal | None:
+        """Why somebody is no full member of the workspace, or None."""
+
+    async def refusal_by_usergroups(self, user: str, usergroups: tuple[str, ...]) -> Refusal | None:
+        """None, if somebody is in one of the user groups."""
+
+
+class Access:
+    """Decides who may be shown sessions, in two parts.
+
+    The first has to be known before anything is looked up. The second may be found out beside the
+    lookup; nothing is shown before both have come.
+    """
+
+    def __init__(self, people: People, rules: Rules) -> None:
+        self._people = people
+        self._rules = rules
+
+    async def refusal(self, actor: Actor) -> Refusal | None:
+        """Why not, or None."""
+        return await self.refusal_at_once(actor) or await self.refusal_beside(actor)
+
+    async def refusal_at_once(self, actor: Actor) -> Refusal | None:
+        """By who they are, and where they ask."""
+        return await self.refusal_by_standing(actor) or self._rules.refusal(actor)
+
+    async def refusal_by_standing(self, actor: Actor) -> Refusal | None:
+        """By who they are alone."""
+        if not actor.user:
+            # A workflow whose outputs are all: its author decides who reads them.
+            is_step = actor.entry_point is EntryPoint.WORKFLOW_STEP
+            return None if is_step else Refusal.STRANGER
+        refusal = await self._people.refusal(actor.user)
+        return None if refusal is Refusal.GUEST and self._rules.guests else refusal
+
+    async def refusal_beside(self, actor: Actor) -> Refusal | None:
+        """By the user groups that they are in, where it hangs on these."""
+        if not self._rules.hangs_on_usergroups(actor):
+            return None
+        return await self._people.refusal_by_usergroups(actor.user, self._rules.usergroups)

@@ -1,0 +1,86 @@
+"""The other use case: who looked this person up? For auditors, and itself recorded."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+from time import perf_counter
+
+import structlog
+
+from bot.logs import new_reference
+from bot.lookup.access import Actor, Refusal
+from bot.lookup.audit import Audit
+from bot.lookup.events import AuditEvent, AuditQuery, Result
+from bot.lookup.outcomes import Crashed, Denied
+from bot.lookup.permission import Access
+from bot.sessions import Query
+
+_log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Entries:
+    """The latest events about a person, newest first; `more` where there are others."""
+
+    events: tuple[AuditEvent, ...]
+    more: bool
+
+
+class ReadAudit:
+    """Finds events for `auditors`, Slack's ids of people."""
+
+    def __init__(self, audit: Audit, access: Access, auditors: Collection[str]) -> None:
+        self._audit = audit
+        self._access = access
+        self._auditors = auditors
+
+    @property
+    def can_find_people(self) -> bool:
+        """Whether there is a key under which people are recorded."""
+        return self._audit.hashes.has_key
+
+    async def refusal(self, actor: Actor) -> Refusal | None:
+        """Why somebody may not see who looked whom up; recorded."""
+        refusal = await self._access.refusal_by_standing(actor)
+        if not refusal and actor.user not in self._auditors:
+            refusal = Refusal.NOT_AUDITOR
+        if refusal:
+            self._audit.note(
+                self._audit.event(
+                    actor, Result.REFUSED, new_reference(), reason=refusal.name.lower()
+                )
+            )
+        return refusal
+
+    async def run(
+        self, actor: Actor, person: Query, since: datetime | None, most: int
+    ) -> Entries | Denied | Crashed:
+        """The latest `most` events about a person. It never raises."""
+        started, reference = perf_counter(), new_reference()
+        try:
+            if refusal := await self.refusal(actor):
+                return Denied(refusal)
+            found = await self._search(person, since, most + 1)
+        except Exception as error:  # noqa: BLE001 - nobody is left without a word
+            _log.error("audit not read", reference=reference, exc_info=error)
+            return Crashed(reference)
+        event = self._audit.event(
+            actor,
+            Result.AUDIT_READ,
+            reference,
+            query=person,
+            count=len(found[:most]),
+            seconds=perf_counter() - started,
+        )
+        if not await self._audit.record(event):
+            return Crashed(reference)
+        return Entries(tuple(found[:most]), len(found) > most)
+
+    async def _search(self, person: Query, since: datetime | None, most: int) -> list[AuditEvent]:
+        emails, uids = self._audit.hashes.all_of(person)
+        if self._audit.store is None or not (emails or uids):
+            return []
+        query = AuditQuery(emails, uids, since=since)
+        return [event async for event in self._audit.store.search(query, most)]

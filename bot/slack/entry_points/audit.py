@@ -1,0 +1,80 @@
+"""Who looked somebody up: for auditors, from the Home, without a terminal.
+
+- https://docs.slack.dev/surfaces/app-home
+- https://docs.slack.dev/surfaces/modals
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Final
+
+from bot.lookup.access import Actor, EntryPoint
+from bot.lookup.outcomes import Crashed, Denied
+from bot.lookup.read_audit import Entries
+from bot.sessions import Query
+from bot.slack.replies.services import Services
+from bot.slack.replies.views import Window
+from bot.slack.requests import Route, SlackRequest, field_value
+from bot.slack.ui import action_ids, notes, windows, wording
+from bot.slack.ui.pieces import Drawing, drawn, note
+from bot.typed.query import Problem, Refused, parse_person
+
+MOST: Final = 30
+"""Events in the window; `fsessions audit` shows all."""
+
+
+class Audit:
+    """Opens the window from the Home, and answers it."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+
+    def routes(self) -> tuple[Route, ...]:
+        """The button in an auditor's Home, and the window when it is sent."""
+        return (
+            Route("action", action_ids.AUDIT, EntryPoint.AUDIT, self.pressed),
+            Route("view", action_ids.AUDIT_FORM, EntryPoint.AUDIT, self.submitted),
+        )
+
+    async def pressed(self, request: SlackRequest) -> None:
+        """Opens the window."""
+        await request.ack()
+        self._services.delivery.start(self._open(request))
+
+    async def _open(self, request: SlackRequest) -> None:
+        services = self._services
+        view = windows.audit_form()
+        if not services.read_audit.can_find_people:
+            view = windows.audit_window(note(wording.AUDIT_NO_KEY))
+        view_id = await services.views.open(request.body["trigger_id"], view)
+        if view_id and (refusal := await services.read_audit.refusal(request.actor)):
+            refused = windows.audit_window(services.answers.refused(refusal))
+            await services.views.update(view_id, refused)
+
+    async def submitted(self, request: SlackRequest) -> None:
+        """Errors beside their fields, or the events in the place of the form."""
+        services, view = self._services, request.body["view"]
+        typed = str(field_value(view, action_ids.PERSON_FIELD, "value") or "")
+        parsed = parse_person(typed, None, services.answers.limits, services.settings.labels)
+        if not isinstance(parsed, Query):
+            refused = parsed if isinstance(parsed, Refused) else Refused(Problem.NOBODY, "", "")
+            sentence = wording.refusal(refused, services.answers.limits)
+            await request.ack(response_action="errors", errors={action_ids.PERSON_FIELD: sentence})
+            return
+        seconds = field_value(view, action_ids.SINCE_FIELD, "selected_date_time")
+        since = datetime.fromtimestamp(int(seconds), UTC) if seconds else None
+        work = self._entries(request.actor, parsed, since)
+        window = Window(services.views, str(view["id"]), windows.audit_window)
+        await services.delivery.answer_in_ack(work, request, window, note(wording.AUDIT_READING))
+
+    async def _entries(self, actor: Actor, person: Query, since: datetime | None) -> Drawing:
+        services = self._services
+        match await services.read_audit.run(actor, person, since, MOST):
+            case Entries(events, more):
+                return drawn(notes.audit_entries(person.person, events, more=more))
+            case Denied(refusal):
+                return drawn(services.answers.refused(refusal))
+            case Crashed(reference):
+                contact = services.settings.admin_contact
+                return drawn(notes.trouble(wording.AUDIT_TROUBLE, contact, reference))

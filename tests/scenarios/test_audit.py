@@ -1,0 +1,538 @@
+"""Who looked whom up: into SQLite and into a real PostgreSQL, and out again."""
+
+from __future__ import annotations
+
+import asyncio
+import csv
+import io
+import json
+import logging
+import sqlite3
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from sqlalchemy import text
+
+from bot.database.audit import MOST_WAITING, AuditEvents
+from bot.database.engine import open_engine
+from bot.database.schema import migrate
+from bot.lookup.events import AuditEvent, AuditQuery, PersonHashes
+from bot.sandbox.fullstory import FullstorySandbox, Scripted
+from bot.sandbox.slack import SlackSandbox
+from bot.sandbox.workspace import AGENT, MANAGER, PARTNER, USER
+from bot.service import Service
+from bot.sessions import Query
+from bot.slack.ui import action_ids, wording
+from tests.conftest import QUICK, Logged, StartBot, until
+from tests.databases import postgres_server
+from tests.programs import environment, run, serving
+from tests.scenarios.answers import JANE, asked, final, public, share_window, submit_share
+
+KEY = "a key that only the tests have"
+NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
+
+
+@pytest.fixture
+def transport() -> str:
+    """What is recorded doesn't hang on it."""
+    return "http"
+
+
+@pytest.fixture
+async def events(database: str) -> AsyncIterator[AuditEvents]:
+    """The events in a database, without a bot."""
+    async with open_engine(database) as engine:
+        yield AuditEvents(engine, QUICK)
+
+
+@pytest.fixture
+async def bot(start_bot: StartBot, database: str) -> AsyncIterator[Service]:
+    """A bot that writes into the database."""
+    async with start_bot(database_url=database, audit_key=KEY, auditors=(MANAGER,)) as service:
+        yield service
+
+
+def event(number: int, **fields: Any) -> AuditEvent:  # noqa: ANN401
+    """One of many events, a minute after the one before."""
+    email_hash, uid_hash = PersonHashes([KEY]).of(Query(JANE, None, 1))
+    usual: dict[str, Any] = {
+        "id": f"{number:032x}",
+        "time": NOW + timedelta(minutes=number),
+        "workspace": "T0SANDBOX",
+        "user": USER,
+        "entry_point": "command",
+        "channel": "C0SUPPORT",
+        "workflow": "",
+        "result": "found",
+        "reason": "",
+        "kind": "email",
+        "email_hash": email_hash,
+        "uid_hash": uid_hash,
+        "count": 20,
+        "milliseconds": 12,
+        "reference": f"{number:08x}",
+    }
+    return AuditEvent(**usual | fields)
+
+
+def rows_of(url: str) -> list[tuple[Any, ...]]:
+    """The rows as the database has them, read without our code."""
+    wanted = 'SELECT "user", entry_point, result, count FROM audit_events ORDER BY time'
+    if url.startswith("sqlite"):
+        with sqlite3.connect(url.removeprefix("sqlite:///")) as file:
+            return file.execute(wanted).fetchall()
+    with psycopg.connect(url) as connection:
+        return connection.execute(wanted.encode()).fetchall()
+
+
+def everything_in(url: str) -> bytes:
+    """All that the database holds, as bytes: its files, or each of its rows with all columns."""
+    if url.startswith("sqlite"):
+        folder = Path(url.removeprefix("sqlite:///")).parent
+        return b"".join(file.read_bytes() for file in folder.iterdir())
+    with psycopg.connect(url) as connection:
+        rows = connection.execute(b"SELECT audit_events::text FROM audit_events").fetchall()
+    return str(rows).encode()
+
+
+async def audit(url: str, *options: str, key: str = KEY) -> tuple[int | None, str, str]:
+    """Runs `fsessions audit`."""
+    return await run("audit", *options, env={"DATABASE_URL": url, "AUDIT_KEY": key})
+
+
+async def found(url: str, *options: str, key: str = KEY) -> list[dict[str, Any]]:
+    """What `fsessions audit` prints as JSON."""
+    code, out, err = await audit(url, *options, "--format", "json", key=key)
+    assert (code, err) == (0, "")
+    documents: list[dict[str, Any]] = json.loads(out)
+    return documents
+
+
+class TestRecording:
+    """From a person in Slack to the database."""
+
+    @pytest.mark.usefixtures("bot")
+    async def test_what_somebody_did(self, slack: SlackSandbox, database: str) -> None:
+        """Found, none, refused, failed, shared: each has its row."""
+        shown = await asked(slack)
+        await slack.command("/fsessions zoe@example.com")
+        await slack.command("/fsessions jane@example.com", user_id=PARTNER)
+        await final(await slack.command("/fsessions down@example.com", user_id=AGENT))
+        await submit_share(slack, await share_window(slack, shown))
+        await until(lambda: len(rows_of(database)) == 7)
+        assert rows_of(database) == [
+            (USER, "command", "found", 3),
+            (USER, "command", "none", 0),
+            (PARTNER, "command", "refused", 0),
+            (AGENT, "command", "failed", 0),
+            (USER, "share", "found", 3),  # the window shows what there is to share
+            (USER, "share", "found", 3),
+            (USER, "share", "shared", 1),
+        ]
+        assert len(public(slack)) == 1
+
+    async def test_found_again_by_who_they_are(
+        self, start_bot: StartBot, slack: SlackSandbox, database: str
+    ) -> None:
+        """By e-mail and by uid, spelling aside; and the database holds neither."""
+        async with start_bot(database_url=database, audit_key=KEY):
+            await slack.command("/fsessions Jane@Example.com 3")
+            await slack.command("/fsessions uid:user-42")
+            await slack.command("/fsessions omar@example.com", user_id=AGENT)
+        by_email = await found(database, "--person", "jane@example.COM")
+        assert [(one["user"], one["kind"]) for one in by_email] == [(USER, "email")]
+        by_uid = await found(database, "--person", "uid:user-42")
+        assert [one["kind"] for one in by_uid] == ["uid"]
+        assert len(await found(database, "--by", USER)) == 2
+        held = everything_in(database).lower()
+        assert by_email[0]["email_hash"].encode() in held
+        for secret in (b"jane", b"omar", b"user-42", b"example.com", KEY.encode()):
+            assert secret not in held
+
+    async def test_keys_change(
+        self, start_bot: StartBot, slack: SlackSandbox, database: str
+    ) -> None:
+        """The first one writes, all are searched; with another key nothing is found."""
+        async with start_bot(database_url=database, audit_key="old"):
+            await slack.command("/fsessions jane@example.com")
+        async with start_bot(database_url=database, audit_key="new, old"):
+            await slack.command("/fsessions jane@example.com")
+        assert len(await found(database, "--person", JANE, key="new,old")) == 2
+        assert len(await found(database, "--person", JANE, key="new")) == 1
+        assert await found(database, "--person", JANE, key="another") == []
+
+    async def test_the_terminal(
+        self, slack: SlackSandbox, fullstory: FullstorySandbox, database: str
+    ) -> None:
+        """`fsessions lookup` is recorded as well, as the operating system's user."""
+        env = environment(slack, fullstory, DATABASE_URL=database, AUDIT_KEY=KEY)
+        assert (await run("lookup", JANE, "1", env=env))[0] == 0
+        (one,) = await found(database, "--person", JANE)
+        assert (one["entry_point"], one["workspace"], one["result"]) == ("terminal", "", "found")
+        assert one["user"]
+
+    async def test_without_a_key(
+        self, start_bot: StartBot, slack: SlackSandbox, database: str, logged: Logged
+    ) -> None:
+        """It is recorded who looked, but not whom; `serve` and `audit` say so."""
+        async with start_bot(database_url=database):
+            await slack.command("/fsessions jane@example.com")
+        assert any("AUDIT_KEY" in line["event"] for line in logged())
+        (one,) = await found(database, key="")
+        assert (one["email_hash"], one["kind"]) == ("", "email")
+        code, _, err = await audit(database, "--person", JANE, key="")
+        assert (code, "AUDIT_KEY is missing" in err) == (2, True)
+
+
+class TestTrouble:
+    """A database that is slow, gone, or of another version never costs an answer."""
+
+    async def test_stopped_and_started_under_load(
+        self, start_bot: StartBot, slack: SlackSandbox
+    ) -> None:
+        """No answer fails, no event is lost, none is there twice."""
+        with postgres_server() as server:
+            url = server.new_database()
+            async with open_engine(url) as engine:
+                await migrate(engine)
+            answered = 0
+
+            async def ask() -> None:
+                nonlocal answered
+                shown = await final(await slack.command("/fsessions jane@example.com 1"))
+                answered += "session of jane" in shown["text"]
+
+            async with start_bot(
+                replace(QUICK, audit_retry=0.5), database_url=url, audit_key=KEY
+            ) as service:
+                for action in (None, server.stop, None, server.start, None):
+                    if action:
+                        await asyncio.to_thread(action)
+                    await asyncio.gather(*(ask() for _ in range(25)))
+                await until(lambda: len(rows_of(url)) == 125, seconds=30)
+            assert answered == 125
+            assert len(rows_of(url)) == 125
+            assert service.events_given_up == 0
+
+    async def test_gone_at_the_end(
+        self, start_bot: StartBot, slack: SlackSandbox, logged: Logged
+    ) -> None:
+        """What could not be written is in the log in full, and counted."""
+        gone = "postgresql://127.0.0.1:9/gone"
+        async with start_bot(replace(QUICK, audit_end=0.5), database_url=gone) as service:
+            assert "sessions" in (await final(await slack.command(f"/fsessions {JANE}")))["text"]
+        assert service.events_given_up == 1
+        (line,) = [one for one in logged() if one["event"] == "audit event given up"]
+        assert (line["user"], line["result"], line["count"]) == (USER, "found", 20)
+        assert line["time"]
+
+    async def test_the_exit_says_how_many(
+        self, slack: SlackSandbox, fullstory: FullstorySandbox
+    ) -> None:
+        """`fsessions serve` exits with 1, and its last line is for people."""
+        env = environment(slack, fullstory, DATABASE_URL="postgresql://127.0.0.1:9/gone")
+        async with serving(slack, env) as (process, _):
+            await slack.command(f"/fsessions {JANE}")
+            process.terminate()
+            _, err = await process.communicate()
+        assert process.returncode == 1
+        assert err.decode().splitlines()[-1].endswith("in the log alone: 1")
+
+    async def test_no_record_no_answer(
+        self, start_bot: StartBot, slack: SlackSandbox, logged: Logged
+    ) -> None:
+        """With `AUDIT_REQUIRED`: a database that is gone means a sentence, and no sessions."""
+        with postgres_server() as server:
+            url = server.new_database()
+            async with open_engine(url) as engine:
+                await migrate(engine)
+            required = {"database_url": url, "audit_key": KEY, "audit_required": True}
+            async with start_bot(**required):
+                assert "sessions of jane" in (await self._answer(slack))["text"]
+                assert len(rows_of(url)) == 1
+                server.stop()
+                refused = await self._answer(slack)
+                assert "could not be recorded" in refused["text"]
+                assert "fullstory.com" not in str(refused)
+                server.start()
+                await asyncio.sleep(0)
+                assert "sessions of jane" in (await self._answer(slack))["text"]
+        assert [one for one in logged() if one["event"] == "audit event given up"]
+
+    async def _answer(self, slack: SlackSandbox) -> dict[str, Any]:
+        return await final(await slack.command(f"/fsessions {JANE}"))
+
+    async def test_bounded_in_memory(self, logged: Logged) -> None:
+        """The oldest is given up when there are too many, and is in the log."""
+        async with open_engine("postgresql://127.0.0.1:9/gone") as engine:
+            events = AuditEvents(engine, QUICK)
+            for number in range(MOST_WAITING + 3):
+                events.add(event(number))
+            assert (events.waiting, events.given_up) == (MOST_WAITING, 3)
+        given_up = [one["id"] for one in logged() if one["event"] == "audit event given up"]
+        assert given_up == [event(number).id for number in range(3)]
+
+    async def test_twice(self, events: AuditEvents, database: str) -> None:
+        """An event whose commit was not heard of is not written a second time."""
+        assert await events.write(event(1))
+        events.add(event(1))
+        events.add(event(2))
+        assert await events.finish() == 0
+        assert len(rows_of(database)) == 2
+
+    async def test_in_the_order_of_their_times(self, events: AuditEvents) -> None:
+        """Thousands at once; those that are written don't wait any more."""
+        for number in range(1_234):
+            events.add(event(number))
+        assert await events.finish() == 0
+        assert events.waiting == 0
+        shown = [one async for one in events.search(AuditQuery())]
+        assert shown == [event(number) for number in reversed(range(1_234))]
+
+
+class TestSearching:
+    """`fsessions audit`."""
+
+    @pytest.fixture(autouse=True)
+    async def filled(self, events: AuditEvents) -> None:
+        """Ten events of two people, by two people, of one hour."""
+        email_hash, uid_hash = PersonHashes([KEY]).of(Query(None, "user-42", 1))
+        for number in range(10):
+            odd = number % 2 == 1
+            other = {"email_hash": email_hash, "uid_hash": uid_hash, "kind": "uid"}
+            events.add(event(number, user=AGENT if number < 3 else USER, **(other if odd else {})))
+        await events.finish()
+
+    async def test_together(self, database: str) -> None:
+        """What is asked for together has to fit together; an address or a uid is enough of two."""
+        assert len(await found(database)) == 10
+        assert len(await found(database, "--person", JANE)) == 5
+        assert len(await found(database, "--person", JANE, "--by", AGENT)) == 2
+        assert len(await found(database, "--person", f"{JANE} uid:user-42")) == 10
+        assert await found(database, "--by", "U0NOBODY") == []
+
+    async def test_times(self, database: str) -> None:
+        """Dates are whole days; moments are as people type them elsewhere."""
+        assert len(await found(database, "--since", "2026-11-23", "--until", "2026-11-25")) == 10
+        assert await found(database, "--since", "2030-01-01", "--until", "2030-01-02") == []
+        assert len(await found(database, "--since", "2026-11-24T12:03Z")) == 7
+        assert len(await found(database, "--until", "2026-11-24T12:03Z")) == 3
+
+    async def test_table(self, database: str) -> None:
+        """Newest first, one line each, in columns."""
+        code, out, err = await audit(database)
+        lines = out.splitlines()
+        assert (code, err, len(lines)) == (0, "", 11)
+        assert lines[0].split()[:3] == ["Time", "(UTC)", "Who"]
+        assert lines[1].startswith("2026-11-24 12:09:00  U0SUPPORT")
+        assert len({line.index("command") for line in lines[1:]}) == 1
+
+    async def test_csv(self, database: str) -> None:
+        """With a heading; nothing that a spreadsheet would run."""
+        code, out, _ = await audit(database, "--format", "csv", "--by", AGENT)
+        rows = list(csv.DictReader(io.StringIO(out)))
+        assert (code, len(rows)) == (0, 3)
+        assert {row["user"] for row in rows} == {AGENT}
+
+    async def test_formulas(self, events: AuditEvents, database: str) -> None:
+        """An id that looks like one comes out as text."""
+        await events.write(event(99, channel="=1+1"))
+        _, out, _ = await audit(database, "--format", "csv")
+        assert "'=1+1" in out
+
+    async def test_nothing(self, database: str) -> None:
+        """Is no failure."""
+        code, out, err = await audit(database, "--by", "U0NOBODY")
+        assert (code, out, err) == (0, "", "No events.\n")
+
+    @pytest.mark.parametrize(
+        ("options", "says"),
+        [
+            (["--since", "soon or so"], "--since: give a date"),
+            (["--person", "a@"], "--person: "),
+            (["--person", "@colleague"], "--person: "),
+            (["--purge"], "--person or --by"),
+            (["--purge-before", "2026-01-01", "--by", USER], "no other choice"),
+            (["--format", "xml"], "xml"),
+        ],
+    )
+    async def test_wrong_calls(self, database: str, options: list[str], says: str) -> None:
+        """They exit with 2, and say what is wrong."""
+        code, out, err = await audit(database, *options)
+        assert (code, out) == (2, "")
+        assert says in err
+
+    async def test_purging_a_person(self, database: str) -> None:
+        """What is about them goes, nothing else; only with a yes."""
+        code, _, err = await audit(database, "--person", JANE, "--purge")
+        assert code == 1
+        assert "Delete 5 events?" in err
+        assert "Nothing was deleted" in err
+        code, out, _ = await audit(database, "--person", JANE, "--purge", "--yes")
+        assert (code, out) == (0, "Deleted: 5.\n")
+        assert await found(database, "--person", JANE) == []
+        assert len(await found(database)) == 5
+
+    async def test_purging_what_is_old(self, database: str) -> None:
+        """Everything before a day; the day itself stays."""
+        code, out, _ = await audit(database, "--purge-before", "2026-11-24T12:04Z", "--yes")
+        assert (code, out) == (0, "Deleted: 4.\n")
+        assert len(await found(database)) == 6
+        code, out, _ = await audit(database, "--purge-before", "2026-11-24T12:04Z", "--yes")
+        assert (code, out) == (0, "No events to delete.\n")
+
+    async def test_asking_first(self, database: str) -> None:
+        """The question is answered on standard input."""
+        env = {"DATABASE_URL": database, "AUDIT_KEY": KEY}
+        code, out, _ = await run("audit", "--by", AGENT, "--purge", env=env, typed="y\n")
+        assert (code, out) == (0, "Deleted: 3.\n")
+
+    async def test_retention(self, events: AuditEvents, database: str) -> None:
+        """With `AUDIT_RETENTION_DAYS`, old events go by themselves."""
+        await events.write(event(100, time=datetime.now(UTC) + timedelta(days=900)))
+        keeping = asyncio.create_task(events.keep_for(1))
+        age = datetime.now(UTC) - NOW
+        if age > timedelta(days=1, hours=1):
+            await until(lambda: len(rows_of(database)) == 1)
+        keeping.cancel()
+
+
+async def test_a_database_that_is_gone() -> None:
+    """Exit 1, and where it should be; without its password."""
+    url = "postgresql://bot:secret@127.0.0.1:9/gone"
+    for command in ("audit", "migrate"):
+        code, out, err = await run(command, env={"DATABASE_URL": url})
+        assert (code, out) == (1, "")
+        assert "gone at 127.0.0.1 can't be used" in err
+        assert "secret" not in err
+
+
+class TestHome:
+    """For auditors, without a terminal."""
+
+    async def _window(self, slack: SlackSandbox, user: str) -> str:
+        await slack.open_home(user=user)
+        await until(lambda: user in slack.homes)
+        await slack.press_in_view(action_ids.AUDIT, "", user=user)
+        await until(lambda: bool(slack.views))
+        return next(iter(slack.views))
+
+    @pytest.mark.usefixtures("bot")
+    async def test_who_looked_somebody_up(self, slack: SlackSandbox, database: str) -> None:
+        """In a window; and that is recorded, too."""
+        await slack.command(f"/fsessions {JANE} 3")
+        await slack.command(f"/fsessions {JANE}", user_id=PARTNER)
+        await until(lambda: len(rows_of(database)) == 2)
+        view_id = await self._window(slack, MANAGER)
+        await slack.submit(view_id, {"person": {"value": "JANE@example.com"}}, user=MANAGER)
+        await until(lambda: "2 attempts" in str(slack.views[view_id]))
+        shown = str(slack.views[view_id])
+        assert f"<@{USER}> in <#C0SUPPORT>: saw 3 sessions (command)" in shown
+        assert f"<@{PARTNER}> in <#C0SUPPORT>: refused (command)" in shown
+        await until(lambda: len(rows_of(database)) == 3)
+        assert rows_of(database)[-1] == (MANAGER, "audit", "audit read", 2)
+
+    @pytest.mark.usefixtures("bot")
+    async def test_nobody(self, slack: SlackSandbox) -> None:
+        """It says so."""
+        view_id = await self._window(slack, MANAGER)
+        await slack.submit(view_id, {"person": {"value": "uid:nobody"}}, user=MANAGER)
+        await until(lambda: "Nobody looked nobody up." in str(slack.views[view_id]))
+
+    @pytest.mark.usefixtures("bot")
+    async def test_a_wrong_person(self, slack: SlackSandbox) -> None:
+        """The error stands beside the field."""
+        view_id = await self._window(slack, MANAGER)
+        sent = await slack.submit(view_id, {"person": {"value": "a@"}}, user=MANAGER)
+        assert sent.ack is not None
+        assert sent.ack["response_action"] == "errors"
+
+    @pytest.mark.usefixtures("bot")
+    async def test_not_for_others(self, slack: SlackSandbox, database: str) -> None:
+        """They have no button; a forged press and a forged form are refused, and recorded."""
+        await slack.open_home()
+        await until(lambda: USER in slack.homes)
+        assert action_ids.AUDIT not in str(slack.homes[USER])
+        slack.homes[USER] = (await self._homes(slack))[MANAGER]
+        await slack.press_in_view(action_ids.AUDIT, "")
+        await until(lambda: wording.NOT_AUDITOR in str(slack.views))
+        slack.views.clear()
+        view_id = await self._window(slack, MANAGER)
+        await slack.submit(view_id, {"person": {"value": JANE}}, user=USER)
+        await until(lambda: wording.NOT_AUDITOR in str(slack.views[view_id]))
+        await until(lambda: len(rows_of(database)) == 2)
+        assert {row[:3] for row in rows_of(database)} == {(USER, "audit", "refused")}
+
+    async def _homes(self, slack: SlackSandbox) -> dict[str, Any]:
+        await slack.open_home(user=MANAGER)
+        await until(lambda: MANAGER in slack.homes)
+        return slack.homes
+
+    async def test_an_auditor_who_may_not_look(
+        self, start_bot: StartBot, slack: SlackSandbox, database: str
+    ) -> None:
+        """Sees the record, and no sessions."""
+        auditing = {"database_url": database, "audit_key": KEY, "auditors": (MANAGER,)}
+        async with start_bot(**auditing, allowed_users=(USER,)):
+            await slack.command(f"/fsessions {JANE}")
+            await until(lambda: len(rows_of(database)) == 1)
+            view_id = await self._window(slack, MANAGER)
+            assert wording.NOT_ALLOWED in str(slack.homes[MANAGER])
+            await slack.submit(view_id, {"person": {"value": JANE}}, user=MANAGER)
+            await until(lambda: "1 attempt to" in str(slack.views[view_id]))
+
+    async def test_no_key(self, start_bot: StartBot, slack: SlackSandbox, database: str) -> None:
+        """Nobody can be found; it says why."""
+        async with start_bot(database_url=database, auditors=(MANAGER,)):
+            view_id = await self._window(slack, MANAGER)
+            assert wording.AUDIT_NO_KEY in str(slack.views[view_id])
+
+    async def test_the_database_is_gone(self, start_bot: StartBot, slack: SlackSandbox) -> None:
+        """A sentence, and what to do."""
+        gone = "postgresql://127.0.0.1:9/gone"
+        auditing = {"database_url": gone, "audit_key": KEY, "auditors": (MANAGER,)}
+        async with start_bot(replace(QUICK, audit_end=0.2), **auditing):
+            view_id = await self._window(slack, MANAGER)
+            await slack.submit(view_id, {"person": {"value": JANE}}, user=MANAGER)
+            await until(lambda: "can't be read just now" in str(slack.views[view_id]))
+
+
+async def test_the_databases_libraries_at_debug(
+    start_bot: StartBot, slack: SlackSandbox, database: str, logged: Logged
+) -> None:
+    """Neither a password nor what is written comes through them, in whatever they log or raise."""
+    for name in ("sqlalchemy", "alembic", "psycopg", "aiosqlite"):
+        logging.getLogger(name).setLevel(logging.DEBUG)
+    gone = "postgresql://bot:planted-password@127.0.0.1:9/gone"
+    try:
+        for url in (database, gone):
+            async with start_bot(
+                replace(QUICK, audit_end=0.2), database_url=url, audit_key="planted-key"
+            ):
+                await slack.command(f"/fsessions {JANE}")
+        async with open_engine(database) as engine:
+            async with engine.begin() as connection:
+                await connection.execute(text("DROP TABLE audit_events"))
+            assert not await AuditEvents(engine, QUICK).write(event(1))
+    finally:
+        for name in ("sqlalchemy", "alembic", "psycopg", "aiosqlite"):
+            logging.getLogger(name).setLevel(logging.NOTSET)
+    assert any(line["event"] == "library" for line in logged())
+    assert "planted" not in str(logged())
+
+
+async def test_failures_are_recorded_with_their_reference(
+    start_bot: StartBot, slack: SlackSandbox, fullstory: FullstorySandbox, database: str
+) -> None:
+    """The one that the person saw."""
+    fullstory.always = Scripted(401)
+    async with start_bot(database_url=database, audit_key=KEY):
+        shown = await final(await slack.command(f"/fsessions {JANE}"))
+    (one,) = await found(database, "--person", JANE)
+    assert (one["result"], one["reason"]) == ("failed", "KeyRejected")
+    assert one["reference"] in shown["text"]
