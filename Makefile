@@ -7,7 +7,7 @@ READY_TO_TEST := $(VENV)/.ready-to-test
 # Tests wait for one another's sockets more than they work: two for each core.
 WORKERS ?= $(shell $(PYTHON) -c 'import os; print(2 * (os.cpu_count() or 1))')
 
-.PHONY: setup demo test check format lock benchmark screenshots manifests clean
+.PHONY: setup demo test check format lock audit benchmark screenshots manifests clean
 
 setup: $(READY)
 
@@ -69,6 +69,15 @@ lock:
 	export CUSTOM_COMPILE_COMMAND="make lock" && \
 	$(PIP_COMPILE) --output-file requirements.txt pyproject.toml && \
 	$(PIP_COMPILE) --allow-unsafe --extra dev --constraint requirements.txt --output-file requirements-dev.txt pyproject.toml
+
+# What gets deployed, as a CycloneDX bill of materials, and its known vulnerabilities. The tools live in
+# a throw-away environment, too. What can't be looked up is a failure: it would else pass unseen.
+audit:
+	@tools=$$(mktemp -d) && trap 'rm -rf "$$tools"' EXIT && $(PYTHON) -m venv "$$tools" && \
+	"$$tools/bin/python" -m pip install --quiet --disable-pip-version-check cyclonedx-bom pip-audit && \
+	"$$tools/bin/cyclonedx-py" requirements requirements.txt --output-format JSON --output-file sbom.json && \
+	echo "What gets deployed stands in sbom.json." && \
+	"$$tools/bin/pip-audit" --requirement requirements.txt --require-hashes --disable-pip --strict
 
 clean:
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis

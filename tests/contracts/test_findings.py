@@ -1,4 +1,4 @@
-"""Each finding has a test, and each named test exists."""
+"""Each finding and each threat has a test, and each named test exists."""
 
 from __future__ import annotations
 
@@ -8,9 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from bot.slack.routes import OPTIONAL_SCOPES, SCOPES
+
 ROOT = Path(__file__).parents[2]
 FINDINGS = (ROOT / "docs" / "findings.md").read_text()
-NAMED = sorted(set(re.findall(r"`(tests/[\w/]+\.py)::([\w:]+)`", FINDINGS)))
+SECURITY = (ROOT / "SECURITY.md").read_text()
+NAMED = sorted(set(re.findall(r"`(tests/[\w/]+\.py)::([\w:]+)`", FINDINGS + SECURITY)))
 
 
 def names_in(file: str) -> set[str]:
@@ -29,6 +32,21 @@ def names_in(file: str) -> set[str]:
 def test_named_tests_exist(file: str, name: str) -> None:
     """Under the name that stands in the table."""
     assert name in names_in(file)
+
+
+def test_every_threat_has_its_test() -> None:
+    """In its own row."""
+    table = SECURITY.partition("## Threats")[2].partition("\n## ")[0]
+    rows = [row for row in table.splitlines() if row.startswith("| ")][1:]
+    assert len(rows) > 20
+    assert [row for row in rows if "::test_" not in row] == []
+
+
+def test_scopes_are_explained() -> None:
+    """All that the manifest asks for, and nothing else."""
+    table = SECURITY.partition("## What the bot may do")[2].partition("\n## ")[0]
+    named = {one for row in re.findall(r"^\| (`.*?) \|", table, re.M) for one in row.split("`")}
+    assert {one for one in named if one.strip(", ")} == {*SCOPES, *OPTIONAL_SCOPES}
 
 
 def test_every_finding_has_its_row() -> None:
