@@ -94,7 +94,7 @@ def _database(secret: SecretStr) -> SecretStr:
     scheme, _, rest = value.partition("://")
     if scheme not in ("postgres", "postgresql", "postgresql+psycopg", "sqlite") or not rest:
         raise ValueError("should begin with postgresql:// or sqlite:///")
-    if scheme == "sqlite" and not (rest.startswith("/") and rest.strip("/")):
+    if scheme == "sqlite" and (not rest.startswith("/") or rest.strip("/") in ("", ":memory:")):
         raise ValueError("should name a file: sqlite:///audit.db, or sqlite:////var/lib/audit.db")
     return secret
 

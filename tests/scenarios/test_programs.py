@@ -616,6 +616,69 @@ async def test_check_looks_into_support_channels(
     assert code == 0
 
 
+async def test_check_finds_ids_that_do_not_exist(
+    slack: SlackSandbox, fullstory: FullstorySandbox
+) -> None:
+    """Of people, groups and channels; and the scope that only groups need."""
+    slack.usergroups["S0ONE"] = set()
+    slack.users["U0BOT"] = {"id": "U0BOT", "is_bot": True, "profile": {}}
+    env = environment(
+        slack,
+        fullstory,
+        ALLOWED_USERS=f"{USER},U0NOBODY,U0BOT",
+        ALLOWED_USERGROUPS="S0ONE,S0NONE",
+        ALLOWED_CHANNELS=f"{TICKETS},{CHANNEL},C0NONE",
+        ALLOWED_WORKFLOWS="triage",
+    )
+    code, out, _ = await run("check", env=env)
+    assert (code, "lacks the scope usergroups:read" in out) == (1, True)
+    slack.scopes += ",usergroups:read"
+    code, out, _ = await run("check", env=env)
+    assert code == 1
+    for name in (
+        f"✓ ALLOWED_USERS {USER}  exists",
+        "✗ ALLOWED_USERS U0NOBODY  doesn't exist",
+        "✗ ALLOWED_USERS U0BOT  is a bot, or deactivated",
+        "✓ ALLOWED_USERGROUPS S0ONE  exists",
+        "✗ ALLOWED_USERGROUPS S0NONE  doesn't exist",
+        f"✓ ALLOWED_CHANNELS {TICKETS}  exists",
+        f"✓ ALLOWED_CHANNELS {CHANNEL}  exists",
+        "✗ ALLOWED_CHANNELS C0NONE  doesn't exist",
+        "? ALLOWED_WORKFLOWS  triage: can't be checked",
+    ):
+        assert name in out
+    assert out.count("✗") == 4
+
+
+async def test_check_looks_at_the_database(
+    slack: SlackSandbox, fullstory: FullstorySandbox, empty_database: str
+) -> None:
+    """Whether it is there, with its tables, and whether its key is long enough."""
+    env = environment(slack, fullstory, AUDITORS=USER, DATABASE_URL=empty_database)
+    code, out, _ = await run("check", env=env)
+    assert (code, "Run fsessions migrate" in out) == (1, True)
+    await run("migrate", env=env)
+    code, out, _ = await run("check", env=env)
+    assert (code, "without AUDIT_KEY" in out) == (0, True)
+    code, out, _ = await run("check", env=env | {"AUDIT_KEY": "short"})
+    assert (code, "fewer than 20 characters" in out) == (1, True)
+    code, out, _ = await run("check", env=env | {"AUDIT_KEY": "long enough for everybody"})
+    assert (code, "✓ Database" in out, f"✓ AUDITORS {USER}" in out) == (0, True, True)
+    gone = env | {"DATABASE_URL": "postgres://u:planted@127.0.0.1:9/gone"}
+    code, out, err = await run("check", env=gone)
+    assert (code, "gone at 127.0.0.1 can't be used" in out) == (1, True)
+    assert "planted" not in out + err
+
+
+async def test_check_asks_fullstory_as_it_is_set(
+    slack: SlackSandbox, fullstory: FullstorySandbox
+) -> None:
+    """With FULLSTORY_METHOD=POST, in a body."""
+    env = environment(slack, fullstory, FULLSTORY_METHOD="POST")
+    assert (await run("check", env=env))[0] == 0
+    assert {one.method for one in fullstory.received} == {"POST"}
+
+
 async def test_check_finds_a_key_of_too_low_a_level(
     slack: SlackSandbox, fullstory: FullstorySandbox
 ) -> None:

@@ -127,6 +127,62 @@ def test_every_problem_at_once() -> None:
     )
 
 
+def test_settings_that_need_others() -> None:
+    """Said at once, with what is missing."""
+    given = {
+        "AUDIT_REQUIRED": "true",
+        "AUDIT_RETENTION_DAYS": "30",
+        "AUDITORS": "U0123",
+        "FULLSTORY_METHOD": "post",
+        "FULLSTORY_SESSIONS_PATH": "/v2/sessions",
+    }
+    assert problems(ENOUGH | given) == (
+        "AUDITORS needs a DATABASE_URL",
+        "AUDIT_REQUIRED needs a DATABASE_URL",
+        "AUDIT_RETENTION_DAYS needs a DATABASE_URL",
+        "FULLSTORY_METHOD=POST needs FULLSTORY_SESSIONS_PATH=/sessions/v2",
+    )
+
+
+@pytest.mark.parametrize("url", ["sqlite://", "sqlite:///", "sqlite:///:memory:", "sqlite://x.db"])
+def test_databases_that_are_no_file(url: str) -> None:
+    """What is kept in memory is kept by nobody."""
+    (said,) = problems(ENOUGH | {"DATABASE_URL": url})
+    assert "should name a file" in said or "should begin with" in said
+
+
+def test_lists_of_ids() -> None:
+    """With commas or spaces."""
+    given = {"ALLOWED_USERS": "U0123, W0456", "ALLOWED_USERGROUPS": "S01 S02", "AUDIT_KEY": "a, b"}
+    settings = load(ENOUGH | given, NO_FILE, for_slack=True)
+    assert settings.allowed_users == ("U0123", "W0456")
+    assert settings.allowed_usergroups == ("S01", "S02")
+    assert settings.audit_keys == ("a", "b")
+    assert settings.access_rules.users == {"U0123", "W0456"}
+
+
+def test_secrets_of_the_database_never_show() -> None:
+    """Neither its password nor the keys."""
+    given = {"DATABASE_URL": f"postgres://u:{SECRET}@h/d", "AUDIT_KEY": f"{SECRET},{SECRET}"}
+    settings = load(ENOUGH | given, NO_FILE, for_slack=True)
+    assert SECRET not in repr(settings) + str(settings)
+    assert settings.database.endswith("@h/d")
+
+
+def test_what_seals_the_buttons() -> None:
+    """A secret of its own, or else the signing secret; the bot token may change."""
+    usual = load(ENOUGH, NO_FILE, for_slack=True)
+    other_token = load(ENOUGH | {"SLACK_BOT_TOKEN": "xoxb-2"}, NO_FILE, for_slack=True)
+    assert usual.sealing_key == other_token.sealing_key
+    other_secret = load(ENOUGH | {"SLACK_SIGNING_SECRET": "2"}, NO_FILE, for_slack=True)
+    assert usual.sealing_key != other_secret.sealing_key
+    own = {"BUTTON_SECRET": "its-own"}
+    assert (
+        load(ENOUGH | own, NO_FILE, for_slack=True).sealing_key
+        == load(ENOUGH | own | {"SLACK_SIGNING_SECRET": "2"}, NO_FILE, for_slack=True).sealing_key
+    )
+
+
 def test_what_a_terminal_lookup_needs() -> None:
     """The Fullstory key, and nothing of Slack's."""
     assert load({"FULLSTORY_API_KEY": SECRET}, NO_FILE, for_slack=False)
@@ -164,6 +220,13 @@ def test_limits_that_contradict() -> None:
         ("SESSIONS_LIMIT", "2.5", "should be a whole number"),
         ("SESSIONS_LIMIT", "0", "should be 1 or more"),
         ("LOG_FORMAT", "xml", "should be 'auto', 'json' or 'console'"),
+        ("ALLOWED_USERS", "jane", "should hold user ids"),
+        ("ALLOWED_USERGROUPS", "@support", "should hold user group ids"),
+        ("ALLOWED_CHANNELS", "#support", "should hold channel ids"),
+        ("ALLOWED_WORKFLOWS", "ab", "should hold names"),
+        ("AUDITORS", "C0123", "should hold user ids"),
+        ("ALLOW_GUESTS", "perhaps", "should be true or false"),
+        ("DATABASE_URL", "mysql://host/x", "should begin with"),
     ],
 )
 def test_one_problem(name: str, value: str, problem: str) -> None:
