@@ -42,6 +42,7 @@ async def fill(url: str, first: int, end: int) -> None:
     async with open_engine(url) as engine:
         await migrate(engine)
         events = AuditEvents(engine, Waits(audit_end=600))
+        writing = asyncio.create_task(events.run())
         for number in range(first, end):
             events.add(
                 AuditEvent(
@@ -62,9 +63,9 @@ async def fill(url: str, first: int, end: int) -> None:
                     reference=f"{number:08x}",
                 )
             )
-            if events.waiting == 5_000:
-                await events.finish()
-        await events.finish()
+            while events.waiting == 5_000:
+                await asyncio.sleep(0.01)
+        await events.finish(writing)
         assert events.given_up == 0  # noqa: S101
 
 

@@ -28,7 +28,7 @@ from bot.sessions import Query, SessionList
 from bot.slack.replies.in_flight import InFlight
 from bot.slack.replies.services import Services
 from bot.waits import Waits
-from tests.databases import Postgres, postgres_server
+from tests.databases import Postgres, everything_in, is_installed, postgres_server
 from tests.programs import assert_nothing_personal
 
 # The same for every test that tries many examples: no clock decides, and in CI no chance.
@@ -127,6 +127,31 @@ def postgres() -> Iterator[Postgres]:
         yield server
 
 
+@pytest.fixture(scope="session")
+def everybodys_database(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[dict[str, str]]:
+    """Where bots write that a test gives no database: by transport, so that both kinds are used.
+
+    In the end, nobody must be known there.
+    """
+    urls = {"http": f"sqlite:///{tmp_path_factory.mktemp('audit')}/audit.db"}
+    urls["socket"] = urls["http"]
+    if is_installed():
+        server: Postgres = request.getfixturevalue("postgres")
+        urls["socket"] = server.new_database()
+    for url in set(urls.values()):
+        asyncio.run(_migrate(url))
+    yield urls
+    for url in urls.values():
+        assert_nothing_personal(everything_in(url).decode(errors="replace"))
+
+
+async def _migrate(url: str) -> None:
+    async with open_engine(url) as engine:
+        await migrate(engine)
+
+
 @pytest.fixture(params=["sqlite", "postgresql"])
 def empty_database(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """The URL of a database without tables: each of the two kinds."""
@@ -139,8 +164,7 @@ def empty_database(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 @pytest.fixture
 async def database(empty_database: str) -> str:
     """The URL of a database with our tables."""
-    async with open_engine(empty_database) as engine:
-        await migrate(engine)
+    await _migrate(empty_database)
     return empty_database
 
 
@@ -151,7 +175,12 @@ def transport(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-def start_bot(slack: SlackSandbox, fullstory: FullstorySandbox, transport: str) -> StartBot:
+def start_bot(
+    slack: SlackSandbox,
+    fullstory: FullstorySandbox,
+    transport: str,
+    everybodys_database: dict[str, str],
+) -> StartBot:
     """Starts the bot over the transport; keyword arguments are settings."""
 
     @asynccontextmanager
@@ -161,6 +190,9 @@ def start_bot(slack: SlackSandbox, fullstory: FullstorySandbox, transport: str) 
     ) -> AsyncIterator[Service]:
         # As long as can be, where a test says nothing: a slow machine is no reason to be late.
         settings.setdefault("answer_budget_seconds", 2.5)
+        database = {"database_url": everybodys_database[transport], "audit_key": "everybody's"}
+        if uses_it := "database_url" not in settings:
+            settings = database | settings
         if transport == "socket":
             settings["slack_app_token"] = slack.app_token
         async with running(settings_for(slack, fullstory, **settings), waits) as service:
@@ -170,6 +202,7 @@ def start_bot(slack: SlackSandbox, fullstory: FullstorySandbox, transport: str) 
                 slack.request_url = f"http://127.0.0.1:{service.port}/slack/events"
             yield service
             await slack.told()
+        assert not (uses_it and service.events_given_up)
 
     return start
 

@@ -21,6 +21,21 @@ import pytest
 _USER = "postgres"  # PostgreSQL doesn't run as root
 
 
+def is_installed() -> bool:
+    """Whether there is a PostgreSQL that can be started."""
+    return _programs() is not None
+
+
+def everything_in(url: str) -> bytes:
+    """All that a database holds, as bytes: its files, or each row of the audit with all columns."""
+    if url.startswith("sqlite"):
+        folder = Path(url.removeprefix("sqlite:///")).parent
+        return b"".join(file.read_bytes() for file in folder.iterdir())
+    with psycopg.connect(url) as connection:
+        rows = connection.execute(b"SELECT audit_events::text FROM audit_events").fetchall()
+    return str(rows).encode()
+
+
 def _programs() -> Path | None:
     """Where `initdb` and `postgres` are: Debian keeps them away from the PATH."""
     if found := shutil.which("initdb"):

@@ -10,11 +10,11 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Sequence
+from contextlib import suppress
 from dataclasses import asdict, fields
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-import stamina
 import structlog
 from sqlalchemy import ColumnElement, and_, delete, func, or_, select, true, tuple_
 from sqlalchemy.dialects import postgresql, sqlite
@@ -22,6 +22,7 @@ from sqlalchemy.exc import DataError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from bot.database.tables import AUDIT_EVENTS
+from bot.logs import Seldom
 from bot.lookup.events import AuditEvent, AuditQuery
 from bot.waits import Waits
 
@@ -48,6 +49,8 @@ class AuditEvents:
         self._waits = waits
         self._waiting: deque[AuditEvent] = deque()
         self._arrived = asyncio.Event()
+        self._ending = asyncio.Event()
+        self._seldom = Seldom(60.0)
         self.given_up = 0
 
     # -- Writing ----------------------------------------------------------------------------------
@@ -76,31 +79,40 @@ class AuditEvents:
         return True
 
     async def run(self) -> None:
-        """Writes what arrives, until it is cancelled."""
-        while True:
-            await self._arrived.wait()
-            self._arrived.clear()
-            async for attempt in stamina.retry_context(
-                on=TROUBLE,
-                attempts=None,
-                timeout=None,
-                wait_initial=self._waits.first_retry,
-                wait_max=self._waits.audit_retry,
-                wait_jitter=self._waits.first_retry,
-            ):
-                with attempt:
-                    await self._write_waiting()
-
-    async def finish(self) -> int:
-        """Writes what is left, once `run` has ended. Gives how many events were given up in all."""
-        try:
-            async with asyncio.timeout(self._waits.audit_end):
+        """Writes what arrives, until it is told to end and everything is written."""
+        pause = self._waits.first_retry
+        while self._waiting or not self._ending.is_set():
+            if not self._waiting:
+                self._arrived.clear()
+                await self._arrived.wait()
+                continue
+            try:
                 await self._write_waiting()
-        except TROUBLE as error:
-            _log.error("audit events not written", count=len(self._waiting), exc_info=error)
+            except TROUBLE as error:
+                self._seldom.warn("audit events not written yet", error=type(error).__name__)
+                await self._sleep(pause)
+                pause = min(2 * pause, self._waits.audit_retry)
+            else:
+                pause = self._waits.first_retry
+
+    async def _sleep(self, seconds: float) -> None:
+        """Between two attempts; when the end begins, the next one comes soon."""
+        if self._ending.is_set():
+            await asyncio.sleep(self._waits.first_retry)
+            return
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._ending.wait()
+
+    async def finish(self, writing: asyncio.Task[None]) -> None:
+        """Lets `writing`, which does `run`, write what is left; gives up what it can't."""
+        self._ending.set()
+        self._arrived.set()
+        await asyncio.wait({writing}, timeout=self._waits.audit_end)
+        writing.cancel()
+        await asyncio.wait({writing})
         while self._waiting:
             self._give_up(self._waiting.popleft())
-        return self.given_up
 
     async def _write_waiting(self) -> None:
         while self._waiting:

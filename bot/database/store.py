@@ -35,12 +35,10 @@ async def open_store(settings: Settings, waits: Waits) -> AsyncIterator[AuditSto
         engine = await stack.enter_async_context(open_engine(settings.database))
         await check(engine)
         events = AuditEvents(engine, waits)
-        stack.push_async_callback(events.finish)
-        working = [events.run()]
+        stack.push_async_callback(events.finish, asyncio.create_task(events.run()))
         if settings.audit_retention_days:
-            working.append(events.keep_for(settings.audit_retention_days))
-        for work in working:
-            stack.push_async_callback(_end, asyncio.create_task(work))
+            keeping = asyncio.create_task(events.keep_for(settings.audit_retention_days))
+            stack.push_async_callback(_end, keeping)
         yield events
 
 

@@ -11,7 +11,6 @@ import sqlite3
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -29,7 +28,7 @@ from bot.service import Service
 from bot.sessions import Query
 from bot.slack.ui import action_ids, wording
 from tests.conftest import QUICK, Logged, StartBot, until
-from tests.databases import postgres_server
+from tests.databases import everything_in, postgres_server
 from tests.programs import environment, run, serving
 from tests.scenarios.answers import JANE, asked, final, public, share_window, submit_share
 
@@ -80,6 +79,12 @@ def event(number: int, **fields: Any) -> AuditEvent:  # noqa: ANN401
     return AuditEvent(**usual | fields)
 
 
+async def written(events: AuditEvents) -> None:
+    """Returns when everything that was added is written."""
+    await events.finish(asyncio.create_task(events.run()))
+    assert (events.waiting, events.given_up) == (0, 0)
+
+
 def rows_of(url: str) -> list[tuple[Any, ...]]:
     """The rows as the database has them, read without our code."""
     wanted = 'SELECT "user", entry_point, result, count FROM audit_events ORDER BY time'
@@ -88,16 +93,6 @@ def rows_of(url: str) -> list[tuple[Any, ...]]:
             return file.execute(wanted).fetchall()
     with psycopg.connect(url) as connection:
         return connection.execute(wanted.encode()).fetchall()
-
-
-def everything_in(url: str) -> bytes:
-    """All that the database holds, as bytes: its files, or each of its rows with all columns."""
-    if url.startswith("sqlite"):
-        folder = Path(url.removeprefix("sqlite:///")).parent
-        return b"".join(file.read_bytes() for file in folder.iterdir())
-    with psycopg.connect(url) as connection:
-        rows = connection.execute(b"SELECT audit_events::text FROM audit_events").fetchall()
-    return str(rows).encode()
 
 
 async def audit(url: str, *options: str, key: str = KEY) -> tuple[int | None, str, str]:
@@ -282,15 +277,14 @@ class TestTrouble:
         assert await events.write(event(1))
         events.add(event(1))
         events.add(event(2))
-        assert await events.finish() == 0
+        await written(events)
         assert len(rows_of(database)) == 2
 
     async def test_in_the_order_of_their_times(self, events: AuditEvents) -> None:
         """Thousands at once; those that are written don't wait any more."""
         for number in range(1_234):
             events.add(event(number))
-        assert await events.finish() == 0
-        assert events.waiting == 0
+        await written(events)
         shown = [one async for one in events.search(AuditQuery())]
         assert shown == [event(number) for number in reversed(range(1_234))]
 
@@ -306,7 +300,7 @@ class TestSearching:
             odd = number % 2 == 1
             other = {"email_hash": email_hash, "uid_hash": uid_hash, "kind": "uid"}
             events.add(event(number, user=AGENT if number < 3 else USER, **(other if odd else {})))
-        await events.finish()
+        await written(events)
 
     async def test_together(self, database: str) -> None:
         """What is asked for together has to fit together; an address or a uid is enough of two."""
