@@ -99,10 +99,22 @@ def _writing_to(stream: TextIO) -> Callable[[str], object]:
 _writers: list[_Writer] = []  # the last one is in use
 
 
+_EVERY_LEVEL: Final = structlog.make_filtering_bound_logger(logging.NOTSET)
+_recording: list[bool] = [False]
+
+
 def configure(
-    level: str, style: Literal["auto", "json", "console"], stream: TextIO = sys.stderr
+    level: str,
+    style: Literal["auto", "json", "console"],
+    stream: TextIO = sys.stderr,
+    *,
+    recording: bool = True,
 ) -> None:
-    """Sends all logs to `stream`: as JSON lines, or as text for people if that is a terminal."""
+    """Sends all logs to `stream`: as JSON lines, or as text for people if that is a terminal.
+
+    Without `recording`, `record` says nothing: on a terminal, where somebody waits for a table.
+    """
+    _recording[:] = [recording]
     on_terminal = stream.isatty()
     renderer: Processor = (
         structlog.dev.ConsoleRenderer(colors=on_terminal and not os.environ.get("NO_COLOR"))
@@ -130,6 +142,12 @@ def flush() -> None:
     """Waits a moment until what was logged is written; also done when the process ends."""
     for writer in _writers:
         writer.flush()
+
+
+def record(event: str, **fields: object) -> None:
+    """Logs a line that has to be there, whatever the level is."""
+    if _writers and _recording[0]:
+        structlog.wrap_logger(_writers[-1], wrapper_class=_EVERY_LEVEL).info(event, **fields)
 
 
 def lines_lost() -> int:

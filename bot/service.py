@@ -131,7 +131,7 @@ def build_services(
         state=state,
         slack=slack,
         answers=Answers(find, slack, settings, lambda: in_flight.draining),
-        read_audit=ReadAudit(audit, access, settings.auditors),
+        read_audit=ReadAudit(audit, access, settings.auditors, waits),
         places=Places(urls, slack.posts),
         delivery=Delivery(in_flight, settings, waits),
         in_flight=in_flight,

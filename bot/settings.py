@@ -42,6 +42,9 @@ _LABEL: Final = re.compile(r"[^\W_](?:[\w .#-]{0,38}[\w.])?")
 _MENTIONED: Final = re.compile(r"(?:<?[@#])?(?P<id>[UWCG](?=[A-Z]*\d)[A-Z0-9]{4,})(?:\|[^<>]*)?>?")
 _LONGEST_CONTACT: Final = 200
 _LARGEST_FILE: Final = 64 * 1024  # bytes
+_UNREADABLE: Final = (
+    "can't be read. In a password, write @ / : # ? % as %40 %2F %3A %23 %3F %25, or change it"
+)
 _WHERE: Final = "in Fullstory, Settings → Integrations & API Keys"
 
 
@@ -94,8 +97,17 @@ def _database(secret: SecretStr) -> SecretStr:
     scheme, _, rest = value.partition("://")
     if scheme not in ("postgres", "postgresql", "postgresql+psycopg", "sqlite") or not rest:
         raise ValueError("should begin with postgresql:// or sqlite:///")
-    if scheme == "sqlite" and (not rest.startswith("/") or rest.strip("/") in ("", ":memory:")):
+    if scheme == "sqlite" and (
+        "?" in rest or not rest.startswith("/") or rest.strip("/") in ("", ":memory:")
+    ):
         raise ValueError("should name a file: sqlite:///audit.db, or sqlite:////var/lib/audit.db")
+    try:
+        parts = urlsplit(value)
+        _ = parts.hostname, parts.port  # each raises where it makes no sense
+    except ValueError:
+        parts = None
+    if parts is None or "@" in parts.path or parts.fragment:
+        raise ValueError(_UNREADABLE)
     return secret
 
 

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Coroutine
 from dataclasses import dataclass
+from typing import Any, TypeVar
+
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,14 +60,39 @@ class Waits:
     audit: float = 2.0
     """For the record of a lookup, where there is no answer without one."""
 
+    audit_search: float = 10.0
+    """For the events about a person, where an auditor waits in a window."""
+
     audit_batch: float = 10.0
     """For one attempt to write what is waiting behind the answers."""
 
     audit_retry: float = 5.0
     """At most, before the next attempt."""
 
-    audit_end: float = 5.0
+    audit_end: float = 3.0
     """To write what is left when the process ends."""
 
     audit_purge: float = 6 * 60 * 60.0
     """Between two times that old events are deleted."""
+
+
+async def within(seconds: float, work: Coroutine[Any, Any, _T]) -> _T:
+    """What `work` gives; raises `TimeoutError` after so long, however slowly it ends.
+
+    Some libraries, when cancelled, first ask the other side to stop, and wait for its answer.
+    """
+    task = asyncio.ensure_future(work)
+    try:
+        await asyncio.wait({task}, timeout=seconds)
+    finally:
+        if not task.done():
+            task.cancel()
+            task.add_done_callback(_forget)
+    if not task.done():
+        raise TimeoutError
+    return task.result()
+
+
+def _forget(task: asyncio.Future[Any]) -> None:
+    if not task.cancelled():
+        task.exception()  # nobody waits for it any more

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import csv
 import json
+import os
+import re
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
-from typing import Final, Literal, TextIO
+from typing import Final, Literal
 
 import click
 
@@ -25,6 +27,14 @@ from bot.typed.times import UnclearTime, parse_moment
 from bot.waits import Waits
 
 Format = Literal["table", "csv", "json"]
+_DAY: Final = re.compile(r"\d{4}-\d{2}-\d{2}")
+_MENTION: Final = re.compile(r"<?@(\w+)(?:\|[^<>]*)?>?")
+_USER: Final = re.compile(r"[\w.@-]{1,100}")
+_SLACK_ID: Final = re.compile(r"[UWuw](?=\w*\d)\w{2,}")
+_OTHER_VERSION: Final = {
+    Schema.OLDER: "The tables are older than this version: run fsessions migrate.",
+    Schema.NEWER: "The tables are of a newer version of fsessions: install that one.",
+}
 _COLUMNS: Final = (
     ("Time (UTC)", 19),
     ("Who", 12),
@@ -39,20 +49,24 @@ _COLUMNS: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """The options, as they were typed; "" for what was not given."""
+    """The options, as they were typed."""
 
-    person: str = ""
-    by: str = ""
-    since: str = ""
-    until: str = ""
+    person: str | None = None
+    by: str | None = None
+    since: str | None = None
+    until: str | None = None
     style: Format = "table"
     purge: bool = False
-    purge_before: str = ""
+    purge_before: str | None = None
     yes: bool = False
 
 
 class WrongCall(FsessionsError):
     """The options make no sense together, or one of them can't be read; the message says which."""
+
+
+class CantPrint(FsessionsError):
+    """Standard output takes no more."""
 
 
 async def run(settings: Settings, asked: Asked) -> int:
@@ -66,34 +80,66 @@ async def run(settings: Settings, asked: Asked) -> int:
     except WrongCall as error:
         click.echo(str(error), err=True)
         return 2
-    async with open_engine(settings.database) as engine:
-        try:
-            if await state_of(engine) is not Schema.CURRENT:
-                click.echo("The tables are not of this version: run fsessions migrate.", err=True)
+    try:
+        async with open_engine(settings.database) as engine:
+            state = await state_of(engine)
+            if state is not Schema.CURRENT:
+                click.echo(_OTHER_VERSION[state], err=True)
                 return 1
             events = AuditEvents(engine, Waits())
             if asked.purge or asked.purge_before:
                 return await _purge(events, query, asked)
-            await _WRITERS[asked.style](events.search(query), sys.stdout)
-        except TROUBLE as error:
-            cause = type(getattr(error, "orig", None) or error).__name__
-            where = shown(settings.database)
-            click.echo(f"{where} can't be used ({cause}). Is DATABASE_URL right?", err=True)
-            return 1
+            await _WRITERS[asked.style](events.search(query), _Output())
+    except CantPrint as error:
+        return _end_of_output(error)
+    except TROUBLE as error:
+        cause = type(getattr(error, "orig", None) or error).__name__
+        where = shown(settings.database)
+        click.echo(f"{where} can't be used ({cause}). Is DATABASE_URL right?", err=True)
+        return 1
     return 0
+
+
+class _Output:
+    """Standard output, whose troubles are not taken for the database's."""
+
+    def write(self, text: str) -> None:
+        try:
+            sys.stdout.write(text)
+        except OSError as error:
+            raise CantPrint from error
+
+    def flush(self) -> None:
+        try:
+            sys.stdout.flush()
+        except OSError as error:
+            raise CantPrint from error
+
+
+def _end_of_output(error: CantPrint) -> int:
+    """`| head` has seen enough, which is no failure; a full disk is one."""
+    # What is left in the buffer would fail once more, when Python ends.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    if isinstance(error.__cause__, BrokenPipeError):
+        return 0
+    click.echo("The events can't be written to where they should go.", err=True)
+    return 1
 
 
 # -- What is asked for ----------------------------------------------------------------------------
 
 
 def _query(settings: Settings, asked: Asked) -> AuditQuery:
+    for name in ("person", "by", "since", "until", "purge_before"):
+        if getattr(asked, name) is not None and not getattr(asked, name).strip():
+            raise WrongCall(f"--{name.replace('_', '-')} is empty.")
     if asked.purge and not (asked.person or asked.by):
         raise WrongCall("--purge deletes what is about --person or --by: give one of them.")
     if asked.purge_before and (asked.person or asked.by or asked.since or asked.until):
         raise WrongCall("--purge-before deletes everybody's: it goes with no other choice.")
     until = asked.purge_before or asked.until
     query = AuditQuery(
-        user=asked.by.removeprefix("<@").removesuffix(">"),
+        user=_user(asked.by) if asked.by else "",
         since=_time("--since", asked.since, is_end=False) if asked.since else None,
         until=_time("--until", until, is_end=not asked.purge_before) if until else None,
     )
@@ -102,8 +148,16 @@ def _query(settings: Settings, asked: Asked) -> AuditQuery:
     hashes = PersonHashes(settings.audit_keys)
     if not hashes.has_key:
         raise WrongCall("AUDIT_KEY is missing: without it, nobody can be found by e-mail or uid.")
-    emails, uids = hashes.all_of(_person(settings, asked.person))
+    emails, uids = hashes.to_search(_person(settings, asked.person))
     return replace(query, email_hashes=emails, uid_hashes=uids)
+
+
+def _user(text: str) -> str:
+    """Slack's id of a person, also as a mention; or a name of this machine."""
+    user = _MENTION.sub(r"\1", text.strip())
+    if not _USER.fullmatch(user):
+        raise WrongCall("--by: give a Slack user id such as U0123ABCD, or a user's name here.")
+    return user.upper() if _SLACK_ID.fullmatch(user) else user
 
 
 def _person(settings: Settings, text: str) -> Query:
@@ -122,23 +176,20 @@ def _time(option: str, text: str, *, is_end: bool) -> datetime:
     """A day in this machine's zone (as an end, the whole of it), or a moment: "7 days ago"."""
     now = datetime.now().astimezone()
     try:
-        day = date.fromisoformat(text)
-    except ValueError:
-        try:
-            return parse_moment(text, now.tzinfo or UTC, now.astimezone(UTC))
-        except UnclearTime:
-            raise WrongCall(
-                f"{option}: give a date such as 2026-11-22, or a time such as “7 days ago”."
-            ) from None
-    if is_end:
-        day += timedelta(days=1)
-    return datetime.combine(day, time()).astimezone(UTC)
+        if _DAY.fullmatch(text):
+            day = date.fromisoformat(text) + timedelta(days=is_end)
+            return datetime.combine(day, time()).astimezone(UTC)
+        return parse_moment(text, now.tzinfo or UTC, now.astimezone(UTC))
+    except (UnclearTime, ValueError, OverflowError):
+        raise WrongCall(
+            f"{option}: give a date such as 2026-11-22, or a time such as “7 days ago”."
+        ) from None
 
 
 # -- Printing: an event is written before the next page is read ----------------------------------
 
 
-async def _as_table(events: AsyncIterator[AuditEvent], out: TextIO) -> None:
+async def _as_table(events: AsyncIterator[AuditEvent], out: _Output) -> None:
     count = 0
     async for event in events:
         if not count:
@@ -157,6 +208,7 @@ async def _as_table(events: AsyncIterator[AuditEvent], out: TextIO) -> None:
             event.reference,
         ]
         out.write(_row(values))
+    out.flush()
     if not count:
         click.echo("No events.", err=True)
 
@@ -166,30 +218,32 @@ def _row(values: list[str]) -> str:
     return "  ".join(cells).rstrip() + "\n"
 
 
-async def _as_csv(events: AsyncIterator[AuditEvent], out: TextIO) -> None:
+async def _as_csv(events: AsyncIterator[AuditEvent], out: _Output) -> None:
     writer: csv.DictWriter[str] | None = None
     async for event in events:
         fields = event.plain
         if writer is None:
-            writer = csv.DictWriter(out, list(fields))
+            writer = csv.DictWriter(out, list(fields), quoting=csv.QUOTE_ALL)
             writer.writeheader()
         writer.writerow({name: _safe_cell(value) for name, value in fields.items()})
+    out.flush()
 
 
 def _safe_cell(value: str | int) -> str | int:
     """Spreadsheets take what begins like this for a formula."""
-    return f"'{value}" if str(value).startswith(("=", "+", "-", "@")) else value
+    return f"'{value}" if str(value).lstrip().startswith(("=", "+", "-", "@")) else value
 
 
-async def _as_json(events: AsyncIterator[AuditEvent], out: TextIO) -> None:
+async def _as_json(events: AsyncIterator[AuditEvent], out: _Output) -> None:
     separator = "["
     async for event in events:
         out.write(f"{separator}\n  {json.dumps(event.plain, ensure_ascii=False)}")
         separator = ","
     out.write("[]\n" if separator == "[" else "\n]\n")
+    out.flush()
 
 
-_WRITERS: Final[dict[Format, Callable[[AsyncIterator[AuditEvent], TextIO], Awaitable[None]]]] = {
+_WRITERS: Final[dict[Format, Callable[[AsyncIterator[AuditEvent], _Output], Awaitable[None]]]] = {
     "table": _as_table,
     "csv": _as_csv,
     "json": _as_json,

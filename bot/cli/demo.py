@@ -52,7 +52,7 @@ _PROMPT: Final = "\nsam in #support > "
 
 async def run(once: str | None, *, browser: bool = True) -> None:
     """The whole demo, or one command of it; the page is opened where there is a `browser`."""
-    logs.configure("ERROR", "console")
+    logs.configure("ERROR", "console", recording=False)
     os.environ["NO_PROXY"] = "*"  # nothing here leaves this machine
     console = Console(highlight=False)
     slack, fullstory = SlackSandbox(), FullstorySandbox()

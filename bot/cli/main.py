@@ -92,8 +92,12 @@ def lookup(person: str, limit: str | None, *, as_json: bool) -> None:
     from bot.cli.lookup import run
 
     loaded = _settings(for_slack=False)
-    logs.configure("ERROR", loaded.log_format)  # what a crash's reference stands for
-    sys.exit(_run(run(loaded, person, limit, as_json=as_json)))
+    # What a crash's reference stands for; the audit of a terminal is in the database alone.
+    logs.configure("ERROR", loaded.log_format, recording=False)
+    try:
+        sys.exit(_run(run(loaded, person, limit, as_json=as_json)))
+    except SettingsError as error:  # a database that is too new
+        _fail(error.problems, 1)
 
 
 @main.command()
@@ -106,10 +110,10 @@ def migrate() -> None:
 
 
 @main.command()
-@click.option("--person", default="", help="About whom: an e-mail or uid, as for the command.")
-@click.option("--by", default="", metavar="USER", help="Who looked: a Slack user id, or a name.")
-@click.option("--since", default="", help="A date, or a time such as '7 days ago'.")
-@click.option("--until", default="", help="The same; a date is the whole of that day.")
+@click.option("--person", help="About whom: an e-mail or uid, as for the command.")
+@click.option("--by", metavar="USER", help="Who looked: a Slack user id, or a name.")
+@click.option("--since", help="A date, or a time such as '7 days ago'.")
+@click.option("--until", help="The same; a date is the whole of that day.")
 @click.option(
     "--format",
     "style",
@@ -118,15 +122,14 @@ def migrate() -> None:
     show_default=True,
 )
 @click.option("--purge", is_flag=True, help="Delete what --person or --by finds.")
-@click.option("--purge-before", default="", metavar="DATE", help="Delete everything older.")
+@click.option("--purge-before", metavar="DATE", help="Delete everything older.")
 @click.option("--yes", is_flag=True, help="Don't ask before deleting.")
 def audit(**options: Any) -> None:  # noqa: ANN401 - the options above
     """Say who looked whom up, newest first."""
     from bot.cli.audit import Asked, run
 
     loaded = _settings_with_database()
-    with suppress(BrokenPipeError):  # `| head` has seen enough
-        sys.exit(_run(run(loaded, Asked(**options))))
+    sys.exit(_run(run(loaded, Asked(**options))))
 
 
 def _settings_with_database() -> Settings:

@@ -24,14 +24,14 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from bot.database.tables import AUDIT_EVENTS
 from bot.logs import Seldom
 from bot.lookup.events import AuditEvent, AuditQuery
-from bot.waits import Waits
+from bot.waits import Waits, within
 
 _log = structlog.get_logger()
 
 MOST_WAITING: Final = 10_000
 """Events in memory. Beyond that, the oldest one is given up: it is in the log."""
 
-TROUBLE: Final = (SQLAlchemyError, OSError, TimeoutError)
+TROUBLE: Final = (SQLAlchemyError, OSError, TimeoutError, UnicodeError)
 """What a database that can't be used raises."""
 
 _BATCH: Final = 500
@@ -70,12 +70,14 @@ class AuditEvents:
     async def write(self, event: AuditEvent) -> bool:
         """As the protocol says. What was not written in time is not written later."""
         try:
-            async with asyncio.timeout(self._waits.audit):
-                await self._insert([event])
+            await within(self._waits.audit, self._insert([event]))
         except TROUBLE as error:
             _log.error("audit event not written", exc_info=error)
             self._give_up(event)
             return False
+        except asyncio.CancelledError:
+            self._give_up(event)
+            raise
         return True
 
     async def run(self) -> None:
@@ -110,25 +112,31 @@ class AuditEvents:
         self._arrived.set()
         await asyncio.wait({writing}, timeout=self._waits.audit_end)
         writing.cancel()
-        await asyncio.wait({writing})
         while self._waiting:
             self._give_up(self._waiting.popleft())
+        if self.given_up:
+            _log.error("audit events are in the log alone", count=self.given_up)
 
     async def _write_waiting(self) -> None:
         while self._waiting:
             batch = [self._waiting[n] for n in range(min(_BATCH, len(self._waiting)))]
             try:
-                async with asyncio.timeout(self._waits.audit_batch):
-                    await self._insert(batch)
-            except DataError as error:
-                # It would stand in the way of all others for ever.
-                _log.error("audit events refused by the database", exc_info=error)
+                await within(self._waits.audit_batch, self._insert(batch))
+            except DataError:
                 for one in batch:
-                    self._give_up(one)
+                    await self._insert_or_give_up(one)
             written = {one.id for one in batch}
             # The oldest may have been given up meanwhile, and others been added.
             while self._waiting and self._waiting[0].id in written:
                 self._waiting.popleft()
+
+    async def _insert_or_give_up(self, event: AuditEvent) -> None:
+        """What the database refuses would else stand in the way of all others for ever."""
+        try:
+            await within(self._waits.audit_batch, self._insert([event]))
+        except DataError as error:
+            _log.error("audit event refused by the database", exc_info=error)
+            self._give_up(event)
 
     async def _insert(self, events: Sequence[AuditEvent]) -> None:
         is_sqlite = self._engine.dialect.name == "sqlite"
@@ -174,7 +182,12 @@ class AuditEvents:
     # -- Deleting ---------------------------------------------------------------------------------
 
     async def purge(self, query: AuditQuery) -> int:
-        """Deletes events, some at a time, so that writing goes on. Gives how many there were."""
+        """Deletes events, some at a time, so that writing goes on. Gives how many there were.
+
+        All events can't be asked for: that would be a mistake.
+        """
+        if query == AuditQuery():
+            raise ValueError("which events?")
         some = select(_columns.id).where(_condition(query)).limit(_PURGED_AT_ONCE)
         purged: int = 0
         while True:

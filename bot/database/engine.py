@@ -7,13 +7,16 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any, Final
 
 from sqlalchemy import URL, event, make_url
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
+from bot.waits import within
+
 _CONNECT_SECONDS: Final = 5
+_CLOSE_SECONDS: Final = 2.0
 _POOL: Final = 5
 
 
@@ -45,6 +48,8 @@ async def open_engine(text: str) -> AsyncIterator[AsyncEngine]:
     if not is_sqlite:
         # PgBouncer, which many companies have in between, knows no prepared statements.
         arguments["prepare_threshold"] = None
+        # Milliseconds: a server that is gone without a word is noticed by the system.
+        arguments["tcp_user_timeout"] = 1000 * _CONNECT_SECONDS
     engine = create_async_engine(
         url,
         hide_parameters=True,
@@ -58,7 +63,8 @@ async def open_engine(text: str) -> AsyncIterator[AsyncEngine]:
     try:
         yield engine
     finally:
-        await engine.dispose()
+        with suppress(TimeoutError):
+            await within(_CLOSE_SECONDS, engine.dispose())
 
 
 def _readers_and_writer_side_by_side(connection: Any, _record: object) -> None:  # noqa: ANN401

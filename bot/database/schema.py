@@ -5,7 +5,6 @@ https://alembic.sqlalchemy.org/en/latest/cookbook.html
 
 from __future__ import annotations
 
-import asyncio
 from enum import Enum, auto
 from pathlib import Path
 from typing import Final
@@ -16,6 +15,7 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from bot.errors import SettingsError
+from bot.waits import within
 
 _log = structlog.get_logger()
 
@@ -58,9 +58,8 @@ def _no_such_table(error: DBAPIError) -> bool:
 async def check(engine: AsyncEngine) -> None:
     """Says in the log what is to be done. Raises `SettingsError` if the tables are too new."""
     try:
-        async with asyncio.timeout(_SECONDS):
-            state = await state_of(engine)
-    except (SQLAlchemyError, OSError, TimeoutError) as error:
+        state = await within(_SECONDS, state_of(engine))
+    except (SQLAlchemyError, OSError, TimeoutError, UnicodeError) as error:
         _log.error("the database can't be reached; it is tried again", exc_info=error)
         return
     if state is Schema.NEWER:

@@ -99,15 +99,22 @@ class Rules:
 
     def refusal(self, actor: Actor) -> Refusal | None:
         """Why not, as far as it can be told without the user groups."""
-        is_named = actor.workflow in self.workflows
         if not actor.user:
-            restricted = self.users or self.usergroups or self.channels
-            return Refusal.NOT_FOR_WORKFLOW if restricted and not is_named else None
+            return None if self.gives_outputs(actor) else Refusal.NOT_FOR_WORKFLOW
         if self.users and not self.usergroups and actor.user not in self.users:
             return Refusal.NOT_ALLOWED
+        is_named = actor.workflow in self.workflows
         if actor.entry_point in _ANYWHERE or is_named or not self.channels:
             return None
         return None if actor.channel in self.channels else Refusal.NOT_HERE
+
+    def gives_outputs(self, actor: Actor) -> bool:
+        """Whether a workflow may have the sessions, beside whoever is shown them.
+
+        Its author can show them to anybody, so it has to be named where anything is restricted.
+        """
+        restricted = self.users or self.usergroups or self.channels
+        return not restricted or actor.workflow in self.workflows
 
     def hangs_on_usergroups(self, actor: Actor) -> bool:
         """Whether it is the user groups that decide."""

@@ -7,13 +7,10 @@ from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime
 from typing import Any, Final, Protocol
 
-import structlog
-
+from bot import logs
 from bot.lookup.access import Actor
 from bot.lookup.events import AuditEvent, AuditQuery, PersonHashes, Result
 from bot.sessions import Query
-
-_log = structlog.get_logger()
 
 _LONGEST_ID: Final = 100
 
@@ -112,7 +109,7 @@ class Audit:
     def _tell(self, event: AuditEvent) -> None:
         fields: dict[str, Any] = event.plain
         del fields["time"]  # the line has its own
-        _log.info("lookup", **{name: value for name, value in fields.items() if value != ""})
+        logs.record("lookup", **{name: value for name, value in fields.items() if value != ""})
         if event.result not in (Result.SHARED, Result.AUDIT_READ):
             is_failure = event.result == Result.FAILED
             label = event.reason if is_failure else event.result

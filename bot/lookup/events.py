@@ -11,6 +11,7 @@ import hashlib
 import hmac
 import unicodedata
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -97,11 +98,29 @@ class PersonHashes:
         return "".join(emails[:1]), "".join(uids[:1])
 
     def all_of(self, query: Query) -> tuple[list[str], list[str]]:
-        """The same under each of the keys, to find what was written under earlier ones."""
-        email = unicodedata.normalize("NFKC", query.email or "").strip().casefold()
-        uid = unicodedata.normalize("NFC", query.uid or "").strip()
-        return self._under_each("email", email), self._under_each("uid", uid)
+        """The same under each of the keys."""
+        return self._under_each("email", _email(query)), self._under_each("uid", _uid(query))
+
+    def to_search(self, query: Query) -> tuple[list[str], list[str]]:
+        """The same, and besides the uid that is an address where sites use one for the other."""
+        emails, uids = self.all_of(query)
+        if not query.uid:
+            for spelling in {str(query.email), _email(query)}:
+                uids += self._under_each("uid", _uid(Query(None, spelling, 1)))
+        return emails, uids
 
     def _under_each(self, kind: str, name: str) -> list[str]:
         text = f"{kind}:{name}".encode(errors="surrogatepass")
         return [hmac.new(key, text, hashlib.sha256).hexdigest() for key in self._keys if name]
+
+
+def _email(query: Query) -> str:
+    """The address in one spelling: small letters, and its domain as the Internet writes it."""
+    local, at, domain = unicodedata.normalize("NFKC", query.email or "").strip().rpartition("@")
+    with suppress(UnicodeError):
+        domain = domain.encode("idna").decode()
+    return f"{local}{at}{domain}".casefold()
+
+
+def _uid(query: Query) -> str:
+    return unicodedata.normalize("NFC", query.uid or "").strip()

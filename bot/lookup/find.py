@@ -84,12 +84,22 @@ class FindSessions:
         )
         self._audit.note(event)
 
-    def note_share(self, request: LookupRequest, count: int) -> None:
-        """Records that so many of the sessions were shown to everybody in a conversation."""
+    def note_failure(self, request: LookupRequest, reason: str) -> None:
+        """Records that nothing came of what somebody asked for."""
+        event = self._audit.event(
+            request.actor, Result.FAILED, new_reference(), reason=reason, query=request.query
+        )
+        self._audit.note(event)
+
+    async def record_share(self, request: LookupRequest, count: int) -> bool:
+        """Records that so many sessions are about to be shown to everybody in a conversation.
+
+        Gives whether they may be.
+        """
         event = self._audit.event(
             request.actor, Result.SHARED, new_reference(), query=request.query, count=count
         )
-        self._audit.note(event)
+        return await self._audit.record(event)
 
     async def run(self, request: LookupRequest) -> Outcome:
         """What came of the lookup. It never raises: what nobody has foreseen is an outcome, too."""
@@ -122,6 +132,7 @@ class FindSessions:
         )
         if await self._audit.record(event) or not isinstance(outcome, Found):
             return outcome
+        _log.error("answer withheld: it could not be recorded", reference=event.reference)
         return NotRecorded(event.reference)
 
     async def _run(self, request: LookupRequest) -> Outcome:

@@ -16,6 +16,7 @@ from bot.lookup.events import AuditEvent, AuditQuery, Result
 from bot.lookup.outcomes import Crashed, Denied
 from bot.lookup.permission import Access
 from bot.sessions import Query
+from bot.waits import Waits, within
 
 _log = structlog.get_logger()
 
@@ -31,7 +32,10 @@ class Entries:
 class ReadAudit:
     """Finds events for `auditors`, Slack's ids of people."""
 
-    def __init__(self, audit: Audit, access: Access, auditors: Collection[str]) -> None:
+    def __init__(
+        self, audit: Audit, access: Access, auditors: Collection[str], waits: Waits
+    ) -> None:
+        self._seconds = waits.audit_search
         self._audit = audit
         self._access = access
         self._auditors = auditors
@@ -62,7 +66,7 @@ class ReadAudit:
         try:
             if refusal := await self.refusal(actor):
                 return Denied(refusal)
-            found = await self._search(person, since, most + 1)
+            found = await within(self._seconds, self._search(person, since, most + 1))
         except Exception as error:  # noqa: BLE001 - nobody is left without a word
             _log.error("audit not read", reference=reference, exc_info=error)
             return Crashed(reference)
@@ -79,7 +83,7 @@ class ReadAudit:
         return Entries(tuple(found[:most]), len(found) > most)
 
     async def _search(self, person: Query, since: datetime | None, most: int) -> list[AuditEvent]:
-        emails, uids = self._audit.hashes.all_of(person)
+        emails, uids = self._audit.hashes.to_search(person)
         if self._audit.store is None or not (emails or uids):
             return []
         query = AuditQuery(emails, uids, since=since)

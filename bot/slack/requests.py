@@ -77,7 +77,8 @@ def field_value(view: dict[str, Any], field: str, name: str) -> Any:  # noqa: AN
 
     https://docs.slack.dev/reference/views#view-submission-payloads
     """
-    return view["state"]["values"].get(field, {}).get(field, {}).get(name)
+    values = _dict(_dict(view.get("state")).get("values"))
+    return _dict(_dict(values.get(field)).get(field)).get(name)
 
 
 def _dict(value: object) -> dict[str, Any]:

@@ -237,6 +237,35 @@ class TestWorkflows:
             how, sentence = await run.end()
             assert (how, wording.STEP_NOT_HERE in sentence) == ("error", True)
 
+    @pytest.mark.parametrize(
+        "rules",
+        [{"allowed_channels": (TICKETS,)}, {"allowed_users": (USER,)}],
+        ids=["channels", "users"],
+    )
+    async def test_outputs_beside_who_is_shown_them(
+        self, start_bot: StartBot, slack: SlackSandbox, rules: dict[str, tuple[str, ...]]
+    ) -> None:
+        """An author who may not look gets no links by naming somebody who may."""
+        shown = {"person": JANE, "show_to": USER, "show_in": TICKETS}
+        async with start_bot(**rules, allowed_workflows=("triage",)):
+            run = await slack.run_step(self.STEP, told=True, **shown)
+            how, outputs = await run.end()
+            assert (how, outputs["count"]) == ("success", 20)
+            assert outputs["list"] == wording.STEP_SHOWN_ALONE
+            assert "fullstory.com" not in str(outputs)
+            assert JANE not in str(outputs)
+            assert "fullstory.com" in str(slack.screen[-1].message)
+            run = await slack.run_step(self.STEP, told=True, **shown, workflow="triage")
+            assert "fullstory.com" in str(await run.end())
+
+    @pytest.mark.usefixtures("bot")
+    async def test_slack_does_not_say_whose_it_is(self, slack: SlackSandbox) -> None:
+        """Then it fails, with a hint to try again."""
+        slack.api_errors["auth.test"] = "internal_error_or_so"
+        run = await slack.run_step(self.STEP, told=False, person=JANE)
+        await slack.event(run.event, team_id="T0OTHER", authorizations=[{"team_id": "T0OTHER"}])
+        assert await run.end() == ("error", wording.STEP_SLACK_TROUBLE)
+
     @pytest.mark.usefixtures("bot")
     async def test_of_another_workspace(
         self, slack: SlackSandbox, fullstory: FullstorySandbox, logged: Logged

@@ -9,6 +9,7 @@ import json
 import logging
 import sqlite3
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -29,7 +30,7 @@ from bot.sessions import Query
 from bot.slack.ui import action_ids, wording
 from tests.conftest import QUICK, Logged, StartBot, until
 from tests.databases import everything_in, postgres_server
-from tests.programs import environment, run, serving
+from tests.programs import environment, run, serving, start
 from tests.scenarios.answers import JANE, asked, final, public, share_window, submit_share
 
 KEY = "a key that only the tests have"
@@ -77,6 +78,23 @@ def event(number: int, **fields: Any) -> AuditEvent:  # noqa: ANN401
         "reference": f"{number:08x}",
     }
     return AuditEvent(**usual | fields)
+
+
+@asynccontextmanager
+async def server_that_says_nothing() -> AsyncIterator[str]:
+    """The URL of a PostgreSQL behind a network that swallows everything."""
+    silent: list[asyncio.StreamWriter] = []
+
+    async def accept(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        silent.append(writer)
+
+    server = await asyncio.start_server(accept, "127.0.0.1", 0)
+    try:
+        yield f"postgresql://127.0.0.1:{server.sockets[0].getsockname()[1]}/silent"
+    finally:
+        for writer in silent:
+            writer.close()
+        server.close()
 
 
 async def written(events: AuditEvents) -> None:
@@ -262,6 +280,73 @@ class TestTrouble:
     async def _answer(self, slack: SlackSandbox) -> dict[str, Any]:
         return await final(await slack.command(f"/fsessions {JANE}"))
 
+    async def test_no_record_nothing_shared(
+        self, start_bot: StartBot, slack: SlackSandbox, logged: Logged
+    ) -> None:
+        """With `AUDIT_REQUIRED`, what is shared is recorded before it is there."""
+        with postgres_server() as server:
+            url = server.new_database()
+            async with open_engine(url) as engine:
+                await migrate(engine)
+            required = {"database_url": url, "audit_key": KEY, "audit_required": True}
+            async with start_bot(**required):
+                view_id = await share_window(slack, await asked(slack))
+                with psycopg.connect(url) as connection:
+                    connection.execute(
+                        "CREATE FUNCTION no() RETURNS trigger LANGUAGE plpgsql AS "
+                        "$$BEGIN RAISE 'no'; END$$"
+                    )
+                    connection.execute(
+                        "CREATE TRIGGER no BEFORE INSERT ON audit_events FOR EACH ROW "
+                        "WHEN (NEW.result = 'shared') EXECUTE FUNCTION no()"
+                    )
+                await submit_share(slack, view_id)
+                await until(lambda: "could not be recorded" in str(slack.screen[-1].message))
+                assert public(slack) == []
+        assert any(one["event"] == "audit event given up" for one in logged())
+
+    async def test_slack_refuses_what_is_shared(
+        self, start_bot: StartBot, slack: SlackSandbox, database: str
+    ) -> None:
+        """The record says that it was about to be, and that it was not."""
+        async with start_bot(database_url=database, audit_key=KEY):
+            view_id = await share_window(slack, await asked(slack))
+            slack.response_statuses.append(404)
+            await submit_share(slack, view_id)
+            await until(lambda: wording.NOT_SHARED in str(slack.screen[-1].message))
+        results = [f"{one['result']}: {one['reason']}" for one in await found(database)]
+        assert results[:2] == ["failed: not shared", "shared: "]
+
+    async def test_cut_off_in_the_middle_of_a_record(self, logged: Logged) -> None:
+        """The event is given up in the log, not lost."""
+        async with server_that_says_nothing() as url, open_engine(url) as engine:
+            events = AuditEvents(engine, QUICK)
+            writing = asyncio.create_task(events.write(event(1)))
+            await asyncio.sleep(0.1)
+            writing.cancel()
+            await asyncio.wait({writing})
+            assert events.given_up == 1
+        assert [one["id"] for one in logged() if one["event"] == "audit event given up"]
+
+    async def test_a_database_that_says_nothing(
+        self, start_bot: StartBot, slack: SlackSandbox, logged: Logged
+    ) -> None:
+        """Nobody waits for it longer than is said: neither a person, nor the end of the process."""
+        waits = replace(QUICK, audit=0.3, audit_search=0.3, audit_end=0.3)
+        async with server_that_says_nothing() as url:
+            silent = {"database_url": url, "audit_key": KEY, "auditors": (USER,)}
+            async with start_bot(waits, **silent, audit_required=True):
+                shown = await final(await slack.command(f"/fsessions {JANE}"))
+                assert "could not be recorded" in shown["text"]
+                await slack.open_home()
+                await until(lambda: USER in slack.homes)
+                await slack.press_in_view(action_ids.AUDIT, "")
+                await until(lambda: bool(slack.views))
+                (view_id,) = slack.views
+                await slack.submit(view_id, {"person": {"value": JANE}})
+                await until(lambda: "can't be read just now" in str(slack.views[view_id]))
+        assert any(one["event"] == "audit events are in the log alone" for one in logged())
+
     async def test_bounded_in_memory(self, logged: Logged) -> None:
         """The oldest is given up when there are too many, and is in the log."""
         async with open_engine("postgresql://127.0.0.1:9/gone") as engine:
@@ -353,6 +438,12 @@ class TestSearching:
             (["--purge"], "--person or --by"),
             (["--purge-before", "2026-01-01", "--by", USER], "no other choice"),
             (["--format", "xml"], "xml"),
+            (["--by", "<@>", "--purge", "--yes"], "--by: give"),
+            (["--by", "", "--purge", "--yes"], "--by is empty"),
+            (["--person", " ", "--by", USER, "--purge", "--yes"], "--person is empty"),
+            (["--purge-before", "", "--yes"], "--purge-before is empty"),
+            (["--until", "9999-12-31"], "--until: give a date"),
+            (["--since", "0001-01-01"], "--since: give a date"),
         ],
     )
     async def test_wrong_calls(self, database: str, options: list[str], says: str) -> None:
@@ -360,6 +451,28 @@ class TestSearching:
         code, out, err = await audit(database, *options)
         assert (code, out) == (2, "")
         assert says in err
+
+    async def test_people_as_slack_writes_them(self, database: str) -> None:
+        """A mention, small letters."""
+        for written_as in (f"<@{AGENT}|alex>", f"@{AGENT}", AGENT.lower()):
+            assert len(await found(database, "--by", written_as)) == 3
+
+    async def test_an_address_that_is_a_uid(self, events: AuditEvents, database: str) -> None:
+        """Sites use one for the other: who asks for a person's record gets both."""
+        _, uid_hash = PersonHashes([KEY]).of(Query(None, JANE, 1))
+        await events.write(event(50, email_hash="", uid_hash=uid_hash))
+        assert len(await found(database, "--person", JANE)) == 6
+
+    @pytest.mark.parametrize("style", ["table", "csv", "json"])
+    async def test_a_reader_that_has_seen_enough(self, database: str, style: str) -> None:
+        """`| head` is no failure, and nothing is said of the database."""
+        env = {"DATABASE_URL": database, "AUDIT_KEY": KEY}
+        process = await start("audit", "--format", style, env=env)
+        assert process.stdout is not None
+        process.stdout._transport.close()  # type: ignore[attr-defined]
+        assert process.stderr is not None
+        assert await process.stderr.read() == b""
+        assert await process.wait() == 0
 
     async def test_purging_a_person(self, database: str) -> None:
         """What is about them goes, nothing else; only with a yes."""

@@ -150,6 +150,33 @@ async def test_a_form_of_somebody_else(
     refused.append((sender, "wrong_user"))
 
 
+@pytest.mark.usefixtures("bot")
+async def test_a_new_search_in_somebody_elses_window(
+    slack: SlackSandbox, fullstory: FullstorySandbox, refused: list[tuple[str, str]]
+) -> None:
+    """They get no form."""
+    await slack.shortcut("find_sessions")
+    await until(lambda: bool(slack.views))
+    (view_id,) = slack.views
+    await slack.submit(view_id, {"person": {"value": JANE}})
+    fullstory.received.clear()
+    await slack.press_in_view(action_ids.NEW_SEARCH, view_id, user=AGENT)
+    await until(lambda: wording.FORM_OUTDATED in str(slack.views[view_id]))
+    refused.append((AGENT, "wrong_user"))
+
+
+@pytest.mark.parametrize("number", ["99", "-1", "abc", "999999999999"])
+async def test_a_session_that_is_not_in_the_window(
+    slack: SlackSandbox, answer: Shown, number: str
+) -> None:
+    """Nothing is shared, and the person is told so."""
+    view_id = await share_window(slack, answer)
+    which = {"selected_option": {"value": number}}
+    await slack.submit(view_id, {"which": which})
+    await until(lambda: wording.SESSIONS_CHANGED in told(slack))
+    assert public(slack) == []
+
+
 async def test_a_share_window_in_the_place_of_a_form(
     slack: SlackSandbox,
     fullstory: FullstorySandbox,

@@ -31,6 +31,12 @@ def test_spellings_of_one_address(spelling: str) -> None:
     assert KEYS.of(Query(spelling, None, 1))[0] == KEYS.of(JANE)[0]
 
 
+def test_domains_beyond_english() -> None:
+    """Written in their own letters, or as the Internet does."""
+    ours, theirs = "j@ex\u00e4mple.com", "j@xn--exmple-cua.com"
+    assert KEYS.of(Query(ours, None, 1)) == KEYS.of(Query(theirs, None, 1))
+
+
 def test_one_uid_written_in_two_ways() -> None:
     """Composed and decomposed letters are the same; capitals are not, as sites tell them apart."""
     composed, decomposed = "j\u00fcrgen", "ju\u0308rgen"

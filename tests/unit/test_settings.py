@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 
@@ -149,6 +150,22 @@ def test_databases_that_are_no_file(url: str) -> None:
     """What is kept in memory is kept by nobody."""
     (said,) = problems(ENOUGH | {"DATABASE_URL": url})
     assert "should name a file" in said or "should begin with" in said
+
+
+@pytest.mark.parametrize(
+    "password", ["p@ss:hunter2/x", "hunter2/topsecret", "p@hunter2/x", "hunter2#x"]
+)
+def test_passwords_with_special_characters(password: str) -> None:
+    """What can't be told apart is refused, with what to do, and is not shown."""
+    (said,) = problems(ENOUGH | {"DATABASE_URL": f"postgresql://u:{password}@127.0.0.1/db"})
+    assert "%40" in said
+    assert "hunter2" not in said
+    encoded = quote(password, safe="")
+    assert load(
+        ENOUGH | {"DATABASE_URL": f"postgresql://u:{encoded}@127.0.0.1/db?sslmode=require"},
+        NO_FILE,
+        for_slack=True,
+    )
 
 
 def test_lists_of_ids() -> None:

@@ -55,11 +55,12 @@ class Buttons:
         if query is None:
             return
         query = replace(query, shown=None)  # as things are now, not as they were shown
+        place, wanted = services.places.in_place(body), await services.presses.begin(body)
         services.delivery.answer_after_ack(
             services.answers.to_query(query, request.actor),
             request,
-            services.places.in_place(body),
-            wanted=await services.presses.begin(body),
+            place,
+            wanted=wanted,
             # Both stand in the place of the sessions: there is a way back to them.
             meanwhile=notes.note_with_retry(wording.STILL_LOOKING, value_of(request)),
             last_words=notes.note_with_retry(wording.RESTARTING, value_of(request)),

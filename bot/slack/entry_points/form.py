@@ -17,7 +17,7 @@ from bot.slack.replies.views import Window
 from bot.slack.requests import Route, SlackRequest, field_value
 from bot.slack.ui import action_ids, windows, wording
 from bot.slack.ui.button_values import Kind, Outdated, WrongUser
-from bot.slack.ui.pieces import note
+from bot.slack.ui.pieces import View, note
 from bot.typed.query import Problem, QueryNeedingProfile, Refused, parse_person
 
 _ANYBODY: Final = "jane@example.com"
@@ -40,10 +40,14 @@ class Form:
     async def new_search(self, request: SlackRequest) -> None:
         """Results become the empty form again."""
         await request.ack()
-        shown = request.body["view"]
+        services, shown = self._services, request.body["view"]
         metadata = str(shown.get("private_metadata") or "")
-        view = windows.form(self._services.answers.limits, metadata=metadata)
-        self._services.delivery.start(self._services.views.update(str(shown["id"]), view))
+        view = windows.form(services.answers.limits, metadata=metadata)
+        try:
+            services.answers.unseal(metadata, request.actor.user, Kind.PLACE)
+        except (WrongUser, Outdated) as error:
+            view = self._refused(request, error)
+        services.delivery.start(services.views.update(str(shown["id"]), view))
 
     async def submitted(self, request: SlackRequest) -> None:
         """Errors beside their fields, or the results."""
@@ -52,9 +56,7 @@ class Form:
         try:
             channel = services.answers.unseal(metadata, request.actor.user, Kind.PLACE)
         except (WrongUser, Outdated) as error:
-            services.refuse_sealed(request, error)
-            refused = windows.note_window(wording.FORM_TITLE, note(wording.FORM_OUTDATED))
-            await request.ack(response_action="update", view=refused)
+            await request.ack(response_action="update", view=self._refused(request, error))
             return
         asked = self._read(view)
         if isinstance(asked, Query):
@@ -65,6 +67,10 @@ class Form:
             await services.delivery.answer_in_ack(work, request, window, note(wording.LOOKING))
         else:
             await request.ack(response_action="errors", errors=asked)
+
+    def _refused(self, request: SlackRequest, error: WrongUser | Outdated) -> View:
+        self._services.refuse_sealed(request, error)
+        return windows.note_window(wording.FORM_TITLE, note(wording.FORM_OUTDATED))
 
     def _read(self, view: dict[str, Any]) -> Query | dict[str, str]:
         """Whose sessions, or all that is wrong, by field."""

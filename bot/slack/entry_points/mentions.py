@@ -13,7 +13,7 @@ from typing import Any, Final
 import structlog
 
 from bot.errors import SlackError
-from bot.lookup.access import Actor, EntryPoint
+from bot.lookup.access import Actor, EntryPoint, Refusal
 from bot.slack.api.identity import BotIdentity, by_person
 from bot.slack.replies.services import Services
 from bot.slack.requests import Route, SlackRequest
@@ -60,6 +60,7 @@ class Mentions:
             bot = await services.slack.workspace.bot_identity()
         except SlackError as error:
             _log.warning("auth.test failed", exc_info=error)
+            services.answers.note_refusal(actor, Refusal.NOT_KNOWN)
             return drawn(note(wording.SLACK_TROUBLE))
         if refused := await services.answers.refusal(actor):
             return drawn(refused)

@@ -21,7 +21,7 @@ from bot.slack.replies.answers import Restarting
 from bot.slack.replies.places import beside, thread_of
 from bot.slack.replies.response_url import Posted
 from bot.slack.replies.services import Services, value_of
-from bot.slack.requests import Route, SlackRequest
+from bot.slack.requests import Route, SlackRequest, field_value
 from bot.slack.ui import action_ids, listing, windows, wording
 from bot.slack.ui.button_values import Kind, Outdated, WrongUser
 from bot.slack.ui.listing import Reader
@@ -142,7 +142,7 @@ class Share:
         services, view = self._services, request.body["view"]
         try:
             text = services.answers.unseal(
-                view["private_metadata"], request.actor.user, Kind.SHARE_FORM
+                str(view.get("private_metadata")), request.actor.user, Kind.SHARE_FORM
             )
         except (WrongUser, Outdated) as error:
             await self._refuse(request, wording.not_for(services.refuse_sealed(request, error)))
@@ -153,7 +153,7 @@ class Share:
         await request.ack()
         kept, _, value = text.partition("\n")
         query = services.answers.verify_value(value, request.actor.user, Kind.SHARE)
-        sharing = _Sharing(query, json.loads(kept), _choice(view["state"]["values"]))
+        sharing = _Sharing(query, json.loads(kept), _choice(view))
 
         async def tell_of_the_end() -> None:
             await self._tell(
@@ -172,12 +172,19 @@ class Share:
         if not (isinstance(outcome, Found) and _was_shown(outcome.sessions, query)):
             await self._tell(sharing, self._why_not(outcome))
             return
+        number, count = sharing.choice.number, len(outcome.sessions.sessions)
+        if number is not None and number not in range(count):
+            await self._tell(sharing, note(wording.SESSIONS_CHANGED))
+            return
         reader = await services.answers.reader(actor)
+        # Before it is there: Slack may not say whether it took it.
+        if not await services.answers.record_share(query, actor, count if number is None else 1):
+            reason = wording.in_one_line(wording.NOT_RECORDED, services.settings.admin_contact)
+            await self._tell(sharing, note(reason))
+            return
         sharing.posting = True
         posted = await self._post(outcome.sessions, sharing, actor.user, reader)
         if posted == "taken":
-            count = 1 if sharing.choice.number is not None else len(outcome.sessions.sessions)
-            services.answers.note_share(query, actor, count)
             wanted = await services.presses.begin(sharing.origin)
             buttons = services.answers.buttons(outcome.sessions, actor.user, reader)
             where = _where(sharing)
@@ -186,6 +193,8 @@ class Share:
             )
         else:
             refused = posted == "refused"
+            if refused:
+                services.answers.note_not_shared(query, actor)
             await self._tell(sharing, note(wording.NOT_SHARED if refused else wording.MAYBE_SHARED))
 
     async def _post(
@@ -237,16 +246,17 @@ def origin(value: str, body: dict[str, Any], actor: Actor) -> str:
     return f"{json.dumps(kept)}\n{value}"
 
 
-def _choice(values: dict[str, Any]) -> _Choice:
-    def field(name: str) -> dict[str, Any]:
-        return dict(values.get(name, {}).get(name) or {})
+def _choice(view: dict[str, Any]) -> _Choice:
+    def chosen(field: str) -> str:
+        option = field_value(view, field, "selected_option")
+        return str(option["value"]) if isinstance(option, dict) else ""
 
-    which = str((field(action_ids.WHICH_FIELD).get("selected_option") or {}).get("value", "0"))
-    where = (field(action_ids.WHERE_FIELD).get("selected_option") or {}).get("value")
+    which = chosen(action_ids.WHICH_FIELD) or "0"
+    number = int(which) if which.isdecimal() and len(which) < 4 else -1
     return _Choice(
-        number=None if which == action_ids.ALL else int(which),
-        named=bool(field(action_ids.NAME_FIELD).get("selected_options")),
-        in_thread=where == action_ids.IN_THREAD,
+        number=None if which == action_ids.ALL else number,
+        named=bool(field_value(view, action_ids.NAME_FIELD, "selected_options")),
+        in_thread=chosen(action_ids.WHERE_FIELD) == action_ids.IN_THREAD,
     )
 
 

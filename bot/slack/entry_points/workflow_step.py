@@ -87,27 +87,36 @@ class Step:
     async def run(self, request: SlackRequest) -> None:
         """Most runs end before it returns: until then, Slack would try again."""
         inputs = request.body["event"].get("inputs") or {}
-        if await self._is_of_another_workspace(request.body):
-            self._services.answers.note_refusal(request.actor, Refusal.STRANGER)
-            await self._once(request.body["event"], lambda: _stop(wording.STEP_OF_ANOTHER))
-            return
-        await self._once(request.body["event"], lambda: self._ending(inputs, request.actor))
+        await self._once(request.body["event"], lambda: self._ending(inputs, request))
 
     async def unknown(self, request: SlackRequest) -> None:
         """A step that the app no longer has, in a workflow of earlier times."""
-        await self._once(request.body["event"], lambda: _stop(wording.STEP_UNKNOWN))
+
+        async def ending() -> Ending:
+            return Stopped(wording.STEP_UNKNOWN)
+
+        await self._once(request.body["event"], ending)
+
+    async def _check_workspace(self, request: SlackRequest) -> None:
+        """Raises `CantRun` where the run is not the bot's workspace's, or nobody can tell."""
+        try:
+            is_of_another = await self._is_of_another_workspace(request.body)
+        except SlackError as error:
+            _log.warning("auth.test failed", exc_info=error)
+            self._services.answers.note_refusal(request.actor, Refusal.NOT_KNOWN)
+            raise CantRun(wording.STEP_SLACK_TROUBLE) from error
+        if is_of_another:
+            self._services.answers.note_refusal(request.actor, Refusal.STRANGER)
+            raise CantRun(wording.STEP_OF_ANOTHER)
 
     async def _is_of_another_workspace(self, body: dict[str, Any]) -> bool:
-        """Whether the event names workspaces, and none of them is the bot's.
+        """Whether the event names workspaces, and none of them is the bot's. Raises `SlackError`.
 
         https://docs.slack.dev/apis/events-api#authorizations
         """
         authorizations = [one for one in body.get("authorizations") or () if isinstance(one, dict)]
         named = {body.get("team_id"), *(one.get("team_id") for one in authorizations)} - {None, ""}
-        try:
-            bot = await self._services.slack.workspace.bot_identity()
-        except SlackError:
-            return False  # the run fails for that reason, a little later
+        bot = await self._services.slack.workspace.bot_identity()
         return bool(named) and bot.team not in named
 
     async def _once(self, event: dict[str, Any], ending: Callable[[], Awaitable[Ending]]) -> None:
@@ -127,10 +136,11 @@ class Step:
 
         await self._services.in_flight.notify_if_cancelled(work(), lambda: run.end(decided))
 
-    async def _ending(self, inputs: dict[str, Any], actor: Actor) -> Ending:
+    async def _ending(self, inputs: dict[str, Any], request: SlackRequest) -> Ending:
         """What the run gives, or why it fails; whatever happens."""
         try:
-            return Completed(await self._outputs(inputs, actor))
+            await self._check_workspace(request)
+            return Completed(await self._outputs(inputs, request.actor))
         except CantRun as error:
             return Stopped(error.sentence)
         except Exception as error:  # noqa: BLE001 - a run that hears nothing hangs
@@ -152,7 +162,8 @@ class Step:
         found = await self._found(query, actor)
         if user:
             await self._show(found, actor)
-        return outputs(found)
+        may_have_them = self._services.settings.access_rules.gives_outputs(actor)
+        return outputs(found) if may_have_them else _withheld(len(found.sessions))
 
     def _not_for(self, refusal: Refusal) -> str:
         return wording.step_not_for(refusal, self._services.settings.access_contact)
@@ -227,10 +238,6 @@ class Step:
             raise CantRun(wording.step_not_shown(error.code, reference)) from error
 
 
-async def _stop(sentence: str) -> Ending:
-    return Stopped(sentence)
-
-
 class _Run:
     """Tells Slack how a run ended. Slack accepts one ending of a run; later ones are refused."""
 
@@ -300,6 +307,17 @@ def outputs(found: SessionList) -> dict[str, Any]:
         "replay": found.replay or "",
         "list": wording.step_list(count, person, lines, count - len(lines)),
         "person": person,
+    }
+
+
+def _withheld(count: int) -> dict[str, Any]:
+    """The same outputs, where the sessions are for the person alone who was shown them."""
+    links = dict.fromkeys(("latest", "at_moment", "replay"), "")
+    return {
+        "count": count,
+        **links,
+        "list": wording.STEP_SHOWN_ALONE,
+        "person": wording.A_CUSTOMER,
     }
 
 

@@ -64,6 +64,7 @@ class Answers:
     async def look_up(self, query: Query, actor: Actor) -> Outcome | Restarting:
         """What came of the one use case; never raises."""
         if self._draining():
+            self._find.note_failure(LookupRequest(actor, query), "restarting")
             return Restarting()
         return await self._find.run(LookupRequest(actor, query))
 
@@ -80,9 +81,13 @@ class Answers:
         """Records that somebody was refused for what they pressed or sent."""
         self._find.note_refusal(actor, refusal)
 
-    def note_share(self, query: Query, actor: Actor, count: int) -> None:
-        """Records that so many sessions were shown to everybody in a conversation."""
-        self._find.note_share(LookupRequest(actor, query), count)
+    async def record_share(self, query: Query, actor: Actor, count: int) -> bool:
+        """Records that so many sessions are about to be shared; gives whether they may be."""
+        return await self._find.record_share(LookupRequest(actor, query), count)
+
+    def note_not_shared(self, query: Query, actor: Actor) -> None:
+        """Records that Slack did not take what was about to be shared."""
+        self._find.note_failure(LookupRequest(actor, query), "not shared")
 
     # -- From what was asked to a drawing ---------------------------------------------------------
 

@@ -227,6 +227,7 @@ STEP_NOT_NAMED: Final = (
     "Nobody is set in “Show privately to”, and this workflow isn't allowed to have the sessions "
     "without that. Please set a person, or give the step the name under which it is allowed."
 )
+STEP_SHOWN_ALONE: Final = "The person in “Show privately to” was shown the sessions, alone."
 STEP_OF_ANOTHER: Final = (
     "This workflow is of another workspace than the bot, so I looked nobody up."
 )
