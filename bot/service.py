@@ -36,7 +36,7 @@ from bot.slack.routes import COMMAND, HELP_LINES, build_app, routes
 from bot.slack.transport import http as slack_http
 from bot.slack.transport.socket import SocketMode
 from bot.state.in_memory import InMemory
-from bot.waits import Waits
+from bot.waits import Waits, end
 
 _log = structlog.get_logger()
 
@@ -77,7 +77,7 @@ class Service:
                     task.result()
         finally:
             stopping.cancel()
-            await _end(verifying)
+            await end(verifying)
 
 
 async def _verify_token(workspace: Workspace) -> None:
@@ -158,7 +158,7 @@ async def running(settings: Settings, waits: Waits = Waits()) -> AsyncIterator[S
         socket_mode = _socket_mode(settings, app, connections, in_flight, waits)
         service = Service(services.slack.workspace, socket_mode, store)
         if service.connecting:
-            stack.push_async_callback(_end, service.connecting)
+            stack.push_async_callback(end, service.connecting)
         web_app = slack_http.health_app(service.state)
         if settings.slack_signing_secret and not socket_mode:
             secret = settings.slack_signing_secret.get_secret_value()
@@ -221,11 +221,6 @@ async def _metrics(
     )
     _log.info("metrics", host=settings.metrics_host, port=port)
     return metrics.observe
-
-
-async def _end(task: asyncio.Task[None]) -> None:
-    task.cancel()
-    await asyncio.wait({task})
 
 
 async def _listen(

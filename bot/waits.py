@@ -60,6 +60,9 @@ class Waits:
     audit: float = 2.0
     """For the record of a lookup, where there is no answer without one."""
 
+    audit_gather: float = 0.05
+    """Before events are written: the answers go first."""
+
     audit_search: float = 10.0
     """For the events about a person, where an auditor waits in a window."""
 
@@ -91,6 +94,12 @@ async def within(seconds: float, work: Coroutine[Any, Any, _T]) -> _T:
     if not task.done():
         raise TimeoutError
     return task.result()
+
+
+async def end(task: asyncio.Task[None]) -> None:
+    """Cancels a task, and waits until it has ended."""
+    task.cancel()
+    await asyncio.wait({task})
 
 
 def _forget(task: asyncio.Future[Any]) -> None:

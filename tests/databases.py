@@ -6,7 +6,6 @@ import os
 import pwd
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
@@ -45,15 +44,12 @@ def _programs() -> Path | None:
 
 
 class Postgres:
-    """A server in a folder of its own, on a free port of this machine."""
+    """A server in a folder of its own, with a socket there: no port that another may take."""
 
     def __init__(self, programs: Path, folder: Path) -> None:
         self._programs = programs
         self._folder = folder
         self._process: subprocess.Popen[bytes] | None = None
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self._port = int(free.getsockname()[1])
         self._as_user = {"user": _USER, "group": _USER, "extra_groups": []} if _is_root() else {}
         self._run("initdb", "-D", str(folder / "data"), "-U", _USER, "-A", "trust", "-E", "UTF8")
 
@@ -71,8 +67,8 @@ class Postgres:
         self._process = subprocess.Popen(  # type: ignore[call-overload]
             [
                 self._programs / "postgres",
-                *("-D", self._folder / "data", "-k", self._folder, "-p", str(self._port)),
-                *("-c", "listen_addresses=127.0.0.1", "-c", "fsync=off"),
+                *("-D", self._folder / "data", "-k", self._folder),
+                *("-c", "listen_addresses=", "-c", "fsync=off"),
             ],
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
@@ -98,8 +94,8 @@ class Postgres:
             self._process = None
 
     def url(self, database: str) -> str:
-        """As an administrator would write it."""
-        return f"postgresql://{_USER}@127.0.0.1:{self._port}/{database}"
+        """As an administrator would write it; the folder holds the server's socket."""
+        return f"postgresql://{_USER}@/{database}?host={self._folder}"
 
     def new_database(self) -> str:
         """An empty database; its URL, as Heroku writes it."""

@@ -36,7 +36,7 @@ def environment(slack: SlackSandbox, fullstory: FullstorySandbox, **other: str) 
 
 
 _PERSONAL = re.compile(
-    r"[\w.+-]+@[\w-]+\.\w+|xox[bp]-|xapp-|xwfp-|/response/|hooks\.slack\.com|jane|omar|user-42"
+    r"[\w.+-]+@[\w-]+\.\w+|(?:xox[bp]|xapp|xwfp)-[0-9a-z]|/response/|hooks\.slack\.com|jane|omar|user-42"
     r"|c2FuZGJveA|planted",
     re.IGNORECASE,
 )
@@ -74,6 +74,8 @@ async def run(
     process = await start(*arguments, env=env, cwd=cwd)
     async with asyncio.timeout(30):
         out, err = await process.communicate(typed.encode())
+    if arguments[0] in ("serve", "check", "migrate"):
+        assert_nothing_personal(err.decode())
     return process.returncode, out.decode(), err.decode()
 
 

@@ -15,7 +15,7 @@ from typing import Final, Literal
 import click
 
 from bot.database.audit import TROUBLE, AuditEvents
-from bot.database.engine import open_engine, shown
+from bot.database.engine import cannot_be_used, open_engine
 from bot.database.schema import Schema, state_of
 from bot.errors import FsessionsError
 from bot.lookup.events import AuditEvent, AuditQuery, PersonHashes
@@ -93,9 +93,8 @@ async def run(settings: Settings, asked: Asked) -> int:
     except CantPrint as error:
         return _end_of_output(error)
     except TROUBLE as error:
-        cause = type(getattr(error, "orig", None) or error).__name__
-        where = shown(settings.database)
-        click.echo(f"{where} can't be used ({cause}). Is DATABASE_URL right?", err=True)
+        failed = cannot_be_used(settings.database, error)
+        click.echo(f"{failed}. Is DATABASE_URL right?", err=True)
         return 1
     return 0
 

@@ -179,18 +179,22 @@ async def _exists(
             if part.startswith("ALLOWED_CHANNELS"):
                 remedy += " A private channel can be seen only by its members: /invite @fsessions."
             return Finding(part, "doesn't exist in this workspace", remedy)
+        if error.code == "missing_scope" and part.startswith("ALLOWED_CHANNELS"):
+            result = "can't be checked without the scope channels:history"
+            return Finding(part, result, is_known=False)
         remedy = "Update the app from app-manifest.yml, and reinstall it to the workspace."
         return _slack_trouble(part, settings, error, remedy)
     user = answer.get("user") or {}
-    if user.get("deleted") or user.get("is_bot"):
-        return Finding(part, "is a bot, or deactivated", "Remove the id: they are never admitted.")
+    if any(map(user.get, ("deleted", "is_bot", "is_stranger"))):
+        result = "is a bot, deactivated, or of another organisation"
+        return Finding(part, result, "Remove the id: they are never admitted.")
     return Finding(part, "exists")
 
 
 async def _database(settings: Settings) -> Finding:
     """Whether it is there, with the tables of this version, and can be searched."""
     from bot.database.audit import TROUBLE
-    from bot.database.engine import open_engine, shown
+    from bot.database.engine import cannot_be_used, open_engine, shown
     from bot.database.schema import Schema, state_of
 
     part, where = "Database", shown(settings.database)
@@ -198,9 +202,8 @@ async def _database(settings: Settings) -> Finding:
         async with open_engine(settings.database) as engine:
             state = await state_of(engine)
     except TROUBLE as error:
-        cause = type(getattr(error, "orig", None) or error).__name__
         remedy = "Is DATABASE_URL right, and does the database run?"
-        return Finding(part, f"{where} can't be used ({cause})", remedy)
+        return Finding(part, cannot_be_used(settings.database, error), remedy)
     if state is not Schema.CURRENT:
         remedy = "Run fsessions migrate." if state is Schema.OLDER else "Install the newer version."
         return Finding(part, f"{where} has tables of another version", remedy)

@@ -6,15 +6,17 @@ import asyncio
 import getpass
 import json
 import os
-from contextlib import nullcontext
+import sys
+from contextlib import AsyncExitStack, nullcontext
 from datetime import UTC, datetime
 
 from rich.console import Console
 
-from bot.connections import open_connections
+from bot.connections import Connections, open_connections
 from bot.database.store import audit_of, open_store
 from bot.fullstory.client import client_of
 from bot.lookup.access import Actor, EntryPoint, Refusal, Rules
+from bot.lookup.audit import AuditStore
 from bot.lookup.find import FindSessions, LookupRequest
 from bot.lookup.outcomes import Crashed, Denied, Failed, Found, NotRecorded, Outcome
 from bot.lookup.permission import Access
@@ -36,20 +38,35 @@ async def run(settings: Settings, person: str, limit: str | None, *, as_json: bo
         for line in query:
             errors.print(line, markup=False)
         return 2
-    match await _look_up(settings, query, errors):
-        case Found(found):
-            _print(found, as_json=as_json)
-            return 0
+    async with open_connections() as connections, AsyncExitStack() as stack:
+        store = await stack.enter_async_context(open_store(settings, Waits(), serving=False))
+        outcome = await _look_up(settings, query, errors, connections, store)
+        problem = _problem(settings, outcome)
+        if isinstance(outcome, Found):
+            _print(outcome.sessions, as_json=as_json)
+            sys.stdout.flush()  # before the record is written
+        else:
+            errors.print(problem, markup=False)
+    if store and store.given_up:
+        errors.print("The lookup could not be recorded: DATABASE_URL can't be used.")
+        return 1
+    return 1 if problem else 0
+
+
+def _problem(settings: Settings, outcome: Outcome) -> str:
+    """Why there is nothing to print, or ""."""
+    contact = settings.admin_contact
+    match outcome:
+        case Found():
+            return ""
         case Failed(error):
-            problem = wording.in_one_line(wording.failure(error), settings.admin_contact)
+            return wording.in_one_line(wording.failure(error), contact)
         case Denied(refusal):
-            problem = wording.refused_in_one_line(refusal, settings.access_contact)
+            return wording.refused_in_one_line(refusal, settings.access_contact)
         case NotRecorded(reference):
-            problem = wording.in_one_line(wording.NOT_RECORDED, settings.admin_contact, reference)
+            return wording.in_one_line(wording.NOT_RECORDED, contact, reference)
         case Crashed(reference):
-            problem = wording.in_one_line(wording.our_fault(), settings.admin_contact, reference)
-    errors.print(problem, markup=False)
-    return 1
+            return wording.in_one_line(wording.our_fault(), contact, reference)
 
 
 def _read(settings: Settings, person: str, limit: str | None) -> Query | list[str]:
@@ -107,20 +124,25 @@ def _here(asked: QueryNeedingProfile) -> Query:
     return asked.resolved(None, Moment(time, of_message=False))
 
 
-async def _look_up(settings: Settings, query: Query, errors: Console) -> Outcome:
-    async with open_connections() as connections, open_store(settings, Waits()) as store:
-        find = FindSessions(
-            client_of(settings, connections.fullstory),
-            Access(_OnThisMachine(), Rules()),
-            audit_of(settings, store),
-            replay_at_moment=settings.replay_at_moment,
-        )
-        actor = Actor("", _user(), EntryPoint.TERMINAL)
-        finding = asyncio.create_task(find.run(LookupRequest(actor, query)))
-        await asyncio.wait({finding}, timeout=_SPINNER_AFTER)
-        waiting = not finding.done() and errors.is_terminal
-        with errors.status("Asking Fullstory …") if waiting else nullcontext():
-            return await finding
+async def _look_up(
+    settings: Settings,
+    query: Query,
+    errors: Console,
+    connections: Connections,
+    store: AuditStore | None,
+) -> Outcome:
+    find = FindSessions(
+        client_of(settings, connections.fullstory),
+        Access(_OnThisMachine(), Rules()),
+        audit_of(settings, store),
+        replay_at_moment=settings.replay_at_moment,
+    )
+    actor = Actor("", _user(), EntryPoint.TERMINAL)
+    finding = asyncio.create_task(find.run(LookupRequest(actor, query)))
+    await asyncio.wait({finding}, timeout=_SPINNER_AFTER)
+    waiting = not finding.done() and errors.is_terminal
+    with errors.status("Asking Fullstory …") if waiting else nullcontext():
+        return await finding
 
 
 def _print_table(found: SessionList) -> None:

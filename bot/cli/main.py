@@ -94,10 +94,7 @@ def lookup(person: str, limit: str | None, *, as_json: bool) -> None:
     loaded = _settings(for_slack=False)
     # What a crash's reference stands for; the audit of a terminal is in the database alone.
     logs.configure("ERROR", loaded.log_format, recording=False)
-    try:
-        sys.exit(_run(run(loaded, person, limit, as_json=as_json)))
-    except SettingsError as error:  # a database that is too new
-        _fail(error.problems, 1)
+    sys.exit(_run(run(loaded, person, limit, as_json=as_json)))
 
 
 @main.command()

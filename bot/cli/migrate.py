@@ -5,7 +5,7 @@ from __future__ import annotations
 from rich.console import Console
 
 from bot.database.audit import TROUBLE
-from bot.database.engine import open_engine, shown
+from bot.database.engine import cannot_be_used, open_engine, shown
 from bot.database.schema import Schema, migrate, state_of
 from bot.settings import Settings
 
@@ -23,8 +23,8 @@ async def run(settings: Settings) -> int:
             if before is Schema.OLDER:
                 await migrate(engine)
         except TROUBLE as error:
-            cause = type(getattr(error, "orig", None) or error).__name__
-            errors.print(f"{where} can't be used ({cause}). Is DATABASE_URL right?")
+            failed = cannot_be_used(settings.database, error)
+            errors.print(f"{failed}. Is DATABASE_URL right?", markup=False)
             return 1
     done = "are up to date already" if before is Schema.CURRENT else "are up to date now"
     console.print(f"The tables in {where} {done}.")

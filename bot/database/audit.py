@@ -11,16 +11,28 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
-from dataclasses import asdict, fields
+from dataclasses import asdict, fields, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 import structlog
-from sqlalchemy import ColumnElement, and_, delete, func, or_, select, true, tuple_
+from sqlalchemy import (
+    ColumnElement,
+    Select,
+    and_,
+    delete,
+    func,
+    or_,
+    select,
+    true,
+    tuple_,
+    union,
+)
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.exc import DataError, SQLAlchemyError
+from sqlalchemy.exc import DataError, IntegrityError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from bot import logs
 from bot.database.tables import AUDIT_EVENTS
 from bot.logs import Seldom
 from bot.lookup.events import AuditEvent, AuditQuery
@@ -34,7 +46,11 @@ MOST_WAITING: Final = 10_000
 TROUBLE: Final = (SQLAlchemyError, OSError, TimeoutError, UnicodeError)
 """What a database that can't be used raises."""
 
+_REFUSED: Final = (DataError, IntegrityError, ArithmeticError)
+"""What it raises for an event that it can't take. (Missing tables are no such thing.)"""
+
 _BATCH: Final = 500
+_LOGGED_AT_ONCE: Final = 1_000
 _PAGE: Final = 1_000
 _PURGED_AT_ONCE: Final = 5_000
 _FIELDS: Final = tuple(field.name for field in fields(AuditEvent))
@@ -48,6 +64,7 @@ class AuditEvents:
         self._engine = engine
         self._waits = waits
         self._waiting: deque[AuditEvent] = deque()
+        self._under_way: list[AuditEvent] = []
         self._arrived = asyncio.Event()
         self._ending = asyncio.Event()
         self._seldom = Seldom(60.0)
@@ -58,7 +75,7 @@ class AuditEvents:
     @property
     def waiting(self) -> int:
         """How many events are not written yet."""
-        return len(self._waiting)
+        return len(self._waiting) + len(self._under_way)
 
     def add(self, event: AuditEvent) -> None:
         """As the protocol says."""
@@ -87,10 +104,12 @@ class AuditEvents:
             if not self._waiting:
                 self._arrived.clear()
                 await self._arrived.wait()
+                # The answer goes first, and what arrives together is written together.
+                await self._sleep(self._waits.audit_gather)
                 continue
             try:
-                await self._write_waiting()
-            except TROUBLE as error:
+                await self._write_some()
+            except Exception as error:  # noqa: BLE001 - whatever it is, later events are written
                 self._seldom.warn("audit events not written yet", error=type(error).__name__)
                 await self._sleep(pause)
                 pause = min(2 * pause, self._waits.audit_retry)
@@ -112,29 +131,37 @@ class AuditEvents:
         self._arrived.set()
         await asyncio.wait({writing}, timeout=self._waits.audit_end)
         writing.cancel()
-        while self._waiting:
-            self._give_up(self._waiting.popleft())
+        left = [*self._under_way, *self._waiting]
+        self._under_way.clear()
+        self._waiting.clear()
+        for number, event in enumerate(left, start=1):
+            self._give_up(event)
+            if number % _LOGGED_AT_ONCE == 0:
+                logs.flush()  # the log, too, is bounded in memory
         if self.given_up:
             _log.error("audit events are in the log alone", count=self.given_up)
 
-    async def _write_waiting(self) -> None:
-        while self._waiting:
-            batch = [self._waiting[n] for n in range(min(_BATCH, len(self._waiting)))]
+    async def _write_some(self) -> None:
+        count = min(_BATCH, len(self._waiting))
+        batch = self._under_way = [self._waiting.popleft() for _ in range(count)]
+        try:
             try:
                 await within(self._waits.audit_batch, self._insert(batch))
-            except DataError:
-                for one in batch:
-                    await self._insert_or_give_up(one)
-            written = {one.id for one in batch}
-            # The oldest may have been given up meanwhile, and others been added.
-            while self._waiting and self._waiting[0].id in written:
-                self._waiting.popleft()
+            except _REFUSED:
+                while batch:
+                    await self._insert_or_give_up(batch[0])
+                    batch.pop(0)
+        except BaseException:
+            self._waiting.extendleft(reversed(batch))
+            raise
+        finally:
+            self._under_way = []
 
     async def _insert_or_give_up(self, event: AuditEvent) -> None:
         """What the database refuses would else stand in the way of all others for ever."""
         try:
             await within(self._waits.audit_batch, self._insert([event]))
-        except DataError as error:
+        except _REFUSED as error:
             _log.error("audit event refused by the database", exc_info=error)
             self._give_up(event)
 
@@ -155,17 +182,12 @@ class AuditEvents:
 
     async def search(self, query: AuditQuery, most: int = 0) -> AsyncIterator[AuditEvent]:
         """Events, newest first, `most` of them or all; read a page at a time."""
-        wanted = select(AUDIT_EVENTS).where(_condition(query))
-        wanted = wanted.order_by(_columns.time.desc(), _columns.id.desc())
         last: tuple[datetime, str] | None = None
         left = most
         while True:
             size = min(_PAGE, left) if most else _PAGE
-            page = wanted.limit(size)
-            if last:
-                page = page.where(tuple_(_columns.time, _columns.id) < tuple_(*last))
             async with self._engine.connect() as connection:
-                rows = (await connection.execute(page)).all()
+                rows = (await connection.execute(_page(query, last, size))).all()
             for row in rows:
                 yield AuditEvent(**{name: getattr(row, name) for name in _FIELDS})
             left -= len(rows)
@@ -210,6 +232,29 @@ class AuditEvents:
                 if count:
                     _log.info("audit events purged", count=count, days=days)
             await asyncio.sleep(self._waits.audit_purge)
+
+
+def _page(query: AuditQuery, last: tuple[datetime, str] | None, size: int) -> Select[Any]:
+    """The next events after the `last` one.
+
+    An e-mail and a uid are each read by their own index: together they would be sorted anew for
+    every page.
+    """
+    either = [replace(query, uid_hashes=()), replace(query, email_hashes=())]
+    parts = []
+    for one in either if query.email_hashes and query.uid_hashes else [query]:
+        part = select(AUDIT_EVENTS).where(_condition(one)).order_by(*_newest_first(_columns))
+        if last:
+            part = part.where(tuple_(_columns.time, _columns.id) < tuple_(*last))
+        parts.append(part.limit(size))
+    if len(parts) == 1:
+        return parts[0]
+    both = union(*(select(part.subquery()) for part in parts)).subquery()
+    return select(both).order_by(*_newest_first(both.c)).limit(size)
+
+
+def _newest_first(columns: Any) -> tuple[Any, Any]:  # noqa: ANN401 - of a table or a select
+    return columns.time.desc(), columns.id.desc()
 
 
 def _condition(query: AuditQuery) -> ColumnElement[bool]:

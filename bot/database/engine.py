@@ -37,6 +37,12 @@ def shown(text: str) -> str:
     return f"{url.database or 'the database'} at {url.host or 'this machine'}"
 
 
+def cannot_be_used(text: str, error: Exception) -> str:
+    """What people are told where the database fails: where it is, and the kind of trouble."""
+    cause = type(getattr(error, "orig", None) or error).__name__
+    return f"{shown(text)} can't be used ({cause})"
+
+
 @asynccontextmanager
 async def open_engine(text: str) -> AsyncIterator[AsyncEngine]:
     """An engine; nothing is connected before it is needed. Values stand in no error and no log."""

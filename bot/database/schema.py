@@ -60,7 +60,7 @@ async def check(engine: AsyncEngine) -> None:
     try:
         state = await within(_SECONDS, state_of(engine))
     except (SQLAlchemyError, OSError, TimeoutError, UnicodeError) as error:
-        _log.error("the database can't be reached; it is tried again", exc_info=error)
+        _log.error("the database can't be used; it is tried again", exc_info=error)
         return
     if state is Schema.NEWER:
         raise SettingsError(

@@ -11,16 +11,19 @@ import structlog
 from bot.lookup.audit import Audit, AuditStore, Observe
 from bot.lookup.events import PersonHashes
 from bot.settings import Settings
-from bot.waits import Waits
+from bot.waits import Waits, end
 
 _log = structlog.get_logger()
 
 
 @asynccontextmanager
-async def open_store(settings: Settings, waits: Waits) -> AsyncIterator[AuditStore | None]:
+async def open_store(
+    settings: Settings, waits: Waits, *, serving: bool = True
+) -> AsyncIterator[AuditStore | None]:
     """Where events are written behind the answers; None where there is no database.
 
-    On leaving, what is left is written. Raises `SettingsError` if the tables are too new.
+    On leaving, what is left is written. A process that is `serving` looks at the tables first, and
+    deletes what is too old; it raises `SettingsError` if the tables are too new.
     """
     if not settings.database:
         yield None
@@ -33,12 +36,13 @@ async def open_store(settings: Settings, waits: Waits) -> AsyncIterator[AuditSto
         _log.warning("no AUDIT_KEY: nobody can be found in the audit by e-mail or uid")
     async with AsyncExitStack() as stack:
         engine = await stack.enter_async_context(open_engine(settings.database))
-        await check(engine)
+        if serving:
+            await check(engine)
         events = AuditEvents(engine, waits)
         stack.push_async_callback(events.finish, asyncio.create_task(events.run()))
-        if settings.audit_retention_days:
+        if serving and settings.audit_retention_days:
             keeping = asyncio.create_task(events.keep_for(settings.audit_retention_days))
-            stack.push_async_callback(_end, keeping)
+            stack.push_async_callback(end, keeping)
         yield events
 
 
@@ -48,8 +52,3 @@ def audit_of(
     """The audit that the settings describe."""
     hashes = PersonHashes(settings.audit_keys)
     return Audit(hashes, store, observe, required=settings.audit_required)
-
-
-async def _end(task: asyncio.Task[None]) -> None:
-    task.cancel()
-    await asyncio.wait({task})

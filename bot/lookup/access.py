@@ -116,7 +116,7 @@ class Rules:
         restricted = self.users or self.usergroups or self.channels
         return not restricted or actor.workflow in self.workflows
 
-    def hangs_on_usergroups(self, actor: Actor) -> bool:
+    def depends_on_usergroups(self, actor: Actor) -> bool:
         """Whether it is the user groups that decide."""
         return bool(self.usergroups and actor.user) and actor.user not in self.users
 

@@ -5,14 +5,33 @@ from __future__ import annotations
 import uuid
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, TypedDict, Unpack
 
 from bot import logs
-from bot.lookup.access import Actor
+from bot.logs import new_reference
+from bot.lookup.access import Actor, Refusal
 from bot.lookup.events import AuditEvent, AuditQuery, PersonHashes, Result
 from bot.sessions import Query
 
 _LONGEST_ID: Final = 100
+
+
+_OF_LOOKUPS: Final = frozenset(
+    {Result.FOUND, Result.NONE, Result.REFUSED, Result.FAILED, Result.CANCELLED}
+)
+_OF_BUTTONS: Final = frozenset(
+    one.name.lower() for one in (Refusal.WRONG_USER, Refusal.OUTDATED, Refusal.NOT_AUDITOR)
+)
+
+
+class Details(TypedDict, total=False):
+    """What is recorded besides who and what; a `reference` that stands elsewhere already."""
+
+    reason: str
+    query: Query | None
+    count: int
+    seconds: float
+    reference: str
 
 
 class AuditStore(Protocol):
@@ -60,18 +79,27 @@ class Audit:
         self._observe = observe
         self._required = required
 
-    def event(
-        self,
-        actor: Actor,
-        result: Result,
-        reference: str,
-        *,
-        reason: str = "",
-        query: Query | None = None,
-        count: int = 0,
-        seconds: float = 0.0,
-    ) -> AuditEvent:
-        """An event of now."""
+    def note(self, actor: Actor, result: Result, **details: Unpack[Details]) -> None:
+        """Records an event for which nobody waits."""
+        event = self._event(actor, result, details)
+        self._tell(event)
+        if self.store:
+            self.store.add(event)
+
+    async def record(
+        self, actor: Actor, result: Result, **details: Unpack[Details]
+    ) -> tuple[bool, str]:
+        """Records an event: whether what it is about may be shown, and the event's reference."""
+        if not (self.store and self._required):
+            details["reference"] = details.get("reference") or new_reference()
+            self.note(actor, result, **details)
+            return True, details["reference"]
+        event = self._event(actor, result, details)
+        self._tell(event)
+        return await self.store.write(event), event.reference
+
+    def _event(self, actor: Actor, result: Result, details: Details) -> AuditEvent:
+        query = details.get("query")
         email_hash, uid_hash = self.hashes.of(query)
         kinds = ("email" if query and query.email else "", "uid" if query and query.uid else "")
         return AuditEvent(
@@ -83,34 +111,20 @@ class Audit:
             channel=_id(actor.channel),
             workflow=_id(actor.workflow),
             result=result.value,
-            reason=reason,
+            reason=details.get("reason", ""),
             kind=" and ".join(filter(None, kinds)),
             email_hash=email_hash,
             uid_hash=uid_hash,
-            count=count,
-            milliseconds=round(seconds * 1000),
-            reference=reference,
+            count=details.get("count", 0),
+            milliseconds=round(details.get("seconds", 0.0) * 1000),
+            reference=details.get("reference") or new_reference(),
         )
-
-    def note(self, event: AuditEvent) -> None:
-        """Records an event for which nobody waits."""
-        self._tell(event)
-        if self.store:
-            self.store.add(event)
-
-    async def record(self, event: AuditEvent) -> bool:
-        """Records an event; gives whether what it is about may be shown."""
-        if not (self.store and self._required):
-            self.note(event)
-            return True
-        self._tell(event)
-        return await self.store.write(event)
 
     def _tell(self, event: AuditEvent) -> None:
         fields: dict[str, Any] = event.plain
         del fields["time"]  # the line has its own
-        logs.record("lookup", **{name: value for name, value in fields.items() if value != ""})
-        if event.result not in (Result.SHARED, Result.AUDIT_READ):
+        logs.record("audit", **{name: value for name, value in fields.items() if value != ""})
+        if event.result in _OF_LOOKUPS and event.reason not in _OF_BUTTONS:
             is_failure = event.result == Result.FAILED
             label = event.reason if is_failure else event.result
             self._observe(label, event.milliseconds / 1000)
@@ -118,4 +132,4 @@ class Audit:
 
 def _id(text: str) -> str:
     """An id from outside, as a database takes it: short, and without what it can't hold."""
-    return "".join(filter(str.isprintable, text))[:_LONGEST_ID].encode(errors="replace").decode()
+    return "".join(filter(str.isprintable, text))[:_LONGEST_ID]

@@ -16,9 +16,9 @@ import structlog
 from bot.errors import FullstoryError
 from bot.logs import new_reference
 from bot.lookup.access import Actor, EntryPoint, Refusal
-from bot.lookup.audit import Audit
+from bot.lookup.audit import Audit, Details
 from bot.lookup.events import Result
-from bot.lookup.outcomes import Crashed, Denied, Failed, Found, NotRecorded, Outcome
+from bot.lookup.outcomes import Crashed, Denied, Failed, Found, Looked, NotRecorded, Outcome
 from bot.lookup.permission import Access
 from bot.sessions import Query, SessionList
 
@@ -60,46 +60,38 @@ class FindSessions:
         self._replay_at_moment = replay_at_moment
 
     async def refusal(self, actor: Actor) -> Refusal | None:
-        """Why somebody would not be shown sessions, before there is anything to look up.
+        """Why somebody would not be shown sessions, where nothing is looked up afterwards.
 
         A refusal is recorded like any other; but for the Home, where nobody asks yet.
         """
-        started = perf_counter()
-        refusal = await self._access.refusal(actor)
+        return self._noted(actor, await self._access.refusal(actor))
+
+    async def refusal_at_once(self, actor: Actor) -> Refusal | None:
+        """The same where a lookup follows: what may be found out beside it is left to that."""
+        return self._noted(actor, await self._access.refusal_at_once(actor))
+
+    def _noted(self, actor: Actor, refusal: Refusal | None) -> Refusal | None:
         if refusal and actor.entry_point is not EntryPoint.HOME:
-            self.note_refusal(actor, refusal, seconds=perf_counter() - started)
+            self.note_refusal(actor, refusal)
         return refusal
 
-    def note_refusal(
-        self, actor: Actor, refusal: Refusal, query: Query | None = None, seconds: float = 0.0
-    ) -> None:
+    def note_refusal(self, actor: Actor, refusal: Refusal) -> None:
         """Records that somebody was refused."""
-        event = self._audit.event(
-            actor,
-            Result.REFUSED,
-            new_reference(),
-            reason=refusal.name.lower(),
-            query=query,
-            seconds=seconds,
-        )
-        self._audit.note(event)
+        self._audit.note(actor, Result.REFUSED, reason=refusal.name.lower())
 
-    def note_failure(self, request: LookupRequest, reason: str) -> None:
+    def note_failure(self, actor: Actor, reason: str, query: Query | None = None) -> None:
         """Records that nothing came of what somebody asked for."""
-        event = self._audit.event(
-            request.actor, Result.FAILED, new_reference(), reason=reason, query=request.query
-        )
-        self._audit.note(event)
+        self._audit.note(actor, Result.FAILED, reason=reason, query=query)
 
     async def record_share(self, request: LookupRequest, count: int) -> bool:
         """Records that so many sessions are about to be shown to everybody in a conversation.
 
         Gives whether they may be.
         """
-        event = self._audit.event(
-            request.actor, Result.SHARED, new_reference(), query=request.query, count=count
+        may, _ = await self._audit.record(
+            request.actor, Result.SHARED, query=request.query, count=count
         )
-        return await self._audit.record(event)
+        return may
 
     async def run(self, request: LookupRequest) -> Outcome:
         """What came of the lookup. It never raises: what nobody has foreseen is an outcome, too."""
@@ -107,42 +99,28 @@ class FindSessions:
         try:
             outcome = await self._run(request)
         except asyncio.CancelledError:
-            self._audit.note(
-                self._audit.event(
-                    request.actor,
-                    Result.CANCELLED,
-                    new_reference(),
-                    query=request.query,
-                    seconds=perf_counter() - started,
-                )
-            )
+            seconds = perf_counter() - started
+            self._audit.note(request.actor, Result.CANCELLED, query=request.query, seconds=seconds)
             raise
         return await self._recorded(outcome, request, perf_counter() - started)
 
-    async def _recorded(self, outcome: Outcome, request: LookupRequest, seconds: float) -> Outcome:
-        result, reason, count, reference = _told(outcome)
-        event = self._audit.event(
-            request.actor,
-            result,
-            reference or new_reference(),
-            reason=reason,
-            query=request.query,
-            count=count,
-            seconds=seconds,
-        )
-        if await self._audit.record(event) or not isinstance(outcome, Found):
+    async def _recorded(self, outcome: Looked, request: LookupRequest, seconds: float) -> Outcome:
+        result, details = _told(outcome)
+        details |= {"query": request.query, "seconds": seconds}
+        may_be_shown, reference = await self._audit.record(request.actor, result, **details)
+        if may_be_shown or not isinstance(outcome, Found):
             return outcome
-        _log.error("answer withheld: it could not be recorded", reference=event.reference)
-        return NotRecorded(event.reference)
+        _log.error("answer withheld: it could not be recorded", reference=reference)
+        return NotRecorded(reference)
 
-    async def _run(self, request: LookupRequest) -> Outcome:
+    async def _run(self, request: LookupRequest) -> Looked:
         try:
             if refusal := await self._access.refusal_at_once(request.actor):
                 return Denied(refusal)
             # The rest may have to be asked of Slack: an allowed person doesn't wait for that, too.
             looking_up = asyncio.create_task(self._look_up(request.query))
             try:
-                if refusal := await self._access.refusal_beside(request.actor):
+                if refusal := await self._access.refusal_by_usergroup_rules(request.actor):
                     return Denied(refusal)
                 return await looking_up
             finally:
@@ -150,7 +128,7 @@ class FindSessions:
         except Exception as error:  # noqa: BLE001 - nobody is left without a word
             return _crashed(error)
 
-    async def _look_up(self, query: Query) -> Outcome:
+    async def _look_up(self, query: Query) -> Looked:
         try:
             found = await self._fullstory.sessions(query)
         except FullstoryError as error:
@@ -168,17 +146,15 @@ def _crashed(error: Exception) -> Crashed:
     return Crashed(reference)
 
 
-def _told(outcome: Outcome) -> tuple[Result, str, int, str]:
-    """For the record: the result, the reason, the number of sessions, the reference."""
+def _told(outcome: Looked) -> tuple[Result, Details]:
+    """For the record."""
     match outcome:
         case Found(found):
             count = len(found.sessions)
-            return (Result.FOUND if count else Result.NONE), "", count, ""
+            return (Result.FOUND if count else Result.NONE), {"count": count}
         case Denied(refusal):
-            return Result.REFUSED, refusal.name.lower(), 0, ""
+            return Result.REFUSED, {"reason": refusal.name.lower()}
         case Failed(error, reference):
-            return Result.FAILED, type(error).__name__, 0, reference
+            return Result.FAILED, {"reason": type(error).__name__, "reference": reference}
         case Crashed(reference):
-            return Result.FAILED, "crashed", 0, reference
-        case NotRecorded(reference):
-            return Result.FAILED, "not recorded", 0, reference
+            return Result.FAILED, {"reason": "crashed", "reference": reference}

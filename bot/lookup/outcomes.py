@@ -18,7 +18,7 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class Denied:
-    """Who asked may not be shown sessions; Fullstory was not asked."""
+    """Who asked may not be shown sessions."""
 
     refusal: Refusal
 
@@ -45,4 +45,7 @@ class NotRecorded:
     reference: str
 
 
-Outcome = Found | Denied | Failed | Crashed | NotRecorded
+Looked = Found | Denied | Failed | Crashed
+"""Before it is recorded."""
+
+Outcome = Looked | NotRecorded

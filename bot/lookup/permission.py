@@ -30,13 +30,13 @@ class Access:
 
     async def refusal(self, actor: Actor) -> Refusal | None:
         """Why not, or None."""
-        return await self.refusal_at_once(actor) or await self.refusal_beside(actor)
+        return await self.refusal_at_once(actor) or await self.refusal_by_usergroup_rules(actor)
 
     async def refusal_at_once(self, actor: Actor) -> Refusal | None:
         """By who they are, and where they ask."""
-        return await self.refusal_by_standing(actor) or self._rules.refusal(actor)
+        return await self.refusal_by_membership(actor) or self._rules.refusal(actor)
 
-    async def refusal_by_standing(self, actor: Actor) -> Refusal | None:
+    async def refusal_by_membership(self, actor: Actor) -> Refusal | None:
         """By who they are alone."""
         if not actor.user:
             # A workflow whose outputs are all: its author decides who reads them.
@@ -45,8 +45,8 @@ class Access:
         refusal = await self._people.refusal(actor.user)
         return None if refusal is Refusal.GUEST and self._rules.guests else refusal
 
-    async def refusal_beside(self, actor: Actor) -> Refusal | None:
+    async def refusal_by_usergroup_rules(self, actor: Actor) -> Refusal | None:
         """By the user groups that they are in, where it hangs on these."""
-        if not self._rules.hangs_on_usergroups(actor):
+        if not self._rules.depends_on_usergroups(actor):
             return None
         return await self._people.refusal_by_usergroups(actor.user, self._rules.usergroups)

@@ -47,15 +47,11 @@ class ReadAudit:
 
     async def refusal(self, actor: Actor) -> Refusal | None:
         """Why somebody may not see who looked whom up; recorded."""
-        refusal = await self._access.refusal_by_standing(actor)
+        refusal = await self._access.refusal_by_membership(actor)
         if not refusal and actor.user not in self._auditors:
             refusal = Refusal.NOT_AUDITOR
         if refusal:
-            self._audit.note(
-                self._audit.event(
-                    actor, Result.REFUSED, new_reference(), reason=refusal.name.lower()
-                )
-            )
+            self._audit.note(actor, Result.REFUSED, reason=refusal.name.lower())
         return refusal
 
     async def run(
@@ -69,18 +65,20 @@ class ReadAudit:
             found = await within(self._seconds, self._search(person, since, most + 1))
         except Exception as error:  # noqa: BLE001 - nobody is left without a word
             _log.error("audit not read", reference=reference, exc_info=error)
+            reason = "audit not read"
+            self._audit.note(actor, Result.FAILED, reason=reason, query=person, reference=reference)
             return Crashed(reference)
-        event = self._audit.event(
+        may_be_shown, _ = await self._audit.record(
             actor,
             Result.AUDIT_READ,
-            reference,
             query=person,
             count=len(found[:most]),
             seconds=perf_counter() - started,
+            reference=reference,
         )
-        if not await self._audit.record(event):
-            return Crashed(reference)
-        return Entries(tuple(found[:most]), len(found) > most)
+        return (
+            Entries(tuple(found[:most]), len(found) > most) if may_be_shown else Crashed(reference)
+        )
 
     async def _search(self, person: Query, since: datetime | None, most: int) -> list[AuditEvent]:
         emails, uids = self._audit.hashes.to_search(person)

@@ -22,7 +22,7 @@ from slack_bolt.response import BoltResponse
 from bot.logs import new_reference
 from bot.lookup.access import EntryPoint
 from bot.slack.api.client import SlackClient
-from bot.slack.entry_points.audit import Audit
+from bot.slack.entry_points.audit import AuditWindow
 from bot.slack.entry_points.buttons import Buttons
 from bot.slack.entry_points.command import Command
 from bot.slack.entry_points.form import Form
@@ -120,7 +120,7 @@ ENTRY_POINTS: Final = (
     Row(EntryPoint.BUTTON, Buttons),
     Row(EntryPoint.SHARE, Share),
     Row(EntryPoint.HOME, Home, events=("app_home_opened",)),
-    Row(EntryPoint.AUDIT, Audit),
+    Row(EntryPoint.AUDIT, AuditWindow),
 )
 
 SCOPES: Final = {

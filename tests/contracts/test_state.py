@@ -21,7 +21,7 @@ ABOUT_LOGS = {
     "bot.metrics": {"_lookups"},
 }
 # Events that wait to be written into the database.
-ON_THEIR_WAY = {"bot.database.audit": {"_waiting"}}
+ON_THEIR_WAY = {"bot.database.audit": {"_waiting", "_under_way"}}
 # What one text was found to hold, while it is being read.
 OF_ONE_TEXT = {"bot.typed.query": {"emails", "uids", "times", "limits", "unknown"}}
 MAKERS = {

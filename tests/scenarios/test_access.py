@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -116,6 +117,22 @@ async def test_user_groups_are_asked_about_beside_the_lookup(
         assert exchange.ack["text"] == wording.STILL_LOOKING
         held.set()
         assert "sessions of jane" in (await exchange.answer())["text"]
+
+
+async def test_a_slack_that_hangs(
+    start_bot: StartBot, slack: SlackSandbox, group: set[str]
+) -> None:
+    """A yes from one group is enough; where none comes, the answer is no, after some seconds."""
+    slack.usergroups["S0TWO"] = set()
+    async with start_bot(replace(QUICK, profile=0.5), allowed_usergroups=("S0ONE", "S0TWO")):
+        group.clear()
+        slack.api_held["usergroups.users.list"] = asyncio.Event()
+        shown = await final(await slack.command("/fsessions jane@example.com"))
+        assert " again in a minute" in shown["text"]
+        slack.api_held.clear()
+        slack.api_held["users.info"] = asyncio.Event()
+        shown = await final(await slack.command("/fsessions jane@example.com", user_id="U0AGENT"))
+        assert " again in a minute" in shown["text"]
 
 
 @pytest.mark.usefixtures("group")
@@ -275,7 +292,7 @@ class TestWorkflows:
         await slack.event(run.event, team_id="T0OTHER", authorizations=[{"team_id": "T0OTHER"}])
         assert await run.end() == ("error", wording.STEP_OF_ANOTHER)
         assert fullstory.received == []
-        (line,) = [one for one in logged() if one["event"] == "lookup"]
+        (line,) = [one for one in logged() if one["event"] == "audit"]
         assert (line["result"], line["reason"]) == ("refused", "stranger")
 
 

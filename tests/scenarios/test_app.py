@@ -38,7 +38,7 @@ async def test_a_crash_is_apologised_for(app: AsyncApp, logged: Logged) -> None:
     assert reference
     line, recorded = [line for line in logged() if line.get("reference") == reference[1]]
     assert line["error"] == "RuntimeError"
-    assert (recorded["event"], recorded["reason"]) == ("lookup", "crashed")
+    assert (recorded["event"], recorded["reason"]) == ("audit", "crashed")
     assert "jane" not in str(logged())
 
 

@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import psycopg
@@ -215,6 +216,9 @@ class TestTrouble:
                 await migrate(engine)
             answered = 0
 
+            def enough(count: int) -> bool:
+                return answered >= count
+
             async def ask() -> None:
                 nonlocal answered
                 shown = await final(await slack.command("/fsessions jane@example.com 1"))
@@ -224,9 +228,12 @@ class TestTrouble:
                 replace(QUICK, audit_retry=0.5), database_url=url, audit_key=KEY
             ) as service:
                 for action in (None, server.stop, None, server.start, None):
+                    before = answered
+                    under_load = [asyncio.create_task(ask()) for _ in range(25)]
                     if action:
+                        await until(partial(enough, before + 3))  # in the middle of it
                         await asyncio.to_thread(action)
-                    await asyncio.gather(*(ask() for _ in range(25)))
+                    await asyncio.gather(*under_load)
                 await until(lambda: len(rows_of(url)) == 125, seconds=30)
             assert answered == 125
             assert len(rows_of(url)) == 125
@@ -265,7 +272,7 @@ class TestTrouble:
             async with open_engine(url) as engine:
                 await migrate(engine)
             required = {"database_url": url, "audit_key": KEY, "audit_required": True}
-            async with start_bot(**required):
+            async with start_bot(replace(QUICK, audit=30), **required):
                 assert "sessions of jane" in (await self._answer(slack))["text"]
                 assert len(rows_of(url)) == 1
                 server.stop()
@@ -273,7 +280,6 @@ class TestTrouble:
                 assert "could not be recorded" in refused["text"]
                 assert "fullstory.com" not in str(refused)
                 server.start()
-                await asyncio.sleep(0)
                 assert "sessions of jane" in (await self._answer(slack))["text"]
         assert [one for one in logged() if one["event"] == "audit event given up"]
 
@@ -354,8 +360,32 @@ class TestTrouble:
             for number in range(MOST_WAITING + 3):
                 events.add(event(number))
             assert (events.waiting, events.given_up) == (MOST_WAITING, 3)
+            given_up = [one["id"] for one in logged() if one["event"] == "audit event given up"]
+            assert given_up == [event(number).id for number in range(3)]
+            await events.finish(asyncio.create_task(asyncio.sleep(0)))
+            assert events.given_up == MOST_WAITING + 3
         given_up = [one["id"] for one in logged() if one["event"] == "audit event given up"]
-        assert given_up == [event(number).id for number in range(3)]
+        assert given_up == [event(number).id for number in range(MOST_WAITING + 3)]
+
+    async def test_more_than_memory_holds_while_a_batch_is_written(
+        self, events: AuditEvents, database: str
+    ) -> None:
+        """An event is given up, or written; never both."""
+        for number in range(MOST_WAITING):
+            events.add(event(number))
+        writing = asyncio.create_task(events.run())
+        await until(lambda: events.waiting == MOST_WAITING and bool(events._under_way))
+        for number in range(MOST_WAITING, MOST_WAITING + 700):
+            events.add(event(number))
+        await events.finish(writing)
+        assert len(rows_of(database)) + events.given_up == MOST_WAITING + 700
+
+    async def test_one_that_the_database_refuses(self, events: AuditEvents, database: str) -> None:
+        """It alone is given up, and stands in nobody's way."""
+        for number in range(5):
+            events.add(event(number, **({"count": 2**80} if number == 2 else {})))
+        await events.finish(asyncio.create_task(events.run()))
+        assert (len(rows_of(database)), events.given_up) == (4, 1)
 
     async def test_twice(self, events: AuditEvents, database: str) -> None:
         """An event whose commit was not heard of is not written a second time."""
@@ -501,12 +531,15 @@ class TestSearching:
 
     async def test_retention(self, events: AuditEvents, database: str) -> None:
         """With `AUDIT_RETENTION_DAYS`, old events go by themselves."""
-        await events.write(event(100, time=datetime.now(UTC) + timedelta(days=900)))
-        keeping = asyncio.create_task(events.keep_for(1))
-        age = datetime.now(UTC) - NOW
-        if age > timedelta(days=1, hours=1):
-            await until(lambda: len(rows_of(database)) == 1)
+        now = datetime.now(UTC)
+        for number, days in enumerate((40, 31, 29, 0), start=100):
+            await events.write(event(number, time=now - timedelta(days=days), channel="C0AGE"))
+        keeping = asyncio.create_task(events.keep_for(30))
+        before = len(rows_of(database))
+        await until(lambda: len(rows_of(database)) <= before - 2)
         keeping.cancel()
+        kept = [one async for one in events.search(AuditQuery()) if one.channel == "C0AGE"]
+        assert [(now - one.time).days for one in kept] == [0, 29]
 
 
 async def test_a_database_that_is_gone() -> None:

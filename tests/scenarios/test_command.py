@@ -167,7 +167,7 @@ async def test_fullstorys_troubles(
     if reference := re.search(r"reference (\w+)", exchange.ack["text"]):
         assert [line["event"] for line in logged() if line.get("reference") == reference[1]] == [
             "lookup failed",
-            "lookup",
+            "audit",
         ]
 
 

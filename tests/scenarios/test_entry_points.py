@@ -5,6 +5,7 @@ A new entry point adds a row to `WAYS`.
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
@@ -367,7 +368,7 @@ async def test_every_attempt_is_recorded(
     async with start(audit_key="key"):
         await way.ask(slack, JANE)
         await until(lambda: is_answered(slack, way))
-    found = [line for line in logged() if line["event"] == "lookup"]
+    found = [line for line in logged() if line["event"] == "audit"]
     (line,) = [one for one in found if one.get("email_hash")]
     assert (line["user"], line["entry_point"]) == (ASKER, way.entry_point.value)
     assert (line["result"], line["kind"]) == ("found", "email")
@@ -384,11 +385,35 @@ async def test_refusals_are_recorded(
     async with start(allowed_users=("U0OTHER",)):
         await way.ask(slack, JANE)
         await until(lambda: way.not_allowed in said(slack))
-    lines = [line for line in logged() if line["event"] == "lookup"]
-    assert {(one["user"], one["result"], one["reason"]) for one in lines} == {
-        (ASKER, "refused", "not_allowed")
-    }
-    assert way.entry_point.value in {one["entry_point"] for one in lines}
+    lines = [line for line in logged() if line["event"] == "audit"]
+    # The form is refused when it is opened, and again when it is sent all the same.
+    assert len(lines) == (2 if way.entry_point is EntryPoint.FORM else 1)
+    for line in lines:
+        assert (line["user"], line["result"]) == (ASKER, "refused")
+        assert (line["reason"], line["entry_point"]) == ("not_allowed", way.entry_point.value)
+    # Whom they wanted to look up is known, but where it would have to be read first.
+    reads_first = way.ask in (by_offer, by_command_with_a_time)
+    assert ("email_hash" in lines[-1]) != reads_first
+
+
+async def test_user_groups_beside_the_lookup(
+    start: StartBot, slack: SlackSandbox, fullstory: FullstorySandbox, way: Way
+) -> None:
+    """At every entry point: who is known waits for both at once, and is shown nothing before."""
+    slack.scopes += ",usergroups:read"
+    slack.usergroups = {"S0ONE": {ASKER}}
+    async with start(allowed_usergroups=("S0ONE",), fullstory_timeout_seconds=60):
+        slack.api_errors["usergroups.users.list"] = "no_such_thing"
+        await slack.command(f"/fsessions {JANE}", user_id=ASKER)
+        slack.api_errors.clear()  # who asks is known now; the members of the group are not
+        slack.api_held["usergroups.users.list"] = held = asyncio.Event()
+        fullstory.received.clear()
+        asking = asyncio.ensure_future(way.ask(slack, JANE))
+        await until(lambda: bool(fullstory.received))
+        assert not is_answered(slack, way)
+        held.set()
+        await until(lambda: is_answered(slack, way))
+        await asking
 
 
 async def test_not_known(

@@ -39,7 +39,7 @@ async def refused(
     recorded = [
         (line["user"], line["reason"])
         for line in logged()
-        if line["event"] == "lookup" and line["result"] == "refused"
+        if line["event"] == "audit" and line["result"] == "refused"
     ]
     assert recorded == expected
     assert fullstory.received == []

@@ -186,7 +186,7 @@ class TestTrouble:
         """Such as by a profile that is unlike any: whoever asked hears of it."""
         assert bot
         slack.users[USER]["enterprise_user"] = {"teams": 5}
-        await slack.write(f"<@U0FSESSIONS> {JANE}")
+        await slack.write("<@U0FSESSIONS> thanks!")
         await until(lambda: "Something went wrong" in slack.screen[-1].message["text"])
         (line,) = [line for line in logged() if line["event"] == "answer crashed"]
         assert line["reference"] in slack.screen[-1].message["text"]

@@ -638,7 +638,7 @@ async def test_check_finds_ids_that_do_not_exist(
     for name in (
         f"✓ ALLOWED_USERS {USER}  exists",
         "✗ ALLOWED_USERS U0NOBODY  doesn't exist",
-        "✗ ALLOWED_USERS U0BOT  is a bot, or deactivated",
+        "✗ ALLOWED_USERS U0BOT  is a bot, deactivated, or",
         "✓ ALLOWED_USERGROUPS S0ONE  exists",
         "✗ ALLOWED_USERGROUPS S0NONE  doesn't exist",
         f"✓ ALLOWED_CHANNELS {TICKETS}  exists",

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+from collections.abc import AsyncIterator
 
 import pytest
 
 from bot.lookup.access import Actor, EntryPoint
 from bot.lookup.audit import Audit
-from bot.lookup.events import PersonHashes, Result
+from bot.lookup.events import AuditEvent, AuditQuery, PersonHashes, Result
 from bot.sessions import Query
 
 KEYS = PersonHashes(["new", "old"])
@@ -64,7 +65,20 @@ def test_without_a_key() -> None:
 
 def test_ids_that_no_database_takes() -> None:
     """They are cut to what it takes: one odd id must not stand in the way of all events."""
+    kept: list[AuditEvent] = []
+
+    class Kept:
+        given_up = waiting = 0
+        add = kept.append
+
+        async def write(self, event: AuditEvent) -> bool:
+            raise AssertionError(event)
+
+        def search(self, query: AuditQuery, most: int = 0) -> AsyncIterator[AuditEvent]:
+            raise AssertionError(query, most)
+
     actor = Actor("T0\x00", "U" * 5_000, EntryPoint.COMMAND, "C\ud800", "w\n")
-    event = Audit(KEYS).event(actor, Result.FOUND, "ab12cd34", query=JANE)
+    Audit(KEYS, Kept()).note(actor, Result.FOUND, query=JANE)
+    (event,) = kept
     assert (event.workspace, len(event.user), event.workflow) == ("T0", 100, "w")
     assert event.channel.encode()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Awaitable, Callable
 from typing import Final
@@ -70,17 +71,21 @@ class SlackClient(AsyncWebClient):
                 return wait if wait <= longest else False
             return error.code in _PASSING and not twice_is_bad
 
-        async for attempt in stamina.retry_context(
-            on=again,
-            attempts=_ATTEMPTS if seconds is None else None,
-            timeout=seconds,
-            wait_initial=self.first_retry,
-            wait_max=_LONGEST_WAIT,
-            wait_jitter=self.first_retry,
-            wait_exp_base=4,
-        ):
-            with attempt:
-                return await call_api(call())
+        try:
+            async with asyncio.timeout(seconds):
+                async for attempt in stamina.retry_context(
+                    on=again,
+                    attempts=_ATTEMPTS if seconds is None else None,
+                    timeout=seconds,
+                    wait_initial=self.first_retry,
+                    wait_max=_LONGEST_WAIT,
+                    wait_jitter=self.first_retry,
+                    wait_exp_base=4,
+                ):
+                    with attempt:
+                        return await call_api(call())
+        except TimeoutError as error:  # an attempt that hangs
+            raise SlackError("") from error
         raise AssertionError("the last attempt returns or raises")  # pragma: no cover
 
 

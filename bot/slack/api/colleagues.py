@@ -66,19 +66,18 @@ class Colleagues:
         return Refusal[refusal] if refusal else None
 
     async def refusal_by_usergroups(self, user: str, usergroups: tuple[str, ...]) -> Refusal | None:
-        """As the protocol says. All groups are asked about at the same time."""
-        asking = (self._members.get(one, partial(self._ask_members, one)) for one in usergroups)
-        answers = await asyncio.gather(*asking, return_exceptions=True)
-        if any(isinstance(one, str) and user in one.split() for one in answers):
-            return None
-        for error in answers:
-            if isinstance(error, SlackError):
+        """As the protocol says. All groups are asked about at the same time; one yes is enough."""
+        asking = [self._members.get(one, partial(self._ask_members, one)) for one in usergroups]
+        refusal = Refusal.NOT_ALLOWED
+        for answer in asyncio.as_completed(asking):
+            try:
+                if user in (await answer).split():
+                    return None
+            except SlackError as error:
                 _log.warning("not known who is in a user group", exc_info=error)
                 missing = error.code == "missing_scope"
-                return Refusal.GROUPS_NOT_READABLE if missing else Refusal.NOT_KNOWN
-            if isinstance(error, BaseException):
-                raise error
-        return Refusal.NOT_ALLOWED
+                refusal = Refusal.GROUPS_NOT_READABLE if missing else Refusal.NOT_KNOWN
+        return refusal
 
     async def _ask_members(self, usergroup: str) -> tuple[str, float]:
         try:

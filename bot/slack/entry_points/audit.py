@@ -24,7 +24,7 @@ MOST: Final = 30
 """Events in the window; `fsessions audit` shows all."""
 
 
-class Audit:
+class AuditWindow:
     """Opens the window from the Home, and answers it."""
 
     def __init__(self, services: Services) -> None:

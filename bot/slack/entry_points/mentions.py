@@ -14,6 +14,7 @@ import structlog
 
 from bot.errors import SlackError
 from bot.lookup.access import Actor, EntryPoint, Refusal
+from bot.sessions import Query
 from bot.slack.api.identity import BotIdentity, by_person
 from bot.slack.replies.services import Services
 from bot.slack.requests import Route, SlackRequest
@@ -62,11 +63,12 @@ class Mentions:
             _log.warning("auth.test failed", exc_info=error)
             services.answers.note_refusal(actor, Refusal.NOT_KNOWN)
             return drawn(note(wording.SLACK_TROUBLE))
-        if refused := await services.answers.refusal(actor):
-            return drawn(refused)
         parsed = asked(
             str(event.get("text") or ""), bot, services.answers.limits, services.settings.labels
         )
+        names_nobody = not isinstance(parsed, Query | QueryNeedingProfile)
+        if names_nobody and (refused := await services.answers.refusal(actor)):
+            return drawn(refused)
         if isinstance(parsed, Refused) and parsed.problem in _SMALL_TALK:
             return drawn(note(wording.MENTION_HELP))
         return await services.answers.to_text(parsed, actor, services.command)

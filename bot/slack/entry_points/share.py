@@ -144,6 +144,8 @@ class Share:
             text = services.answers.unseal(
                 str(view.get("private_metadata")), request.actor.user, Kind.SHARE_FORM
             )
+            kept, _, value = text.partition("\n")
+            query = services.answers.verify_value(value, request.actor.user, Kind.SHARE)
         except (WrongUser, Outdated) as error:
             await self._refuse(request, wording.not_for(services.refuse_sealed(request, error)))
             return
@@ -151,8 +153,6 @@ class Share:
             await self._refuse(request, wording.SHARED_ALREADY)
             return
         await request.ack()
-        kept, _, value = text.partition("\n")
-        query = services.answers.verify_value(value, request.actor.user, Kind.SHARE)
         sharing = _Sharing(query, json.loads(kept), _choice(view))
 
         async def tell_of_the_end() -> None:
@@ -194,7 +194,7 @@ class Share:
         else:
             refused = posted == "refused"
             if refused:
-                services.answers.note_not_shared(query, actor)
+                services.answers.note_failure(actor, "not shared", query)
             await self._tell(sharing, note(wording.NOT_SHARED if refused else wording.MAYBE_SHARED))
 
     async def _post(

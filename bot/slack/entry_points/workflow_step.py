@@ -154,9 +154,7 @@ class Step:
         if channel and not user:
             raise CantRun(wording.STEP_SHOW_TO_WHOM)
         actor = replace(actor, user=user, channel=channel, workflow=_text(inputs, "workflow"))
-        if refusal := await self._services.answers.may_ask(actor):
-            raise CantRun(self._not_for(refusal))
-        query, at = await self._person(inputs, user)
+        query, at = await self._person(inputs, actor)
         if at := _text(inputs, "moment") or at:
             query = replace(query, moment=await self._moment(at, user))
         found = await self._found(query, actor)
@@ -171,7 +169,7 @@ class Step:
     def _in_one_line(self, sentences: tuple[str, str], reference: str) -> str:
         return wording.in_one_line(sentences, self._services.settings.admin_contact, reference)
 
-    async def _person(self, inputs: dict[str, Any], user: str) -> tuple[Query, str]:
+    async def _person(self, inputs: dict[str, Any], actor: Actor) -> tuple[Query, str]:
         """Whose sessions; and the time that stands in the same text, or "". Raises `CantRun`."""
         services, limit = self._services, _text(inputs, "limit") or None
         limits, labels = services.answers.limits, services.settings.labels
@@ -179,20 +177,24 @@ class Step:
             case Query() as query:
                 return query, ""
             case QueryNeedingProfile() as asked:
-                return await self._colleague(asked, user), asked.at
+                return await self._colleague(asked, actor), asked.at
             case Help():
                 raise CantRun(wording.STEP_NOBODY)
             case Refused() as refused:
                 raise CantRun(_refusal(refused, limits))
 
-    async def _colleague(self, asked: QueryNeedingProfile, user: str) -> Query:
-        seconds = self._services.waits.profile_for_run
+    async def _colleague(self, asked: QueryNeedingProfile, actor: Actor) -> Query:
+        services, seconds = self._services, self._services.waits.profile_for_run
+        if refusal := await services.answers.refusal_at_once(actor):
+            raise CantRun(self._not_for(refusal))
         try:
-            return await self._services.answers.resolve(replace(asked, at=""), user, seconds)
+            return await services.answers.resolve(replace(asked, at=""), actor.user, seconds)
         except ProfileError as error:
+            services.answers.note_failure(actor, f"profile: {error.problem.name.lower()}")
             raise CantRun(_profile_problem(error.problem)) from error
         except SlackError as error:
             _log.warning("auth.test failed", exc_info=error)
+            services.answers.note_failure(actor, "profile: slack")
             raise CantRun(wording.STEP_SLACK_TROUBLE) from error
 
     async def _moment(self, at: str, user: str) -> Moment:

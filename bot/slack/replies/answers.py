@@ -64,18 +64,18 @@ class Answers:
     async def look_up(self, query: Query, actor: Actor) -> Outcome | Restarting:
         """What came of the one use case; never raises."""
         if self._draining():
-            self._find.note_failure(LookupRequest(actor, query), "restarting")
+            self._find.note_failure(actor, "restarting", query)
             return Restarting()
         return await self._find.run(LookupRequest(actor, query))
 
     async def refusal(self, actor: Actor) -> Message | None:
-        """What to tell somebody who may not be shown sessions, before anything is looked up."""
+        """What to tell somebody who may not be shown sessions, where nothing is looked up after."""
         refusal = await self._find.refusal(actor)
         return self.refused(refusal) if refusal else None
 
-    async def may_ask(self, actor: Actor) -> Refusal | None:
-        """Why somebody is not shown sessions, as a value."""
-        return await self._find.refusal(actor)
+    async def refusal_at_once(self, actor: Actor) -> Refusal | None:
+        """Why somebody is not shown sessions, where a lookup follows, which decides the rest."""
+        return await self._find.refusal_at_once(actor)
 
     def note_refusal(self, actor: Actor, refusal: Refusal) -> None:
         """Records that somebody was refused for what they pressed or sent."""
@@ -85,9 +85,9 @@ class Answers:
         """Records that so many sessions are about to be shared; gives whether they may be."""
         return await self._find.record_share(LookupRequest(actor, query), count)
 
-    def note_not_shared(self, query: Query, actor: Actor) -> None:
-        """Records that Slack did not take what was about to be shared."""
-        self._find.note_failure(LookupRequest(actor, query), "not shared")
+    def note_failure(self, actor: Actor, reason: str, query: Query | None = None) -> None:
+        """Records that nothing came of what somebody asked for."""
+        self._find.note_failure(actor, reason, query)
 
     # -- From what was asked to a drawing ---------------------------------------------------------
 
@@ -114,11 +114,11 @@ class Answers:
         self, people: Sequence[Identity], message: dict[str, Any], actor: Actor
     ) -> Drawing:
         """The sessions of the one who is meant in a message; of several, a choice."""
-        if refused := await self.refusal(actor):
-            return drawn(refused)
         queries = queries_about(people, message, self.limits.default)
         if len(queries) == 1:
             return await self.to_query(queries[0], actor)
+        if refused := await self.refusal(actor):
+            return drawn(refused)
         choices = [
             (one.shown, self.sign_value(query, actor.user))
             for one, query in zip(people, queries, strict=True)
@@ -127,14 +127,15 @@ class Answers:
 
     async def to_message_at(self, channel: str, ts: str, actor: Actor) -> Drawing:
         """The same for a message that is known only by its place: it is read first."""
-        if refused := await self.refusal(actor):
-            return drawn(refused)
+        if refusal := await self.refusal_at_once(actor):
+            return drawn(self.refused(refusal))
         try:
             message = await self._slack.posts.message(channel, ts) if ts else None
         except SlackError as error:
             _log.warning("message not read", channel=channel, exc_info=error)
             message = None
         if message is None:
+            self.note_failure(actor, "message not read")
             return drawn(note(wording.MESSAGE_NOT_READ))
         people = self.people_in(message)
         if not people:
@@ -149,14 +150,16 @@ class Answers:
         self, asked: QueryNeedingProfile, actor: Actor, command: str
     ) -> Drawing:
         """After a look at Slack profiles: a colleague's e-mail, the asker's time zone."""
-        if refused := await self.refusal(actor):
-            return drawn(refused)
+        if refusal := await self.refusal_at_once(actor):
+            return drawn(self.refused(refusal))
         try:
             query = await self.resolve(asked, actor.user)
         except ProfileError as error:
+            self.note_failure(actor, f"profile: {error.problem.name.lower()}")
             return drawn(note(wording.profile_problem(error.problem)))
         except SlackError as error:
             _log.warning("auth.test failed", exc_info=error)
+            self.note_failure(actor, "profile: slack")
             return drawn(note(wording.SLACK_TROUBLE))
         except UnclearTime as error:
             if error.to_come:

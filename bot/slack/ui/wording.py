@@ -160,7 +160,7 @@ AUDIT_PERSON: Final = "Whose e-mail or uid?"
 AUDIT_PERSON_HINT: Final = "That you asked is recorded, too."
 AUDIT_SINCE: Final = "Since"
 AUDIT_READING: Final = "Reading the record …"
-AUDIT_NONE: Final = "The record doesn't go back further than your company keeps it."
+AUDIT_NONE: Final = "Older events may have been deleted."
 AUDIT_NO_KEY: Final = (
     "People can't be found in the record: no AUDIT_KEY is set. Please tell your administrator."
 )
