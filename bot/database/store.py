@@ -11,7 +11,7 @@ import structlog
 from bot.lookup.audit import Audit, AuditStore, Observe
 from bot.lookup.events import PersonHashes
 from bot.settings import Settings
-from bot.waits import Waits, end
+from bot.waits import Waits
 
 _log = structlog.get_logger()
 
@@ -42,7 +42,7 @@ async def open_store(
         stack.push_async_callback(events.finish, asyncio.create_task(events.run()))
         if serving and settings.audit_retention_days:
             keeping = asyncio.create_task(events.keep_for(settings.audit_retention_days))
-            stack.push_async_callback(end, keeping)
+            stack.callback(keeping.cancel)
         yield events
 
 

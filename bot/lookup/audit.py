@@ -14,11 +14,10 @@ from bot.lookup.events import AuditEvent, AuditQuery, PersonHashes, Result
 from bot.sessions import Query
 
 _LONGEST_ID: Final = 100
-
-
 _OF_LOOKUPS: Final = frozenset(
     {Result.FOUND, Result.NONE, Result.REFUSED, Result.FAILED, Result.CANCELLED}
 )
+# Whose button or window it was is no lookup, and would take no time in the metrics.
 _OF_BUTTONS: Final = frozenset(
     one.name.lower() for one in (Refusal.WRONG_USER, Refusal.OUTDATED, Refusal.NOT_AUDITOR)
 )
