@@ -151,8 +151,12 @@ def _contact(value: str) -> str:
 
 def _all_are(pattern: re.Pattern[str], what: str) -> AfterValidator:
     def check(values: tuple[str, ...]) -> tuple[str, ...]:
-        if not all(map(pattern.fullmatch, values)):
-            raise ValueError(f"should hold {what}")
+        if not values:
+            raise ValueError(f"holds no id; it should hold {what}")
+        for number, value in enumerate(values, start=1):
+            if not pattern.fullmatch(value):
+                which = f" (number {number} is none)" if len(values) > 1 else ""
+                raise ValueError(f"should hold {what}{which}")
         return values
 
     return AfterValidator(check)
@@ -358,6 +362,8 @@ def _needing_others(settings: Settings) -> list[str]:
             "AUDITORS": settings.auditors,
         }
         problems += [f"{name} needs a DATABASE_URL" for name, is_set in needing.items() if is_set]
+    if settings.auditors and not settings.audit_key:
+        problems.append("AUDITORS needs an AUDIT_KEY: without it, nobody can be found")
     if settings.fullstory_method == "POST" and settings.fullstory_sessions_path != "/sessions/v2":
         problems.append("FULLSTORY_METHOD=POST needs FULLSTORY_SESSIONS_PATH=/sessions/v2")
     return problems

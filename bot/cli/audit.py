@@ -8,7 +8,7 @@ import os
 import re
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Final, Literal
 
@@ -31,10 +31,6 @@ _DAY: Final = re.compile(r"\d{4}-\d{2}-\d{2}")
 _MENTION: Final = re.compile(r"<?@(\w+)(?:\|[^<>]*)?>?")
 _USER: Final = re.compile(r"[\w.@-]{1,100}")
 _SLACK_ID: Final = re.compile(r"[UWuw](?=\w*\d)\w{2,}")
-_OTHER_VERSION: Final = {
-    Schema.OLDER: "The tables are older than this version: run fsessions migrate.",
-    Schema.NEWER: "The tables are of a newer version of fsessions: install that one.",
-}
 _COLUMNS: Final = (
     ("Time (UTC)", 19),
     ("Who", 12),
@@ -84,17 +80,20 @@ async def run(settings: Settings, asked: Asked) -> int:
         async with open_engine(settings.database) as engine:
             state = await state_of(engine)
             if state is not Schema.CURRENT:
-                click.echo(_OTHER_VERSION[state], err=True)
+                what = "install that version" if state is Schema.NEWER else "run fsessions migrate"
+                click.echo(f"The database has {state.value}: {what}.", err=True)
                 return 1
             events = AuditEvents(engine, Waits())
             if asked.purge or asked.purge_before:
                 return await _purge(events, query, asked)
-            await _WRITERS[asked.style](events.search(query), _Output())
+            if not await _WRITERS[asked.style](events.search(query), _Output()):
+                hint = " (Under another AUDIT_KEY, people are not found.)" if asked.person else ""
+                click.echo(f"No events.{hint}", err=True)
     except CantPrint as error:
         return _end_of_output(error)
     except TROUBLE as error:
-        failed = cannot_be_used(settings.database, error)
-        click.echo(f"{failed}. Is DATABASE_URL right?", err=True)
+        failed, remedy = cannot_be_used(settings.database, error)
+        click.echo(f"{failed}. {remedy}", err=True)
         return 1
     return 0
 
@@ -140,8 +139,16 @@ def _query(settings: Settings, asked: Asked) -> AuditQuery:
     query = AuditQuery(
         user=_user(asked.by) if asked.by else "",
         since=_time("--since", asked.since, is_end=False) if asked.since else None,
-        until=_time("--until", until, is_end=not asked.purge_before) if until else None,
+        until=_time(
+            "--purge-before" if asked.purge_before else "--until",
+            until,
+            is_end=not asked.purge_before,
+        )
+        if until
+        else None,
     )
+    if query.since and query.until and query.since >= query.until:
+        raise WrongCall("--since is after --until: nothing can be in between.")
     if not asked.person:
         return query
     hashes = PersonHashes(settings.audit_keys)
@@ -175,20 +182,22 @@ def _time(option: str, text: str, *, is_end: bool) -> datetime:
     """A day in this machine's zone (as an end, the whole of it), or a moment: "7 days ago"."""
     now = datetime.now().astimezone()
     try:
-        if _DAY.fullmatch(text):
-            day = date.fromisoformat(text) + timedelta(days=is_end)
+        days = {"today": now.date(), "yesterday": now.date() - timedelta(days=1)}
+        if _DAY.fullmatch(text) or text.lower() in days:
+            day = days.get(text.lower()) or date.fromisoformat(text)
+            day += timedelta(days=is_end)
             return datetime.combine(day, time()).astimezone(UTC)
         return parse_moment(text, now.tzinfo or UTC, now.astimezone(UTC))
     except (UnclearTime, ValueError, OverflowError):
         raise WrongCall(
-            f"{option}: give a date such as 2026-11-22, or a time such as “7 days ago”."
+            f"{option}: give a date such as 2026-11-22, yesterday, or a time such as “7 days ago”."
         ) from None
 
 
 # -- Printing: an event is written before the next page is read ----------------------------------
 
 
-async def _as_table(events: AsyncIterator[AuditEvent], out: _Output) -> None:
+async def _as_table(events: AsyncIterator[AuditEvent], out: _Output) -> int:
     count = 0
     async for event in events:
         if not count:
@@ -208,8 +217,7 @@ async def _as_table(events: AsyncIterator[AuditEvent], out: _Output) -> None:
         ]
         out.write(_row(values))
     out.flush()
-    if not count:
-        click.echo("No events.", err=True)
+    return count
 
 
 def _row(values: list[str]) -> str:
@@ -217,15 +225,16 @@ def _row(values: list[str]) -> str:
     return "  ".join(cells).rstrip() + "\n"
 
 
-async def _as_csv(events: AsyncIterator[AuditEvent], out: _Output) -> None:
-    writer: csv.DictWriter[str] | None = None
+async def _as_csv(events: AsyncIterator[AuditEvent], out: _Output) -> int:
+    names = [field.name for field in fields(AuditEvent)]
+    writer = csv.DictWriter(out, names, quoting=csv.QUOTE_ALL)
+    writer.writeheader()
+    count = 0
     async for event in events:
-        fields = event.plain
-        if writer is None:
-            writer = csv.DictWriter(out, list(fields), quoting=csv.QUOTE_ALL)
-            writer.writeheader()
-        writer.writerow({name: _safe_cell(value) for name, value in fields.items()})
+        count += 1
+        writer.writerow({name: _safe_cell(value) for name, value in event.plain.items()})
     out.flush()
+    return count
 
 
 def _safe_cell(value: str | int) -> str | int:
@@ -233,16 +242,18 @@ def _safe_cell(value: str | int) -> str | int:
     return f"'{value}" if str(value).lstrip().startswith(("=", "+", "-", "@")) else value
 
 
-async def _as_json(events: AsyncIterator[AuditEvent], out: _Output) -> None:
-    separator = "["
+async def _as_json(events: AsyncIterator[AuditEvent], out: _Output) -> int:
+    separator, count = "[", 0
     async for event in events:
+        count += 1
         out.write(f"{separator}\n  {json.dumps(event.plain, ensure_ascii=False)}")
         separator = ","
-    out.write("[]\n" if separator == "[" else "\n]\n")
+    out.write("\n]\n" if count else "[]\n")
     out.flush()
+    return count
 
 
-_WRITERS: Final[dict[Format, Callable[[AsyncIterator[AuditEvent], _Output], Awaitable[None]]]] = {
+_WRITERS: Final[dict[Format, Callable[[AsyncIterator[AuditEvent], _Output], Awaitable[int]]]] = {
     "table": _as_table,
     "csv": _as_csv,
     "json": _as_json,
@@ -257,7 +268,9 @@ async def _purge(events: AuditEvents, query: AuditQuery, asked: Asked) -> int:
         click.echo("No events to delete.")
         return 0
     what = f"{count:,} event{'s' if count > 1 else ''}"
-    if not asked.yes and not _confirmed(f"Delete {what}? They can't be brought back."):
+    about = f" about {asked.person}" if asked.person else ""
+    by = f" by {asked.by}" if asked.by else ""
+    if not asked.yes and not _confirmed(f"Delete {what}{about}{by}? They can't be brought back."):
         click.echo("Nothing was deleted.", err=True)
         return 1
     click.echo(f"Deleted: {await events.purge(query):,}.")

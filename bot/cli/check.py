@@ -68,6 +68,7 @@ async def _findings(settings: Settings) -> AsyncIterator[Finding]:
             yield Finding("Slack signing secret", result, is_known=False)
         for channel in settings.support_channels:
             yield await _support_channel(channel, settings, connections)
+        yield Finding("Who may look", _who_may_look(settings))
         async for finding in _allowed(settings, connections):
             yield finding
         yield await _fullstory(settings, connections)
@@ -145,6 +146,22 @@ async def _support_channel(channel: str, settings: Settings, connections: Connec
     return Finding(part, "the bot is in it")
 
 
+def _who_may_look(settings: Settings) -> str:
+    """The rules of access in one sentence."""
+    people = [
+        _counted(len(settings.allowed_users), "person", "people"),
+        _counted(len(settings.allowed_usergroups), "user group", "user groups"),
+    ]
+    who = " and ".join(filter(None, people)) or "every full member of the workspace"
+    guests = ", guests too" if settings.allow_guests else ", no guests"
+    channels = _counted(len(settings.allowed_channels), "channel", "channels")
+    return f"{who}{guests}; {f'in {channels}' if channels else 'everywhere'}"
+
+
+def _counted(count: int, one: str, several: str) -> str:
+    return f"{count} {one if count == 1 else several}" if count else ""
+
+
 async def _allowed(settings: Settings, connections: Connections) -> AsyncIterator[Finding]:
     """Whether each id in the rules of access exists."""
     client = slack_client(settings, connections.slack, settings.bot_token)
@@ -156,6 +173,15 @@ async def _allowed(settings: Settings, connections: Connections) -> AsyncIterato
         asking = client.usergroups_users_list(usergroup=group)
         part = f"ALLOWED_USERGROUPS {group}"
         yield await _exists(part, settings, asking, ("no_such_subteam", "subteam_not_found"))
+    for name in ("access_contact", "admin_contact"):
+        contact = getattr(settings, name)
+        part = f"{name.upper()} {contact[2:-1]}"
+        if contact.startswith("<@"):
+            asking = client.users_info(user=contact[2:-1])
+            yield await _exists(part, settings, asking, ("user_not_found",))
+        elif contact.startswith("<#"):
+            asking = client.conversations_history(channel=contact[2:-1], limit=1)
+            yield await _exists(part, settings, asking, ("channel_not_found",))
     for channel in settings.allowed_channels:
         asking = client.conversations_history(channel=channel, limit=1)
         part = f"ALLOWED_CHANNELS {channel}"
@@ -176,12 +202,11 @@ async def _exists(
             return Finding(part, "exists")
         if error.code in unknown:
             remedy = "Compare the id with the one that Slack shows in the profile or the details."
-            if part.startswith("ALLOWED_CHANNELS"):
+            if "channel_not_found" in unknown:
                 remedy += " A private channel can be seen only by its members: /invite @fsessions."
             return Finding(part, "doesn't exist in this workspace", remedy)
-        if error.code == "missing_scope" and part.startswith("ALLOWED_CHANNELS"):
-            result = "can't be checked without the scope channels:history"
-            return Finding(part, result, is_known=False)
+        if error.code == "missing_scope":
+            return Finding(part, "can't be checked: the token lacks the scope", is_known=False)
         remedy = "Update the app from app-manifest.yml, and reinstall it to the workspace."
         return _slack_trouble(part, settings, error, remedy)
     user = answer.get("user") or {}
@@ -202,19 +227,20 @@ async def _database(settings: Settings) -> Finding:
         async with open_engine(settings.database) as engine:
             state = await state_of(engine)
     except TROUBLE as error:
-        remedy = "Is DATABASE_URL right, and does the database run?"
-        return Finding(part, cannot_be_used(settings.database, error), remedy)
+        return Finding(part, *cannot_be_used(settings.database, error))
     if state is not Schema.CURRENT:
-        remedy = "Run fsessions migrate." if state is Schema.OLDER else "Install the newer version."
-        return Finding(part, f"{where} has tables of another version", remedy)
+        remedy = "Install that version." if state is Schema.NEWER else "Run fsessions migrate."
+        return Finding(part, f"{where} has {state.value}", remedy)
     if not settings.audit_keys:
         result = f"{where} is up to date; without AUDIT_KEY, nobody can be found in the audit"
         return Finding(part, result, is_known=False)
     if min(map(len, settings.audit_keys)) < _SHORTEST_KEY:
+        result = f"{where} is up to date; an AUDIT_KEY has fewer than {_SHORTEST_KEY} characters"
         remedy = (
-            "Put a longer one before it: python -c 'import secrets; print(secrets.token_hex())'"
+            "Make a longer one (openssl rand -hex 32) and put it first: AUDIT_KEY=new,short. "
+            "What was recorded before can still be searched."
         )
-        return Finding("AUDIT_KEY", f"has fewer than {_SHORTEST_KEY} characters", remedy)
+        return Finding(part, result, remedy)
     return Finding(part, f"{where} is up to date")
 
 

@@ -261,19 +261,20 @@ class Demo:
 
     async def _fill_in(self, view_id: str, lines: Lines) -> None:
         values: dict[str, Any] = {}
-        for field, label in (
-            (action_ids.PERSON_FIELD, "E-mail or uid"),
-            (action_ids.LIMIT_FIELD, "How many"),
-            (action_ids.MOMENT_FIELD, "When did it happen? (such as: 1 hour ago)"),
-        ):
-            self._console.print(f"\n{label}: ", end="", markup=False)
+        for field in self._slack.views[view_id]["blocks"]:
+            if field["type"] != "input":
+                continue
+            is_time = field["element"]["type"] == "datetimepicker"
+            example = " (such as: 1 hour ago)" if is_time else ""
+            label = f"\n{field['label']['text']}{example}: "
+            self._console.print(label, end="", markup=False)
             line = await lines.get()
             if line is None:  # the input has ended, and `prompt` is to know it too
                 lines.put_nowait(None)
                 return
-            values[field] = {"value": line.strip() or None}
-        when = values[action_ids.MOMENT_FIELD]["value"]
-        values[action_ids.MOMENT_FIELD] = {"selected_date_time": _picked(when) if when else None}
+            typed = line.strip() or None
+            filled_in = {"selected_date_time": _picked(typed) if typed else None}
+            values[field["block_id"]] = filled_in if is_time else {"value": typed}
         submitted = await self._slack.submit(view_id, values)
         for sentence in ((submitted.ack or {}).get("errors") or {}).values():
             self._console.print(f"  ┃ ✗ {sentence}", markup=False)
@@ -334,7 +335,7 @@ class Demo:
                     self._drawn.clear()
                     await self._drawn.wait()
         for view_id, view in list(self._windows().items()):
-            if view.get("callback_id") == action_ids.FORM and lines:
+            if view.get("callback_id") in (action_ids.FORM, action_ids.AUDIT_FORM) and lines:
                 await self._fill_in(view_id, lines)
             elif view.get("callback_id") == action_ids.SHARE_FORM:
                 await self._share(view_id, view, lines)

@@ -47,7 +47,7 @@ async def run(settings: Settings, person: str, limit: str | None, *, as_json: bo
             sys.stdout.flush()  # before the record is written
         else:
             errors.print(problem, markup=False)
-    if store and store.given_up:
+    if store and store.given_up and not problem:
         errors.print("The lookup could not be recorded: DATABASE_URL can't be used.")
         return 1
     return 1 if problem else 0

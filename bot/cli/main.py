@@ -41,6 +41,8 @@ def serve() -> None:
 
     loaded = _settings(for_slack=True)
     logs.configure(loaded.log_level, loaded.log_format)
+    for sentence in settings.misspelt():
+        structlog.get_logger().warning("misspelt setting", problem=sentence)
 
     async def until_told() -> int:
         stop = _stop_on_signals()
@@ -108,8 +110,10 @@ def migrate() -> None:
 
 @main.command()
 @click.option("--person", help="About whom: an e-mail or uid, as for the command.")
-@click.option("--by", metavar="USER", help="Who looked: a Slack user id, or a name.")
-@click.option("--since", help="A date, or a time such as '7 days ago'.")
+@click.option(
+    "--by", metavar="USER", help="Who looked: a Slack user id; for the terminal, a login name."
+)
+@click.option("--since", help="A date of this machine's zone, or a time such as '7 days ago'.")
 @click.option("--until", help="The same; a date is the whole of that day.")
 @click.option(
     "--format",

@@ -20,11 +20,11 @@ async def run(settings: Settings) -> int:
             if before is Schema.NEWER:
                 errors.print(f"The tables in {where} are of a newer version of fsessions.")
                 return 1
-            if before is Schema.OLDER:
+            if before is not Schema.CURRENT:
                 await migrate(engine)
         except TROUBLE as error:
-            failed = cannot_be_used(settings.database, error)
-            errors.print(f"{failed}. Is DATABASE_URL right?", markup=False)
+            failed, remedy = cannot_be_used(settings.database, error)
+            errors.print(f"{failed}. {remedy}", markup=False)
             return 1
     done = "are up to date already" if before is Schema.CURRENT else "are up to date now"
     console.print(f"The tables in {where} {done}.")

@@ -89,8 +89,8 @@ class AuditEvents:
         try:
             await within(self._waits.audit, self._insert([event]))
         except TROUBLE as error:
-            _log.error("audit event not written", exc_info=error)
-            self._give_up(event)
+            _log.error("audit event not written", reference=event.reference, exc_info=error)
+            self.given_up += 1
             return False
         except asyncio.CancelledError:
             self._give_up(event)
@@ -114,6 +114,8 @@ class AuditEvents:
                 await self._sleep(pause)
                 pause = min(2 * pause, self._waits.audit_retry)
             else:
+                if pause > self._waits.first_retry:
+                    _log.info("audit events are written again")
                 pause = self._waits.first_retry
 
     async def _sleep(self, seconds: float) -> None:

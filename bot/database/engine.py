@@ -16,6 +16,14 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from bot.waits import within
 
 _CONNECT_SECONDS: Final = 5
+_TROUBLES: Final = {
+    "3D000": "there is no database of that name",
+    "28P01": "wrong user or password",
+    "28000": "this user is not let in",
+    "42501": "this user has no right to do that",
+}
+"""https://www.postgresql.org/docs/current/errcodes-appendix.html"""
+
 _CLOSE_SECONDS: Final = 2.0
 _POOL: Final = 5
 
@@ -34,13 +42,18 @@ def shown(text: str) -> str:
     url = url_of(text)
     if url.get_backend_name() == "sqlite":
         return str(url.database)
-    return f"{url.database or 'the database'} at {url.host or 'this machine'}"
+    port = f":{url.port}" if url.port else ""
+    return f"{url.database or 'the database'} at {url.host or 'this machine'}{port}"
 
 
-def cannot_be_used(text: str, error: Exception) -> str:
-    """What people are told where the database fails: where it is, and the kind of trouble."""
-    cause = type(getattr(error, "orig", None) or error).__name__
-    return f"{shown(text)} can't be used ({cause})"
+def cannot_be_used(text: str, error: Exception) -> tuple[str, str]:
+    """What people are told where the database fails: where it is and what is wrong; what to do."""
+    if url_of(text).get_backend_name() == "sqlite":
+        return f"{shown(text)} can't be used", "Does its folder exist, and may it be written there?"
+    original = getattr(error, "orig", None) or error
+    known = _TROUBLES.get(getattr(original, "sqlstate", None) or "")
+    cause = known or f"no answer: {type(original).__name__}"
+    return f"{shown(text)} can't be used ({cause})", "Is DATABASE_URL right, and does it run there?"
 
 
 @asynccontextmanager

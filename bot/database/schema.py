@@ -5,7 +5,7 @@ https://alembic.sqlalchemy.org/en/latest/cookbook.html
 
 from __future__ import annotations
 
-from enum import Enum, auto
+from enum import Enum
 from pathlib import Path
 from typing import Final
 
@@ -29,9 +29,10 @@ _LOCK: Final = 7_368_563  # any number, for `pg_advisory_xact_lock`: two migrati
 class Schema(Enum):
     """What the tables are, as seen from this version."""
 
-    CURRENT = auto()
-    OLDER = auto()
-    NEWER = auto()
+    CURRENT = "the tables of this version"
+    EMPTY = "no tables yet"
+    OLDER = "tables of an older version"
+    NEWER = "tables of a newer version"
 
 
 async def state_of(engine: AsyncEngine) -> Schema:
@@ -42,9 +43,11 @@ async def state_of(engine: AsyncEngine) -> Schema:
         except DBAPIError as error:
             if error.connection_invalidated or not _no_such_table(error):
                 raise
-            return Schema.OLDER
+            return Schema.EMPTY
         revision = found.scalar()
-    if revision in (None, *REVISIONS[:-1]):
+    if revision is None:
+        return Schema.EMPTY
+    if revision in REVISIONS[:-1]:
         return Schema.OLDER
     return Schema.CURRENT if revision == REVISIONS[-1] else Schema.NEWER
 
@@ -66,8 +69,8 @@ async def check(engine: AsyncEngine) -> None:
         raise SettingsError(
             ["DATABASE_URL: its tables are of a newer version of fsessions than this one"]
         )
-    if state is Schema.OLDER:
-        _log.error("the database's tables are older than this version: run fsessions migrate")
+    if state is not Schema.CURRENT:
+        _log.error("run fsessions migrate: nothing is recorded before", database=state.value)
 
 
 async def migrate(engine: AsyncEngine) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Final, Protocol, TypedDict, Unpack
 
@@ -49,7 +50,10 @@ class AuditStore(Protocol):
         """Takes an event that is to be written soon; never waits, never fails."""
 
     async def write(self, event: AuditEvent) -> bool:
-        """Writes an event now, and says whether that worked; never fails."""
+        """Writes an event now, and says whether that worked; never fails.
+
+        One that was not written is counted as given up; whoever calls logs it.
+        """
 
     def search(self, query: AuditQuery, most: int = 0) -> AsyncIterator[AuditEvent]:
         """Events, newest first, `most` of them or all. Raises what the database raises."""
@@ -94,8 +98,11 @@ class Audit:
             self.note(actor, result, **details)
             return True, details["reference"]
         event = self._event(actor, result, details)
-        self._tell(event)
-        return await self.store.write(event), event.reference
+        written = await self.store.write(event)
+        # What could not be recorded is not shown: the log must not say that it was.
+        unwritten = replace(event, result=Result.FAILED.value, reason="not recorded", count=0)
+        self._tell(event if written else unwritten)
+        return written, event.reference
 
     def _event(self, actor: Actor, result: Result, details: Details) -> AuditEvent:
         query = details.get("query")

@@ -324,7 +324,9 @@ ACTIONS: Final = (
     ),
     Action(EntryPoint.HOME, "home", "the app's Home", _open_home),
     Action(
-        EntryPoint.AUDIT, "press who looked", "in your Home, as an auditor: the record of lookups"
+        EntryPoint.AUDIT,
+        "press who looked",
+        "in your Home, as an auditor: who looked up a customer",
     ),
     Action(
         EntryPoint.BUTTON,

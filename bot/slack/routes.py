@@ -58,8 +58,8 @@ class Row:
 
     `events` and `scopes` are Slack's names. One `for_support_channels` is used only if there are
     support channels; `fsessions check` asks for its scopes only then.
-    `help` is its line in the Home: a name, and how to use it (`{command}`, `{bot}` and `{channels}`
-    are filled in).
+    `help` is its line in the Home: a name, and how to use it. `bot.slack.ui.windows.ways_to_ask`
+    fills in what stands in braces.
     """
 
     entry_point: EntryPoint
@@ -75,7 +75,7 @@ ENTRY_POINTS: Final = (
         EntryPoint.COMMAND,
         Command,
         scopes=("commands",),
-        help=("Type it:", "{command} jane@example.com in any channel"),
+        help=("Type it:", "{command} jane@example.com {where}"),
     ),
     Row(
         EntryPoint.MESSAGE_SHORTCUT,
@@ -87,7 +87,10 @@ ENTRY_POINTS: Final = (
         EntryPoint.FORM,
         Form,
         scopes=("commands",),
-        help=("From anywhere:", "Find sessions, in the menu of shortcuts, or the button above"),
+        help=(
+            "From anywhere:",
+            "Find sessions, in the shortcuts' menu, or the button above{free}",
+        ),
     ),
     Row(
         EntryPoint.MENTION,
@@ -96,7 +99,7 @@ ENTRY_POINTS: Final = (
         scopes=("app_mentions:read", "chat:write"),
         help=(
             "Ask me:",
-            "{bot} jane@example.com in a channel that I am in, or a direct message to me",
+            "{bot} jane@example.com in a channel that I am in{direct}",
         ),
     ),
     Row(

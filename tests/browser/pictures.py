@@ -127,5 +127,5 @@ if __name__ == "__main__":
     if not CHROMIUM:
         sys.exit("There is no Chromium here. On Debian: apt-get install chromium")
     os.environ["NO_PROXY"] = "*"
-    logs.configure("ERROR", "console")
+    logs.configure("ERROR", "console", recording=False)
     asyncio.run(_take(all_of_them="--all" in sys.argv))

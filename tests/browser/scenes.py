@@ -122,10 +122,10 @@ async def _audit(windows: Windows) -> Shot:
     await only_you(page, "Shared in")
     page = await _open(windows, DIRECT)
     await page.click("#tab-home")
-    await page.click("#home >> text=Who looked somebody up…")
+    await page.click("#home >> text=Who looked up a customer…")
     await page.fill("#field-person", "jane@example.com")
     await page.click("dialog[open] [type=submit]")
-    await page.wait_for_selector("dialog[open] >> text=attempts to look")
+    await page.wait_for_selector("dialog[open] >> text=4 entries")
     return page, (page.locator("dialog[open]"),)
 
 

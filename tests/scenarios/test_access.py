@@ -214,6 +214,9 @@ class TestChannels:
         await until(lambda: USER in slack.homes)
         assert f"<#{CHANNEL}>" in str(slack.homes[USER])
         assert wording.HOME_SEARCH not in str(slack.homes[USER])
+        assert wording.IN_THESE_CHANNELS in str(slack.homes[USER])
+        for other in (wording.IN_ANY_CHANNEL, wording.OR_DIRECTLY, "the button above"):
+            assert other not in str(slack.homes[USER])
 
 
 class TestWorkflows:

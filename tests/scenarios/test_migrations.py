@@ -114,7 +114,7 @@ async def test_without_a_database() -> None:
 @pytest.mark.parametrize(
     ("given", "driver", "place"),
     [
-        ("postgres://u:p@db.example.com:5432/x", "postgresql+psycopg", "x at db.example.com"),
+        ("postgres://u:p@db.example.com:5432/x", "postgresql+psycopg", "x at db.example.com:5432"),
         ("postgresql://u:p@h/x?sslmode=require", "postgresql+psycopg", "x at h"),
         ("postgresql:///x", "postgresql+psycopg", "x at this machine"),
         ("sqlite:///audit.db", "sqlite+aiosqlite", "audit.db"),

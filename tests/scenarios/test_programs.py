@@ -508,7 +508,8 @@ async def test_check_where_all_is_well(slack: SlackSandbox, fullstory: Fullstory
     """Exit 0, a line for each part; the signing secret can't be checked from here."""
     code, out, err = await run("check", env=environment(slack, fullstory))
     assert (code, err) == (0, "")
-    assert [line.split()[0] for line in out.splitlines()] == ["✓", "✓", "?", "✓"]
+    assert [line.split()[0] for line in out.splitlines()] == ["✓", "✓", "?", "✓", "✓"]
+    assert "Who may look  every full member of the workspace, no guests; everywhere" in out
     env = environment(slack, fullstory, SLACK_APP_TOKEN=slack.app_token)
     code, out, _ = await run("check", env=env)
     assert code == 0
@@ -648,25 +649,30 @@ async def test_check_finds_ids_that_do_not_exist(
     ):
         assert name in out
     assert out.count("✗") == 4
+    assert "Who may look  3 people and 2 user groups, no guests; in 3 channels" in out
 
 
 async def test_check_looks_at_the_database(
     slack: SlackSandbox, fullstory: FullstorySandbox, empty_database: str
 ) -> None:
     """Whether it is there, with its tables, and whether its key is long enough."""
-    env = environment(slack, fullstory, AUDITORS=USER, DATABASE_URL=empty_database)
+    env = environment(slack, fullstory, DATABASE_URL=empty_database)
     code, out, _ = await run("check", env=env)
-    assert (code, "Run fsessions migrate" in out) == (1, True)
+    assert (code, "no tables yet" in out, "Run fsessions migrate" in out) == (1, True, True)
     await run("migrate", env=env)
     code, out, _ = await run("check", env=env)
     assert (code, "without AUDIT_KEY" in out) == (0, True)
+    env["AUDITORS"] = USER
     code, out, _ = await run("check", env=env | {"AUDIT_KEY": "short"})
     assert (code, "fewer than 20 characters" in out) == (1, True)
     code, out, _ = await run("check", env=env | {"AUDIT_KEY": "long enough for everybody"})
     assert (code, "✓ Database" in out, f"✓ AUDITORS {USER}" in out) == (0, True, True)
-    gone = env | {"DATABASE_URL": "postgres://u:planted@127.0.0.1:9/gone"}
+    gone = env | {
+        "AUDIT_KEY": "long enough for everybody",
+        "DATABASE_URL": "postgres://u:planted@127.0.0.1:9/gone",
+    }
     code, out, err = await run("check", env=gone)
-    assert (code, "gone at 127.0.0.1 can't be used" in out) == (1, True)
+    assert (code, "gone at 127.0.0.1:9 can't be used" in out) == (1, True)
     assert "planted" not in out + err
 
 

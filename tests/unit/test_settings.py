@@ -139,6 +139,7 @@ def test_settings_that_need_others() -> None:
     }
     assert problems(ENOUGH | given) == (
         "AUDITORS needs a DATABASE_URL",
+        "AUDITORS needs an AUDIT_KEY: without it, nobody can be found",
         "AUDIT_REQUIRED needs a DATABASE_URL",
         "AUDIT_RETENTION_DAYS needs a DATABASE_URL",
         "FULLSTORY_METHOD=POST needs FULLSTORY_SESSIONS_PATH=/sessions/v2",
@@ -245,6 +246,8 @@ def test_limits_that_contradict() -> None:
         ("ALLOWED_CHANNELS", "#support", "should hold channel ids"),
         ("ALLOWED_WORKFLOWS", "ab", "should hold names"),
         ("AUDITORS", "C0123", "should hold user ids"),
+        ("ALLOWED_USERS", "U0123,@jane", "number 2 is none"),
+        ("ALLOWED_USERS", " ,, ", "holds no id"),
         ("ALLOW_GUESTS", "perhaps", "should be true or false"),
         ("DATABASE_URL", "mysql://host/x", "should begin with"),
     ],

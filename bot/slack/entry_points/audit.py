@@ -46,7 +46,9 @@ class AuditWindow:
         services = self._services
         view = windows.audit_form()
         if not services.read_audit.can_find_people:
-            view = windows.audit_window(note(wording.AUDIT_NO_KEY))
+            contact = services.settings.admin_contact
+            sentence = wording.in_one_line(wording.AUDIT_NO_KEY, contact)
+            view = windows.audit_window(note(sentence))
         view_id = await services.views.open(request.body["trigger_id"], view)
         if view_id and (refusal := await services.read_audit.refusal(request.actor)):
             refused = windows.audit_window(services.answers.refused(refusal))

@@ -55,6 +55,12 @@ class Home:
         if refused := await services.answers.refusal(request.actor):
             return windows.home_refused(refused, is_auditor=is_auditor)
         bot = await services.slack.workspace.bot_identity()
-        channels = settings.support_channels
-        ways = windows.ways_to_ask(services.help_lines, services.command, bot.user, channels)
-        return windows.home(ways, settings.allowed_channels, is_auditor=is_auditor)
+        channels = settings.allowed_channels
+        ways = windows.ways_to_ask(
+            services.help_lines,
+            services.command,
+            bot.user,
+            settings.support_channels,
+            restricted=bool(channels),
+        )
+        return windows.home(ways, channels, is_auditor=is_auditor)

@@ -137,7 +137,7 @@ def audit_entries(person: str, events: Sequence[AuditEvent], *, more: bool) -> M
 def _audit_line(event: AuditEvent) -> str:
     who = f"<@{escape(event.user)}>" if event.workspace else code(event.user)
     where = f" in <#{escape(event.channel)}>" if event.channel.startswith(("C", "G")) else ""
-    came = wording.audit_result(event.result, event.count)
+    came = wording.audit_result(event.result, event.reason, event.count)
     time = date_markup(event.time, "{date_short_pretty} {time}")
     return f"{time}  {who}{where}: {escape(came)} ({escape(event.entry_point)})"
 

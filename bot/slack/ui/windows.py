@@ -158,17 +158,28 @@ def _audit_button() -> Block:
 
 
 def ways_to_ask(
-    help_lines: Sequence[tuple[str, str]], command: str, bot: str, channels: Sequence[str]
+    help_lines: Sequence[tuple[str, str]],
+    command: str,
+    bot: str,
+    support_channels: Sequence[str],
+    *,
+    restricted: bool = False,
 ) -> list[tuple[str, str]]:
-    """The ways to ask, for `home`; a way that has `{channels}` in it only where there are some."""
+    """The ways to ask, for `home`; if sessions are `restricted` to some channels, only these ways.
+
+    A way with `{channels}` in it is for support channels; one with `{free}` is of no channel.
+    """
     names = {
         "{command}": escape(command),
         "{bot}": f"<@{escape(bot)}>",
-        "{channels}": mentions_of(channels),
+        "{channels}": mentions_of(support_channels),
+        "{where}": wording.IN_THESE_CHANNELS if restricted else wording.IN_ANY_CHANNEL,
+        "{direct}": "" if restricted else wording.OR_DIRECTLY,
+        "{free}": "",
     }
     ways = []
     for name, how in help_lines:
-        if "{channels}" in how and not channels:
+        if ("{channels}" in how and not support_channels) or ("{free}" in how and restricted):
             continue
         shown = escape(how)
         for placeholder, text in names.items():

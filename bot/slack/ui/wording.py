@@ -117,7 +117,7 @@ MAY_NOT_READ_GROUPS: Final = (
 )
 NOT_ALLOWED: Final = "Sorry, you aren't among the people who may see sessions."
 NOT_HERE: Final = "Sorry, sessions are shown in certain channels only."
-NOT_AUDITOR: Final = "Sorry, only auditors may see who looked somebody up."
+NOT_AUDITOR: Final = "Sorry, only auditors may see who looked up a customer."
 SHOWN_IN: Final = "You can ask in"
 ASK_WHOM: Final = "To be given access, ask {contact}."
 CAN_BE_CHANGED: Final = frozenset(
@@ -152,9 +152,12 @@ HOME_TITLE: Final = "Find a customer's sessions"
 HOME_SEARCH: Final = "Search…"
 HOME_OTHER_WAYS: Final = "Other ways"
 HOME_ANYWHERE: Final = "You can ask in any conversation, or here."
+IN_ANY_CHANNEL: Final = "in any channel"
+IN_THESE_CHANNELS: Final = "in these channels"
+OR_DIRECTLY: Final = ", or a direct message to me"
 HOME_ONLY_IN: Final = "You can ask in these channels:"
-AUDIT_BUTTON: Final = "Who looked somebody up…"
-AUDIT_TITLE: Final = "Who looked them up"
+AUDIT_BUTTON: Final = "Who looked up a customer…"
+AUDIT_TITLE: Final = "Who looked up a customer"
 AUDIT_SUBMIT: Final = "Show"
 AUDIT_PERSON: Final = "Whose e-mail or uid?"
 AUDIT_PERSON_HINT: Final = "That you asked is recorded, too."
@@ -162,7 +165,8 @@ AUDIT_SINCE: Final = "Since"
 AUDIT_READING: Final = "Reading the record …"
 AUDIT_NONE: Final = "Older events may have been deleted."
 AUDIT_NO_KEY: Final = (
-    "People can't be found in the record: no AUDIT_KEY is set. Please tell your administrator."
+    "People can't be found in the record: no AUDIT_KEY is set.",
+    "Please tell {administrator}.",
 )
 AUDIT_TROUBLE: Final = (
     "The record can't be read just now.",
@@ -170,7 +174,8 @@ AUDIT_TROUBLE: Final = (
 )
 AUDIT_MORE: Final = "These are the latest. fsessions audit, on the bot's machine, shows all."
 HOME_PRIVACY: Final = (
-    "Answers are for you alone, unless you share them. I keep no addresses and no sessions."
+    "Answers are for you alone, unless you share them. I keep no addresses and no sessions; that "
+    "you looked is recorded."
 )
 HELP_TITLE: Final = "How to ask"
 HELP_MORE: Final = "More…"
@@ -179,7 +184,7 @@ PRIVACY: Final = (
     "Answers are for you alone, unless you share them.",
     "Links open for people who are signed in to Fullstory.",
     "Guests and people of other organisations are shown no sessions.",
-    "I keep no e-mail addresses and no sessions.",
+    "I keep no e-mail addresses and no sessions. That you looked is recorded.",
 )
 STEP_NOBODY: Final = (
     "I found no e-mail address and no uid in “Person”. Please fill it from the form's question or "
@@ -304,12 +309,12 @@ def at_moment(moment: Moment | None) -> str:
 def audit_heading(person: str, count: int, *, more: bool) -> str:
     """Over the record of who looked a person up."""
     if not count:
-        return f"Nobody looked {person} up."
-    attempts = f"{count} attempts" if count > 1 else "1 attempt"
-    return f"{'The latest ' if more else ''}{attempts} to look {person} up"
+        return f"Nobody has looked up {person}."
+    entries = f"{count} entries" if count > 1 else "1 entry"
+    return f"Lookups of {person}: {'the latest ' if more else ''}{entries}"
 
 
-def audit_result(result: str, count: int) -> str:
+def audit_result(result: str, reason: str, count: int) -> str:
     """What came of an attempt, in the record."""
     match result:
         case "found":
@@ -321,7 +326,7 @@ def audit_result(result: str, count: int) -> str:
         case "audit read":
             return "read this record"
         case _:
-            return result
+            return f"{result}: {reason.replace('_', ' ')}" if reason else result
 
 
 def shared_by(user: str) -> str:
