@@ -254,6 +254,7 @@ class TestLostAcks:
     ) -> None:
         """The answer comes to the response_url."""
         looked_up = fullstory.hold()
+        slack.ack_seconds = 2.0  # none comes
         async with start_bot():
             asking = asyncio.create_task(slack.command("/fsessions zoe@example.com"))
             await until(lambda: bool(fullstory.received))

@@ -351,7 +351,9 @@ async def test_an_event_of_odd_shape(bot: Service, slack: SlackSandbox) -> None:
     bare = {"type": "function_executed", "function": {"callback_id": STEP}}
     await slack.event(bare | {"function_execution_id": started.id})
     assert await started.end() == ("error", wording.STEP_NOBODY)
+    slack.ack_seconds = 2.0  # none comes
     await slack.event(bare)
+    slack.ack_seconds = 30.0
     assert (await outputs(slack, person=JANE))["count"] == 20
     assert bot.state() == "ready"
 
@@ -375,6 +377,7 @@ async def test_a_run_that_comes_while_draining(
     slack.event_retries = (2.0,)
     async with start_bot(answer_budget_seconds=0.1) as bot:
         first = await slack.run_step(STEP, person=JANE)
+        slack.ack_seconds = 5.0  # over a socket, who is draining gives none
         late = asyncio.create_task(_when_draining(bot, slack))
     async with start_bot():
         assert (await first.end())[0] == "success"
