@@ -353,9 +353,10 @@ class Traffic(Workspace):
     async def _take_response(self, request: web.Request) -> web.Response:
         exchange = self._exchanges[request.match_info["id"]]
         exchange.uses += 1
+        hangs = self.hangs  # as it was when the message came
         message = await request.json()  # taken, whatever becomes of the connection
-        if self.hangs:
-            await self.hangs.wait()
+        if hangs:
+            await hangs.wait()
         await asyncio.sleep(self.response_seconds)
         if self.response_status != 200:
             return web.Response(status=self.response_status, text="scripted")
