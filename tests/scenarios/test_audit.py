@@ -300,7 +300,7 @@ class TestTrouble:
             async with open_engine(url) as engine:
                 await migrate(engine)
             required = {"database_url": url, "audit_key": KEY, "audit_required": True}
-            async with start_bot(**required):
+            async with start_bot(replace(QUICK, audit=30), **required):
                 view_id = await share_window(slack, await asked(slack))
                 with psycopg.connect(url) as connection:
                     connection.execute(
