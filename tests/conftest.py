@@ -45,7 +45,13 @@ settings.load_profile("fsessions")
 signal.signal(signal.SIGINT, signal.default_int_handler)
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
-QUICK = Waits(first_retry=0.02, reconnect=0.02, profile_for_run=5.0, offer_retries=(0.1, 0.2))
+QUICK = Waits(
+    first_retry=0.02,
+    reconnect=0.02,
+    profile_for_run=5.0,
+    offer_retries=(0.1, 0.2),
+    audit_end=30.0,
+)
 """Second attempts come soon, and a slow machine may take its time at the end; else as in life."""
 
 Logged = Callable[[], list[dict[str, Any]]]
