@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 _T = TypeVar("_T")
+_abandoned: set[asyncio.Future[Any]] = set()
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,10 +91,22 @@ async def within(seconds: float, work: Coroutine[Any, Any, _T]) -> _T:
     finally:
         if not task.done():
             task.cancel()
+            _abandoned.add(task)
             task.add_done_callback(_forget)
     if not task.done():
         raise TimeoutError
     return task.result()
+
+
+async def abandoned_work(seconds: float) -> None:
+    """Waits, for so long, until what `within` gave up has really ended.
+
+    What it uses must not be closed before: it could then wait for ever for what is closed.
+    """
+    loop = asyncio.get_running_loop()
+    await asyncio.sleep(0)  # so that what was cancelled just now is known
+    if left := {task for task in _abandoned if task.get_loop() is loop}:
+        await asyncio.wait(left, timeout=seconds)
 
 
 async def end(task: asyncio.Task[None]) -> None:
@@ -103,5 +116,6 @@ async def end(task: asyncio.Task[None]) -> None:
 
 
 def _forget(task: asyncio.Future[Any]) -> None:
+    _abandoned.discard(task)
     if not task.cancelled():
         task.exception()  # nobody waits for it any more

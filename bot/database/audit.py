@@ -36,7 +36,7 @@ from bot import logs
 from bot.database.tables import AUDIT_EVENTS
 from bot.logs import Seldom
 from bot.lookup.events import AuditEvent, AuditQuery
-from bot.waits import Waits, within
+from bot.waits import Waits, end, within
 
 _log = structlog.get_logger()
 
@@ -132,9 +132,8 @@ class AuditEvents:
         self._ending.set()
         self._arrived.set()
         await asyncio.wait({writing}, timeout=self._waits.audit_end)
-        writing.cancel()
-        left = [*self._under_way, *self._waiting]
-        self._under_way.clear()
+        await end(writing)  # what it was writing is left behind, and waits again
+        left = list(self._waiting)
         self._waiting.clear()
         for number, event in enumerate(left, start=1):
             self._give_up(event)
@@ -227,7 +226,8 @@ class AuditEvents:
         """Deletes what is older than so many `days`, again and again, until it is cancelled."""
         while True:
             try:
-                count = await self.purge(AuditQuery(until=datetime.now(UTC) - timedelta(days=days)))
+                old = AuditQuery(until=datetime.now(UTC) - timedelta(days=days))
+                count = await within(self._waits.audit_purge, self.purge(old))
             except TROUBLE as error:
                 _log.warning("audit events not purged", exc_info=error)
             else:

@@ -13,7 +13,7 @@ from typing import Any, Final
 from sqlalchemy import URL, event, make_url
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
-from bot.waits import within
+from bot.waits import abandoned_work, within
 
 _CONNECT_SECONDS: Final = 5
 _TROUBLES: Final = {
@@ -25,6 +25,7 @@ _TROUBLES: Final = {
 """https://www.postgresql.org/docs/current/errcodes-appendix.html"""
 
 _CLOSE_SECONDS: Final = 2.0
+_ABANDONED_SECONDS: Final = _CONNECT_SECONDS + 1.0  # longer than SQLite waits for its lock
 _POOL: Final = 5
 
 
@@ -82,6 +83,7 @@ async def open_engine(text: str) -> AsyncIterator[AsyncEngine]:
     try:
         yield engine
     finally:
+        await abandoned_work(_ABANDONED_SECONDS)
         with suppress(TimeoutError):
             await within(_CLOSE_SECONDS, engine.dispose())
 

@@ -14,6 +14,7 @@ UNDER_WAY = {
     "bot.slack.replies.response_url": {"courtesies"},
     "bot.slack.transport.socket": {"_receiving"},
     "bot.state.cache": {"_under_way"},
+    "bot.waits": {"_abandoned"},
 }
 # Lines that wait to be written, and which of them were written lately; counted lookups.
 ABOUT_LOGS = {

@@ -13,6 +13,7 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -357,6 +358,23 @@ class TestTrouble:
                 await slack.submit(view_id, {"person": {"value": JANE}})
                 await until(lambda: "can't be read just now" in str(slack.views[view_id]))
         assert any(one["event"] == "audit events are in the log alone" for one in logged())
+
+    async def test_the_end_in_the_middle_of_a_write(self, tmp_path: Path) -> None:
+        """What is cut off is given up, and nothing hangs afterwards."""
+        url = f"sqlite:///{tmp_path}/audit.db"
+        async with open_engine(url) as engine:
+            await migrate(engine)
+        blocking = sqlite3.connect(tmp_path / "audit.db", isolation_level=None)
+        blocking.execute("BEGIN IMMEDIATE")
+        try:
+            async with open_engine(url) as engine:
+                events = AuditEvents(engine, replace(QUICK, audit_end=0.2, audit_gather=0))
+                events.add(event(1))
+                await events.finish(asyncio.create_task(events.run()))
+                assert (events.given_up, events.waiting) == (1, 0)
+        finally:
+            blocking.close()
+        assert asyncio.all_tasks() == {asyncio.current_task()}
 
     async def test_bounded_in_memory(self, logged: Logged) -> None:
         """The oldest is given up when there are too many, and is in the log."""
