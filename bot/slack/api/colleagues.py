@@ -67,17 +67,24 @@ class Colleagues:
 
     async def refusal_by_usergroups(self, user: str, usergroups: tuple[str, ...]) -> Refusal | None:
         """As the protocol says. All groups are asked about at the same time; one yes is enough."""
-        asking = [self._members.get(one, partial(self._ask_members, one)) for one in usergroups]
         refusal = Refusal.NOT_ALLOWED
-        for answer in asyncio.as_completed(asking):
-            try:
-                if user in (await answer).split():
-                    return None
-            except SlackError as error:
-                _log.warning("not known who is in a user group", exc_info=error)
-                missing = error.code == "missing_scope"
-                refusal = Refusal.GROUPS_NOT_READABLE if missing else Refusal.NOT_KNOWN
+        for asking in asyncio.as_completed([self._refusal_by(user, one) for one in usergroups]):
+            refused = await asking
+            if refused is None:
+                return None
+            if refused is not Refusal.NOT_ALLOWED:
+                refusal = refused
         return refusal
+
+    async def _refusal_by(self, user: str, usergroup: str) -> Refusal | None:
+        """The same for one group. It raises nothing: perhaps nobody waits for it any more."""
+        try:
+            members = await self._members.get(usergroup, partial(self._ask_members, usergroup))
+        except SlackError as error:
+            _log.warning("not known who is in a user group", exc_info=error)
+            missing = error.code == "missing_scope"
+            return Refusal.GROUPS_NOT_READABLE if missing else Refusal.NOT_KNOWN
+        return None if user in members.split() else Refusal.NOT_ALLOWED
 
     async def _ask_members(self, usergroup: str) -> tuple[str, float]:
         try:

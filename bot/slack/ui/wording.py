@@ -150,7 +150,6 @@ MENTION_HELP: Final = (
 SLACK_TROUBLE: Final = "Slack doesn't answer me just now. Please ask once more in a minute."
 HOME_TITLE: Final = "Find a customer's sessions"
 HOME_SEARCH: Final = "Search…"
-HOME_OTHER_WAYS: Final = "Other ways"
 HOME_ANYWHERE: Final = "You can ask in any conversation, or here."
 IN_ANY_CHANNEL: Final = "in any channel"
 IN_THESE_CHANNELS: Final = "in these channels"
