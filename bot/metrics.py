@@ -5,6 +5,8 @@ https://prometheus.io/docs/instrumenting/exposition_formats/
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from aiohttp import web
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
@@ -19,10 +21,13 @@ class Metrics:
     Outcomes are `found`, `none`, `refused`, `crashed`, `cancelled`, or the name of an error.
 
     Besides: how many log lines could not be written; and of the events for the `store`, if there is
-    one, how many are waiting, and how many could not be written.
+    one, how many are waiting, and how many could not be written. `is_away` tells whether what
+    processes share can't be asked for.
     """
 
-    def __init__(self, store: AuditStore | None = None) -> None:
+    def __init__(
+        self, store: AuditStore | None = None, is_away: Callable[[], bool] | None = None
+    ) -> None:
         self._registry = CollectorRegistry()
         self._lookups = Counter(
             "fsessions_lookups", "Lookups by outcome", ["outcome"], registry=self._registry
@@ -37,6 +42,12 @@ class Metrics:
             "Log lines that could not be written since the start",
             registry=self._registry,
         ).set_function(logs.lines_lost)
+        if is_away:
+            Gauge(
+                "fsessions_shared_state_away",
+                "1 while this process goes on alone: the database doesn't answer",
+                registry=self._registry,
+            ).set_function(is_away)
         if store:
             Gauge(
                 "fsessions_audit_events_waiting",

@@ -13,10 +13,10 @@ from aiohttp import web
 from slack_bolt.async_app import AsyncApp
 
 from bot.connections import Connections, open_connections
-from bot.database.store import audit_of, open_store
+from bot.database.store import Stores, audit_of, open_stores
 from bot.errors import FsessionsError, SettingsError, SlackError
 from bot.fullstory.client import client_of
-from bot.lookup.audit import Audit, AuditStore, Observe
+from bot.lookup.audit import Audit, Observe
 from bot.lookup.find import FindSessions, Sessions
 from bot.lookup.permission import Access
 from bot.lookup.read_audit import ReadAudit
@@ -32,10 +32,11 @@ from bot.slack.replies.presses import Presses
 from bot.slack.replies.response_url import ResponseUrls
 from bot.slack.replies.services import Services
 from bot.slack.replies.views import Views
-from bot.slack.routes import COMMAND, HELP_LINES, build_app, routes
+from bot.slack.routes import COMMAND, HELP_LINES, build_app, go_on, routes
 from bot.slack.transport import http as slack_http
 from bot.slack.transport.socket import SocketMode
 from bot.state.in_memory import InMemory
+from bot.state.protocol import Shared
 from bot.waits import Waits, end
 
 _log = structlog.get_logger()
@@ -45,11 +46,11 @@ class Service:
     """The started bot: where it listens, and whether it is ready."""
 
     def __init__(
-        self, workspace: Workspace, socket_mode: SocketMode | None, store: AuditStore | None
+        self, workspace: Workspace, socket_mode: SocketMode | None, stores: Stores
     ) -> None:
         self.port = 0
         self.draining = False
-        self._store = store
+        self._stores = stores
         self._workspace = workspace
         self._socket_mode = socket_mode
         self.connecting = asyncio.create_task(socket_mode.run()) if socket_mode else None
@@ -57,7 +58,12 @@ class Service:
     @property
     def events_given_up(self) -> int:
         """How many events of the audit are in the log alone."""
-        return self._store.given_up if self._store else 0
+        return self._stores.audit.given_up if self._stores.audit else 0
+
+    def remarks(self) -> dict[str, str]:
+        """What is no reason not to serve."""
+        away = self._stores.shared is not None and self._stores.shared.is_away
+        return {"shared_state": "away: this process goes on alone"} if away else {}
 
     def state(self) -> str:
         """`starting`, `ready` or `draining`."""
@@ -115,11 +121,14 @@ def build_services(
     in_flight: InFlight,
     waits: Waits,
     audit: Audit,
+    shared: Shared,
 ) -> Services:
-    """What the entry points work with, put together from the settings."""
-    state = InMemory()
+    """What the entry points work with, put together from the settings.
+
+    What several processes have to know is in `shared`; what Slack answered is for each alone.
+    """
     client = slack_client(settings, connections.slack, settings.bot_token, waits)
-    slack = SlackApi.of(client, state, waits)
+    slack = SlackApi.of(client, InMemory(), waits)
     access = Access(slack.colleagues, settings.access_rules)
     find = FindSessions(fullstory, access, audit, replay_at_moment=settings.replay_at_moment)
     urls = ResponseUrls(connections.response_urls, waits)
@@ -128,15 +137,16 @@ def build_services(
         help_lines=HELP_LINES,
         settings=settings,
         waits=waits,
-        state=state,
+        state=shared,
+        claims=shared,
         slack=slack,
-        answers=Answers(find, slack, settings, lambda: in_flight.draining),
+        answers=Answers(find, slack, settings, lambda: in_flight.draining and not shared.durable),
         read_audit=ReadAudit(audit, access, settings.auditors, waits),
         places=Places(urls, slack.posts),
         delivery=Delivery(in_flight, settings, waits),
         in_flight=in_flight,
         views=Views(client),
-        presses=Presses(state),
+        presses=Presses(shared),
     )
 
 
@@ -145,21 +155,26 @@ async def running(settings: Settings, waits: Waits = Waits()) -> AsyncIterator[S
     """Starts the bot; on leaving, finishes what is in flight and ends it. Raises `CantListen`."""
     async with AsyncExitStack() as stack:
         stack.callback(_log.info, "stopped")
-        store = await stack.enter_async_context(open_store(settings, waits))
+        stores = await stack.enter_async_context(open_stores(settings, waits))
         connections = await stack.enter_async_context(open_connections())
         in_flight = InFlight(waits)
         # Runs when nothing new can come any more: for what came while we were draining.
         stack.push_async_callback(in_flight.drain)
-        observe = await _metrics(settings, waits, stack, store)
+        observe = await _metrics(settings, waits, stack, stores)
         fullstory = client_of(settings, connections.fullstory)
-        audit = audit_of(settings, store, observe)
-        services = build_services(settings, connections, fullstory, in_flight, waits, audit)
-        app = build_app(services, slack_client(settings, connections.slack), routes(services))
+        audit = audit_of(settings, stores.audit, observe)
+        shared = stores.shared or InMemory()
+        services = build_services(settings, connections, fullstory, in_flight, waits, audit, shared)
+        listening = routes(services)
+        app = build_app(services, slack_client(settings, connections.slack), listening)
+        if stores.shared:
+            sharing = stores.shared.run(go_on(services, listening), lambda: not in_flight.draining)
+            stack.push_async_callback(stores.shared.finish, asyncio.create_task(sharing))
         socket_mode = _socket_mode(settings, app, connections, in_flight, waits)
-        service = Service(services.slack.workspace, socket_mode, store)
+        service = Service(services.slack.workspace, socket_mode, stores)
         if service.connecting:
             stack.push_async_callback(end, service.connecting)
-        web_app = slack_http.health_app(service.state)
+        web_app = slack_http.health_app(service.state, service.remarks)
         if settings.slack_signing_secret and not socket_mode:
             secret = settings.slack_signing_secret.get_secret_value()
             slack_http.add_slack_events(web_app, app, secret, in_flight, waits.body)
@@ -208,13 +223,14 @@ def _socket_mode(
 
 
 async def _metrics(
-    settings: Settings, waits: Waits, stack: AsyncExitStack, store: AuditStore | None
+    settings: Settings, waits: Waits, stack: AsyncExitStack, stores: Stores
 ) -> Observe:
     if settings.metrics_port is None:
         return lambda *_: None
     from bot.metrics import Metrics
 
-    metrics = Metrics(store)
+    shared = stores.shared
+    metrics = Metrics(stores.audit, (lambda: shared.is_away) if shared else None)
     host, wanted = settings.metrics_host, settings.metrics_port
     port = await _listen(
         metrics.app(), host, wanted, ("METRICS_HOST", "METRICS_PORT"), waits, stack

@@ -40,6 +40,7 @@ _USERGROUP_ID: Final = re.compile(r"S[A-Z0-9]{2,}")
 _WORKFLOW_NAME: Final = re.compile(r"[\w.-]{3,80}")
 _LABEL: Final = re.compile(r"[^\W_](?:[\w .#-]{0,38}[\w.])?")
 _MENTIONED: Final = re.compile(r"(?:<?[@#])?(?P<id>[UWCG](?=[A-Z]*\d)[A-Z0-9]{4,})(?:\|[^<>]*)?>?")
+_FERNET_KEY: Final = re.compile(r"[\w+/-]{43}=", re.ASCII)  # 32 bytes, in base64
 _LONGEST_CONTACT: Final = 200
 _LARGEST_FILE: Final = 64 * 1024  # bytes
 _UNREADABLE: Final = (
@@ -172,6 +173,13 @@ def _domains(values: tuple[str, ...]) -> tuple[str, ...]:
     return domains
 
 
+def _fernet_keys(values: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
+    for value in values:
+        if not _FERNET_KEY.fullmatch(value.get_secret_value()):
+            raise ValueError("should hold keys that `openssl rand -base64 32` makes")
+    return values
+
+
 def _secrets(value: object) -> object:
     """Secrets with commas between them."""
     return _names(value.get_secret_value() if isinstance(value, SecretStr) else value)
@@ -237,6 +245,10 @@ class Settings(BaseModel):
     audit_retention_days: Annotated[int, Field(ge=1, le=36_500)] | None = None
     auditors: _Users = ()
     button_secret: _Secret | None = None
+    state_keys: Annotated[
+        tuple[SecretStr, ...], BeforeValidator(_secrets), AfterValidator(_fernet_keys)
+    ] = ()
+    web_concurrency: Annotated[int, Field(ge=1, le=64)] = 1
 
     host: str = "0.0.0.0"  # noqa: S104 - a container's port is reached from outside it
     port: _Port = 3000
@@ -276,11 +288,22 @@ class Settings(BaseModel):
         return tuple(key.get_secret_value() for key in self.audit_key)
 
     @property
+    def fernet_keys(self) -> tuple[str, ...]:
+        """Keys for what is owed; the first one is for what is stored now."""
+        url_safe = str.maketrans("+/", "-_")
+        return tuple(key.get_secret_value().translate(url_safe) for key in self.state_keys)
+
+    @property
     def sealing_key(self) -> bytes:
         """What seals the buttons: of its own setting, or else of a secret that seldom changes."""
         chosen = self.button_secret or self.slack_signing_secret or self.slack_app_token
         secret = chosen.get_secret_value() if chosen else self.bot_token
         return hashlib.sha256(f"fsessions buttons {secret}".encode()).digest()
+
+    @property
+    def bot_name(self) -> str:
+        """What tells this bot from others in the same database: the same in all its processes."""
+        return hashlib.sha256(b"fsessions bot " + self.sealing_key).hexdigest()[:16]
 
     @property
     def limits(self) -> Limits:
@@ -360,8 +383,14 @@ def _needing_others(settings: Settings) -> list[str]:
             "AUDIT_REQUIRED": settings.audit_required,
             "AUDIT_RETENTION_DAYS": settings.audit_retention_days,
             "AUDITORS": settings.auditors,
+            "STATE_KEYS": settings.state_keys,
         }
         problems += [f"{name} needs a DATABASE_URL" for name, is_set in needing.items() if is_set]
+    if settings.web_concurrency > 1 and not settings.database.startswith("postgres"):
+        problems.append(
+            "WEB_CONCURRENCY above 1 needs a DATABASE_URL of PostgreSQL, which the processes share;"
+            " set one, or WEB_CONCURRENCY=1"
+        )
     if settings.auditors and not settings.audit_key:
         problems.append("AUDITORS needs an AUDIT_KEY: without it, nobody can be found")
     if settings.fullstory_method == "POST" and settings.fullstory_sessions_path != "/sessions/v2":

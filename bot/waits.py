@@ -76,21 +76,39 @@ class Waits:
     audit_end: float = 3.0
     """To write what is left when the process ends."""
 
+    state: float = 0.3
+    """For one question to the database that processes share; then this process goes on alone."""
+
+    claim: float = 2.0
+    """The same where nobody waits for an ack."""
+
+    lease: float = 12.0
+    """How long a claim is held without a sign of life. With `lease_renewal` it makes less than 20:
+    so long it takes at most until somebody else goes on with the work."""
+
+    lease_renewal: float = 4.0
+    """Between two signs of life, and two looks for what dead processes have left."""
+
+    owed: float = 29 * 60.0
+    """How long an answer can be brought: a response_url lives for half an hour."""
+
     audit_purge: float = 6 * 60 * 60.0
     """Between two times that old events are deleted."""
 
 
-async def within(seconds: float, work: Coroutine[Any, Any, _T]) -> _T:
+async def within(seconds: float, work: Coroutine[Any, Any, _T], *, cancelling: bool = True) -> _T:
     """What `work` gives; raises `TimeoutError` after so long, however slowly it ends.
 
-    Some libraries, when cancelled, first ask the other side to stop, and wait for its answer.
+    Some libraries, when cancelled, first ask the other side to stop, and wait for its answer. What
+    is not to be cancelled goes on by itself: then nothing is left half done.
     """
     task = asyncio.ensure_future(work)
     try:
         await asyncio.wait({task}, timeout=seconds)
     finally:
         if not task.done():
-            task.cancel()
+            if cancelling:
+                task.cancel()
             _abandoned.add(task)
             task.add_done_callback(_forget)
     if not task.done():
@@ -107,6 +125,8 @@ async def abandoned_work(seconds: float) -> None:
     await asyncio.sleep(0)  # so that what was cancelled just now is known
     if left := {task for task in _abandoned if task.get_loop() is loop}:
         await asyncio.wait(left, timeout=seconds)
+    for task in left:
+        task.cancel()
 
 
 async def end(task: asyncio.Task[None]) -> None:

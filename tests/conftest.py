@@ -27,6 +27,7 @@ from bot.service import Service, build_services, running
 from bot.sessions import Query, SessionList
 from bot.slack.replies.in_flight import InFlight
 from bot.slack.replies.services import Services
+from bot.state.in_memory import InMemory
 from bot.waits import Waits
 from tests.databases import Postgres, everything_in, is_installed, postgres_server
 from tests.programs import assert_nothing_personal
@@ -51,8 +52,12 @@ QUICK = Waits(
     profile_for_run=5.0,
     offer_retries=(0.1, 0.2),
     audit_end=30.0,
+    state=10.0,
 )
 """Second attempts come soon, and a slow machine may take its time at the end; else as in life."""
+
+FERNET = "cGxhbnRlZCBwbGFudGVkIHBsYW50ZWQgcGxhbnRlZDE="
+"""A key for what is owed."""
 
 Logged = Callable[[], list[dict[str, Any]]]
 StartBot = Callable[..., AbstractAsyncContextManager[Service]]
@@ -121,7 +126,9 @@ async def services(slack: SlackSandbox, fullstory: FullstorySandbox) -> AsyncIte
     async with open_connections() as connections:
         settings = settings_for(slack, fullstory)
         audit, in_flight = audit_of(settings, None), InFlight(QUICK)
-        yield build_services(settings, connections, BrokenFullstory(), in_flight, QUICK, audit)
+        yield build_services(
+            settings, connections, BrokenFullstory(), in_flight, QUICK, audit, InMemory()
+        )
 
 
 @pytest.fixture(scope="session")
@@ -145,13 +152,14 @@ def everybodys_database(
         server: Postgres = request.getfixturevalue("postgres")
         urls["socket"] = server.new_database()
     for url in set(urls.values()):
-        asyncio.run(_migrate(url))
+        asyncio.run(migrated(url))
     yield urls
     for url in urls.values():
         assert_nothing_personal(everything_in(url).decode(errors="replace"))
 
 
-async def _migrate(url: str) -> None:
+async def migrated(url: str) -> None:
+    """Makes our tables."""
     async with open_engine(url) as engine:
         await migrate(engine)
 
@@ -168,7 +176,7 @@ def empty_database(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 @pytest.fixture
 async def database(empty_database: str) -> str:
     """The URL of a database with our tables."""
-    await _migrate(empty_database)
+    await migrated(empty_database)
     return empty_database
 
 
@@ -194,7 +202,11 @@ def start_bot(
     ) -> AsyncIterator[Service]:
         # As long as can be, where a test says nothing: a slow machine is no reason to be late.
         settings.setdefault("answer_budget_seconds", 2.5)
-        database = {"database_url": everybodys_database[transport], "audit_key": "everybody's"}
+        database = {
+            "database_url": everybodys_database[transport],
+            "audit_key": "everybody's",
+            "state_keys": FERNET,
+        }
         if uses_it := "database_url" not in settings:
             settings = database | settings
         if transport == "socket":

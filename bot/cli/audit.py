@@ -14,8 +14,8 @@ from typing import Final, Literal
 
 import click
 
-from bot.database.audit import TROUBLE, AuditEvents
-from bot.database.engine import cannot_be_used, open_engine
+from bot.database.audit import AuditEvents
+from bot.database.engine import TROUBLE, cannot_be_used, open_engine
 from bot.database.schema import Schema, state_of
 from bot.errors import FsessionsError
 from bot.lookup.events import AuditEvent, AuditQuery, PersonHashes

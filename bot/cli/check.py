@@ -218,8 +218,7 @@ async def _exists(
 
 async def _database(settings: Settings) -> Finding:
     """Whether it is there, with the tables of this version, and can be searched."""
-    from bot.database.audit import TROUBLE
-    from bot.database.engine import cannot_be_used, open_engine, shown
+    from bot.database.engine import TROUBLE, cannot_be_used, open_engine, shown
     from bot.database.schema import Schema, state_of
 
     part, where = "Database", shown(settings.database)

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from rich.console import Console
 
 from bot.connections import Connections, open_connections
-from bot.database.store import audit_of, open_store
+from bot.database.store import audit_of, open_stores
 from bot.fullstory.client import client_of
 from bot.lookup.access import Actor, EntryPoint, Refusal, Rules
 from bot.lookup.audit import AuditStore
@@ -39,15 +39,15 @@ async def run(settings: Settings, person: str, limit: str | None, *, as_json: bo
             errors.print(line, markup=False)
         return 2
     async with open_connections() as connections, AsyncExitStack() as stack:
-        store = await stack.enter_async_context(open_store(settings, Waits(), serving=False))
-        outcome = await _look_up(settings, query, errors, connections, store)
+        stores = await stack.enter_async_context(open_stores(settings, Waits(), serving=False))
+        outcome = await _look_up(settings, query, errors, connections, stores.audit)
         problem = _problem(settings, outcome)
         if isinstance(outcome, Found):
             _print(outcome.sessions, as_json=as_json)
             sys.stdout.flush()  # before the record is written
         else:
             errors.print(problem, markup=False)
-    if store and store.given_up and not problem:
+    if stores.audit and stores.audit.given_up and not problem:
         errors.print("The lookup could not be recorded: DATABASE_URL can't be used.")
         return 1
     return 1 if problem else 0

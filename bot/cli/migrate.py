@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from rich.console import Console
 
-from bot.database.audit import TROUBLE
-from bot.database.engine import cannot_be_used, open_engine, shown
+from bot.database.engine import TROUBLE, cannot_be_used, open_engine, shown
 from bot.database.schema import Schema, migrate, state_of
 from bot.settings import Settings
 

@@ -29,10 +29,11 @@ from sqlalchemy import (
     union,
 )
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.exc import DataError, IntegrityError, SQLAlchemyError
+from sqlalchemy.exc import DataError, IntegrityError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from bot import logs
+from bot.database.engine import TROUBLE
 from bot.database.tables import AUDIT_EVENTS
 from bot.logs import Seldom
 from bot.lookup.events import AuditEvent, AuditQuery
@@ -42,9 +43,6 @@ _log = structlog.get_logger()
 
 MOST_WAITING: Final = 10_000
 """Events in memory. Beyond that, the oldest one is given up: it is in the log."""
-
-TROUBLE: Final = (SQLAlchemyError, OSError, TimeoutError, UnicodeError)
-"""What a database that can't be used raises."""
 
 _REFUSED: Final = (DataError, IntegrityError, ArithmeticError)
 """What it raises for an event that it can't take. (Missing tables are no such thing.)"""

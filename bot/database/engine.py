@@ -11,9 +11,13 @@ from contextlib import asynccontextmanager, suppress
 from typing import Any, Final
 
 from sqlalchemy import URL, event, make_url
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from bot.waits import abandoned_work, within
+
+TROUBLE: Final = (SQLAlchemyError, OSError, TimeoutError, UnicodeError)
+"""What a database that can't be used raises."""
 
 _CONNECT_SECONDS: Final = 5
 _TROUBLES: Final = {

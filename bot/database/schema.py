@@ -11,15 +11,16 @@ from typing import Final
 
 import structlog
 from sqlalchemy import Connection, text
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from bot.database.engine import TROUBLE
 from bot.errors import SettingsError
 from bot.waits import within
 
 _log = structlog.get_logger()
 
-REVISIONS: Final = ("0001",)
+REVISIONS: Final = ("0001", "0002")
 """The migrations of this version, oldest first; a contract holds them against the folder."""
 
 _SECONDS: Final = 5.0
@@ -62,7 +63,7 @@ async def check(engine: AsyncEngine) -> None:
     """Says in the log what is to be done. Raises `SettingsError` if the tables are too new."""
     try:
         state = await within(_SECONDS, state_of(engine))
-    except (SQLAlchemyError, OSError, TimeoutError, UnicodeError) as error:
+    except TROUBLE as error:
         _log.error("the database can't be used; it is tried again", exc_info=error)
         return
     if state is Schema.NEWER:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import structlog
 
@@ -13,24 +15,36 @@ from bot.lookup.events import PersonHashes
 from bot.settings import Settings
 from bot.waits import Waits
 
+if TYPE_CHECKING:
+    from bot.database.shared import SharedState
+
 _log = structlog.get_logger()
 
 
-@asynccontextmanager
-async def open_store(
-    settings: Settings, waits: Waits, *, serving: bool = True
-) -> AsyncIterator[AuditStore | None]:
-    """Where events are written behind the answers; None where there is no database.
+@dataclass(frozen=True, slots=True)
+class Stores:
+    """What is in the database: nothing, where there is none."""
 
-    On leaving, what is left is written. A process that is `serving` looks at the tables first, and
-    deletes what is too old; it raises `SettingsError` if the tables are too new.
+    audit: AuditStore | None = None
+    shared: SharedState | None = None
+
+
+@asynccontextmanager
+async def open_stores(
+    settings: Settings, waits: Waits, *, serving: bool = True
+) -> AsyncIterator[Stores]:
+    """Where events are written behind the answers, and what processes share.
+
+    On leaving, what is left of the events is written. A process that is `serving` looks at the
+    tables first, and deletes events that are too old; others share nothing.
     """
     if not settings.database:
-        yield None
+        yield Stores()
         return
     from bot.database.audit import AuditEvents
     from bot.database.engine import open_engine
     from bot.database.schema import check
+    from bot.database.shared import open_shared
 
     if not settings.audit_key:
         _log.warning("no AUDIT_KEY: nobody can be found in the audit by e-mail or uid")
@@ -40,10 +54,13 @@ async def open_store(
             await check(engine)
         events = AuditEvents(engine, waits)
         stack.push_async_callback(events.finish, asyncio.create_task(events.run()))
-        if serving and settings.audit_retention_days:
+        if not serving:
+            yield Stores(events)
+            return
+        if settings.audit_retention_days:
             keeping = asyncio.create_task(events.keep_for(settings.audit_retention_days))
             stack.callback(keeping.cancel)
-        yield events
+        yield Stores(events, open_shared(engine, settings.bot_name, settings.fernet_keys, waits))
 
 
 def audit_of(

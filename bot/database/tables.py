@@ -9,11 +9,13 @@ from sqlalchemy import (
     Column,
     DateTime,
     Dialect,
+    Double,
     Index,
     Integer,
     MetaData,
     String,
     Table,
+    Text,
     TypeDecorator,
 )
 
@@ -65,3 +67,32 @@ AUDIT_EVENTS = Table(
     Index("audit_events_by_user", "user", "time", "id"),
 )
 """One row for each `bot.lookup.audit.AuditEvent`, with the same names."""
+
+CLAIMS = Table(
+    "claims",
+    METADATA,
+    Column("bot", String(16), primary_key=True),
+    Column("id", String(64), primary_key=True),
+    Column("owner", String(32), nullable=False),
+    Column("lease_until", Double),
+    Column("expires", Double, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("step", String(20), nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("sealed_with", String(16), nullable=False),
+    Column("work", Text),
+    Index("claims_by_lease", "bot", "lease_until"),
+    Index("claims_by_expiry", "expires"),
+)
+"""Work that is done once, of each bot, for `bot.database.claims`. Times are seconds since 1970; a
+row without `lease_until` is of work that is done."""
+
+SHARED_VALUES = Table(
+    "shared_values",
+    METADATA,
+    Column("id", String(64), primary_key=True),
+    Column("value", Text, nullable=False),
+    Column("expires", Double, nullable=False),
+    Index("shared_values_by_expiry", "expires"),
+)
+"""What processes tell one another, for `bot.database.values`."""

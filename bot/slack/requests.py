@@ -14,6 +14,7 @@ from typing import Any, Literal
 from slack_bolt.context.ack.async_ack import AsyncAck
 
 from bot.lookup.access import Actor, EntryPoint
+from bot.slack.claims import Claim
 
 Acknowledged = asyncio.Future[bool]
 """Whether the ack reached Slack: the transport sets it, once the ack is sent or lost."""
@@ -30,13 +31,14 @@ class SlackRequest:
     """A verified request: its `body` as Slack sent it, and who asks.
 
     `ack` answers it. What is sent by another way waits for `acknowledged`, so that it can't arrive
-    before the ack.
+    before the ack. `claim` is the right to answer it.
     """
 
     body: dict[str, Any]
     actor: Actor
     ack: AsyncAck
     acknowledged: Acknowledged
+    claim: Claim
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +53,12 @@ class Route:
     name: str | Pattern[str]
     entry_point: EntryPoint
     handle: Callable[[SlackRequest], Awaitable[None]]
+
+    @property
+    def label(self) -> str:
+        """What tells it from others, also in another process."""
+        name = self.name if isinstance(self.name, str) else self.name.pattern
+        return f"{self.kind} {name}"
 
 
 def actor_in(body: dict[str, Any], entry_point: EntryPoint) -> Actor:

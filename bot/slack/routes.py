@@ -7,6 +7,7 @@ manifests, `fsessions check` and the stand-in have theirs from; its help line is
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -22,6 +23,7 @@ from slack_bolt.response import BoltResponse
 from bot.logs import new_reference
 from bot.lookup.access import EntryPoint
 from bot.slack.api.client import SlackClient
+from bot.slack.claims import Claim
 from bot.slack.entry_points.audit import AuditWindow
 from bot.slack.entry_points.buttons import Buttons
 from bot.slack.entry_points.command import Command
@@ -33,9 +35,10 @@ from bot.slack.entry_points.share import Share
 from bot.slack.entry_points.shortcuts import Shortcuts
 from bot.slack.entry_points.workflow_step import Step
 from bot.slack.replies.services import Services
-from bot.slack.requests import Route, SlackRequest, actor_in
+from bot.slack.requests import Route, SlackRequest, actor_in, settle
 from bot.slack.ui import notes, windows, wording
 from bot.slack.ui.pieces import drawn, note
+from bot.state.protocol import Owed
 
 _log = structlog.get_logger()
 
@@ -200,6 +203,28 @@ def build_app(services: Services, client: SlackClient, listening: Iterable[Route
     return app
 
 
+def go_on(services: Services, listening: Iterable[Route]) -> Callable[[Owed], Awaitable[None]]:
+    """How to go on with what another process has left undone: as if its ack had been lost."""
+    by_label = {route.label: route for route in listening}
+
+    async def handle(owed: Owed) -> None:
+        label, body = str(owed.work["route"]), dict(owed.work["body"])
+        claim = Claim(services.claims, label, body, owed)
+        _log.info("going on with what another process owed", route=label, attempts=owed.attempts)
+        if label not in by_label:
+            _log.error("no such route in this version: answer lost", route=label)
+            await claim.done()
+            return
+        acknowledged = asyncio.get_running_loop().create_future()
+        settle(acknowledged, sent=False)
+        actor = actor_in(body, by_label[label].entry_point)
+        ack = AsyncAck()  # type: ignore[no-untyped-call] # Bolt's; what it is told goes nowhere
+        request = SlackRequest(body, actor, ack, acknowledged, claim)
+        await by_label[label].handle(request)
+
+    return handle
+
+
 def _register(app: AsyncApp, route: Route, services: Services) -> None:
     is_event = route.kind in ("event", "function")
 
@@ -210,7 +235,8 @@ def _register(app: AsyncApp, route: Route, services: Services) -> None:
             # So that Slack sends the event again: to another process.
             return BoltResponse(status=503)
         actor = actor_in(body, route.entry_point)
-        await route.handle(SlackRequest(body, actor, ack, context["acknowledged"]))
+        claim = Claim(services.claims, route.label, body)
+        await route.handle(SlackRequest(body, actor, ack, context["acknowledged"], claim))
         return None
 
     if route.kind == "event":

@@ -9,7 +9,10 @@ from bot.state.protocol import State
 
 
 class Cache:
-    """Answers of one `kind`, by name. All who ask at the same time wait for the same answer."""
+    """Answers of one `kind`, by name. All who ask at the same time wait for the same answer.
+
+    It is for each process alone: asking a database would take as long as asking again.
+    """
 
     def __init__(self, state: State, kind: str) -> None:
         self._state = state

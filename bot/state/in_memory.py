@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Final, NamedTuple
 
 from cachetools import TLRUCache
 
-from bot.state.protocol import Key
+from bot.state.protocol import Key, Work
 
 MOST: Final = 10_000
 """Keys of one kind. Beyond that, those that were not asked for longest are forgotten."""
+
+LONGEST_WORK: Final = 30 * 60.0
+"""Seconds that a claim is held at most, done or not: a response_url lives as long."""
 
 
 class _Entry(NamedTuple):
@@ -22,7 +25,9 @@ class _Entry(NamedTuple):
 
 
 class InMemory:
-    """A `bot.state.protocol.State`; `clock` gives seconds."""
+    """A `State` and `Claims` of `bot.state.protocol`; `clock` gives seconds."""
+
+    durable = False
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -32,25 +37,20 @@ class InMemory:
     def _new_kind(self) -> TLRUCache[Key, _Entry]:
         return TLRUCache(MOST, ttu=lambda _, entry, now: now + entry.seconds, timer=self._clock)
 
-    async def claim(self, key: Key, seconds: float) -> bool:
-        """As the protocol says."""
-        if key in self._kinds[key[0]]:
-            return False
-        await self.put(key, "", seconds)
-        return True
+    # -- State ------------------------------------------------------------------------------------
 
-    async def forget(self, key: Key) -> None:
+    async def count(self, limits: Mapping[Key, int], seconds: float) -> bool:
         """As the protocol says."""
-        self._kinds[key[0]].pop(key, None)
-
-    async def count(self, key: Key, limit: int, seconds: float) -> bool:
-        """As the protocol says."""
-        kind, now = self._kinds[key[0]], self._clock()
-        entry = kind.get(key)
-        times = [one for one in entry.times if one > now - seconds] if entry else []
-        if len(times) >= limit:
-            return False
-        kind[key] = _Entry("", (*times, now), seconds)
+        now = self._clock()
+        counted = {}
+        for key, limit in limits.items():
+            entry = self._kinds[key[0]].get(key)
+            times = [one for one in entry.times if one > now - seconds] if entry else []
+            if len(times) >= limit:
+                return False
+            counted[key] = _Entry("", (*times, now), seconds)
+        for key, entry in counted.items():
+            self._kinds[key[0]][key] = entry
         return True
 
     async def put(self, key: Key, value: str, seconds: float) -> None:
@@ -61,3 +61,36 @@ class InMemory:
         """As the protocol says."""
         entry = self._kinds[key[0]].get(key)
         return entry.value if entry else None
+
+    def forget(self, key: Key) -> None:
+        """Removes a value."""
+        self._kinds[key[0]].pop(key, None)
+
+    # -- Claims -----------------------------------------------------------------------------------
+
+    async def take(self, claim: str, work: Work) -> str | None:
+        """As the protocol says. Nobody else could go on with the work, so it is not kept."""
+        del work
+        key = ("claim", claim)
+        if key in self._kinds["claim"]:
+            return None
+        await self.put(key, "", LONGEST_WORK)
+        return ""
+
+    def release(self, claim: str) -> None:
+        """Makes a claim free again."""
+        self.forget(("claim", claim))
+
+    async def still_ours(self, claim: str, step: str = "") -> bool:
+        """As the protocol says: there is nobody else."""
+        del claim, step
+        return True
+
+    async def done(self, claim: str, seconds: float) -> None:
+        """As the protocol says."""
+        await self.put(("claim", claim), "", seconds)
+
+    async def hand_over(self, claim: str) -> bool:
+        """As the protocol says."""
+        del claim
+        return False

@@ -1,30 +1,31 @@
 """What the bot remembers from one request to the next: the only place for it.
 
-An entry point never keeps anything itself; it asks a `State`. So what one process remembers can be
-shared by several: with another implementation of this protocol, in one file.
+An entry point never keeps anything itself; it asks a `State`, and it does what must be done once
+under a claim. Both are in the memory of one process, or in a database that several share; which of
+them, `bot.service` decides.
 """
 
 from __future__ import annotations
 
-from typing import Protocol
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
 
 Key = tuple[str, ...]
-"""What is remembered. The first part is its kind, such as "event"; the others tell which one."""
+"""What is remembered. The first part is its kind, such as "run"; the others tell which one."""
+
+Work = Mapping[str, Any]
+"""All that another process needs to go on with a piece of work, as JSON has it."""
 
 
 class State(Protocol):
-    """Everything expires: `seconds` say when. Keys of different kinds never meet."""
+    """Values and limits. Everything expires: `seconds` say when. Kinds never meet."""
 
-    async def claim(self, key: Key, seconds: float) -> bool:
-        """Whether this is the first claim of the key; it is then taken for so long."""
+    async def count(self, limits: Mapping[Key, int], seconds: float) -> bool:
+        """Counts one more for each key, if that stays within the limits of all; else for none.
 
-    async def forget(self, key: Key) -> None:
-        """Makes the key free again, or removes its value."""
-
-    async def count(self, key: Key, limit: int, seconds: float) -> bool:
-        """Counts one more, if fewer than `limit` were counted in the last `seconds`.
-
-        Gives whether it was counted.
+        A limit is how many there may be in the last `seconds`. Gives whether it was counted.
         """
 
     async def put(self, key: Key, value: str, seconds: float) -> None:
@@ -32,3 +33,56 @@ class State(Protocol):
 
     async def get(self, key: Key) -> str | None:
         """The value, or None if there is none any more."""
+
+
+class Claims(Protocol):
+    """Work that must be done once, whichever process does it; each piece has an id.
+
+    A claim has two stages. While the work goes on, its owner holds a lease, which is renewed by
+    itself: when the owner dies, another may take the claim. When the work is done, a mark says so.
+    `durable` tells whether others also go on with what a dead owner had stored.
+    """
+
+    @property
+    def durable(self) -> bool:
+        """Whether work is stored, so that another process can go on with it."""
+
+    async def take(self, claim: str, work: Work) -> str | None:
+        """Makes the work ours, unless somebody has it or has done it: then it gives None.
+
+        Gives the last step of an earlier owner, or "".
+        """
+
+    async def still_ours(self, claim: str, step: str = "") -> bool:
+        """Whether nobody has taken it from us, who were asleep for too long.
+
+        `step` is what comes next; a later owner will know that it was begun.
+        """
+
+    async def done(self, claim: str, seconds: float) -> None:
+        """The work is done; that is known for so long."""
+
+    async def hand_over(self, claim: str) -> bool:
+        """Lets another process go on with it at once; gives whether one can."""
+
+
+class Shared(State, Claims, Protocol):
+    """Both: what all processes of one bot have to know."""
+
+
+@dataclass(frozen=True, slots=True)
+class Owed:
+    """A piece of work whose owner is gone, and which is ours now.
+
+    `step` is the last that was begun. `attempts` have failed, with their processes.
+    """
+
+    claim: str
+    work: Work
+    step: str
+    attempts: int
+
+
+def claim_id(key: Key) -> str:
+    """The id of the claim on something: 64 characters that tell nothing about it."""
+    return hashlib.sha256("\x1f".join(key).encode(errors="surrogatepass")).hexdigest()

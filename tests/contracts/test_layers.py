@@ -31,7 +31,7 @@ LAYERS = [
     {"bot.slack.routes", "bot.slack.manifest", "bot.slack.transport"},
     {"bot.slack.entry_points"},
     {"bot.slack.replies"},
-    {"bot.slack.ui", "bot.slack.api", "bot.slack.requests"},
+    {"bot.slack.ui", "bot.slack.api", "bot.slack.requests", "bot.slack.claims"},
     {
         "bot.metrics",
         "bot.database",

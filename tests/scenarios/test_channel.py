@@ -194,24 +194,36 @@ async def no_offer_more(slack: SlackSandbox, events: list[dict[str, Any]], offer
 
 @pytest.mark.parametrize("transport", ["http"])  # the stand-in chooses no connection among two
 @pytest.mark.parametrize("when", ["at once", "afterwards"])
+@pytest.mark.parametrize("database", ["shared", "none"])
 async def test_two_processes(
-    bot: Service, slack: SlackSandbox, start_bot: StartBot, when: str
+    slack: SlackSandbox, start_bot: StartBot, when: str, database: str
 ) -> None:
-    """Slack's second attempt may reach another process: there is one offer, in the end."""
-    async with start_bot(support_channels=(TICKETS,)):
-        second = slack.request_url
-        first = f"http://127.0.0.1:{bot.port}/slack/events"
-        ticket = Shown({"text": JANE}, slack.new_ts(), "", channel=TICKETS, author={"user": USER})
-        slack.screen.append(ticket)
-        (event,) = slack.events_of(ticket)
-        for url in (first, second):
-            slack.request_url = url
-            await slack.event(event)
-            if when == "afterwards":
-                await until(lambda: bool(offers(slack)))
-        # Each process looks before its offer, and after it if it made one.
-        await until(lambda: slack.api_calls.count("conversations.replies") >= 3)
-    await until(lambda: len(offers(slack)) == 1)
+    """Slack's second attempt may reach another process: there is one offer, in the end.
+
+    Also where the two don't share a database: each looks into the thread.
+    """
+    settings: dict[str, Any] = {"support_channels": (TICKETS,)}
+    if database == "none":
+        settings["database_url"] = None
+    async with start_bot(**settings):
+        first = slack.request_url
+        async with start_bot(**settings):
+            second = slack.request_url
+            ticket = Shown(
+                {"text": JANE}, slack.new_ts(), "", channel=TICKETS, author={"user": USER}
+            )
+            slack.screen.append(ticket)
+            (event,) = slack.events_of(ticket)
+            for url in (first, second):
+                slack.request_url = url
+                await slack.event(event)
+                if when == "afterwards":
+                    await until(lambda: bool(offers(slack)))
+            if database == "none":
+                # Each process looks before its offer, and after it if it made one.
+                await until(lambda: slack.api_calls.count("conversations.replies") >= 3)
+            await until(lambda: len(offers(slack)) == 1)
+            await no_offer_more(slack, [], offers(slack)[0])
 
 
 class TestFlood:

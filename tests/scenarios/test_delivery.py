@@ -18,6 +18,7 @@ from bot.sandbox.fullstory import FullstorySandbox, Scripted
 from bot.sandbox.slack import SlackSandbox
 from bot.sandbox.workspace import USER
 from bot.settings import Settings
+from bot.slack.claims import Claim
 from bot.slack.replies.delivery import Delivery
 from bot.slack.replies.in_flight import InFlight
 from bot.slack.replies.places import AtResponseUrl
@@ -25,6 +26,7 @@ from bot.slack.replies.response_url import ResponseUrls
 from bot.slack.requests import Acknowledged, SlackRequest
 from bot.slack.ui import wording
 from bot.slack.ui.pieces import Drawing, drawn, note
+from bot.state.in_memory import InMemory
 from tests.conftest import QUICK, Logged, StartBot, until
 
 ANSWER = note("the answer")
@@ -44,7 +46,8 @@ class Held:
         self.messages: list[dict[str, Any]] = []
         self.sent: Acknowledged = asyncio.get_running_loop().create_future()
         actor = Actor("T0SANDBOX", USER, EntryPoint.COMMAND)
-        self.request = SlackRequest({}, actor, self._take, self.sent)  # type: ignore[arg-type]
+        claim = Claim(InMemory(), "command /fsessions", {})
+        self.request = SlackRequest({}, actor, self._take, self.sent, claim)  # type: ignore[arg-type]
 
     async def _take(self, message: dict[str, Any]) -> None:
         """Acknowledges, and keeps the message."""

@@ -49,13 +49,15 @@ class Buttons:
 
     async def look_again(self, request: SlackRequest) -> None:
         """*Refresh*, *Show more*, a choice: the message becomes the answer."""
-        await request.ack()
         services, body = self._services, request.body
         query = services.pressed_query(request)
-        if query is None:
+        is_ours = query is not None and await request.claim.take_interaction()
+        await request.ack()
+        if query is None or not is_ours:
             return
         query = replace(query, shown=None)  # as things are now, not as they were shown
-        place, wanted = services.places.in_place(body), await services.presses.begin(body)
+        place = services.places.in_place(body)
+        wanted = await services.presses.begin(body, request.claim)
         services.delivery.answer_after_ack(
             services.answers.to_query(query, request.actor),
             request,

@@ -50,7 +50,7 @@ class Mentions:
         if not by_person(event) or event.get("subtype") not in _WRITTEN:
             return
         channel, user = request.actor.channel, request.actor.user
-        if await services.is_first("answered message", channel, event["ts"]):
+        if await request.claim.take("answered message", channel, str(event["ts"])):
             work = self._answer(event, request.actor)
             place = services.places.of_person(channel, user, str(event.get("thread_ts") or ""))
             services.delivery.answer_after_ack(work, request, place)

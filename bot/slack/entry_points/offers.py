@@ -18,11 +18,13 @@ from bot.logs import Seldom
 from bot.lookup.access import EntryPoint
 from bot.slack.api.client import will_pass
 from bot.slack.api.identity import BotIdentity
+from bot.slack.claims import Claim
 from bot.slack.replies.places import thread_of
 from bot.slack.replies.services import Services
 from bot.slack.requests import Route, SlackRequest
 from bot.slack.ui import action_ids, notes
 from bot.slack.ui.reading import queries_about
+from bot.state.protocol import Key
 
 _log = structlog.get_logger()
 
@@ -60,12 +62,27 @@ class Offers:
             or event.get("thread_ts")
         ):
             return
-        if await self._services.is_first("message looked at", channel, str(ts)):
-            self._services.delivery.start(self._consider(event))
+        services, claim = self._services, request.claim
+        people = services.answers.people_in(event)
+        if not people or not await claim.take("message looked at", channel, str(ts)):
+            return
+        # What an earlier process has left undone was counted by that.
+        limits: dict[Key, int] = {("offers in", channel): OFFERS_A_MINUTE}
+        if claim.is_resumed or await services.state.count(limits, 60.0):
+            offering = self._offer_with_patience(event, len(queries_about(people, event, 1)), claim)
+            services.delivery.start(
+                services.in_flight.notify_if_cancelled(offering, claim.hand_over)
+            )
+        else:
+            self._seldom.warn("too many messages, no offers for now", channel=channel)
+            services.delivery.start(claim.done())
 
     async def pressed(self, request: SlackRequest) -> None:
         """Shows the sessions to who pressed, alone."""
+        is_ours = await request.claim.take_interaction()
         await request.ack()
+        if not is_ours:
+            return
         place = self._services.places.beside(request.body)
         channel, ts = request.actor.channel, thread_of(request.body)
         work = self._services.answers.to_message_at(channel, ts, request.actor)
@@ -73,32 +90,31 @@ class Offers:
 
     # -- Offering ---------------------------------------------------------------------------------
 
-    async def _consider(self, event: dict[str, Any]) -> None:
-        services, channel, ts = self._services, str(event["channel"]), str(event["ts"])
-        people = services.answers.people_in(event)
-        if not people:
-            return
-        if not await services.state.count(("offers in", channel), OFFERS_A_MINUTE, 60.0):
-            self._seldom.warn("too many messages, no offers for now", channel=channel)
-            return
-        count = len(queries_about(people, event, 1))
+    async def _offer_with_patience(self, event: dict[str, Any], count: int, claim: Claim) -> None:
+        """Makes an offer, with more attempts where Slack is in trouble."""
+        services = self._services
         for wait in (*services.waits.offer_retries, None):
             try:
-                await self._offer(channel, ts, event, count)
+                if not claim.is_hopeless:
+                    await self._offer(event, count, claim)
             except SlackError as error:
-                if wait is not None and will_pass(error) and await services.in_flight.sleep(wait):
-                    continue
-                _log.warning("no offer made", channel=channel, exc_info=error)
+                if wait is not None and will_pass(error):
+                    if await services.in_flight.sleep(wait):
+                        continue
+                    if await claim.hand_over():
+                        return
+                _log.warning("no offer made", channel=event["channel"], exc_info=error)
+            await claim.done()
             return
 
-    async def _offer(self, channel: str, ts: str, event: dict[str, Any], count: int) -> None:
-        posts = self._services.slack.posts
+    async def _offer(self, event: dict[str, Any], count: int, claim: Claim) -> None:
+        posts, channel, ts = self._services.slack.posts, str(event["channel"]), str(event["ts"])
         bot = await self._services.slack.workspace.bot_identity()
         if bot.wrote(event) or bot.is_asked(event):
             return
         # Another process may have had this message, if Slack sent it more than once. So may we, in
         # an attempt whose reply was lost.
-        if await self._offers_under(channel, ts, bot):
+        if await self._offers_under(channel, ts, bot) or not await claim.still_ours():
             return
         posted = await posts.post_message(channel, notes.offer(count), ts, twice_is_bad=True)
         if (await self._offers_under(channel, ts, bot))[:1] not in ([], [posted]):

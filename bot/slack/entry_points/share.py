@@ -17,6 +17,7 @@ from typing import Any, Final
 from bot.lookup.access import Actor, EntryPoint
 from bot.lookup.outcomes import Crashed, Denied, Failed, Found, NotRecorded, Outcome
 from bot.sessions import Query, SessionList
+from bot.slack.claims import SENDING, Claim
 from bot.slack.replies.answers import Restarting
 from bot.slack.replies.places import beside, thread_of
 from bot.slack.replies.response_url import Posted
@@ -50,6 +51,7 @@ class _Sharing:
     query: Query
     origin: dict[str, Any]
     choice: _Choice
+    claim: Claim
     posting: bool = False
 
 
@@ -149,19 +151,30 @@ class Share:
         except (WrongUser, Outdated) as error:
             await self._refuse(request, wording.not_for(services.refuse_sealed(request, error)))
             return
-        if not await services.state.claim(("shared from", str(view["id"])), _SHARED_SECONDS):
+        claim = request.claim
+        if not await claim.take("shared from", str(view["id"]), keep=_SHARED_SECONDS):
             await self._refuse(request, wording.SHARED_ALREADY)
             return
         await request.ack()
-        sharing = _Sharing(query, json.loads(kept), _choice(view))
+        maybe_there = claim.step == SENDING
+        sharing = _Sharing(query, json.loads(kept), _choice(view), claim, maybe_there)
 
-        async def tell_of_the_end() -> None:
-            await self._tell(
-                sharing, note(wording.MAYBE_SHARED if sharing.posting else wording.RESTARTING)
-            )
+        async def leave() -> None:
+            if not await claim.hand_over():
+                sentence = wording.MAYBE_SHARED if sharing.posting else wording.RESTARTING
+                await self._tell(sharing, note(sentence))
 
-        work = self._share(sharing, request)
-        services.delivery.start(services.in_flight.notify_if_cancelled(work, tell_of_the_end))
+        work = self._share_once(sharing, request)
+        services.delivery.start(services.in_flight.notify_if_cancelled(work, leave))
+
+    async def _share_once(self, sharing: _Sharing, request: SlackRequest) -> None:
+        if sharing.posting:  # by a process that has died since
+            await self._tell(sharing, note(wording.MAYBE_SHARED))
+        elif sharing.claim.is_hopeless:
+            await self._tell(sharing, note(wording.RESTARTING))
+        else:
+            await self._share(sharing, request)
+        await sharing.claim.done()
 
     async def _share(self, sharing: _Sharing, request: SlackRequest) -> None:
         services, query = self._services, sharing.query
@@ -181,6 +194,8 @@ class Share:
         if not await services.answers.record_share(query, actor, count if number is None else 1):
             reason = wording.in_one_line(wording.NOT_RECORDED, services.settings.admin_contact)
             await self._tell(sharing, note(reason))
+            return
+        if not await sharing.claim.still_ours():
             return
         sharing.posting = True
         posted = await self._post(outcome.sessions, sharing, actor.user, reader)

@@ -44,9 +44,11 @@ class Shortcuts:
 
     async def on_message(self, request: SlackRequest) -> None:
         """One person in the message: their sessions. Several: a choice. Nobody: the form."""
+        is_ours = await request.claim.take_interaction()
         await request.ack()
-        # After the ack: a message may be long, and Slack waits for three seconds.
-        self._services.delivery.start(self._answer(request))
+        if is_ours:
+            # After the ack: a message may be long, and Slack waits for three seconds.
+            self._services.delivery.start(self._answer(request))
 
     async def _answer(self, request: SlackRequest) -> None:
         services, body = self._services, request.body
@@ -70,3 +72,4 @@ class Shortcuts:
             message_time(message),
             otherwise=(place, wording.FORM_NOT_OPENED),
         )
+        await request.claim.done()

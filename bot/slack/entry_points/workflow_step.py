@@ -24,11 +24,12 @@ from bot.lookup.access import Actor, EntryPoint, Refusal
 from bot.lookup.outcomes import Crashed, Denied, Failed, Found, NotRecorded
 from bot.sessions import Moment, Query, Session, SessionList
 from bot.slack.api.client import TOKEN_ERRORS, SlackClient
+from bot.slack.claims import SENDING, Claim
 from bot.slack.replies.answers import Restarting
 from bot.slack.replies.services import Services
 from bot.slack.requests import Route, SlackRequest
 from bot.slack.ui import wording
-from bot.slack.ui.pieces import DIRECT, POSTED
+from bot.slack.ui.pieces import DIRECT, POSTED, note
 from bot.slack.ui.reading import parse_step_person
 from bot.typed.query import Help, Limits, Problem, QueryNeedingProfile, Refused
 from bot.typed.times import UnclearTime, names_its_zone
@@ -42,6 +43,9 @@ MAX_LIST: Final = 3000
 
 RUN_SECONDS: Final = 15 * 60.0
 """How long Slack waits to be told of the end; the run's token lives as long."""
+
+_SHOWN: Final = "shown"
+"""The step in which the person has seen the sessions, and Slack is told of the end."""
 
 _ENDED: Final = frozenset({"execution_not_in_running_state", "function_execution_not_found"})
 
@@ -87,7 +91,7 @@ class Step:
     async def run(self, request: SlackRequest) -> None:
         """Most runs end before it returns: until then, Slack would try again."""
         inputs = request.body["event"].get("inputs") or {}
-        await self._once(request.body["event"], lambda: self._ending(inputs, request))
+        await self._once(request, lambda: self._ending(inputs, request))
 
     async def unknown(self, request: SlackRequest) -> None:
         """A step that the app no longer has, in a workflow of earlier times."""
@@ -95,7 +99,7 @@ class Step:
         async def ending() -> Ending:
             return Stopped(wording.STEP_UNKNOWN)
 
-        await self._once(request.body["event"], ending)
+        await self._once(request, ending)
 
     async def _check_workspace(self, request: SlackRequest) -> None:
         """Raises `CantRun` where the run is not the bot's workspace's, or nobody can tell."""
@@ -119,28 +123,36 @@ class Step:
         bot = await self._services.slack.workspace.bot_identity()
         return bool(named) and bot.team not in named
 
-    async def _once(self, event: dict[str, Any], ending: Callable[[], Awaitable[Ending]]) -> None:
-        if await self._services.is_first("run", str(event["function_execution_id"])):
-            await self._services.delivery.start_and_wait_budget(self._to_its_end(event, ending))
+    async def _once(self, request: SlackRequest, ending: Callable[[], Awaitable[Ending]]) -> None:
+        if await request.claim.take("run", str(request.body["event"]["function_execution_id"])):
+            await self._services.delivery.start_and_wait_budget(self._to_its_end(request, ending))
 
     async def _to_its_end(
-        self, event: dict[str, Any], ending: Callable[[], Awaitable[Ending]]
+        self, request: SlackRequest, ending: Callable[[], Awaitable[Ending]]
     ) -> None:
-        run = _Run(self._services.slack.client, event)
+        run = _Run(self._services.slack.client, request.body["event"])
+        claim = request.claim
         decided: Ending = Stopped(wording.STEP_RESTARTING)
 
         async def work() -> None:
             nonlocal decided
-            decided = await ending()
-            await run.end(decided)
+            if not claim.is_hopeless:
+                decided = await ending()
+            if await claim.still_ours(_SHOWN):
+                await run.end(decided)
+                await claim.done()
 
-        await self._services.in_flight.notify_if_cancelled(work(), lambda: run.end(decided))
+        async def leave() -> None:
+            if not await claim.hand_over():
+                await run.end(decided)
+
+        await self._services.in_flight.notify_if_cancelled(work(), leave)
 
     async def _ending(self, inputs: dict[str, Any], request: SlackRequest) -> Ending:
         """What the run gives, or why it fails; whatever happens."""
         try:
             await self._check_workspace(request)
-            return Completed(await self._outputs(inputs, request.actor))
+            return Completed(await self._outputs(inputs, request))
         except CantRun as error:
             return Stopped(error.sentence)
         except Exception as error:  # noqa: BLE001 - a run that hears nothing hangs
@@ -148,18 +160,19 @@ class Step:
             _log.error("step crashed", reference=reference, exc_info=error)
             return Stopped(self._in_one_line(wording.our_fault(), reference))
 
-    async def _outputs(self, inputs: dict[str, Any], actor: Actor) -> dict[str, Any]:
+    async def _outputs(self, inputs: dict[str, Any], request: SlackRequest) -> dict[str, Any]:
         """What the step gives, as the manifest declares it. Raises `CantRun`."""
         user, channel = _text(inputs, "show_to"), _text(inputs, "show_in")
         if channel and not user:
             raise CantRun(wording.STEP_SHOW_TO_WHOM)
-        actor = replace(actor, user=user, channel=channel, workflow=_text(inputs, "workflow"))
+        workflow = _text(inputs, "workflow")
+        actor = replace(request.actor, user=user, channel=channel, workflow=workflow)
         query, at = await self._person(inputs, actor)
         if at := _text(inputs, "moment") or at:
             query = replace(query, moment=await self._moment(at, user))
         found = await self._found(query, actor)
         if user:
-            await self._show(found, actor)
+            await self._show(found, actor, request.claim)
         may_have_them = self._services.settings.access_rules.gives_outputs(actor)
         return outputs(found) if may_have_them else _withheld(len(found.sessions))
 
@@ -224,11 +237,19 @@ class Step:
             case outcome:
                 assert_never(outcome)
 
-    async def _show(self, found: SessionList, actor: Actor) -> None:
-        """Shows the sessions to one person: in the channel, or in a direct message."""
+    async def _show(self, found: SessionList, actor: Actor, claim: Claim) -> None:
+        """Shows the sessions to one person: in the channel, or in a direct message.
+
+        Once: where an earlier process may have done it, the person is told so instead.
+        """
+        may_be_there = claim.step == SENDING
+        if claim.step == _SHOWN or not await claim.still_ours():
+            return
         services, user, channel = self._services, actor.user, actor.channel
         reader, room = await services.answers.reader(actor), POSTED if channel else DIRECT
         message = services.answers.draw(Found(found), found.query, actor, room, reader)
+        if may_be_there:
+            message = note(wording.MAYBE_ANSWERED)
         try:
             if channel:
                 await services.slack.posts.post_ephemeral(channel, user, message)

@@ -32,6 +32,10 @@ class Place(Protocol):
     def room(self) -> Room:
         """How much it holds."""
 
+    @property
+    def is_repeatable(self) -> bool:
+        """Whether what is sent twice is seen once: it takes the place of what was there."""
+
     async def send(self, drawing: Drawing, wanted: StillWanted = always) -> None:
         """Brings the answer, with more than one attempt if need be, while it is `wanted`."""
 
@@ -62,6 +66,11 @@ class AtResponseUrl:
     pressed: str = ""
     room: Room = RESPONSE_URL
 
+    @property
+    def is_repeatable(self) -> bool:
+        """As the protocol says."""
+        return bool(self.fields.get("replace_original") or self.fields.get("delete_original"))
+
     def as_ack(self, message: Message, *, final: bool) -> dict[str, Any]:
         """As the protocol says."""
         del final
@@ -71,8 +80,6 @@ class AtResponseUrl:
         """As the protocol says."""
         if self.pressed and (saying := self.urls.courtesies.get(self.pressed)):
             await asyncio.wait({saying})  # some seconds at most: it has one attempt
-        if not await wanted():
-            return
         message = drawing(self.room) | self.fields
         patience = _PATIENCE if self.otherwise else None
         posted = await self.urls.post(self.url, message, wanted=wanted, longest_wait=patience)
@@ -101,6 +108,7 @@ class Alone:
     user: str
     thread: str = ""
     room: Room = POSTED
+    is_repeatable: bool = False
 
     async def send(self, drawing: Drawing, wanted: StillWanted = always) -> None:
         """As the protocol says."""
@@ -134,6 +142,11 @@ class Direct:
     thread: str = ""
     replaced: str = ""
     room: Room = DIRECT
+
+    @property
+    def is_repeatable(self) -> bool:
+        """As the protocol says."""
+        return bool(self.replaced)
 
     async def send(self, drawing: Drawing, wanted: StillWanted = always) -> None:
         """As the protocol says."""
@@ -170,6 +183,7 @@ class Away:
     channel: str
     ts: str
     room: Room = DIRECT
+    is_repeatable: bool = True
 
     async def send(self, drawing: Drawing, wanted: StillWanted = always) -> None:
         """As the protocol says, but that nothing is drawn."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from typing import Any, Final
 
+from bot.slack.claims import Claim
 from bot.slack.replies.places import pressed_message
 from bot.slack.replies.response_url import StillWanted
 from bot.state.protocol import State
@@ -18,10 +19,15 @@ class Presses:
     def __init__(self, state: State) -> None:
         self._state = state
 
-    async def begin(self, body: dict[str, Any]) -> StillWanted:
-        """Begins a press; what it gives tells whether no other has begun since."""
-        key, mark = ("latest press", pressed_message(body)), secrets.token_hex(8)
-        await self._state.put(key, mark, _SECONDS)
+    async def begin(self, body: dict[str, Any], claim: Claim | None = None) -> StillWanted:
+        """Begins a press; what it gives tells whether no other has begun since.
+
+        By its `claim` it is known whether another process has begun it before us.
+        """
+        key = ("latest press", pressed_message(body))
+        mark = str(body.get("trigger_id") or secrets.token_hex(8))
+        if not (claim and claim.is_resumed):
+            await self._state.put(key, mark, _SECONDS)
 
         async def is_latest() -> bool:
             return await self._state.get(key) in (mark, None)

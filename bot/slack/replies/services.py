@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Final
 
 from bot.lookup.access import EntryPoint, Refusal
 from bot.lookup.read_audit import ReadAudit
@@ -21,12 +20,8 @@ from bot.slack.requests import SlackRequest
 from bot.slack.ui import windows, wording
 from bot.slack.ui.button_values import Kind, Outdated, WrongUser
 from bot.slack.ui.pieces import drawn, note
-from bot.state.protocol import State
+from bot.state.protocol import Claims, State
 from bot.waits import Waits
-
-REPEATED_SECONDS: Final = 15 * 60.0
-"""How long it is known that something was done: Slack's last repeat comes after five minutes, and a
-run of a workflow lives for fifteen."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +32,7 @@ class Services:
     settings: Settings
     waits: Waits
     state: State
+    claims: Claims
     slack: SlackApi
     answers: Answers
     read_audit: ReadAudit
@@ -46,10 +42,6 @@ class Services:
     views: Views
     presses: Presses
     help_lines: tuple[tuple[str, str], ...]
-
-    async def is_first(self, kind: str, *parts: str) -> bool:
-        """Whether Slack tells of this for the first time: it repeats what it missed the ack of."""
-        return await self.state.claim((kind, *parts), REPEATED_SECONDS)
 
     def pressed_query(self, request: SlackRequest, kind: Kind = Kind.LOOK) -> Query | None:
         """What the pressed button was made for; if it can't be used, the person is told so."""

@@ -74,6 +74,7 @@ class Window:
     view_id: str
     frame: Frame
     room: Room = WINDOW
+    is_repeatable: bool = True
 
     def as_ack(self, message: Message, *, final: bool) -> dict[str, Any]:
         """As the protocol says."""

@@ -84,9 +84,12 @@ class Connection(web.RequestHandler):
             asyncio.get_running_loop().call_later(_LOST_SECONDS, super().connection_lost, exc)
 
 
-def health_app(state: Callable[[], str]) -> web.Application:
+def health_app(
+    state: Callable[[], str], remarks: Callable[[], dict[str, str]] = dict
+) -> web.Application:
     """`/healthz`: 200 while the process lives. `/readyz`: 200 while `state()` is "ready".
 
+    `remarks()` are said there besides.
     `/` is what people open to see whether there is anything.
     """
 
@@ -98,7 +101,8 @@ def health_app(state: Callable[[], str]) -> web.Application:
 
     async def readyz(_: web.Request) -> web.Response:
         now = state()
-        return web.json_response({"status": now}, status=200 if now == "ready" else 503)
+        said = {"status": now, **remarks()}
+        return web.json_response(said, status=200 if now == "ready" else 503)
 
     app = web.Application(client_max_size=MAX_BODY_BYTES)
     app.router.add_get("/", root)

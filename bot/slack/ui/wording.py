@@ -41,6 +41,9 @@ UNUSABLE_LINK: Final = "Fullstory gave no link that is safe to open"
 LONG_LINK: Final = "its link is too long for Slack"
 STILL_LOOKING: Final = "Still looking. The sessions will appear here in a moment."
 RESTARTING: Final = "I'm being restarted just now. Please ask once more in a minute."
+MAYBE_ANSWERED: Final = (
+    "I was restarted while I was sending your answer. If you don't see it above, please ask again."
+)
 SIGN_IN: Final = "Links open for people who are signed in to Fullstory."
 CLOSEST_BEFORE_MESSAGE: Final = "Closest before this message"
 PROBABLY_THIS_ONE: Final = "Probably this one"

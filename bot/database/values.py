@@ -1,0 +1,91 @@
+"""Values and limits in the SQL database. Every method raises what the database raises."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import delete, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from bot.database.clock import now
+from bot.database.tables import SHARED_VALUES
+from bot.state.protocol import Key, claim_id
+
+_columns = SHARED_VALUES.c
+
+
+class SqlValues:
+    """A `bot.state.protocol.State`."""
+
+    def __init__(self, engine: AsyncEngine, bot: str) -> None:
+        self._engine = engine
+        self._bot = bot
+
+    async def count(self, limits: Mapping[Key, int], seconds: float) -> bool:
+        """As the protocol says, in one transaction."""
+        counted = {}
+        async with self._engine.begin() as connection:
+            # In one order everywhere: else two of us could wait for each other.
+            for name, limit in sorted((self._id(key), limit) for key, limit in limits.items()):
+                text, time = await self._locked(connection, name, seconds)
+                times = [one for one in json.loads(text) if one > time - seconds]
+                if len(times) >= limit:
+                    await connection.rollback()
+                    return False
+                counted[name] = json.dumps([*times, time])
+            for name, text in counted.items():
+                await connection.execute(
+                    update(SHARED_VALUES).where(_columns.id == name).values(value=text)
+                )
+        return True
+
+    async def _locked(
+        self, connection: AsyncConnection, name: str, seconds: float
+    ) -> tuple[str, float]:
+        """A row, which nobody else changes until the transaction ends; and the time."""
+        time = now(self._engine)
+        insert = self._insert(name, "[]", seconds)
+        row = await connection.execute(
+            insert.on_conflict_do_update(
+                index_elements=[_columns.id], set_={"expires": insert.excluded.expires}
+            ).returning(_columns.value, time.label("time"))
+        )
+        found = row.one()
+        return found.value, found.time
+
+    async def put(self, key: Key, value: str, seconds: float) -> None:
+        """As the protocol says."""
+        insert = self._insert(self._id(key), value, seconds)
+        new = {"value": insert.excluded.value, "expires": insert.excluded.expires}
+        async with self._engine.begin() as connection:
+            await connection.execute(
+                insert.on_conflict_do_update(index_elements=[_columns.id], set_=new)
+            )
+
+    async def get(self, key: Key) -> str | None:
+        """As the protocol says."""
+        wanted = select(_columns.value).where(
+            _columns.id == self._id(key), _columns.expires > now(self._engine)
+        )
+        async with self._engine.connect() as connection:
+            value: str | None = await connection.scalar(wanted)
+        return value
+
+    async def purge(self) -> None:
+        """Deletes what has expired."""
+        async with self._engine.begin() as connection:
+            await connection.execute(
+                delete(SHARED_VALUES).where(_columns.expires < now(self._engine))
+            )
+
+    def _id(self, key: Key) -> str:
+        return claim_id((self._bot, *key))
+
+    def _insert(self, name: str, value: str, seconds: float) -> Any:  # noqa: ANN401 - of a dialect
+        insert = (sqlite if self._engine.dialect.name == "sqlite" else postgresql).insert(
+            SHARED_VALUES
+        )
+        return insert.values(id=name, value=value, expires=now(self._engine) + seconds)

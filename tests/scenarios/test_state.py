@@ -1,0 +1,446 @@
+"""What is remembered: the same in memory, in SQLite and in PostgreSQL."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import pytest
+from sqlalchemy import update
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from bot.database.claims import SqlClaims
+from bot.database.engine import open_engine
+from bot.database.shared import SharedState, open_shared
+from bot.database.tables import CLAIMS, SHARED_VALUES
+from bot.state.in_memory import MOST, InMemory
+from bot.state.protocol import Key, Owed, Shared, claim_id
+from bot.state.sealing import Seals
+from tests.conftest import FERNET, QUICK, Logged, migrated, until
+from tests.databases import Postgres, postgres_server
+
+KEY = ("event", "C1", "1700000000.000100")
+CLAIM = claim_id(KEY)
+WORK = {"route": "command /fsessions", "body": {"text": "jane@example.com"}}
+OTHER_FERNET = "cGxhbnRlZCBwbGFudGVkIHBsYW50ZWQgcGxhbnRlZDI="
+# Nothing may hang on how soon a slow machine's database answers.
+PATIENT = replace(QUICK, lease=300.0, lease_renewal=0.1)
+
+
+class Clock:
+    """Seconds, in the hands of a test."""
+
+    now = 1000.0
+
+    def __call__(self) -> float:
+        """The time now."""
+        return self.now
+
+
+@dataclass
+class Bot:
+    """One implementation, as one process has it; `another()` is what another one has."""
+
+    state: Shared
+    another: Callable[[], Shared]
+    pass_time: Callable[[float], Awaitable[None]]
+
+
+async def make_older(engine: AsyncEngine, seconds: float) -> None:
+    """Lets time pass in a database: nobody has to wait for its clock."""
+    async with engine.begin() as connection:
+        leases = CLAIMS.c.lease_until
+        await connection.execute(
+            update(CLAIMS).values(lease_until=leases - seconds, expires=CLAIMS.c.expires - seconds)
+        )
+        # What is counted stands in the values as times.
+        for row in (await connection.execute(SHARED_VALUES.select())).all():
+            value = row.value
+            if value.startswith("["):
+                times = [str(float(one) - seconds) for one in value.strip("[]").split(",") if one]
+                value = f"[{','.join(times)}]"
+            changed = update(SHARED_VALUES).where(SHARED_VALUES.c.id == row.id)
+            await connection.execute(changed.values(value=value, expires=row.expires - seconds))
+
+
+@pytest.fixture
+async def engine(database: str) -> AsyncIterator[AsyncEngine]:
+    """Of each kind of database."""
+    async with open_engine(database) as opened:
+        yield opened
+
+
+@pytest.fixture(params=["memory", "sqlite", "postgresql"])
+async def bot(request: pytest.FixtureRequest, tmp_path: Any) -> AsyncIterator[Bot]:  # noqa: ANN401
+    """Each implementation."""
+    if request.param == "memory":
+        clock = Clock()
+        memory = InMemory(clock)
+
+        async def pass_time(seconds: float) -> None:
+            clock.now += seconds
+
+        yield Bot(memory, lambda: memory, pass_time)
+        return
+    url = f"sqlite:///{tmp_path}/state.db"
+    if request.param == "postgresql":
+        url = request.getfixturevalue("postgres").new_database()
+    await migrated(url)
+    async with open_engine(url) as engine:
+
+        def another() -> SharedState:
+            return open_shared(engine, "bot", [FERNET], PATIENT)
+
+        async def make_everything_older(seconds: float) -> None:
+            await make_older(engine, seconds)
+
+        yield Bot(another(), another, make_everything_older)
+
+
+# -- The same everywhere --------------------------------------------------------------------------
+
+
+async def test_counting(bot: Bot) -> None:
+    """So many in any minute; what was refused is not counted."""
+    for _ in range(3):
+        assert await bot.state.count({KEY: 3}, 60)
+        await bot.pass_time(10)
+    assert not await bot.another().count({KEY: 3}, 60)
+    assert await bot.state.count({("event", "another"): 3}, 60)
+    await bot.pass_time(31)  # the first of the three is more than a minute ago
+    assert await bot.another().count({KEY: 3}, 60)
+    assert not await bot.state.count({KEY: 3}, 60)
+
+
+async def test_two_limits_at_once(bot: Bot) -> None:
+    """Of a person and of a channel: counted for both, or for neither."""
+    person, channel = ("person", "U1"), ("channel", "C1")
+    assert await bot.state.count({person: 1, channel: 2}, 60)
+    assert not await bot.state.count({person: 1, channel: 2}, 60)
+    assert await bot.state.count({channel: 2}, 60)
+    assert not await bot.state.count({channel: 2}, 60)
+
+
+async def test_many_counts_at_once(bot: Bot) -> None:
+    """By two processes, with keys in any order: exactly as many as may be."""
+    keys, others = (("channel", "C1"), ("person", "U1")), bot.another()
+    asked = [
+        (others if number % 2 else bot.state).count(
+            dict.fromkeys(keys if number % 3 else reversed(keys), 5), 60
+        )
+        for number in range(30)
+    ]
+    assert sum(await asyncio.gather(*asked)) == 5
+
+
+async def test_values(bot: Bot) -> None:
+    """The latest one, whoever put it there, while it is kept."""
+    assert await bot.state.get(KEY) is None
+    await bot.state.put(KEY, "one", 60)
+    await bot.another().put(KEY, "other", 60)
+    assert await bot.state.get(KEY) == "other"
+    await bot.pass_time(61)
+    assert await bot.another().get(KEY) is None
+    await bot.state.put(KEY, "", 60)
+    assert await bot.state.get(KEY) == ""
+
+
+async def test_a_claim_is_the_firsts(bot: Bot) -> None:
+    """Until it expires, done or not."""
+    assert await bot.state.take(CLAIM, WORK) == ""
+    assert await bot.state.take(CLAIM, WORK) is None
+    assert await bot.another().take(CLAIM, WORK) is None
+    assert await bot.another().take(claim_id(("event", "C2")), WORK) == ""
+    assert await bot.state.still_ours(CLAIM, "sending")
+    await bot.state.done(CLAIM, 60)
+    await bot.pass_time(59)
+    assert await bot.another().take(CLAIM, WORK) is None
+    await bot.pass_time(2)
+    assert await bot.another().take(CLAIM, WORK) is not None
+
+
+async def test_claims_at_once(bot: Bot) -> None:
+    """One of many gets it."""
+    processes = [bot.another() for _ in range(5)]
+    taking = [one.take(CLAIM, WORK) for one in processes for _ in range(10)]
+    assert sorted(map(str, await asyncio.gather(*taking))) == ["", *["None"] * 49]
+
+
+async def test_strange_keys(bot: Bot) -> None:
+    """Whatever Slack signs: it can't break what is stored."""
+    for key in (("event", "\x00"), ("event", "\ud800"), ("event", "x" * 100_000)):
+        assert await bot.state.take(claim_id(key), {"body": {"text": key[1]}}) == ""
+        assert await bot.state.count({key: 1}, 60)
+        await bot.state.put(("value", *key), "1", 60)
+        assert await bot.state.get(("value", *key)) == "1"
+
+
+# -- Memory alone ---------------------------------------------------------------------------------
+
+
+async def test_memory_is_bounded() -> None:
+    """A flood of one kind forgets the oldest of that kind, and nothing of another."""
+    state = InMemory()
+    await state.put(("colleague", "U1"), "yes", 3600)
+    for number in range(MOST + 1):
+        await state.take(str(number), WORK)
+    assert await state.get(("colleague", "U1")) == "yes"
+    assert await state.take("0", WORK) == ""
+    assert await state.take(str(MOST), WORK) is None
+
+
+# -- Leases ---------------------------------------------------------------------------------------
+
+
+def claims_of(engine: AsyncEngine, *keys: str) -> SqlClaims:
+    """Those of one process more."""
+    return SqlClaims(engine, "bot", Seals(keys or [FERNET]), PATIENT)
+
+
+async def test_what_a_dead_process_leaves(engine: AsyncEngine) -> None:
+    """Goes to one of the others, with what it was and how far it had come; once."""
+    dead, living = claims_of(engine), [claims_of(engine) for _ in range(3)]
+    await dead.take(CLAIM, WORK)
+    await dead.renew([CLAIM], "sending")
+    assert [one for claims in living for one in await claims.take_over()] == []
+    await make_older(engine, PATIENT.lease + 1)
+    taken = await asyncio.gather(*(claims.take_over() for claims in living))
+    assert [one for each in taken for one in each] == [Owed(CLAIM, WORK, "sending", 1)]
+    # Should it only have been asleep: it is told that it is not its own any more.
+    assert await dead.renew([CLAIM], "sending") == set()
+    await dead.done(CLAIM, 60)
+    owner = next(claims for claims, each in zip(living, taken, strict=True) if each)
+    assert await owner.renew([CLAIM]) == {CLAIM}
+
+
+async def test_a_lease_that_is_renewed(engine: AsyncEngine) -> None:
+    """Is nobody else's, for as long as the owner lives."""
+    owner, other = claims_of(engine), claims_of(engine)
+    await owner.take(CLAIM, WORK)
+    for _ in range(3):
+        await make_older(engine, PATIENT.lease - 1)
+        assert await owner.renew([CLAIM]) == {CLAIM}
+        assert await other.take_over() == []
+        assert await other.take(CLAIM, WORK) is None
+
+
+async def test_handed_over(engine: AsyncEngine) -> None:
+    """At the end of a process, another one has it at once; what is done is nobody's."""
+    ending, other = claims_of(engine), claims_of(engine)
+    await ending.take(CLAIM, WORK)
+    await ending.take("done", WORK)
+    await ending.done("done", 60)
+    assert await ending.hand_over(CLAIM)
+    assert not await ending.hand_over("done")
+    assert [one.claim for one in await other.take_over()] == [CLAIM]
+
+
+async def test_done_is_forgotten(engine: AsyncEngine) -> None:
+    """What it was is gone at once, the mark later; what nobody did in time is counted."""
+    claims = claims_of(engine)
+    await claims.take(CLAIM, WORK)
+    await claims.take("never done", WORK)
+    await claims.done(CLAIM, 60)
+    async with engine.connect() as connection:
+        rows = {row.id: row for row in (await connection.execute(CLAIMS.select())).all()}
+    assert rows[CLAIM].work is None
+    assert "jane" not in rows["never done"].work
+    assert await claims.purge() == 0
+    await make_older(engine, PATIENT.owed + 1)
+    assert await claims.purge() == 1
+    assert await claims.take_over() == []
+
+
+async def test_keys_change(engine: AsyncEngine) -> None:
+    """Who doesn't have the key leaves the work to others; who has both can read what is older."""
+    old, new = claims_of(engine, FERNET), claims_of(engine, OTHER_FERNET, FERNET)
+    await old.take("by the old", WORK)
+    await new.take("by the new", WORK)
+    await make_older(engine, PATIENT.lease + 1)
+    assert [one.claim for one in await old.take_over()] == ["by the old"]
+    assert [one.claim for one in await new.take_over()] == ["by the new"]
+    await make_older(engine, PATIENT.lease + 1)
+    assert {one.claim for one in await new.take_over()} == {"by the old", "by the new"}
+
+
+async def test_versions(engine: AsyncEngine) -> None:
+    """What a later version stored is left to later versions."""
+    later, now = claims_of(engine), claims_of(engine)
+    await later.take(CLAIM, WORK)
+    async with engine.begin() as connection:
+        await connection.execute(update(CLAIMS).values(version=CLAIMS.c.version + 1))
+    await make_older(engine, PATIENT.lease + 1)
+    assert await now.take_over() == []
+    async with engine.begin() as connection:
+        await connection.execute(update(CLAIMS).values(version=CLAIMS.c.version - 1))
+    assert len(await now.take_over()) == 1
+
+
+async def test_rows_that_were_swapped(engine: AsyncEngine, logged: Logged) -> None:
+    """Work is bound to its claim: nobody is sent somebody else's answer."""
+    dead, living = claims_of(engine), claims_of(engine)
+    await dead.take(CLAIM, WORK)
+    await dead.take("another", WORK)
+    async with engine.begin() as connection:
+        rows = (await connection.execute(CLAIMS.select().order_by(CLAIMS.c.id))).all()
+        for row, other in zip(rows, reversed(rows), strict=True):
+            changed = update(CLAIMS).where(CLAIMS.c.id == row.id)
+            await connection.execute(changed.values(work=other.work))
+    await make_older(engine, PATIENT.lease + 1)
+    assert await living.take_over() == []
+    assert await living.take_over() == []
+    assert [line["event"] for line in logged()].count(
+        "what is owed can't be read: answer lost"
+    ) == 2
+
+
+async def test_two_bots(engine: AsyncEngine) -> None:
+    """In one database, even with the same keys, know nothing of each other."""
+    one, other = (open_shared(engine, name, [FERNET], PATIENT) for name in ("one", "other"))
+    assert await one.take(CLAIM, WORK) == ""
+    assert await other.take(CLAIM, WORK) == ""
+    await one.put(KEY, "1", 60)
+    assert await other.get(KEY) is None
+    limits: dict[Key, int] = {("limit", "C1"): 1}
+    assert await one.count(limits, 60)
+    assert await other.count(limits, 60)
+    await make_older(engine, PATIENT.lease + 1)
+    third = SqlClaims(engine, "third", Seals([FERNET]), PATIENT)
+    assert await third.take_over() == []
+    assert await claims_of(engine).take_over() == []
+
+
+async def test_without_keys(engine: AsyncEngine) -> None:
+    """It is known who does what; nothing is stored, and nothing can be taken over."""
+    without, other = SqlClaims(engine, "bot", None, PATIENT), claims_of(engine)
+    assert await without.take(CLAIM, WORK) == ""
+    assert await other.take(CLAIM, WORK) is None
+    assert not await without.hand_over(CLAIM)
+    await make_older(engine, PATIENT.lease + 1)
+    assert await other.take_over() == []
+    assert await without.take_over() == []
+    assert await other.take(CLAIM, WORK) == ""
+
+
+# -- In the background ----------------------------------------------------------------------------
+
+
+async def test_takes_over_by_itself(engine: AsyncEngine) -> None:
+    """A running process renews what is its own, and goes on with what others have left."""
+    dead, living = claims_of(engine), open_shared(engine, "bot", [FERNET], PATIENT)
+    went_on: list[Owed] = []
+    may_take_over = False
+
+    async def go_on(owed: Owed) -> None:
+        went_on.append(owed)
+
+    running = asyncio.create_task(living.run(go_on, lambda: may_take_over))
+    await dead.take(CLAIM, WORK)
+    await living.take("its own", WORK)
+    await dead.hand_over(CLAIM)
+    await asyncio.sleep(3 * PATIENT.lease_renewal)
+    assert went_on == []  # it is about to end
+    may_take_over = True
+    await until(lambda: bool(went_on), 30)
+    assert [one.claim for one in went_on] == [CLAIM]
+    assert await living.still_ours(CLAIM)
+    await living.finish(running)
+
+
+# -- With the database away -----------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def own_postgres() -> Any:  # noqa: ANN401
+    """A server that these tests may stop."""
+    with postgres_server() as server:
+        yield server
+
+
+async def test_goes_on_alone(own_postgres: Postgres, logged: Logged) -> None:
+    """In its own memory, said once; and together again as soon as it can be."""
+    url = own_postgres.new_database()
+    await migrated(url)
+    async with open_engine(url) as engine:
+        one, other = (open_shared(engine, "bot", [FERNET], PATIENT) for _ in range(2))
+
+        async def go_on(_: Owed) -> None:
+            raise AssertionError
+
+        running = asyncio.create_task(one.run(go_on, lambda: True))
+        assert await one.take(CLAIM, WORK) == ""
+        await one.put(KEY, "before", 60)
+        own_postgres.stop()
+        try:
+            assert await one.take("alone", WORK) == ""
+            assert await one.take("alone", WORK) is None
+            assert await one.take(CLAIM, WORK) is None
+            assert await one.count({("limit", "C1"): 1}, 60)
+            assert not await one.count({("limit", "C1"): 1}, 60)
+            await one.put(KEY, "meanwhile", 60)
+            assert await one.get(KEY) == "meanwhile"
+            assert await one.still_ours(CLAIM)  # by our own clock, nobody else can have it
+            assert await one.still_ours("alone")
+            await one.done(CLAIM, 3600)
+            assert not one.durable
+            assert not await one.hand_over("alone")
+        finally:
+            own_postgres.start()
+        await until(lambda: one.durable, 60)
+        assert await one.get(KEY) == "meanwhile"
+        assert await one.take("alone", WORK) is None
+        await one.put(KEY, "after", 60)
+        assert await other.get(KEY) == await one.get(KEY) == "after"
+        # What was done meanwhile is marked: nobody does it again.
+        await make_older(engine, PATIENT.lease + 1)
+        assert await other.take(CLAIM, WORK) is None
+        await one.finish(running)
+    told = [line["event"] for line in logged()]
+    assert told.count("shared state is away: this process goes on alone") == 1
+    assert told.count("shared state is back") == 1
+
+
+async def test_a_database_that_hangs(own_postgres: Postgres) -> None:
+    """Costs the first who asks some tenths of a second, and nobody else."""
+    url = own_postgres.new_database()
+    await migrated(url)
+    async with open_engine(url) as engine, engine.connect() as blocking:
+        await blocking.execute(CLAIMS.select().with_for_update())
+        await blocking.exec_driver_sql("LOCK TABLE claims, shared_values")
+        state = open_shared(engine, "bot", [FERNET], replace(PATIENT, state=0.3))
+        loop = asyncio.get_running_loop()
+        started = loop.time()
+        assert await state.take(CLAIM, WORK) == ""
+        assert loop.time() - started >= 0.3
+        assert state.is_away
+        for number in range(100):
+            assert await state.take(str(number), WORK) == ""
+        await blocking.rollback()
+
+
+async def test_asleep_beyond_the_lease(own_postgres: Postgres) -> None:
+    """With nobody to ask, what may be another's is not sent: it waits until that is known."""
+    url = own_postgres.new_database()
+    await migrated(url)
+    waits = replace(PATIENT, lease=-1.0)  # it is over before it begins
+    async with open_engine(url) as engine:
+        state = open_shared(engine, "bot", [FERNET], waits)
+
+        async def go_on(_: Owed) -> None:
+            raise AssertionError
+
+        running = asyncio.create_task(state.run(go_on, lambda: False))
+        await state.take(CLAIM, WORK)
+        other = claims_of(engine)
+        assert [one.claim for one in await other.take_over()] == [CLAIM]
+        own_postgres.stop()
+        try:
+            asking = asyncio.create_task(state.still_ours(CLAIM))
+            await until(lambda: state.is_away, 60)
+            assert not asking.done()
+        finally:
+            own_postgres.start()
+        assert not await asking
+        await state.finish(running)
