@@ -109,10 +109,12 @@ def configure(
     stream: TextIO = sys.stderr,
     *,
     recording: bool = True,
+    process: int | None = None,
 ) -> None:
     """Sends all logs to `stream`: as JSON lines, or as text for people if that is a terminal.
 
     Without `recording`, `record` says nothing: on a terminal, where somebody waits for a table.
+    Each line says which `process` it is of, where there are several.
     """
     _recording[:] = [recording]
     on_terminal = stream.isatty()
@@ -128,6 +130,7 @@ def configure(
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             _without_messages,
+            *([_of_process(process)] if process is not None else []),
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level),
@@ -135,6 +138,14 @@ def configure(
     )
     logging.basicConfig(handlers=[_LibraryHandler()], level=logging.WARNING, force=True)
     stamina.instrumentation.set_on_retry_hooks([_log_retry])
+
+
+def _of_process(number: int) -> Processor:
+    def add(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
+        event.setdefault("process", number)
+        return event
+
+    return add
 
 
 @atexit.register

@@ -7,6 +7,7 @@ import errno
 import socket
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from typing import Final, NamedTuple
 
 import structlog
 from aiohttp import web
@@ -40,6 +41,8 @@ from bot.state.protocol import Shared
 from bot.waits import Waits, end
 
 _log = structlog.get_logger()
+
+_BACKLOG: Final = 1024  # connections that wait to be accepted: of a burst, none is turned away
 
 
 class Service:
@@ -151,8 +154,16 @@ def build_services(
 
 
 @asynccontextmanager
-async def running(settings: Settings, waits: Waits = Waits()) -> AsyncIterator[Service]:  # noqa: B008 - frozen
-    """Starts the bot; on leaving, finishes what is in flight and ends it. Raises `CantListen`."""
+async def running(
+    settings: Settings,
+    waits: Waits = Waits(),  # noqa: B008 - frozen
+    *,
+    given: socket.socket | None = None,
+) -> AsyncIterator[Service]:
+    """Starts the bot; on leaving, finishes what is in flight and ends it. Raises `CantListen`.
+
+    It listens where the settings say, or on a socket that is `given`, which other processes share.
+    """
     async with AsyncExitStack() as stack:
         stack.callback(_log.info, "stopped")
         stores = await stack.enter_async_context(open_stores(settings, waits))
@@ -178,37 +189,73 @@ async def running(settings: Settings, waits: Waits = Waits()) -> AsyncIterator[S
         if settings.slack_signing_secret and not socket_mode:
             secret = settings.slack_signing_secret.get_secret_value()
             slack_http.add_slack_events(web_app, app, secret, in_flight, waits.body)
-        service.port = await _listen_as_set(web_app, settings, waits, stack)
+        where = given or _address(settings)
+        server = await _listen_if_needed(web_app, where, settings, waits, stack)
+        service.port = _port_of(server) if server else 0
         try:
             yield service
         finally:
             service.draining = True
             _log.info("draining")
+            if given and server:
+                await _stop_listening(server)  # the others go on
             unfinished = await in_flight.drain()
             _log.info("drained", unfinished=unfinished)
 
 
-async def _listen_as_set(
-    web_app: web.Application, settings: Settings, waits: Waits, stack: AsyncExitStack
-) -> int:
-    """Where the settings say. Gives the port, or 0 where none is needed and none is free.
+class _Address(NamedTuple):
+    """Where to listen; `names` are the settings that say so."""
 
-    With Socket Mode, the port is only for health probes. Who asks for none gets it on this machine
-    alone, and a port that is taken is no reason not to run.
+    host: str
+    port: int
+    names: tuple[str, str]
+
+
+def _address(settings: Settings) -> _Address:
+    """Where the settings say.
+
+    With Socket Mode, the port is only for health probes: who asks for none gets it on this machine
+    alone.
     """
-    host, names, transport = settings.host, ("HOST", "PORT"), "HTTP"
-    if settings.socket_mode:
-        transport = "Socket Mode"
-        host = host if settings.address_was_chosen else "127.0.0.1"
+    everywhere = not settings.socket_mode or settings.address_was_chosen
+    return _Address(settings.host if everywhere else "127.0.0.1", settings.port, ("HOST", "PORT"))
+
+
+def listen(settings: Settings) -> socket.socket:
+    """A socket that several processes can share. Raises `CantListen`."""
+    address = _address(settings)
     try:
-        port = await _listen(web_app, host, settings.port, names, waits, stack)
+        family, *_, name = socket.getaddrinfo(
+            address.host or None, address.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        return socket.create_server(name, family=family, backlog=_BACKLOG)
+    except (OSError, UnicodeError) as error:
+        raise CantListen(*address, error) from error
+
+
+async def _listen_if_needed(
+    web_app: web.Application,
+    where: _Address | socket.socket,
+    settings: Settings,
+    waits: Waits,
+    stack: AsyncExitStack,
+) -> asyncio.Server | None:
+    """Listens; gives None where that is not needed and the port is taken: no reason not to run."""
+    transport = "Socket Mode" if settings.socket_mode else "HTTP"
+    try:
+        server = await _listen(web_app, where, waits, stack)
     except CantListen:
         if not settings.socket_mode or settings.address_was_chosen:
             raise
         _log.warning("no health probes: the port is taken", port=settings.port, transport=transport)
-        return 0
-    _log.info("listening", host=host, port=port, transport=transport)
-    return port
+        return None
+    host = server.sockets[0].getsockname()[0]
+    _log.info("listening", host=host, port=_port_of(server), transport=transport)
+    return server
+
+
+def _port_of(server: asyncio.Server) -> int:
+    return int(server.sockets[0].getsockname()[1])
 
 
 def _socket_mode(
@@ -231,22 +278,17 @@ async def _metrics(
 
     shared = stores.shared
     metrics = Metrics(stores.audit, (lambda: shared.is_away) if shared else None)
-    host, wanted = settings.metrics_host, settings.metrics_port
-    port = await _listen(
-        metrics.app(), host, wanted, ("METRICS_HOST", "METRICS_PORT"), waits, stack
+    address = _Address(
+        settings.metrics_host, settings.metrics_port, ("METRICS_HOST", "METRICS_PORT")
     )
-    _log.info("metrics", host=settings.metrics_host, port=port)
+    server = await _listen(metrics.app(), address, waits, stack)
+    _log.info("metrics", host=settings.metrics_host, port=_port_of(server))
     return metrics.observe
 
 
 async def _listen(
-    web_app: web.Application,
-    host: str,
-    port: int,
-    names: tuple[str, str],
-    waits: Waits,
-    stack: AsyncExitStack,
-) -> int:
+    web_app: web.Application, where: _Address | socket.socket, waits: Waits, stack: AsyncExitStack
+) -> asyncio.Server:
     runner = web.AppRunner(web_app, access_log=None, shutdown_timeout=1.0)
     await runner.setup()
     stack.push_async_callback(runner.cleanup)
@@ -263,12 +305,15 @@ async def _listen(
             lingering_time=0,  # what is refused is not read to its end
         )
 
-    try:
-        server = await loop.create_server(connection, host, port)
-    except (OSError, UnicodeError) as error:
-        raise CantListen(host, port, names, error) from error
+    if isinstance(where, socket.socket):
+        server = await loop.create_server(connection, sock=where, backlog=_BACKLOG)
+    else:
+        try:
+            server = await loop.create_server(connection, where.host, where.port, backlog=_BACKLOG)
+        except (OSError, UnicodeError) as error:
+            raise CantListen(*where, error) from error
     stack.push_async_callback(_stop_listening, server)
-    return int(server.sockets[0].getsockname()[1])
+    return server
 
 
 async def _stop_listening(server: asyncio.Server) -> None:

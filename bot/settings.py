@@ -42,6 +42,7 @@ _LABEL: Final = re.compile(r"[^\W_](?:[\w .#-]{0,38}[\w.])?")
 _MENTIONED: Final = re.compile(r"(?:<?[@#])?(?P<id>[UWCG](?=[A-Z]*\d)[A-Z0-9]{4,})(?:\|[^<>]*)?>?")
 _FERNET_KEY: Final = re.compile(r"[\w+/-]{43}=", re.ASCII)  # 32 bytes, in base64
 _LONGEST_CONTACT: Final = 200
+_HIGHEST_PORT: Final = 65_535
 _LARGEST_FILE: Final = 64 * 1024  # bytes
 _UNREADABLE: Final = (
     "can't be read. In a password, write @ / : # ? % as %40 %2F %3A %23 %3F %25, or change it"
@@ -187,7 +188,7 @@ def _secrets(value: object) -> object:
 
 _Secret = Annotated[SecretStr, AfterValidator(_header_safe)]
 _Url = Annotated[str, AfterValidator(_url)]
-_Port = Annotated[int, Field(ge=0, le=65535)]
+_Port = Annotated[int, Field(ge=0, le=_HIGHEST_PORT)]
 _Listed = Annotated[tuple[str, ...], BeforeValidator(_listed)]
 _Users = Annotated[
     _Listed, _all_are(_USER_ID, "user ids such as U0123ABCD, from people's profiles")
@@ -260,6 +261,11 @@ class Settings(BaseModel):
         "INFO"
     )
     log_format: Annotated[Literal["auto", "json", "console"], BeforeValidator(_lower)] = "auto"
+
+    def of_process(self, number: int) -> Settings:
+        """The same for one of several processes on this machine: each has a port for metrics."""
+        port = self.metrics_port and self.metrics_port + number  # 0 is any free one
+        return self.model_copy(update={"metrics_port": port})
 
     @property
     def fullstory_base_url(self) -> str:
@@ -391,6 +397,8 @@ def _needing_others(settings: Settings) -> list[str]:
             "WEB_CONCURRENCY above 1 needs a DATABASE_URL of PostgreSQL, which the processes share;"
             " set one, or WEB_CONCURRENCY=1"
         )
+    if (settings.metrics_port or 0) + settings.web_concurrency - 1 > _HIGHEST_PORT:
+        problems.append("METRICS_PORT leaves no ports for the other processes")
     if settings.auditors and not settings.audit_key:
         problems.append("AUDITORS needs an AUDIT_KEY: without it, nobody can be found")
     if settings.fullstory_method == "POST" and settings.fullstory_sessions_path != "/sessions/v2":

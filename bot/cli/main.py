@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import resource
 import signal
+import socket
 import sys
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
@@ -35,33 +36,45 @@ def main() -> None:
 
 
 @main.command()
-def serve() -> None:
+@click.option("--process", type=int, hidden=True)  # for `bot.cli.processes` alone, as the next
+@click.option("--descriptor", type=int, hidden=True)
+def serve(process: int | None, descriptor: int | None) -> None:
     """Run the bot, until SIGTERM or Ctrl-C."""
-    from bot.service import CantListen, running
+    from bot.cli.processes import CANT_RUN, Processes, stop_with_parent
+    from bot.service import CantListen, listen, running
 
     loaded = _settings(for_slack=True)
-    logs.configure(loaded.log_level, loaded.log_format)
-    for sentence in settings.misspelt():
+    logs.configure(loaded.log_level, loaded.log_format, process=process)
+    for sentence in settings.misspelt() if not process else []:
         structlog.get_logger().warning("misspelt setting", problem=sentence)
+    failed = 1
+    if process is not None:
+        loaded, failed = loaded.of_process(process), CANT_RUN
 
     async def until_told() -> int:
         stop = _stop_on_signals()
-        async with running(loaded) as service:
+        if process is None and loaded.web_concurrency > 1:
+            return await Processes(loaded.web_concurrency, listen(loaded)).run_until(stop)
+        if process is not None:
+            stop_with_parent(stop)
+        given = socket.socket(fileno=descriptor) if descriptor is not None else None
+        async with running(loaded, given=given) as service:
             await service.serve_until(stop)
-        return service.events_given_up
+        if service.events_given_up:
+            lost = f"Events of the audit that are in the log alone: {service.events_given_up}"
+            _fail([lost], 1)
+        return 0
 
     _allow_many_files()
     try:
-        given_up = _run(until_told(), quiet=True)
+        sys.exit(_run(until_told(), quiet=True))
     except CantListen as error:
-        _fail([str(error)], 1)
+        _fail([str(error)], failed)
     except SettingsError as error:
-        _fail(error.problems, 1)
+        _fail(error.problems, failed)
     except Exception as error:  # noqa: BLE001 - a traceback would quote the error's message
         structlog.get_logger().critical("crashed", exc_info=error)
         sys.exit(1)
-    if given_up:
-        _fail([f"Events of the audit that are in the log alone: {given_up}"], 1)
 
 
 @main.command()

@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import SecretStr
 
 from bot.sandbox.slack import SlackSandbox
-from bot.sandbox.workspace import USER, Exchange, Shown
+from bot.sandbox.workspace import BOT, USER, Exchange, Shown
 from bot.settings import Settings
 from bot.slack.ui import action_ids, wording
 from tests.conftest import until
@@ -103,3 +103,8 @@ def sealing_key(slack: SlackSandbox) -> bytes:
         fullstory_api_key=SecretStr("key"), slack_signing_secret=SecretStr(slack.signing_secret)
     )
     return settings.sealing_key
+
+
+def offers(slack: SlackSandbox) -> list[Shown]:
+    """What the bot posted for everybody."""
+    return [one for one in slack.screen if one.author.get("bot_id") == BOT and not one.user]

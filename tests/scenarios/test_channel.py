@@ -15,7 +15,6 @@ from bot.sandbox.settings import settings_for
 from bot.sandbox.slack import SlackSandbox
 from bot.sandbox.workspace import (
     AGENT,
-    BOT,
     BOT_USER,
     CHANNEL,
     DIRECT,
@@ -29,7 +28,7 @@ from bot.slack.entry_points.offers import OFFERS_A_MINUTE
 from bot.slack.entry_points.shortcuts import FIND_SESSIONS_FROM_MESSAGE
 from bot.slack.ui import wording
 from tests.conftest import Logged, StartBot, until
-from tests.scenarios.answers import JANE, refresh, share
+from tests.scenarios.answers import JANE, offers, refresh, share
 
 
 @pytest.fixture
@@ -41,11 +40,6 @@ async def bot(start_bot: StartBot) -> AsyncIterator[Service]:
 
 
 pytestmark = pytest.mark.usefixtures("bot")
-
-
-def offers(slack: SlackSandbox) -> list[Shown]:
-    """What the bot posted for everybody."""
-    return [one for one in slack.screen if one.author.get("bot_id") == BOT and not one.user]
 
 
 async def offered(slack: SlackSandbox, text: str, **fields: Any) -> Shown:  # noqa: ANN401

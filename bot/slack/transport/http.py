@@ -217,6 +217,8 @@ class _Edge:
             # goes to the response_url.
             gone = _has_hung_up(request)
             response = web.Response(status=reply.status) if gone else _response(reply)
+            if self._in_flight.draining:
+                response.force_close()  # what comes next is for another process
             # Sent here, not by aiohttp after we return: what follows the ack must not overtake it.
             try:
                 await response.prepare(request)

@@ -1,0 +1,33 @@
+"""One process of the bot, for tests that kill it: `python -m tests.bot_process`.
+
+Like `fsessions serve`, but that `WAITS` in the environment says how patient it is.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+from pathlib import Path
+
+import uvloop
+
+from bot import logs, settings
+from bot.service import running
+from bot.waits import Waits
+
+
+async def main() -> None:
+    """Serves until SIGTERM."""
+    loaded = settings.load(file=Path("none"), for_slack=True)
+    stop = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
+    async with running(loaded, Waits(**json.loads(os.environ["WAITS"]))) as service:
+        await service.serve_until(stop)
+
+
+if __name__ == "__main__":
+    logs.configure("INFO", "json")
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(main())

@@ -1,0 +1,386 @@
+"""Several processes are one bot: they die, freeze, start again, and nobody is left without a word.
+
+Real processes and a real PostgreSQL; what people see is what the stand-in Slack shows.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import random
+import signal
+import sys
+from asyncio.subprocess import PIPE, Process
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from typing import Any, Final
+
+import pytest
+
+from bot.sandbox.fullstory import FullstorySandbox
+from bot.sandbox.slack import SlackSandbox
+from bot.sandbox.workspace import AGENT, BOT_USER, TICKETS, USER, Exchange, Shown
+from bot.slack.entry_points.workflow_step import FIND_SESSIONS_STEP
+from bot.slack.ui import wording
+from bot.waits import Waits
+from tests.conftest import FERNET, migrated, until
+from tests.databases import Postgres
+from tests.programs import HERE, ROOT, assert_nothing_personal, environment
+from tests.scenarios.answers import JANE, offers, public, share_window, submit_share
+
+WAITS: Final = {
+    # On a slow machine, too, a question to the database is answered in time, and a process that is
+    # only slow is not taken for dead.
+    "state": 20.0,
+    "claim": 20.0,
+    "lease": 5.0,
+    "lease_renewal": 0.5,
+    "first_retry": 0.05,
+    "offer_retries": (0.1, 0.2),
+    "profile": 20.0,
+    "drain": 2.0,
+}
+PATIENCE: Final = 120.0
+
+
+class Bot:
+    """Processes of one bot, each on a port of its own."""
+
+    def __init__(self, slack: SlackSandbox, fullstory: FullstorySandbox, url: str) -> None:
+        self._slack = slack
+        self._environment = environment(
+            slack,
+            fullstory,
+            DATABASE_URL=url,
+            STATE_KEYS=FERNET,
+            SUPPORT_CHANNELS=",".join([TICKETS, *MANY]),
+            FULLSTORY_TIMEOUT_SECONDS="60",
+            WAITS=json.dumps(WAITS),
+            ANSWER_BUDGET_SECONDS="0.1",
+        )
+        self.running: dict[str, Process] = {}
+        self.logs: list[str] = []
+        self._reading: set[asyncio.Task[None]] = set()
+
+    async def start(self, **other: str) -> str:
+        """One more process; gives its address."""
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            *("-m", "tests.bot_process"),
+            env={"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), **self._environment, **other},
+            cwd=HERE,
+            stderr=PIPE,
+        )
+        assert process.stderr
+        async with asyncio.timeout(PATIENCE):
+            line = {"event": ""}
+            while line["event"] != "listening":
+                line = json.loads(await process.stderr.readline())
+        url = f"http://127.0.0.1:{line['port']}/slack/events"
+        self.running[url] = process
+        task = asyncio.create_task(self._read(process))
+        self._reading.add(task)
+        return url
+
+    async def _read(self, process: Process) -> None:
+        assert process.stderr
+        async for line in process.stderr:
+            self.logs.append(line.decode())
+
+    async def kill(self, url: str, how: signal.Signals = signal.SIGKILL) -> None:
+        """Ends one."""
+        process = self.running.pop(url)
+        process.send_signal(how)
+        await process.wait()
+
+    async def command(self, url: str, typed: str = f"/fsessions {JANE} 3") -> Exchange:
+        """Somebody types it, and one process gets it."""
+        self._slack.request_url = url
+        return await self._slack.command(typed)
+
+    def events(self, name: str) -> list[dict[str, Any]]:
+        """What all have logged under a name."""
+        lines = [json.loads(line) for line in self.logs if line.startswith("{")]
+        return [line for line in lines if line["event"] == name]
+
+    async def close(self) -> None:
+        """Ends all."""
+        for url in list(self.running):
+            with suppress(ProcessLookupError):
+                self.running[url].send_signal(signal.SIGCONT)
+                await self.kill(url)
+        await asyncio.gather(*self._reading)
+        assert_nothing_personal("".join(self.logs))
+
+
+MANY: Final = [f"C0TICKETS{number}" for number in range(40)]
+
+
+@pytest.fixture
+async def slack() -> AsyncIterator[SlackSandbox]:
+    """A patient Slack, with many support channels."""
+    async with SlackSandbox().running() as sandbox:
+        sandbox.ack_seconds = PATIENCE
+        sandbox.members |= {channel: {USER, AGENT, BOT_USER} for channel in MANY}
+        yield sandbox
+
+
+@pytest.fixture
+async def bot(
+    slack: SlackSandbox, fullstory: FullstorySandbox, postgres: Postgres
+) -> AsyncIterator[Bot]:
+    """No process yet; one database for all."""
+    url = postgres.new_database()
+    await migrated(url)
+    processes = Bot(slack, fullstory, url)
+    try:
+        yield processes
+    finally:
+        await processes.close()
+
+
+def shown_to_all(exchange: Exchange) -> list[str]:
+    """What was said in answer to one command: the ack, and what came later."""
+    return [one["text"] for one in (exchange.ack, *exchange.later) if one]
+
+
+def answers_in(exchange: Exchange) -> list[str]:
+    """The answers among it: sessions, not “still looking”."""
+    return [text for text in shown_to_all(exchange) if text.startswith("Latest")]
+
+
+async def test_a_dead_process_owes_nothing(bot: Bot, fullstory: FullstorySandbox) -> None:
+    """Killed in the middle of a lookup: another one looks, and answers where it was asked."""
+    first = await bot.start()
+    may_answer = fullstory.hold()
+    exchange = await bot.command(first)
+    assert shown_to_all(exchange) == [wording.STILL_LOOKING]
+    await bot.kill(first)
+    await bot.start()
+    await until(lambda: len(fullstory.received) == 2, PATIENCE)
+    may_answer.set()
+    assert (await exchange.answer(PATIENCE))["text"].startswith("Latest 3 sessions of jane")
+    assert len(answers_in(exchange)) == 1
+    await until(lambda: bool(bot.events("going on with what another process owed")), PATIENCE)
+
+
+async def test_within_twenty_seconds() -> None:
+    """So long it takes at most until another one goes on, as long as the database answers."""
+    waits = Waits()
+    assert waits.lease + waits.lease_renewal + 1 < 20
+
+
+async def test_one_that_was_asleep(bot: Bot, fullstory: FullstorySandbox) -> None:
+    """Frozen beyond its lease, and woken: it finds out that its work is another's."""
+    sleeper = await bot.start()
+    may_answer = fullstory.hold()
+    exchange = await bot.command(sleeper)
+    bot.running[sleeper].send_signal(signal.SIGSTOP)
+    await bot.start()
+    await until(lambda: len(fullstory.received) == 2, PATIENCE)
+    may_answer.set()
+    await exchange.answer(PATIENCE)
+    bot.running[sleeper].send_signal(signal.SIGCONT)
+    # At its end, it has finished what it had to do.
+    await bot.kill(sleeper, signal.SIGTERM)
+    assert len(answers_in(exchange)) == 1
+
+
+async def test_killed_while_sending(
+    bot: Bot, slack: SlackSandbox, fullstory: FullstorySandbox
+) -> None:
+    """Nobody can know whether the answer is there: the person is told so, not shown it twice."""
+    first = await bot.start()
+    fullstory.seconds = 0.5
+    slack.response_seconds = 3600.0  # Slack has it, and says nothing
+    exchange = await bot.command(first)
+    await until(lambda: exchange.uses == 1, PATIENCE)
+    await bot.kill(first)
+    slack.response_seconds = 0.0
+    await bot.start()
+    said = await exchange.answer(PATIENCE)
+    assert said["text"] == wording.MAYBE_ANSWERED
+    assert answers_in(exchange) == []
+
+
+async def test_a_rolling_deploy(bot: Bot, fullstory: FullstorySandbox) -> None:
+    """A process that is told to end hands over what it owes: nobody hears of the restart."""
+    first, _ = await bot.start(), await bot.start()
+    fullstory.hold()
+    exchange = await bot.command(first)
+    stopping = asyncio.create_task(bot.kill(first, signal.SIGTERM))
+    await asyncio.sleep(0)
+    # It would wait for Fullstory for as long as it may; then the other one looks.
+    await until(lambda: len(fullstory.received) == 2, PATIENCE)
+    assert fullstory.held
+    fullstory.held.set()
+    await exchange.answer(PATIENCE)
+    await stopping
+    assert len(shown_to_all(exchange)) == 2
+    assert len(answers_in(exchange)) == 1
+
+
+async def test_any_moment(bot: Bot, fullstory: FullstorySandbox) -> None:
+    """A thousand commands, and every second one of three is killed: each command is answered."""
+    urls = [await bot.start() for _ in range(3)]
+    chance = random.Random(13)  # noqa: S311 - the same each time
+    exchanges: list[Exchange] = []
+    done = asyncio.Event()
+
+    async def ask(count: int) -> None:
+        for _ in range(count):
+            fullstory.seconds = chance.choice([0.0, 0.0, 0.2, 0.5])
+            exchanges.append(await bot.command(chance.choice(list(bot.running))))
+
+    async def kill() -> None:
+        while not done.is_set():
+            with suppress(TimeoutError):
+                async with asyncio.timeout(1):
+                    await done.wait()
+            await bot.kill(chance.choice(list(bot.running)))
+            await bot.start()
+
+    assert len(urls) == 3
+    killing = asyncio.create_task(kill())
+    await asyncio.gather(*(ask(50) for _ in range(20)))
+    done.set()
+    await killing
+    acked = [one for one in exchanges if one.status == 200]
+    assert len(exchanges) == 1000
+    assert len(acked) > 500
+
+    def unanswered() -> list[Exchange]:
+        return [
+            one
+            for one in acked
+            if not answers_in(one) and wording.MAYBE_ANSWERED not in shown_to_all(one)
+        ]
+
+    await until(lambda: not unanswered(), PATIENCE)
+    assert [one for one in acked if len(answers_in(one)) > 1] == []
+    assert bot.events("going on with what another process owed")
+
+
+async def test_many_tickets(bot: Bot, slack: SlackSandbox) -> None:
+    """Each one told to all three processes at once: one offer for each."""
+    urls = [await bot.start() for _ in range(3)]
+    tickets = [
+        Shown(
+            {"text": f"broken for {JANE}"},
+            slack.new_ts(),
+            "",
+            channel=channel,
+            author={"user": USER},
+        )
+        for channel in MANY
+        for _ in range(5)
+    ]
+    slack.screen += tickets
+
+    async def tell(ticket: Shown) -> None:
+        (event,) = slack.events_of(ticket)
+        attempts = []
+        for url in urls:
+            slack.request_url = url
+            attempts.append(asyncio.create_task(slack.event(event)))
+            await asyncio.sleep(0)
+        await asyncio.gather(*attempts)
+
+    slack.request_url = urls[0]
+    for first in range(0, len(tickets), 20):
+        await asyncio.gather(*(tell(one) for one in tickets[first : first + 20]))
+    await until(lambda: len(offers(slack)) >= 200, PATIENCE)
+    for url in urls:
+        await bot.kill(url, signal.SIGTERM)  # whatever else it had to do is done now
+    assert len(offers(slack)) == 200
+    assert len({one.thread_ts for one in offers(slack)}) == 200
+
+
+async def test_a_run_is_repeated_to_another(
+    bot: Bot, slack: SlackSandbox, fullstory: FullstorySandbox
+) -> None:
+    """Slack missed the ack: the run ends once, and its sessions are shown once."""
+    first, second = await bot.start(), await bot.start()
+    fullstory.seconds = 0.5
+    run = await slack.run_step(FIND_SESSIONS_STEP, told=False, person=JANE, show_to=USER)
+    for url in (first, second, first):
+        slack.request_url = url
+        await slack.event(run.event)
+    assert (await run.end(PATIENCE))[0] == "success"
+    for url in (first, second):
+        await bot.kill(url, signal.SIGTERM)
+    assert len(run.ends) == 1
+    assert run.refused == []
+    assert sum("Latest" in one.message["text"] for one in slack.screen) == 1
+
+
+async def test_a_run_goes_on(bot: Bot, slack: SlackSandbox, fullstory: FullstorySandbox) -> None:
+    """Its process dies: another one brings it to its end."""
+    first = await bot.start()
+    may_answer = fullstory.hold()
+    run = await slack.run_step(FIND_SESSIONS_STEP, told=False, person=JANE, show_to=USER)
+    slack.request_url = first
+    await slack.event(run.event)
+    await bot.kill(first)
+    await bot.start()
+    await until(lambda: len(fullstory.received) == 2, PATIENCE)
+    may_answer.set()
+    assert (await run.end(PATIENCE))[0] == "success"
+    assert sum("Latest" in one.message["text"] for one in slack.screen) == 1
+
+
+async def test_an_offer_goes_on(bot: Bot, slack: SlackSandbox) -> None:
+    """Its process dies after the ack: another one makes the offer."""
+    first = await bot.start()
+    may_post = slack.api_held["chat.postMessage"] = asyncio.Event()
+    slack.request_url = first
+    await slack.write(f"broken for {JANE}")
+    await until(lambda: "chat.postMessage" in slack.api_calls, PATIENCE)
+    await bot.kill(first)
+    del slack.api_held["chat.postMessage"]
+    may_post.set()
+    await bot.start()
+    await until(lambda: bool(bot.events("going on with what another process owed")), PATIENCE)
+    await until(lambda: len(offers(slack)) >= 1, PATIENCE)
+
+
+async def window_to_share(bot: Bot, slack: SlackSandbox) -> tuple[str, str, Exchange]:
+    """An answer whose window for sharing is open; the process, the window, and the press."""
+    slack.request_url = url = await bot.start(ANSWER_BUDGET_SECONDS="2.5")
+    exchange = await slack.command(f"/fsessions {JANE} 3")
+    if exchange.ack and exchange.ack["text"] == wording.STILL_LOOKING:
+        await exchange.answer(PATIENCE)
+    view_id = await share_window(slack, slack.screen[-1])
+    return url, view_id, next(one for one in reversed(slack.exchanges()) if one.pressed)
+
+
+async def test_a_share_goes_on(bot: Bot, slack: SlackSandbox, fullstory: FullstorySandbox) -> None:
+    """Its process dies before the post: another one shares, once."""
+    first, view_id, pressed = await window_to_share(bot, slack)
+    may_answer = fullstory.hold()
+    asked = len(fullstory.received)
+    await submit_share(slack, view_id)
+    await until(lambda: len(fullstory.received) > asked, PATIENCE)
+    await bot.kill(first)
+    second = await bot.start()
+    await until(lambda: len(fullstory.received) > asked + 1, PATIENCE)
+    may_answer.set()
+    await until(lambda: bool(public(slack)), PATIENCE)
+    await bot.kill(second, signal.SIGTERM)
+    assert len(public(slack)) == 1
+    assert pressed.later
+
+
+async def test_maybe_shared(bot: Bot, slack: SlackSandbox) -> None:
+    """Its process dies while it posts: never twice; the person is told to look."""
+    first, view_id, pressed = await window_to_share(bot, slack)
+    slack.response_seconds = 3600.0  # Slack has it, and says nothing
+    await submit_share(slack, view_id)
+    await until(lambda: pressed.uses > 0, PATIENCE)
+    await bot.kill(first)
+    slack.response_seconds = 0.0
+    second = await bot.start()
+    assert (await pressed.answer(PATIENCE))["text"] == wording.MAYBE_SHARED
+    await bot.kill(second, signal.SIGTERM)
+    assert public(slack) == []
