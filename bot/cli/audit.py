@@ -16,7 +16,7 @@ import click
 
 from bot.database.audit import AuditEvents
 from bot.database.engine import TROUBLE, cannot_be_used, open_engine
-from bot.database.schema import Schema, state_of
+from bot.database.schema import state_of
 from bot.errors import FsessionsError
 from bot.lookup.events import AuditEvent, AuditQuery, PersonHashes
 from bot.sessions import Query
@@ -79,9 +79,8 @@ async def run(settings: Settings, asked: Asked) -> int:
     try:
         async with open_engine(settings.database) as engine:
             state = await state_of(engine)
-            if state is not Schema.CURRENT:
-                what = "install that version" if state is Schema.NEWER else "run fsessions migrate"
-                click.echo(f"The database has {state.value}: {what}.", err=True)
+            if not state.can_be_used:
+                click.echo(f"The database has {state.value}: run fsessions migrate.", err=True)
                 return 1
             events = AuditEvents(engine, Waits())
             if asked.purge or asked.purge_before:

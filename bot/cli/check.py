@@ -27,6 +27,7 @@ from bot.slack.routes import scopes_needed
 
 _NOBODY = "fsessions-check"  # a uid that no site gives
 _SHORTEST_KEY = 20  # characters, so that nobody can try them all
+_CLOCK_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +74,8 @@ async def _findings(settings: Settings) -> AsyncIterator[Finding]:
             yield finding
         yield await _fullstory(settings, connections)
     if settings.database:
-        yield await _database(settings)
+        async for finding in _database(settings):
+            yield finding
 
 
 def _settings(settings: Settings) -> Finding:
@@ -216,31 +218,69 @@ async def _exists(
     return Finding(part, "exists")
 
 
-async def _database(settings: Settings) -> Finding:
-    """Whether it is there, with the tables of this version, and can be searched."""
+async def _database(settings: Settings) -> AsyncIterator[Finding]:
+    """Whether it is there, with the tables of this version, and may be written; and its keys."""
     from bot.database.engine import TROUBLE, cannot_be_used, open_engine, shown
+    from bot.database.inspect import seconds_ahead, without_rights
     from bot.database.schema import Schema, state_of
 
     part, where = "Database", shown(settings.database)
     try:
         async with open_engine(settings.database) as engine:
             state = await state_of(engine)
+            if not state.can_be_used:
+                yield Finding(part, f"{where} has {state.value}", "Run fsessions migrate.")
+                return
+            lacking = await without_rights(engine)
+            ahead = await seconds_ahead(engine)
     except TROUBLE as error:
-        return Finding(part, *cannot_be_used(settings.database, error))
-    if state is not Schema.CURRENT:
-        remedy = "Install that version." if state is Schema.NEWER else "Run fsessions migrate."
-        return Finding(part, f"{where} has {state.value}", remedy)
+        yield Finding(part, *cannot_be_used(settings.database, error))
+        return
+    if lacking:
+        remedy = (
+            "Run fsessions migrate as the same user, or let it SELECT, INSERT, UPDATE and DELETE."
+        )
+        result = f"{where} can't be used in full: no right to work with {', '.join(lacking)}"
+        yield Finding(part, result, remedy)
+    else:
+        is_newer = state is Schema.NEWER
+        about = "is of a newer version, with which this one works" if is_newer else "is up to date"
+        yield Finding(part, f"{where} {about}, and may be written")
+    yield clocks(ahead)
+    yield _audit_keys(settings)
+    yield _state_keys(settings)
+
+
+def clocks(ahead: float) -> Finding:
+    """Whether the database's clock, which is so many seconds ahead of ours, agrees with it."""
+    if abs(ahead) < _CLOCK_SECONDS:
+        return Finding("Clocks", "the database's and this machine's agree")
+    way = "ahead of" if ahead > 0 else "behind"
+    result = f"the database's is {abs(ahead):.0f} s {way} this machine's"
+    return Finding("Clocks", result, "Let both machines set theirs by the network (NTP).")
+
+
+def _audit_keys(settings: Settings) -> Finding:
+    part = "Audit"
     if not settings.audit_keys:
-        result = f"{where} is up to date; without AUDIT_KEY, nobody can be found in the audit"
+        result = "without AUDIT_KEY, nobody can be found in it"
         return Finding(part, result, is_known=False)
     if min(map(len, settings.audit_keys)) < _SHORTEST_KEY:
-        result = f"{where} is up to date; an AUDIT_KEY has fewer than {_SHORTEST_KEY} characters"
+        result = f"an AUDIT_KEY has fewer than {_SHORTEST_KEY} characters"
         remedy = (
             "Make a longer one (openssl rand -hex 32) and put it first: AUDIT_KEY=new,short. "
             "What was recorded before can still be searched."
         )
         return Finding(part, result, remedy)
-    return Finding(part, f"{where} is up to date")
+    return Finding(part, "people can be found in it by e-mail and uid")
+
+
+def _state_keys(settings: Settings) -> Finding:
+    part = "Late answers"
+    if not settings.state_keys:
+        result = "without STATE_KEYS, they end with the process that owes them"
+        return Finding(part, result, is_known=False)
+    return Finding(part, "another process brings them when one dies")
 
 
 async def _app_token(settings: Settings, connections: Connections) -> Finding:

@@ -16,15 +16,15 @@ async def run(settings: Settings) -> int:
     async with open_engine(settings.database) as engine:
         try:
             before = await state_of(engine)
-            if before is Schema.NEWER:
-                errors.print(f"The tables in {where} are of a newer version of fsessions.")
-                return 1
-            if before is not Schema.CURRENT:
+            if not before.can_be_used:
                 await migrate(engine)
         except TROUBLE as error:
             failed, remedy = cannot_be_used(settings.database, error)
             errors.print(f"{failed}. {remedy}", markup=False)
             return 1
-    done = "are up to date already" if before is Schema.CURRENT else "are up to date now"
+    done = {
+        Schema.CURRENT: "are up to date already",
+        Schema.NEWER: "are of a newer version, with which this one works",
+    }.get(before, "are up to date now")
     console.print(f"The tables in {where} {done}.")
     return 0

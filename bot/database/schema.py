@@ -15,7 +15,6 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from bot.database.engine import TROUBLE
-from bot.errors import SettingsError
 from bot.waits import within
 
 _log = structlog.get_logger()
@@ -34,6 +33,11 @@ class Schema(Enum):
     EMPTY = "no tables yet"
     OLDER = "tables of an older version"
     NEWER = "tables of a newer version"
+
+    @property
+    def can_be_used(self) -> bool:
+        """Whether this version can work with them."""
+        return self in (Schema.CURRENT, Schema.NEWER)
 
 
 async def state_of(engine: AsyncEngine) -> Schema:
@@ -60,17 +64,19 @@ def _no_such_table(error: DBAPIError) -> bool:
 
 
 async def check(engine: AsyncEngine) -> None:
-    """Says in the log what is to be done. Raises `SettingsError` if the tables are too new."""
+    """Says in the log what is to be done.
+
+    Newer tables do: a migration only adds, so that the version before it goes on working beside the
+    new one, and after a way back.
+    """
     try:
         state = await within(_SECONDS, state_of(engine))
     except TROUBLE as error:
         _log.error("the database can't be used; it is tried again", exc_info=error)
         return
     if state is Schema.NEWER:
-        raise SettingsError(
-            ["DATABASE_URL: its tables are of a newer version of fsessions than this one"]
-        )
-    if state is not Schema.CURRENT:
+        _log.warning("the tables are of a newer version")
+    elif state is not Schema.CURRENT:
         _log.error("run fsessions migrate: nothing is recorded before", database=state.value)
 
 

@@ -15,13 +15,16 @@ from contextlib import suppress
 from pathlib import Path
 
 import aiohttp
+import psycopg
 import pytest
 
+from bot.cli.check import clocks
 from bot.sandbox.fullstory import FullstorySandbox, Scripted
 from bot.sandbox.slack import SlackSandbox
 from bot.sandbox.workspace import CHANNEL, MANAGER, TICKETS, USER
 from bot.slack.routes import scopes_needed
-from tests.conftest import until
+from tests.conftest import FERNET, migrated, until
+from tests.databases import Postgres
 from tests.programs import HERE, ROOT, environment, run, serving, start
 
 
@@ -667,6 +670,10 @@ async def test_check_looks_at_the_database(
     assert (code, "fewer than 20 characters" in out) == (1, True)
     code, out, _ = await run("check", env=env | {"AUDIT_KEY": "long enough for everybody"})
     assert (code, "✓ Database" in out, f"✓ AUDITORS {USER}" in out) == (0, True, True)
+    assert "✓ Clocks" in out
+    assert "without STATE_KEYS" in out
+    code, out, _ = await run("check", env=env | {"AUDIT_KEY": "long enough", "STATE_KEYS": FERNET})
+    assert "✓ Late answers" in out
     gone = env | {
         "AUDIT_KEY": "long enough for everybody",
         "DATABASE_URL": "postgres://u:planted@127.0.0.1:9/gone",
@@ -674,6 +681,32 @@ async def test_check_looks_at_the_database(
     code, out, err = await run("check", env=gone)
     assert (code, "gone at 127.0.0.1:9 can't be used" in out) == (1, True)
     assert "planted" not in out + err
+
+
+async def test_check_looks_at_rights(
+    slack: SlackSandbox, fullstory: FullstorySandbox, postgres: Postgres
+) -> None:
+    """A user who may read, and no more."""
+    url = postgres.new_database()
+    await migrated(url)
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("DROP ROLE IF EXISTS reader")
+        connection.execute("CREATE ROLE reader LOGIN")
+        connection.execute("GRANT SELECT ON ALL TABLES IN SCHEMA public TO reader")
+    reader = url.replace("postgres@", "reader@")
+    env = environment(slack, fullstory, DATABASE_URL=reader, AUDIT_KEY="long enough for everybody")
+    code, out, _ = await run("check", env=env)
+    assert code == 1
+    assert "no right to work with audit_events, claims, shared_values" in out
+    assert "GRANT" not in out
+
+
+def test_check_compares_clocks() -> None:
+    """Some seconds are no matter."""
+    assert clocks(-2.0).remedy == ""
+    assert "90 s ahead of" in clocks(90.0).result
+    assert "3600 s behind" in clocks(-3600.0).result
+    assert clocks(90.0).remedy
 
 
 async def test_check_asks_fullstory_as_it_is_set(
