@@ -9,21 +9,25 @@ import sys
 import threading
 import time
 import webbrowser
+from base64 import urlsafe_b64encode
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final
+from pathlib import Path
+from typing import Any, Final, cast
 
 from rich.console import Console
 from rich.text import Text
 
 from bot import logs
 from bot.lookup.access import EntryPoint
+from bot.sandbox import postgres
 from bot.sandbox.fullstory import FullstorySandbox
 from bot.sandbox.people import PEOPLE
 from bot.sandbox.playground import Playground, seed
 from bot.sandbox.server import serving
 from bot.sandbox.settings import settings_for, temporary_database
+from bot.sandbox.several import SeveralBots, several_bots
 from bot.sandbox.slack import ACTIONS, SlackSandbox
 from bot.sandbox.terminal import draw
 from bot.sandbox.workspace import (
@@ -50,19 +54,25 @@ _PORTS: Final = (*range(3000, 3020), 0)
 _PROMPT: Final = "\nsam in #support > "
 
 
-async def run(once: str | None, *, browser: bool = True) -> None:
-    """The whole demo, or one command of it; the page is opened where there is a `browser`."""
+async def run(once: str | None, *, browser: bool = True, processes: int = 1) -> None:
+    """The whole demo, or one command of it; the page is opened where there is a `browser`.
+
+    Several `processes` need a PostgreSQL that can be started here.
+    """
     logs.configure("ERROR", "console", recording=False)
     os.environ["NO_PROXY"] = "*"  # nothing here leaves this machine
     console = Console(highlight=False)
     slack, fullstory = SlackSandbox(), FullstorySandbox()
     _put_people_here(slack)
-    async with _bot(slack, fullstory):
+    if processes > 1 and not postgres.programs():
+        console.print("Several processes need PostgreSQL, which isn't installed here: one it is.")
+        processes = 1
+    async with _bot(slack, fullstory, processes) as bots:
         await seed(slack)
         if once is not None:
             await Demo(console, slack, prompting=False).do(once.strip())
             return
-        async with _page(slack, fullstory) as address:
+        async with _page(slack, fullstory, bots) as address:
             demo = Demo(console, slack, prompting=True)
             console.print(
                 "This is the real bot. Slack and Fullstory are stand-ins on this machine."
@@ -87,7 +97,9 @@ def _put_people_here(slack: SlackSandbox) -> None:
 
 
 @asynccontextmanager
-async def _bot(slack: SlackSandbox, fullstory: FullstorySandbox) -> AsyncIterator[None]:
+async def _bot(
+    slack: SlackSandbox, fullstory: FullstorySandbox, processes: int
+) -> AsyncIterator[SeveralBots | None]:
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(fullstory.running())
         await stack.enter_async_context(slack.running())
@@ -98,21 +110,29 @@ async def _bot(slack: SlackSandbox, fullstory: FullstorySandbox) -> AsyncIterato
             database_url=await stack.enter_async_context(temporary_database()),
             audit_key=secrets.token_hex(),
             auditors=(USER,),
+            state_keys=urlsafe_b64encode(secrets.token_bytes(32)).decode(),
         )
-        # Leaving this one waits for late answers, so that they are shown.
-        service = await stack.enter_async_context(running(settings))
-        slack.request_url = f"http://127.0.0.1:{service.port}/slack/events"
-        yield
+        # Leaving these waits for late answers, so that they are shown.
+        bots = None
+        if processes > 1:
+            starting = several_bots(processes, settings, cast(Path, postgres.programs()))
+            bots, port = await stack.enter_async_context(starting)
+        else:
+            port = (await stack.enter_async_context(running(settings))).port
+        slack.request_url = f"http://127.0.0.1:{port}/slack/events"
+        yield bots
         await slack.told()
 
 
 @asynccontextmanager
-async def _page(slack: SlackSandbox, fullstory: FullstorySandbox) -> AsyncIterator[str]:
+async def _page(
+    slack: SlackSandbox, fullstory: FullstorySandbox, bots: SeveralBots | None
+) -> AsyncIterator[str]:
     """Serves the playground on the first free port; gives its address."""
     async with AsyncExitStack() as stack:
         url = ""
         for port in _PORTS:
-            app = Playground(slack, fullstory).app()
+            app = Playground(slack, fullstory, bots).app()
             with suppress(OSError):  # another program has that port
                 url = await stack.enter_async_context(serving(app, port))
                 break

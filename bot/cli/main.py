@@ -36,11 +36,11 @@ def main() -> None:
 
 
 @main.command()
-@click.option("--process", type=int, hidden=True)  # for `bot.cli.processes` alone, as the next
+@click.option("--process", type=int, hidden=True)  # for `bot.processes` alone, as the next
 @click.option("--descriptor", type=int, hidden=True)
 def serve(process: int | None, descriptor: int | None) -> None:
     """Run the bot, until SIGTERM or Ctrl-C."""
-    from bot.cli.processes import CANT_RUN, Processes, stop_with_parent
+    from bot.processes import CANT_RUN, Processes, stop_with_parent
     from bot.service import CantListen, listen, running
 
     loaded = _settings(for_slack=True)
@@ -80,12 +80,19 @@ def serve(process: int | None, descriptor: int | None) -> None:
 @main.command()
 @click.option("--once", metavar="TEXT", help="Do this one command and exit.")
 @click.option("--no-browser", is_flag=True, help="Say the page's address, but don't open it.")
-def demo(once: str | None, *, no_browser: bool) -> None:
+@click.option(
+    "--processes",
+    type=click.IntRange(1, 8),
+    default=1,
+    show_default=True,
+    help="How many bots share the work; the page can kill one.",
+)
+def demo(once: str | None, *, no_browser: bool, processes: int) -> None:
     """Try the bot here: no account, no key, no network."""
     from bot.cli.demo import run
 
     with suppress(KeyboardInterrupt):
-        _run(run(once, browser=not no_browser))
+        _run(run(once, browser=not no_browser, processes=processes))
 
 
 @main.command()

@@ -7,6 +7,7 @@ raises.
 
 from __future__ import annotations
 
+import os
 import secrets
 from collections.abc import Collection
 from typing import Any, Final
@@ -44,7 +45,7 @@ class SqlClaims:
         self._bot = bot
         self._seals = seals
         self._waits = waits
-        self._owner = secrets.token_hex(16)
+        self._owner = f"{os.getpid()}.{secrets.token_hex(8)}"
 
     async def take(self, claim: str, work: Work) -> str | None:
         """As `bot.state.protocol.Claims`."""

@@ -1,4 +1,5 @@
 """What `fsessions check` asks the database: may its user work with the tables; what time is it?"""
+
 from __future__ import annotations
 
 import time

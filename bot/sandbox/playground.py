@@ -17,6 +17,7 @@ from typing import Any, Final
 from aiohttp import web
 
 from bot.sandbox.fullstory import FullstorySandbox, Scripted
+from bot.sandbox.several import SeveralBots
 from bot.sandbox.slack import ACTIONS, SlackSandbox, as_slack_sends
 from bot.sandbox.workspace import (
     AGENT,
@@ -55,6 +56,7 @@ _ON_MESSAGE: Final = {one.label: one.on_message for one in ACTIONS if one.on_mes
 _FULLSTORY: Final[dict[str, tuple[Scripted | None, float]]] = {
     "fine": (None, 0.0),
     "slow": (None, 3.0),
+    "crawling": (None, 4.5),
     "down": (Scripted(503, b"<html>Service unavailable</html>"), 0.0),
     "busy": (Scripted(429, b"{}", {"Retry-After": "30"}), 0.0),
     "key": (Scripted(401, b"{}"), 0.0),
@@ -85,8 +87,11 @@ _FAILED: Final = "Slack would say: that didn't work, the app did not respond in 
 class Playground:
     """One page for all its visitors; each chooses who to be."""
 
-    def __init__(self, slack: SlackSandbox, fullstory: FullstorySandbox) -> None:
+    def __init__(
+        self, slack: SlackSandbox, fullstory: FullstorySandbox, bots: SeveralBots | None = None
+    ) -> None:
         self._slack = slack
+        self._bots = bots
         self._fullstory = fullstory
         self._trouble = {"fullstory": "fine", "response_url": "fine"}
         self._changed: set[asyncio.Event] = set()
@@ -157,6 +162,7 @@ class Playground:
             "command": {"name": COMMAND, "hint": USAGE_HINT},
             "message_menu": list(_ON_MESSAGE),
             "trouble": self._trouble,
+            "several_bots": self._bots is not None,
             "wire": [
                 {
                     "way": one.way,
@@ -205,6 +211,7 @@ class Playground:
             "home": self._home,
             "step": self._step,
             "trouble": self._set_trouble,
+            "kill": self._kill,
         }
         try:
             told = await ways[asked["do"]](str(asked["as"]), asked)
@@ -267,6 +274,13 @@ class Playground:
         except TimeoutError:
             return {"notice": _FAILED}
         return {"how": how, "what": what}
+
+    async def _kill(self, _: str, __: Message) -> Message:
+        """Kills a process of the bot, where there are several."""
+        if not self._bots:
+            raise web.HTTPBadRequest(text="there is one alone")
+        await self._bots.kill_one()
+        return {"notice": "One is dead. What it owed, another one brings within 20 seconds."}
 
     async def _set_trouble(self, _: str, asked: Message) -> Message:
         reply, seconds = _FULLSTORY[asked["fullstory"]]

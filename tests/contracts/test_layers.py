@@ -28,6 +28,7 @@ LAYERS = [
     {"bot.cli", "bot.__main__"},
     {"bot.sandbox"},
     {"bot.service"},
+    {"bot.processes"},
     {"bot.slack.routes", "bot.slack.manifest", "bot.slack.transport"},
     {"bot.slack.entry_points"},
     {"bot.slack.replies"},

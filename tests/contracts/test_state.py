@@ -12,6 +12,7 @@ from tests.contracts.test_layers import MODULES
 UNDER_WAY = {
     "bot.slack.replies.in_flight": {"_tasks"},
     "bot.slack.replies.response_url": {"courtesies"},
+    "bot.processes": {"running"},
     "bot.slack.transport.socket": {"_receiving"},
     "bot.state.cache": {"_under_way"},
     "bot.waits": {"_abandoned"},

@@ -23,8 +23,9 @@ from bot.sandbox.fullstory import FullstorySandbox, Scripted
 from bot.sandbox.slack import SlackSandbox
 from bot.sandbox.workspace import CHANNEL, MANAGER, TICKETS, USER
 from bot.slack.routes import scopes_needed
+from bot.slack.ui import wording
 from tests.conftest import FERNET, migrated, until
-from tests.databases import Postgres
+from tests.databases import Postgres, is_installed
 from tests.programs import HERE, ROOT, environment, run, serving, start
 
 
@@ -186,6 +187,43 @@ async def test_demo_serves_its_page() -> None:
             if process.returncode is None:
                 process.kill()
                 await process.communicate()
+
+
+@pytest.mark.skipif(not is_installed(), reason="PostgreSQL is not installed")
+async def test_demo_of_several_processes() -> None:
+    """One is killed while it looks: the answer comes all the same, once."""
+    demo = await start("demo", "--no-browser", "--processes", "2")
+    try:
+        address = await address_of(demo)
+        async with aiohttp.ClientSession(headers={"Origin": address}) as http:
+
+            async def do(what: str, **fields: str) -> str:
+                asked = {"do": what, "as": USER, **fields}
+                async with http.post(f"{address}/api/do", json=asked) as response:
+                    return await response.text()
+
+            async def seen() -> list[str]:
+                async with http.get(f"{address}/api/state?as={USER}") as response:
+                    messages = (await response.json())["messages"][CHANNEL]
+                return [message["text"] for message in messages]
+
+            before = len(await seen())
+            await do("trouble", fullstory="crawling", response_url="fine")
+            await do("say", text="/fsessions jane@example.com 3", channel=CHANNEL)
+            assert (await seen())[before:] == [wording.STILL_LOOKING]
+            assert "One is dead" in await do("kill")
+            async with asyncio.timeout(120):
+                while len(await seen()) == before + 1:
+                    await asyncio.sleep(0.1)
+            assert (await seen())[before + 1].startswith("Latest 3 sessions of jane")
+        assert demo.stdin
+        demo.stdin.close()
+        async with asyncio.timeout(120):
+            assert await demo.wait() == 0
+    finally:
+        if demo.returncode is None:
+            demo.kill()
+        await demo.communicate()
 
 
 async def address_of(demo: Process) -> str:

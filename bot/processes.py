@@ -10,9 +10,10 @@ import asyncio
 import signal
 import socket
 import sys
-from asyncio.subprocess import PIPE, Process
+from asyncio.subprocess import DEVNULL, PIPE, Process
 from collections.abc import Mapping
 from contextlib import suppress
+from pathlib import Path
 from typing import Final
 
 import structlog
@@ -31,6 +32,7 @@ _LONGEST_PAUSE: Final = 30.0
 class Processes:
     """`count` times `fsessions serve`, with one `environment`; they share the `listening` socket.
 
+    In the folder `quiet_in` there may be no `.env`; then their logs are of no interest.
     `first_pause` is in seconds: so long it takes until one that died is started again; then, while
     it goes on dying at once, twice as long, and again.
     """
@@ -40,11 +42,13 @@ class Processes:
         count: int,
         listening: socket.socket | None,
         environment: Mapping[str, str] | None = None,
+        quiet_in: Path | None = None,
         first_pause: float = 0.5,
     ) -> None:
         self._count = count
         self._listening = listening
         self._environment = environment
+        self._quiet_in = quiet_in
         self._first_pause = first_pause
         self._stopping = asyncio.Event()
         self._exit_code = 0
@@ -101,8 +105,10 @@ class Processes:
             sys.executable,
             *("-m", "bot", "serve", *arguments),
             stdin=PIPE,
+            stderr=DEVNULL if self._quiet_in else None,
             pass_fds=descriptors,
             env=self._environment,
+            cwd=self._quiet_in,
         )
 
 
