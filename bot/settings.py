@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+from base64 import urlsafe_b64encode
 from collections.abc import Mapping
 from difflib import get_close_matches
 from ipaddress import ip_address
@@ -41,6 +42,7 @@ _WORKFLOW_NAME: Final = re.compile(r"[\w.-]{3,80}")
 _LABEL: Final = re.compile(r"[^\W_](?:[\w .#-]{0,38}[\w.])?")
 _MENTIONED: Final = re.compile(r"(?:<?[@#])?(?P<id>[UWCG](?=[A-Z]*\d)[A-Z0-9]{4,})(?:\|[^<>]*)?>?")
 _FERNET_KEY: Final = re.compile(r"[\w+/-]{43}=", re.ASCII)  # 32 bytes, in base64
+_HEX_KEY: Final = re.compile(r"[0-9a-fA-F]{64}")
 _LONGEST_CONTACT: Final = 200
 _HIGHEST_PORT: Final = 65_535
 _LARGEST_FILE: Final = 64 * 1024  # bytes
@@ -176,9 +178,17 @@ def _domains(values: tuple[str, ...]) -> tuple[str, ...]:
 
 def _fernet_keys(values: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
     for value in values:
-        if not _FERNET_KEY.fullmatch(value.get_secret_value()):
+        key = value.get_secret_value()
+        if not (_FERNET_KEY.fullmatch(key) or _HEX_KEY.fullmatch(key)):
             raise ValueError("should hold keys that `openssl rand -base64 32` makes")
     return values
+
+
+def _as_fernet(key: str) -> str:
+    """A key as Fernet wants it; 64 hexadecimal digits are what Heroku makes."""
+    if _HEX_KEY.fullmatch(key):
+        return urlsafe_b64encode(bytes.fromhex(key)).decode()
+    return key.translate(str.maketrans("+/", "-_"))
 
 
 def _secrets(value: object) -> object:
@@ -308,8 +318,7 @@ class Settings(BaseModel):
     @property
     def fernet_keys(self) -> tuple[str, ...]:
         """Keys for what is owed; the first one is for what is stored now."""
-        url_safe = str.maketrans("+/", "-_")
-        return tuple(key.get_secret_value().translate(url_safe) for key in self.state_keys)
+        return tuple(_as_fernet(key.get_secret_value()) for key in self.state_keys)
 
     @property
     def sealing_key(self) -> bytes:
@@ -406,8 +415,7 @@ def _needing_others(settings: Settings) -> list[str]:
         problems += [f"{name} needs a DATABASE_URL" for name, is_set in needing.items() if is_set]
     if settings.web_concurrency > 1 and not settings.database.startswith("postgres"):
         problems.append(
-            "WEB_CONCURRENCY above 1 needs a DATABASE_URL of PostgreSQL, which the processes share;"
-            " set one, or WEB_CONCURRENCY=1"
+            "WEB_CONCURRENCY above 1 needs a DATABASE_URL of PostgreSQL, or set WEB_CONCURRENCY=1"
         )
     if (settings.metrics_port or 0) + settings.web_concurrency - 1 > _HIGHEST_PORT:
         problems.append("METRICS_PORT leaves no ports for the other processes")

@@ -6,10 +6,12 @@ from pathlib import Path
 from urllib.parse import quote
 
 import pytest
+from cryptography.fernet import Fernet
 
 from bot.errors import SettingsError
 from bot.settings import Settings, load
 from bot.typed.query import Limits
+from tests.conftest import FERNET
 
 SECRET = "na1.s3cr3t/with.dots"
 ENOUGH = {
@@ -136,6 +138,9 @@ def test_settings_that_need_others() -> None:
         "AUDITORS": "U0123",
         "FULLSTORY_METHOD": "post",
         "FULLSTORY_SESSIONS_PATH": "/v2/sessions",
+        "METRICS_PORT": "65535",
+        "STATE_KEYS": FERNET,
+        "WEB_CONCURRENCY": "2",
     }
     assert problems(ENOUGH | given) == (
         "AUDITORS needs a DATABASE_URL",
@@ -143,7 +148,39 @@ def test_settings_that_need_others() -> None:
         "AUDIT_REQUIRED needs a DATABASE_URL",
         "AUDIT_RETENTION_DAYS needs a DATABASE_URL",
         "FULLSTORY_METHOD=POST needs FULLSTORY_SESSIONS_PATH=/sessions/v2",
+        "METRICS_PORT leaves no ports for the other processes",
+        "STATE_KEYS needs a DATABASE_URL",
+        "WEB_CONCURRENCY above 1 needs a DATABASE_URL of PostgreSQL, or set WEB_CONCURRENCY=1",
     )
+
+
+def test_keys_for_what_is_owed() -> None:
+    """As Fernet makes them, as `openssl rand -base64 32` does, or 64 hexadecimal digits."""
+    with_slash = "+/" * 21 + "w="
+    given = ENOUGH | {"DATABASE_URL": "sqlite:///a.db"}
+    loaded = load(
+        given | {"STATE_KEYS": f"{FERNET},{with_slash},{'0f' * 32}"}, NO_FILE, for_slack=True
+    )
+    for key in loaded.fernet_keys:
+        Fernet(key)
+    assert loaded.fernet_keys[0] == FERNET
+    assert problems(given | {"STATE_KEYS": "short"}) == (
+        "STATE_KEYS should hold keys that `openssl rand -base64 32` makes",
+    )
+
+
+def test_as_environment() -> None:
+    """What one process tells another is what it was told."""
+    given = ENOUGH | {
+        "SUPPORT_CHANNELS": "C0123,C0456",
+        "INTERNAL_DOMAINS": "acme.com",
+        "AUDIT_KEY": "one,two",
+        "DATABASE_URL": "sqlite:///a.db",
+        "ALLOW_GUESTS": "true",
+        "ANSWER_BUDGET_SECONDS": "0.5",
+    }
+    loaded = load(given, NO_FILE, for_slack=True)
+    assert load(loaded.as_environment(), NO_FILE, for_slack=True) == loaded
 
 
 @pytest.mark.parametrize("url", ["sqlite://", "sqlite:///", "sqlite:///:memory:", "sqlite://x.db"])
