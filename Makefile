@@ -29,6 +29,7 @@ format: $(READY_TO_TEST)
 benchmark: $(READY)
 	@$(VENV)/bin/python -m benchmarks.idle
 	@$(VENV)/bin/python -m benchmarks.audit
+	@$(VENV)/bin/python -m benchmarks.processes
 
 # The README's pictures, in docs/: those that say something else than before, or with ARGS=--all each.
 # Needs Chromium, and a font with emoji (on Debian: chromium, fonts-noto-color-emoji).

@@ -1,0 +1,127 @@
+"""How many lookups a second one, two and three processes carry, on one PostgreSQL.
+
+Starts `fsessions serve` with `WEB_CONCURRENCY` 1, 2 and 3, with everything on that a deployment has
+on, and lets 64 people ask at the same time. Each number of processes has its turn in each of three
+rounds; medians are printed, and what a process takes of memory and of connections to the database.
+Needs PostgreSQL, and Linux for the figures of processes. `python -m benchmarks.processes`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import platform
+import re
+import sys
+import time
+from asyncio.subprocess import PIPE
+from pathlib import Path
+from statistics import median
+
+import aiohttp
+import psycopg
+import uvloop
+
+from benchmarks.outside import Outside
+from bot.database.engine import open_engine
+from bot.database.schema import migrate
+from bot.sandbox.postgres import postgres_server, programs
+
+PROCESSES = (1, 2, 3)
+ROUNDS = 3
+COMMANDS = 2_000
+AT_ONCE = 64
+KEY = "YmVuY2htYXJrYmVuY2htYXJrYmVuY2htYXJrYmVuY2g="
+
+
+def cpu_seconds(pid: int) -> float:
+    """What a process has taken of the processor."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def resident(pid: int) -> float:
+    """Its memory in MiB."""
+    found = re.search(r"^VmRSS:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text(), re.MULTILINE)
+    return int(found[1]) / 1024 if found else 0.0
+
+
+async def one_round(count: int, url: str, outside: Outside) -> dict[str, float]:
+    """Starts so many processes, asks, and ends them."""
+    environment = outside.environment(
+        DATABASE_URL=url, STATE_KEYS=KEY, AUDIT_KEY="benchmark", WEB_CONCURRENCY=str(count)
+    )
+    bot = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "bot", "serve"),
+        env={"PATH": os.environ["PATH"], **environment},
+        stderr=PIPE,
+    )
+    assert bot.stderr  # noqa: S101
+    pids, port = [bot.pid] if count == 1 else [], 0
+    ready = 0
+    while ready < count:
+        line = json.loads(await bot.stderr.readline())
+        pids += [line["pid"]] if line["event"] == "process started" else []
+        port = line.get("port") or port
+        ready += line["event"] == "listening"
+    reading = asyncio.create_task(drain(bot.stderr))
+    address = f"http://127.0.0.1:{port}/slack/events"
+    connector = aiohttp.TCPConnector(limit=0)
+    async with aiohttp.ClientSession(connector=connector) as http:
+
+        async def ask(times: int) -> None:
+            for _ in range(times):
+                await outside.ask(http, address)
+
+        await asyncio.gather(*(ask(5) for _ in range(AT_ONCE)))
+        before, own, started = sum(map(cpu_seconds, pids)), time.process_time(), time.perf_counter()
+        await asyncio.gather(*(ask(COMMANDS // AT_ONCE) for _ in range(AT_ONCE)))
+        seconds = time.perf_counter() - started
+        figures = {
+            "lookups a second": COMMANDS // AT_ONCE * AT_ONCE / seconds,
+            "of them, a process's CPU second": COMMANDS / (sum(map(cpu_seconds, pids)) - before),
+            "MiB a process": sum(map(resident, pids)) / count,
+            "cores for the outside": (time.process_time() - own) / seconds,
+        }
+    with psycopg.connect(url) as connection:
+        row = connection.execute(
+            "SELECT count(*) - 1 FROM pg_stat_activity WHERE datname = current_database()"
+        ).fetchone()
+        figures["connections"] = float(row[0]) if row else 0.0
+    bot.terminate()
+    await bot.wait()
+    await reading
+    return figures
+
+
+async def drain(stream: asyncio.StreamReader) -> None:
+    """Reads the log, so that nobody waits for it."""
+    async for _ in stream:
+        pass
+
+
+async def main() -> None:
+    """Measures and prints."""
+    folder = programs()
+    if folder is None:
+        sys.exit("PostgreSQL is not installed; on Debian: apt-get install postgresql")
+    measured: dict[int, list[dict[str, float]]] = {count: [] for count in PROCESSES}
+    with postgres_server(folder) as server:
+        url = server.new_database()
+        async with open_engine(url) as engine:
+            await migrate(engine)
+        async with Outside().running() as outside:
+            for _ in range(ROUNDS):
+                for count in PROCESSES:
+                    measured[count].append(await one_round(count, url, outside))
+    print(f"Python {platform.python_version()}, {os.cpu_count()} cores, {platform.system()}")
+    names = list(measured[PROCESSES[0]][0])
+    print("processes".ljust(34), *(f"{count:>8}" for count in PROCESSES))
+    for name in names:
+        values = (median(one[name] for one in measured[count]) for count in PROCESSES)
+        print(name.ljust(34), *(f"{value:>8.1f}" for value in values))
+
+
+if __name__ == "__main__":
+    uvloop.run(main())
