@@ -11,11 +11,12 @@ import signal
 import socket
 import sys
 from asyncio.subprocess import DEVNULL, PIPE, Process
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
+import click
 import structlog
 
 _log = structlog.get_logger()
@@ -26,21 +27,25 @@ CANT_RUN: Final = 78
 It is EX_CONFIG of BSD's sysexits.h.
 """
 
+_SERVES: Final = "serving"  # what a process says on its standard output
+
 _LONGEST_PAUSE: Final = 30.0
+_END_SECONDS: Final = 28.0  # a process needs 20 at most, and is killed from outside after 30
+_OF_SIGNALS: Final = 128  # as a shell reckons exit codes
 
 
 class Processes:
-    """`count` times `fsessions serve`, with one `environment`; they share the `listening` socket.
+    """`count` times `fsessions serve`, with one `environment`; they share the `listening` sockets.
 
     In the folder `quiet_in` there may be no `.env`; then their logs are of no interest.
     `first_pause` is in seconds: so long it takes until one that died is started again; then, while
-    it goes on dying at once, twice as long, and again.
+    it goes on dying, twice as long, and again.
     """
 
     def __init__(
         self,
         count: int,
-        listening: socket.socket | None,
+        listening: Sequence[socket.socket],
         environment: Mapping[str, str] | None = None,
         quiet_in: Path | None = None,
         first_pause: float = 0.5,
@@ -52,6 +57,7 @@ class Processes:
         self._first_pause = first_pause
         self._stopping = asyncio.Event()
         self._exit_code = 0
+        self._have_served = False
         self.running: dict[int, Process] = {}
 
     async def run_until(self, stop: asyncio.Event) -> int:
@@ -63,53 +69,77 @@ class Processes:
             task.cancel()
         self._stopping.set()
         _log.info("stopping all processes", count=len(self.running))
+        self._send_all(signal.SIGTERM)
+        _, late = await asyncio.wait(keeping, timeout=_END_SECONDS)
+        if late:
+            _log.error("processes don't end: they are killed", count=len(self.running))
+            self._send_all(signal.SIGKILL)
+            await asyncio.wait(late)
+        return self._exit_code
+
+    def _send_all(self, what: signal.Signals) -> None:
         for process in self.running.values():
             with suppress(ProcessLookupError):
-                process.send_signal(signal.SIGTERM)
-        await asyncio.gather(*keeping)
-        return self._exit_code
+                process.send_signal(what)
 
     async def _keep(self, number: int) -> None:
         """Keeps one process running until all are to stop."""
-        loop, pause = asyncio.get_running_loop(), self._first_pause
+        pause = self._first_pause
         while not self._stopping.is_set():
-            started = loop.time()
-            process = self.running[number] = await self._start(number)
-            _log.info("process started", process=number, pid=process.pid)
-            if self._stopping.is_set():  # meanwhile
-                process.send_signal(signal.SIGTERM)
-            code = await process.wait()
-            del self.running[number]
-            if code == CANT_RUN:
+            code, has_served = await self._run(number)
+            if code == CANT_RUN and not self._have_served:
                 self._exit_code = 1
                 self._stopping.set()
             elif self._stopping.is_set():
-                self._exit_code = self._exit_code or abs(code)
+                self._exit_code = self._exit_code or code
             elif code == 0:
                 _log.info("process ended: it is started again", process=number)
             else:
                 _log.error("process died: it is started again", process=number, exit_code=code)
-                if loop.time() - started > _LONGEST_PAUSE:
-                    pause = self._first_pause
+                pause = self._first_pause if has_served else min(2 * pause, _LONGEST_PAUSE)
                 with suppress(TimeoutError):
                     async with asyncio.timeout(pause):
                         await self._stopping.wait()
-                pause = min(2 * pause, _LONGEST_PAUSE)
+
+    async def _run(self, number: int) -> tuple[int, bool]:
+        """Runs one process to its end; gives its exit code, and whether it has served."""
+        try:
+            process = self.running[number] = await self._start(number)
+        except OSError as error:
+            _log.error("process can't be started", process=number, exc_info=error)
+            return 1, False
+        assert process.stdout  # noqa: S101 - it is a pipe
+        _log.info("process started", process=number, pid=process.pid)
+        if self._stopping.is_set():  # meanwhile
+            process.send_signal(signal.SIGTERM)
+        has_served = await process.stdout.readline() == f"{_SERVES}\n".encode()
+        self._have_served = self._have_served or has_served
+        code = await process.wait()
+        del self.running[number]
+        if code == -signal.SIGTERM and self._stopping.is_set():
+            return 0, has_served  # before it could take note of it
+        return (code if code >= 0 else _OF_SIGNALS - code), has_served
 
     async def _start(self, number: int) -> Process:
         arguments = ["--process", str(number)]
-        descriptors = [self._listening.fileno()] if self._listening else []
+        descriptors = [one.fileno() for one in self._listening]
         for descriptor in descriptors:
             arguments += ["--descriptor", str(descriptor)]
         return await asyncio.create_subprocess_exec(
             sys.executable,
             *("-m", "bot", "serve", *arguments),
             stdin=PIPE,
+            stdout=PIPE,
             stderr=DEVNULL if self._quiet_in else None,
             pass_fds=descriptors,
             env=self._environment,
             cwd=self._quiet_in,
         )
+
+
+def say_that_it_serves() -> None:
+    """In a process that `Processes` started: it has come so far that it is worth starting again."""
+    click.echo(_SERVES)
 
 
 def stop_with_parent(stop: asyncio.Event) -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import errno
 import socket
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager, suppress
 from typing import Final, NamedTuple
 
 import structlog
@@ -74,8 +74,13 @@ class Service:
             return "draining"
         return "ready" if self._socket_mode is None or self._socket_mode.connected else "starting"
 
-    async def serve_until(self, stop: asyncio.Event) -> None:
-        """Returns when `stop` is set. Raises `SettingsError` if Slack rejects a token."""
+    async def serve_until(
+        self, stop: asyncio.Event, verified: Callable[[], None] = lambda: None
+    ) -> None:
+        """Returns when `stop` is set. Raises `SettingsError` if Slack rejects a token.
+
+        If it doesn't, `verified` is called.
+        """
         stopping = asyncio.create_task(stop.wait())
         verifying = asyncio.create_task(_verify_token(self._workspace))
         going_on = {stopping, verifying} | ({self.connecting} if self.connecting else set())
@@ -84,6 +89,8 @@ class Service:
                 done, going_on = await asyncio.wait(going_on, return_when=asyncio.FIRST_COMPLETED)
                 for task in done:
                     task.result()
+                    if task is verifying:
+                        verified()
         finally:
             stopping.cancel()
             await end(verifying)
@@ -158,11 +165,12 @@ async def running(
     settings: Settings,
     waits: Waits = Waits(),  # noqa: B008 - frozen
     *,
-    given: socket.socket | None = None,
+    given: Sequence[socket.socket] | None = None,
 ) -> AsyncIterator[Service]:
     """Starts the bot; on leaving, finishes what is in flight and ends it. Raises `CantListen`.
 
-    It listens where the settings say, or on a socket that is `given`, which other processes share.
+    It listens where the settings say, or on the sockets that are `given`, which other processes
+    share; with Socket Mode there may be none.
     """
     async with AsyncExitStack() as stack:
         stack.callback(_log.info, "stopped")
@@ -189,16 +197,17 @@ async def running(
         if settings.slack_signing_secret and not socket_mode:
             secret = settings.slack_signing_secret.get_secret_value()
             slack_http.add_slack_events(web_app, app, secret, in_flight, waits.body)
-        where = given or _address(settings)
-        server = await _listen_if_needed(web_app, where, settings, waits, stack)
-        service.port = _port_of(server) if server else 0
+        where = _address(settings) if given is None else given
+        servers = await _listen_if_needed(web_app, where, settings, waits, stack)
+        service.port = _port_of(servers[0]) if servers else 0
         try:
             yield service
         finally:
             service.draining = True
             _log.info("draining")
-            if given and server:
-                await _stop_listening(server)  # the others go on
+            if given is not None:
+                await _stop_listening(servers)  # the others go on
+                await asyncio.sleep(waits.accepted)
             unfinished = await in_flight.drain()
             _log.info("drained", unfinished=unfinished)
 
@@ -221,37 +230,55 @@ def _address(settings: Settings) -> _Address:
     return _Address(settings.host if everywhere else "127.0.0.1", settings.port, ("HOST", "PORT"))
 
 
-def listen(settings: Settings) -> socket.socket:
-    """A socket that several processes can share. Raises `CantListen`."""
-    address = _address(settings)
-    try:
-        family, *_, name = socket.getaddrinfo(
-            address.host or None, address.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-        )[0]
-        return socket.create_server(name, family=family, backlog=_BACKLOG)
-    except (OSError, UnicodeError) as error:
-        raise CantListen(*address, error) from error
+@contextmanager
+def listening(settings: Settings) -> Iterator[list[socket.socket]]:
+    """Sockets that several processes can share: one for each address that the host's name has.
+
+    Raises `CantListen`.
+    """
+    address, opened = _address(settings), []
+    with ExitStack() as stack:
+        try:
+            found = socket.getaddrinfo(
+                address.host or None, address.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+            )
+            # Any free port of one address may be taken of another.
+            for family, *_, name in found if address.port else found[:1]:
+                one = socket.create_server(name, family=family, backlog=_BACKLOG)
+                opened.append(stack.enter_context(one))
+        except (OSError, UnicodeError) as error:
+            if not _may_do_without(settings):
+                raise CantListen(*address, error) from error
+        yield opened
+
+
+def _may_do_without(settings: Settings) -> bool:
+    """Whether a port that is taken is no reason not to run; says so."""
+    if not settings.socket_mode or settings.address_was_chosen:
+        return False
+    _log.warning("no health probes: the port is taken", port=settings.port, transport="Socket Mode")
+    return True
 
 
 async def _listen_if_needed(
     web_app: web.Application,
-    where: _Address | socket.socket,
+    where: _Address | Sequence[socket.socket],
     settings: Settings,
     waits: Waits,
     stack: AsyncExitStack,
-) -> asyncio.Server | None:
-    """Listens; gives None where that is not needed and the port is taken: no reason not to run."""
-    transport = "Socket Mode" if settings.socket_mode else "HTTP"
+) -> list[asyncio.Server]:
+    """Listens; nowhere, where that is not needed, and the port is taken."""
     try:
-        server = await _listen(web_app, where, waits, stack)
+        servers = await _listen(web_app, where, waits, stack)
     except CantListen:
-        if not settings.socket_mode or settings.address_was_chosen:
+        if not _may_do_without(settings):
             raise
-        _log.warning("no health probes: the port is taken", port=settings.port, transport=transport)
-        return None
-    host = server.sockets[0].getsockname()[0]
-    _log.info("listening", host=host, port=_port_of(server), transport=transport)
-    return server
+        servers = []
+    transport = "Socket Mode" if settings.socket_mode else "HTTP"
+    for server in servers:
+        host = server.sockets[0].getsockname()[0]
+        _log.info("listening", host=host, port=_port_of(server), transport=transport)
+    return servers
 
 
 def _port_of(server: asyncio.Server) -> int:
@@ -281,14 +308,17 @@ async def _metrics(
     address = _Address(
         settings.metrics_host, settings.metrics_port, ("METRICS_HOST", "METRICS_PORT")
     )
-    server = await _listen(metrics.app(), address, waits, stack)
+    (server,) = await _listen(metrics.app(), address, waits, stack)
     _log.info("metrics", host=settings.metrics_host, port=_port_of(server))
     return metrics.observe
 
 
 async def _listen(
-    web_app: web.Application, where: _Address | socket.socket, waits: Waits, stack: AsyncExitStack
-) -> asyncio.Server:
+    web_app: web.Application,
+    where: _Address | Sequence[socket.socket],
+    waits: Waits,
+    stack: AsyncExitStack,
+) -> list[asyncio.Server]:
     runner = web.AppRunner(web_app, access_log=None, shutdown_timeout=1.0)
     await runner.setup()
     stack.push_async_callback(runner.cleanup)
@@ -305,27 +335,32 @@ async def _listen(
             lingering_time=0,  # what is refused is not read to its end
         )
 
-    if isinstance(where, socket.socket):
-        server = await loop.create_server(connection, sock=where, backlog=_BACKLOG)
-    else:
+    if isinstance(where, _Address):
         try:
-            server = await loop.create_server(connection, where.host, where.port, backlog=_BACKLOG)
+            servers = [
+                await loop.create_server(connection, where.host, where.port, backlog=_BACKLOG)
+            ]
         except (OSError, UnicodeError) as error:
             raise CantListen(*where, error) from error
-    stack.push_async_callback(_stop_listening, server)
-    return server
+    else:
+        servers = [
+            await loop.create_server(connection, sock=one, backlog=_BACKLOG) for one in where
+        ]
+    stack.push_async_callback(_stop_listening, servers)
+    return servers
 
 
-async def _stop_listening(server: asyncio.Server) -> None:
+async def _stop_listening(servers: Sequence[asyncio.Server]) -> None:
     """Accepts nothing more; what was accepted just now is known to `runner.cleanup`, which follows.
 
     A connection that is accepted while its server closes would never be closed, in Python 3.11:
     https://github.com/python/cpython/issues/109564
     """
     loop = asyncio.get_running_loop()
-    for listening in server.sockets:
+    for opened in (one for server in servers for one in server.sockets):
         with suppress(RuntimeError):  # uvloop does it by itself
-            loop.remove_reader(listening.fileno())
+            loop.remove_reader(opened.fileno())
     for _ in range(5):  # turns of the loop that a connection takes from its accept to its handler
         await asyncio.sleep(0)
-    server.close()
+    for server in servers:
+        server.close()

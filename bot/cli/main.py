@@ -37,37 +37,26 @@ def main() -> None:
 
 @main.command()
 @click.option("--process", type=int, hidden=True)  # for `bot.processes` alone, as the next
-@click.option("--descriptor", type=int, hidden=True)
-def serve(process: int | None, descriptor: int | None) -> None:
+@click.option("--descriptor", "descriptors", type=int, multiple=True, hidden=True)
+def serve(process: int | None, descriptors: tuple[int, ...]) -> None:
     """Run the bot, until SIGTERM or Ctrl-C."""
-    from bot.processes import CANT_RUN, Processes, stop_with_parent
-    from bot.service import CantListen, listen, running
+    from bot.processes import CANT_RUN
+    from bot.service import CantListen
 
     loaded = _settings(for_slack=True)
     logs.configure(loaded.log_level, loaded.log_format, process=process)
-    for sentence in settings.misspelt() if not process else []:
+    for sentence in settings.misspelt() if process is None else []:
         structlog.get_logger().warning("misspelt setting", problem=sentence)
+    _allow_many_files()
     failed = 1
     if process is not None:
-        loaded, failed = loaded.of_process(process), CANT_RUN
-
-    async def until_told() -> int:
-        stop = _stop_on_signals()
-        if process is None and loaded.web_concurrency > 1:
-            return await Processes(loaded.web_concurrency, listen(loaded)).run_until(stop)
-        if process is not None:
-            stop_with_parent(stop)
-        given = socket.socket(fileno=descriptor) if descriptor is not None else None
-        async with running(loaded, given=given) as service:
-            await service.serve_until(stop)
-        if service.events_given_up:
-            lost = f"Events of the audit that are in the log alone: {service.events_given_up}"
-            _fail([lost], 1)
-        return 0
-
-    _allow_many_files()
+        serving, failed = _serve_with_others(loaded.of_process(process), descriptors), CANT_RUN
+    elif loaded.web_concurrency > 1:
+        serving = _serve_in_several(loaded)
+    else:
+        serving = _serve_alone(loaded)
     try:
-        sys.exit(_run(until_told(), quiet=True))
+        sys.exit(_run(serving, quiet=True))
     except CantListen as error:
         _fail([str(error)], failed)
     except SettingsError as error:
@@ -75,6 +64,44 @@ def serve(process: int | None, descriptor: int | None) -> None:
     except Exception as error:  # noqa: BLE001 - a traceback would quote the error's message
         structlog.get_logger().critical("crashed", exc_info=error)
         sys.exit(1)
+
+
+async def _serve_in_several(loaded: Settings) -> int:
+    from bot.processes import Processes
+    from bot.service import listening
+
+    stop = _stop_on_signals()
+    with listening(loaded) as sockets:
+        return await Processes(loaded.web_concurrency, sockets).run_until(stop)
+
+
+async def _serve_with_others(loaded: Settings, descriptors: tuple[int, ...]) -> int:
+    """As one of several, on the sockets that they share."""
+    from bot.processes import say_that_it_serves, stop_with_parent
+    from bot.service import running
+
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # the first process knows whether it matters
+    stop = _stop_on_signals()
+    stop_with_parent(stop)
+    given = [socket.socket(fileno=descriptor) for descriptor in descriptors]
+    async with running(loaded, given=given) as service:
+        await service.serve_until(stop, say_that_it_serves)
+    return _exit_code(service.events_given_up)
+
+
+async def _serve_alone(loaded: Settings) -> int:
+    from bot.service import running
+
+    stop = _stop_on_signals()
+    async with running(loaded) as service:
+        await service.serve_until(stop)
+    return _exit_code(service.events_given_up)
+
+
+def _exit_code(events_given_up: int) -> int:
+    if events_given_up:
+        _fail([f"Events of the audit that are in the log alone: {events_given_up}"], 1)
+    return 0
 
 
 @main.command()

@@ -28,11 +28,11 @@ from sqlalchemy import (
     tuple_,
     union,
 )
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DataError, IntegrityError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from bot import logs
+from bot.database.dialects import insert_into
 from bot.database.engine import TROUBLE
 from bot.database.tables import AUDIT_EVENTS
 from bot.logs import Seldom
@@ -165,8 +165,7 @@ class AuditEvents:
             self._give_up(event)
 
     async def _insert(self, events: Sequence[AuditEvent]) -> None:
-        is_sqlite = self._engine.dialect.name == "sqlite"
-        insert = (sqlite if is_sqlite else postgresql).insert(AUDIT_EVENTS)
+        insert = insert_into(self._engine, AUDIT_EVENTS)
         async with self._engine.begin() as connection:
             # An event that is there already is one whose commit was not heard of.
             await connection.execute(

@@ -13,11 +13,10 @@ from collections.abc import Collection
 from typing import Any, Final
 
 import structlog
-from sqlalchemy import delete, or_, select, update
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import and_, case, delete, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from bot.database.clock import now
+from bot.database.dialects import insert_into, now
 from bot.database.tables import CLAIMS
 from bot.state.protocol import Owed, Work
 from bot.state.sealing import Seals, Unreadable
@@ -26,11 +25,11 @@ from bot.waits import Waits
 _log = structlog.get_logger()
 
 VERSION: Final = 1
-"""Of what is stored as work. A process takes over what is of its own version or of an earlier one;
-a change that an earlier one could not read makes it one more."""
+"""Of what is stored as work. A process takes over what is of its own version or of an earlier one.
+A change that an earlier one could not read, such as a new route, makes it one more."""
 
 _AT_ONCE: Final = 100
-_MOST_ATTEMPTS: Final = 5
+_MOST_ATTEMPTS: Final = 6  # the last ones only apologise: `bot.slack.claims`
 _columns = CLAIMS.c
 
 
@@ -49,55 +48,46 @@ class SqlClaims:
 
     async def take(self, claim: str, work: Work) -> str | None:
         """As `bot.state.protocol.Claims`."""
-        insert = (sqlite if self._engine.dialect.name == "sqlite" else postgresql).insert(CLAIMS)
         time = now(self._engine)
-        is_free = or_(_columns.lease_until < time, _columns.expires < time)
-        insert = insert.values(
-            id=claim,
-            bot=self._bot,
-            owner=self._owner,
+        row = self._row(
+            claim,
             lease_until=time + self._waits.lease,
             expires=time + self._waits.owed,
-            attempts=0,
-            step="",
-            version=VERSION,
             sealed_with=self._seals.name if self._seals else "",
             work=self._seals.seal(claim, work) if self._seals else None,
         )
-        new = {
-            name: insert.excluded[name]
-            for name in ("owner", "lease_until", "expires", "version", "sealed_with", "work")
+        was_done = _columns.lease_until.is_(None)  # and it begins anew
+        begun = {
+            name: case((was_done, row.excluded[name]), else_=_columns[name])
+            for name in ("step", "attempts")
         }
-        rows = await self._rows(
-            insert.on_conflict_do_update(
-                index_elements=[_columns.bot, _columns.id], set_=new, where=is_free
-            ).returning(_columns.step)
-        )
+        is_free = or_(_columns.lease_until < time, _columns.expires < time)
+        rows = await self._rows(_in_place(row, is_free, **begun).returning(_columns.step))
         return str(rows[0].step) if rows else None
 
     async def renew(self, claims: Collection[str], step: str | None = None) -> set[str]:
         """Holds them for longer; gives those that are still ours and not done."""
-        values = {} if step is None else {"step": step}
-        renewed = self._ours(claims).values(
-            lease_until=now(self._engine) + self._waits.lease, **values
-        )
+        begun = {} if step is None else {"step": step}
+        lease = now(self._engine) + self._waits.lease
+        renewed = self._ours(claims).values(begun | {"lease_until": lease})
         return {row.id for row in await self._rows(renewed.returning(_columns.id))}
 
     async def done(self, claim: str, seconds: float) -> None:
-        """Nobody else has to do it; what it was is forgotten, and that it was, after `seconds`."""
+        """Nobody else has to do it; what it was is forgotten, and that it was, after `seconds`.
+
+        The mark is made in any case: a `take` that nobody waits for any more may come after it.
+        """
         expires = now(self._engine) + seconds
-        await self._rows(
-            self._ours([claim])
-            .values(lease_until=None, work=None, expires=expires)
-            .returning(_columns.id)
-        )
+        mark = self._row(claim, lease_until=None, expires=expires, sealed_with="", work=None)
+        await self._rows(_in_place(mark, _columns.owner == self._owner).returning(_columns.id))
 
     async def hand_over(self, claim: str) -> bool:
         """Others may take it at once; False where they could not."""
         leaving = self._ours([claim]).where(_columns.work.is_not(None))
-        return bool(await self._rows(leaving.values(lease_until=0.0).returning(_columns.id)))
+        left = leaving.values(lease_until=0.0, owner="")
+        return bool(await self._rows(left.returning(_columns.id)))
 
-    async def take_over(self) -> list[Owed]:
+    async def take_over(self, other_than: Collection[str] = ()) -> list[Owed]:
         """What dead processes have left, and we can read; the longest without an owner first."""
         if not self._seals:
             return []
@@ -112,30 +102,26 @@ class SqlClaims:
                 _columns.version <= VERSION,
                 _columns.sealed_with.in_(self._seals.names),
                 _columns.attempts < _MOST_ATTEMPTS,
+                _columns.id.not_in(other_than),
             )
             .order_by(_columns.lease_until)
             .limit(_AT_ONCE)
             .with_for_update(skip_locked=True)
         )
-        taken = await self._rows(
+        lease, attempts = time + self._waits.lease, _columns.attempts + 1
+        taken = (
             update(CLAIMS)
             .where(_columns.bot == self._bot, _columns.id.in_(left))
-            .values(
-                owner=self._owner,
-                lease_until=time + self._waits.lease,
-                attempts=_columns.attempts + 1,
-            )
+            .values(owner=self._owner, lease_until=lease, attempts=attempts)
             .returning(_columns.id, _columns.work, _columns.step, _columns.attempts)
         )
         owed = []
-        for row in taken:
+        for row in await self._rows(taken):
             try:
                 work = self._seals.unseal(row.id, row.work)
+                owed.append(Owed(row.id, work, row.step, row.attempts))
             except Unreadable as error:
                 _log.error("what is owed can't be read: answer lost", exc_info=error)
-                await self.done(row.id, self._waits.owed)
-            else:
-                owed.append(Owed(row.id, work, row.step, row.attempts))
         return owed
 
     async def purge(self) -> int:
@@ -143,10 +129,25 @@ class SqlClaims:
         old = delete(CLAIMS).where(_columns.expires < now(self._engine))
         return sum(row.work is not None for row in await self._rows(old.returning(_columns.work)))
 
-    def _ours(self, claims: Collection[str]) -> Any:  # noqa: ANN401 - an update of CLAIMS
+    def _row(self, claim: str, **values: object) -> Any:  # noqa: ANN401 - an INSERT
+        row = {"bot": self._bot, "id": claim, "owner": self._owner, "version": VERSION}
+        return insert_into(self._engine, CLAIMS).values(row | {"attempts": 0, "step": ""} | values)
+
+    def _ours(self, claims: Collection[str]) -> Any:  # noqa: ANN401 - an UPDATE
+        """What we hold and have not done."""
+        is_ours = and_(_columns.bot == self._bot, _columns.owner == self._owner)
         is_held = _columns.lease_until.is_not(None)
-        return update(CLAIMS).where(_columns.id.in_(claims), _columns.owner == self._owner, is_held)
+        return update(CLAIMS).where(_columns.id.in_(claims), is_ours, is_held)
 
     async def _rows(self, statement: Any) -> list[Any]:  # noqa: ANN401 - it gives rows
         async with self._engine.connect() as connection:
             return list((await connection.execute(statement)).all())
+
+
+def _in_place(row: Any, where: Any, **other: Any) -> Any:  # noqa: ANN401 - an INSERT
+    """The row, or if it is there already, its new values where that is right."""
+    names = ("owner", "lease_until", "expires", "version", "sealed_with", "work")
+    new = {name: row.excluded[name] for name in names} | other
+    return row.on_conflict_do_update(
+        index_elements=[_columns.bot, _columns.id], set_=new, where=where
+    )

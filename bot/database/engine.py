@@ -74,6 +74,7 @@ async def open_engine(text: str) -> AsyncIterator[AsyncEngine]:
         arguments["prepare_threshold"] = None
         # Milliseconds: a server that is gone without a word is noticed by the system.
         arguments["tcp_user_timeout"] = 1000 * _CONNECT_SECONDS
+        arguments |= {"keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3}
     engine = create_async_engine(
         url,
         hide_parameters=True,

@@ -8,7 +8,7 @@ from sqlalchemy import false, select
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from bot.database.clock import now
+from bot.database.dialects import now
 from bot.database.tables import METADATA
 
 

@@ -8,8 +8,9 @@ one has done, it may do once more.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
 import structlog
@@ -18,7 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from bot.database.claims import SqlClaims
 from bot.database.engine import TROUBLE
 from bot.database.values import SqlValues
-from bot.state.in_memory import InMemory
+from bot.state.in_memory import MOST, InMemory
 from bot.state.protocol import Key, Owed, Work
 from bot.waits import Waits, end, within
 
@@ -26,7 +27,8 @@ _log = structlog.get_logger()
 _T = TypeVar("_T")
 
 _PURGE_ROUNDS: Final = 15  # between two times that what has expired is deleted
-_NEVER: Final = float("-inf")
+_MOST_UNANSWERED: Final = 50  # questions that nobody waits for, while the database is away
+_LONGEST_QUESTION: Final = 10.0  # seconds
 
 
 def open_shared(engine: AsyncEngine, bot: str, keys: Sequence[str], waits: Waits) -> SharedState:
@@ -49,6 +51,17 @@ class _Away(Exception):
     """The database doesn't answer."""
 
 
+@dataclass
+class _Held:
+    """A claim of ours. Until `safe_until`, by our own clock, nobody else can have taken it.
+
+    What was claimed `alone`, while the database was away, nobody else knows of.
+    """
+
+    safe_until: float
+    alone: bool = False
+
+
 class SharedState:
     """A `bot.state.protocol.Shared`; `run` renews, takes over, and notices that all is well again.
 
@@ -63,12 +76,15 @@ class SharedState:
         self._waits = waits
         self._stores_work = stores_work
         self._memory = InMemory()
-        # Of what is ours: until when, by our own clock, nobody else may have taken it. What was
-        # claimed in memory alone is there with None: perhaps the database has heard of it.
-        self._held: dict[str, float | None] = {}
+        self._held: dict[str, _Held] = {}
+        # What the database has yet to be told: claims that are done, and values.
         self._unmarked: dict[str, float] = {}
+        self._unwritten: dict[Key, tuple[str, float]] = {}
         self._failures = 0
+        self._unanswered = 0
+        self._others_first_until = 0.0
         self._ending = asyncio.Event()
+        self._woken = asyncio.Event()
         self.is_away = False
 
     @property
@@ -87,19 +103,20 @@ class SharedState:
 
     async def put(self, key: Key, value: str, seconds: float) -> None:
         """As the protocol says."""
-        self._memory.forget(key)
+        self._unwritten.pop(key, None)
         try:
             await self._ask(lambda: self._values.put(key, value, seconds))
         except _Away:
-            await self._memory.put(key, value, seconds)
+            if len(self._unwritten) < MOST:
+                self._unwritten[key] = value, seconds
 
     async def get(self, key: Key) -> str | None:
-        """As the protocol says. What is in memory came later than what is in the database."""
-        value = await self._memory.get(key)
-        if value is None:
-            with suppress(_Away):
-                value = await self._ask(lambda: self._values.get(key))
-        return value
+        """As the protocol says."""
+        if key in self._unwritten:
+            return self._unwritten[key][0]
+        with suppress(_Away):
+            return await self._ask(lambda: self._values.get(key))
+        return None
 
     # -- Claims -----------------------------------------------------------------------------------
 
@@ -107,31 +124,40 @@ class SharedState:
         """As the protocol says. What this process has is known without asking."""
         if await self._memory.take(claim, work) is None:
             return None
-        asked = self._clock()
+        held = self._held[claim] = _Held(self._clock(), alone=True)
         try:
-            step = await self._ask(lambda: self._claims.take(claim, work))
+            step = await self._ask(lambda: self._take(claim, work, held))
         except _Away:
-            self._held[claim] = None
             return ""
         if step is None:
             self._memory.release(claim)  # should its owner die, it may be ours yet
-        else:
-            self._held[claim] = asked + self._waits.lease
+            self._held.pop(claim, None)
         return step
 
-    async def still_ours(self, claim: str, step: str = "") -> bool:
+    async def _take(self, claim: str, work: Work, held: _Held) -> str | None:
+        """Stores it, also where nobody waits for that any more."""
+        asked = self._clock()
+        step = await self._claims.take(claim, work)
+        if step is not None:
+            held.safe_until, held.alone = asked + self._waits.lease, False
+        return step
+
+    async def still_ours(
+        self, claim: str, step: str | None = None, *, recorded: bool = False
+    ) -> bool:
         """As the protocol says; while nobody can tell, it waits."""
-        while (safe_until := self._held.get(claim, _NEVER)) is not None:
+        held = self._held.setdefault(claim, _Held(0))
+        while not held.alone:
             asked = self._clock()
             try:
-                ours = await self._ask(lambda: self._claims.renew([claim], step), self._waits.claim)
+                ours = await self._ask_patiently(self._claims.renew([claim], step))
             except _Away:
-                if self._clock() < safe_until:
+                if not recorded and self._clock() < held.safe_until:
                     return True
                 await asyncio.sleep(self._waits.first_retry)
                 continue
             if ours:
-                self._held[claim] = asked + self._waits.lease
+                held.safe_until = asked + self._waits.lease
             return bool(ours)
         return True
 
@@ -140,66 +166,87 @@ class SharedState:
         await self._memory.done(claim, seconds)
         self._held.pop(claim, None)
         try:
-            await self._ask(lambda: self._claims.done(claim, seconds), self._waits.claim)
+            await self._ask_patiently(self._claims.done(claim, seconds))
         except _Away:
             self._unmarked[claim] = seconds
 
     async def hand_over(self, claim: str) -> bool:
         """As the protocol says."""
+        self._held.pop(claim, None)  # it must not be renewed meanwhile
         try:
-            handed = await self._ask(lambda: self._claims.hand_over(claim), self._waits.claim)
+            return await self._ask_patiently(self._claims.hand_over(claim))
         except _Away:
             return False
-        if handed:
-            self._held.pop(claim, None)
-        return handed
 
     # -- In the background ------------------------------------------------------------------------
 
-    async def run(
-        self, go_on: Callable[[Owed], Awaitable[None]], may_take_over: Callable[[], bool]
-    ) -> None:
-        """Until it is told to end. What is taken over goes to `go_on`, which returns soon."""
+    async def run(self, go_on: Callable[[Owed], None], may_take_over: Callable[[], bool]) -> None:
+        """Until it is told to end. `go_on` starts the work that is taken over."""
         rounds = 0
         while not self._ending.is_set():
             failures = self._failures
             try:
+                is_quick = await self._can_write()
                 await self._renew()
-                if may_take_over():
+                await self._write_down()
+                if may_take_over() and self._clock() > self._others_first_until:
                     await self._take_over(go_on)
                 if rounds % _PURGE_ROUNDS == 0:
                     await self._purge()
-            except TROUBLE as error:
+            except Exception as error:  # noqa: BLE001 - whatever it is, there are later rounds
                 self._went_away(error)
             else:
-                if failures == self._failures and not self._unmarked:
+                if is_quick and failures == self._failures:
                     self._came_back()
             rounds += 1
+            await self._until_next_round()
+
+    async def _until_next_round(self) -> None:
+        """A pause; a short one while the database is away, so that little is missed."""
+        self._woken.clear()
+        if not self._ending.is_set():
+            pause = self._waits.first_retry if self.is_away else self._waits.lease_renewal
             with suppress(TimeoutError):
-                async with asyncio.timeout(self._waits.lease_renewal):
-                    await self._ending.wait()
+                async with asyncio.timeout(pause):
+                    await self._woken.wait()
+
+    async def _can_write(self) -> bool:
+        """Whether a change is as quick as an ack needs it. Raises what the database raises."""
+        started = self._clock()
+        await self._patiently(self._values.put(("probe",), "", self._waits.owed))
+        return self._clock() - started < self._waits.state
 
     async def finish(self, running: asyncio.Task[None]) -> None:
-        """Lets `running`, which does `run`, finish its round."""
+        """Lets `running`, which does `run`, finish its round; writes down what is left."""
         self._ending.set()
+        self._woken.set()
         await asyncio.wait({running}, timeout=self._waits.lease_renewal)
         await end(running)
+        with suppress(*TROUBLE):
+            await self._write_down()
 
     async def _renew(self) -> None:
-        asked, held = self._clock(), list(self._held)
-        for claim in await self._patiently(self._claims.renew(held)):
-            if self._held.get(claim) is not None:
-                self._held[claim] = asked + self._waits.lease
+        asked = self._clock()
+        for claim in await self._patiently(self._claims.renew(list(self._held))):
+            if held := self._held.get(claim):
+                held.safe_until, held.alone = asked + self._waits.lease, False
+
+    async def _write_down(self) -> None:
         for claim, seconds in list(self._unmarked.items()):
             await self._patiently(self._claims.done(claim, seconds))
             del self._unmarked[claim]
+        for key, (value, seconds) in list(self._unwritten.items()):
+            await self._patiently(self._values.put(key, value, seconds))
+            if self._unwritten.get(key) == (value, seconds):
+                del self._unwritten[key]
 
-    async def _take_over(self, go_on: Callable[[Owed], Awaitable[None]]) -> None:
+    async def _take_over(self, go_on: Callable[[Owed], None]) -> None:
         asked = self._clock()
-        for owed in await self._patiently(self._claims.take_over()):
+        # What was taken from us may still be under way here: it is another's, then.
+        for owed in await self._patiently(self._claims.take_over(list(self._held))):
             await self._memory.take(owed.claim, owed.work)
-            self._held[owed.claim] = asked + self._waits.lease
-            await go_on(owed)
+            self._held[owed.claim] = _Held(asked + self._waits.lease)
+            go_on(owed)
 
     async def _purge(self) -> None:
         await self._patiently(self._values.purge())
@@ -209,32 +256,51 @@ class SharedState:
     async def _patiently(self, work: Coroutine[Any, Any, _T]) -> _T:
         return await within(self._waits.lease_renewal, work)
 
-    async def _ask(
-        self, work: Callable[[], Coroutine[Any, Any, _T]], seconds: float | None = None
-    ) -> _T:
-        """What the database says, within the time of an ack, or so many `seconds`.
+    async def _ask(self, work: Callable[[], Coroutine[Any, Any, _T]]) -> _T:
+        """What the database says, within the time that an ack has for it. Raises `_Away`.
 
-        Raises `_Away`.
+        While the database is away, it is asked all the same, but nobody waits.
         """
-        if self.is_away:
+        if self.is_away and self._unanswered >= _MOST_UNANSWERED:
             raise _Away
+        seconds = 0.0 if self.is_away else self._waits.state
         try:
-            # Not cancelled: it would only be less known what became of it.
-            return await within(seconds or self._waits.state, work(), cancelling=False)
+            # Not cancelled with the wait: it would only be less known what became of it.
+            return await within(seconds, self._in_the_end(work()), cancelling=False)
         except TROUBLE as error:
             self._went_away(error)
             raise _Away from error
+
+    async def _ask_patiently(self, work: Coroutine[Any, Any, _T]) -> _T:
+        """The same where nobody waits for an ack."""
+        try:
+            return await within(self._waits.claim, self._in_the_end(work), cancelling=False)
+        except TROUBLE as error:
+            self._went_away(error)
+            raise _Away from error
+
+    async def _in_the_end(self, work: Coroutine[Any, Any, _T]) -> _T:
+        """What comes of it; a connection that hangs is given up, or none would be left."""
+        self._unanswered += 1
+        try:
+            async with asyncio.timeout(_LONGEST_QUESTION):
+                return await work
+        finally:
+            self._unanswered -= 1
 
     def _went_away(self, error: Exception) -> None:
         self._failures += 1
         if not self.is_away:
             _log.error("shared state is away: this process goes on alone", exc_info=error)
+            self._woken.set()
         self.is_away = True
 
     def _came_back(self) -> None:
-        if self.is_away:
+        if self.is_away and not self._unmarked and not self._unwritten:
             _log.info("shared state is back")
-        self.is_away = False
+            self.is_away = False
+            # What others did meanwhile, they have to write down before it is taken from them.
+            self._others_first_until = self._clock() + self._waits.lease_renewal
 
     def _clock(self) -> float:
         return asyncio.get_running_loop().time()

@@ -7,10 +7,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from sqlalchemy import delete, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from bot.database.clock import now
+from bot.database.dialects import insert_into, now
 from bot.database.tables import SHARED_VALUES
 from bot.state.protocol import Key, claim_id
 
@@ -85,7 +84,5 @@ class SqlValues:
         return claim_id((self._bot, *key))
 
     def _insert(self, name: str, value: str, seconds: float) -> Any:  # noqa: ANN401 - of a dialect
-        insert = (sqlite if self._engine.dialect.name == "sqlite" else postgresql).insert(
-            SHARED_VALUES
-        )
+        insert = insert_into(self._engine, SHARED_VALUES)
         return insert.values(id=name, value=value, expires=now(self._engine) + seconds)

@@ -6,7 +6,7 @@ import asyncio
 import os
 import signal
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import ExitStack, asynccontextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
@@ -21,7 +21,7 @@ from bot.database.schema import migrate
 from bot.database.tables import CLAIMS
 from bot.processes import Processes
 from bot.sandbox.postgres import postgres_server
-from bot.service import listen
+from bot.service import listening
 from bot.settings import Settings
 
 _START_SECONDS: Final = 60.0
@@ -55,14 +55,14 @@ async def several_bots(
     count: int, values: Settings, programs: Path
 ) -> AsyncIterator[tuple[SeveralBots, int]]:
     """Running bots, with their port; `programs` is where PostgreSQL's are."""
-    with postgres_server(programs) as server, TemporaryDirectory() as folder:
+    with postgres_server(programs) as server, TemporaryDirectory() as folder, ExitStack() as stack:
         url = server.new_database()
         async with open_engine(url) as engine:
             await migrate(engine)
-            stop, listening = asyncio.Event(), listen(values)
-            port = int(listening.getsockname()[1])
+            stop, sockets = asyncio.Event(), stack.enter_context(listening(values))
+            port = int(sockets[0].getsockname()[1])
             environment = _environment(values, DATABASE_URL=url)
-            processes = Processes(count, listening, environment, Path(folder))
+            processes = Processes(count, sockets, environment, Path(folder))
             running = asyncio.create_task(processes.run_until(stop))
             try:
                 await _ready(port)
@@ -70,7 +70,6 @@ async def several_bots(
             finally:
                 stop.set()
                 await running
-                listening.close()
 
 
 def _environment(values: Settings, **other: str) -> dict[str, str]:

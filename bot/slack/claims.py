@@ -66,9 +66,12 @@ class Claim:
         """The same for what Slack tells only once."""
         return await self.take("new", secrets.token_hex(16))
 
-    async def still_ours(self, step: str = SENDING) -> bool:
-        """Whether we are the ones to take the next `step`: asked right before it."""
-        return not self._id or await self._claims.still_ours(self._id, step)
+    async def still_ours(self, step: str | None = SENDING, *, recorded: bool = False) -> bool:
+        """Whether we are the ones to take the next `step`: asked right before it.
+
+        What must never be done twice is `recorded` first, however long that takes.
+        """
+        return not self._id or await self._claims.still_ours(self._id, step, recorded=recorded)
 
     async def done(self) -> None:
         """Nothing is owed any more."""

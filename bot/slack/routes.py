@@ -37,7 +37,7 @@ from bot.slack.entry_points.workflow_step import Step
 from bot.slack.replies.services import Services
 from bot.slack.requests import Route, SlackRequest, actor_in, settle
 from bot.slack.ui import notes, windows, wording
-from bot.slack.ui.pieces import drawn, note
+from bot.slack.ui.pieces import Message, drawn, note
 from bot.state.protocol import Owed
 
 _log = structlog.get_logger()
@@ -203,26 +203,30 @@ def build_app(services: Services, client: SlackClient, listening: Iterable[Route
     return app
 
 
-def go_on(services: Services, listening: Iterable[Route]) -> Callable[[Owed], Awaitable[None]]:
+def go_on(services: Services, listening: Iterable[Route]) -> Callable[[Owed], None]:
     """How to go on with what another process has left undone: as if its ack had been lost."""
     by_label = {route.label: route for route in listening}
 
     async def handle(owed: Owed) -> None:
         label, body = str(owed.work["route"]), dict(owed.work["body"])
         claim = Claim(services.claims, label, body, owed)
-        _log.info("going on with what another process owed", route=label, attempts=owed.attempts)
-        if label not in by_label:
-            _log.error("no such route in this version: answer lost", route=label)
-            await claim.done()
-            return
         acknowledged = asyncio.get_running_loop().create_future()
         settle(acknowledged, sent=False)
-        actor = actor_in(body, by_label[label].entry_point)
-        ack = AsyncAck()  # type: ignore[no-untyped-call] # Bolt's; what it is told goes nowhere
-        request = SlackRequest(body, actor, ack, acknowledged, claim)
-        await by_label[label].handle(request)
+        try:
+            route = by_label[label]
+            actor = actor_in(body, route.entry_point)
+            ack = AsyncAck()  # type: ignore[no-untyped-call] # Bolt's; what it is told goes nowhere
+            await route.handle(SlackRequest(body, actor, ack, acknowledged, claim))
+        except Exception as error:  # noqa: BLE001 - nobody is left without a word
+            apology = _apology(services, body, error)
+            _send_beside(services, body, apology)
+            await claim.done()
 
-    return handle
+    def start(owed: Owed) -> None:
+        _log.info("going on with what another process owed", attempts=owed.attempts)
+        services.delivery.start(handle(owed))
+
+    return start
 
 
 def _register(app: AsyncApp, route: Route, services: Services) -> None:
@@ -236,7 +240,11 @@ def _register(app: AsyncApp, route: Route, services: Services) -> None:
             return BoltResponse(status=503)
         actor = actor_in(body, route.entry_point)
         claim = Claim(services.claims, route.label, body)
-        await route.handle(SlackRequest(body, actor, ack, context["acknowledged"], claim))
+        try:
+            await route.handle(SlackRequest(body, actor, ack, context["acknowledged"], claim))
+        except Exception:
+            await claim.done()  # nobody else would fare better
+            raise
         return None
 
     if route.kind == "event":
@@ -272,20 +280,30 @@ def _error_handler(services: Services) -> Callable[..., Awaitable[BoltResponse]]
             if is_command:
                 return BoltResponse(status=200, body=note(wording.UNKNOWN_COMMAND))
             return BoltResponse(status=404, body="")
-        reference = new_reference()
-        _log.error("listener failed", reference=reference, type=_kind(body), exc_info=error)
-        contact = services.settings.admin_contact
-        apology = notes.trouble(wording.our_fault(), contact, reference)
+        apology = _apology(services, body, error)
         if is_command:
             return BoltResponse(status=200, body=apology)
         if body.get("type") == "view_submission":
             update = {"response_action": "update", "view": windows.results(apology)}
             return BoltResponse(status=200, body=update)
-        if isinstance(url := body.get("response_url"), str) and url:
-            services.delivery.start(services.places.beside(body).send(drawn(apology)))
+        _send_beside(services, body, apology)
         return BoltResponse(status=200, body="")
 
     return on_error
+
+
+def _apology(services: Services, body: dict[str, Any], error: Exception) -> Message:
+    """For what nobody has foreseen."""
+    reference = new_reference()
+    _log.error("listener failed", reference=reference, type=_kind(body), exc_info=error)
+    contact = services.settings.admin_contact
+    return notes.trouble(wording.our_fault(), contact, reference)
+
+
+def _send_beside(services: Services, body: dict[str, Any], message: Message) -> None:
+    """Where there is a response_url."""
+    if isinstance(url := body.get("response_url"), str) and url:
+        services.delivery.start(services.places.beside(body).send(drawn(message)))
 
 
 def _kind(body: dict[str, Any]) -> str:

@@ -62,10 +62,6 @@ class InMemory:
         entry = self._kinds[key[0]].get(key)
         return entry.value if entry else None
 
-    def forget(self, key: Key) -> None:
-        """Removes a value."""
-        self._kinds[key[0]].pop(key, None)
-
     # -- Claims -----------------------------------------------------------------------------------
 
     async def take(self, claim: str, work: Work) -> str | None:
@@ -79,11 +75,13 @@ class InMemory:
 
     def release(self, claim: str) -> None:
         """Makes a claim free again."""
-        self.forget(("claim", claim))
+        self._kinds["claim"].pop(("claim", claim), None)
 
-    async def still_ours(self, claim: str, step: str = "") -> bool:
+    async def still_ours(
+        self, claim: str, step: str | None = None, *, recorded: bool = False
+    ) -> bool:
         """As the protocol says: there is nobody else."""
-        del claim, step
+        del claim, step, recorded
         return True
 
     async def done(self, claim: str, seconds: float) -> None:

@@ -53,10 +53,13 @@ class Claims(Protocol):
         Gives the last step of an earlier owner, or "".
         """
 
-    async def still_ours(self, claim: str, step: str = "") -> bool:
+    async def still_ours(
+        self, claim: str, step: str | None = None, *, recorded: bool = False
+    ) -> bool:
         """Whether nobody has taken it from us, who were asleep for too long.
 
-        `step` is what comes next; a later owner will know that it was begun.
+        `step` is what comes next: a later owner will know that it was begun. Where it must be
+        `recorded`, this waits until it is.
         """
 
     async def done(self, claim: str, seconds: float) -> None:

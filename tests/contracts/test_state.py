@@ -16,7 +16,7 @@ UNDER_WAY = {
     "bot.slack.transport.socket": {"_receiving"},
     "bot.state.cache": {"_under_way"},
     "bot.waits": {"_abandoned"},
-    "bot.database.shared": {"_held", "_unmarked"},
+    "bot.database.shared": {"_held", "_unmarked", "_unwritten"},
 }
 # Lines that wait to be written, and which of them were written lately; counted lookups.
 ABOUT_LOGS = {

@@ -214,7 +214,7 @@ class TestTheEnd:
         looked_up = fullstory.hold()
 
         async with AsyncExitStack() as stack:
-            bot = await stack.enter_async_context(start_bot())
+            bot = await stack.enter_async_context(start_bot(state_keys=()))
             first = asyncio.create_task(slack.command("/fsessions zoe@example.com"))
             await until(lambda: len(fullstory.received) == 1)
             ending = asyncio.create_task(stack.aclose())
@@ -239,7 +239,8 @@ class TestTheEnd:
         fullstory.always = Scripted(seconds=300)
         waits = replace(QUICK, drain=0.5)
         async with asyncio.timeout(60):
-            async with start_bot(waits, answer_budget_seconds=0.1, fullstory_timeout_seconds=300):
+            settings = {"answer_budget_seconds": 0.1, "fullstory_timeout_seconds": 300}
+            async with start_bot(waits, state_keys=(), **settings):
                 exchanges = [await slack.command("/fsessions jane@example.com") for _ in range(3)]
         assert [exchange.later[0]["text"] for exchange in exchanges] == [wording.RESTARTING] * 3
 

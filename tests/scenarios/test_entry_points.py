@@ -522,10 +522,31 @@ async def test_the_process_ends(
     """Whoever still waits is told so."""
     fullstory.hold()
     waits = replace(QUICK, drain=0.2)
-    async with start(waits, answer_budget_seconds=0.05, fullstory_timeout_seconds=60):
+    settings = {"answer_budget_seconds": 0.05, "fullstory_timeout_seconds": 60, "state_keys": ()}
+    async with start(waits, **settings):
         await way.ask(slack, JANE)
         await until(lambda: bool(fullstory.received))
     assert way.ending in said(slack)
+
+
+async def test_another_process_goes_on(
+    start: StartBot, slack: SlackSandbox, fullstory: FullstorySandbox, way: Way
+) -> None:
+    """Where what is owed is stored, nobody hears of the end: the next process answers."""
+    held = fullstory.hold()
+    waits = replace(QUICK, drain=0.2)
+    async with start(waits, answer_budget_seconds=0.05, fullstory_timeout_seconds=60):
+        await way.ask(slack, JANE)
+        await until(lambda: bool(fullstory.received))
+    if way.entry_point is EntryPoint.SHARE:  # its window can be opened only by a new press
+        assert way.ending in said(slack)
+        return
+    assert way.ending not in said(slack)
+    assert not is_answered(slack, way, JANE)
+    fullstory.held = None
+    held.set()
+    async with start(replace(QUICK, lease_renewal=0.1)):
+        await until(lambda: is_answered(slack, way, JANE), 30)
 
 
 async def test_fullstory_fails(

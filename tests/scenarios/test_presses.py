@@ -132,7 +132,9 @@ class TestRestarts:
         self, start_bot: StartBot, slack: SlackSandbox, fullstory: FullstorySandbox
     ) -> None:
         """The sessions are gone from the screen, and a press brings them back."""
-        async with start_bot(replace(QUICK, drain=0.2), fullstory_timeout_seconds=300):
+        async with start_bot(
+            replace(QUICK, drain=0.2), state_keys=(), fullstory_timeout_seconds=300
+        ):
             answer = await asked(slack)
             held = fullstory.hold()
             await refresh(slack, answer)
@@ -149,7 +151,7 @@ class TestRestarts:
     ) -> None:
         """The same where the press comes when the end has begun."""
         async with AsyncExitStack() as stack:
-            bot = await stack.enter_async_context(start_bot())
+            bot = await stack.enter_async_context(start_bot(state_keys=()))
             answer = await asked(slack)
             held = fullstory.hold()
             pending = asyncio.create_task(slack.command("/fsessions omar@example.com"))

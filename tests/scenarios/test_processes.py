@@ -165,6 +165,27 @@ async def test_a_dead_process_owes_nothing(bot: Bot, fullstory: FullstorySandbox
     await until(lambda: bool(bot.events("going on with what another process owed")), PATIENCE)
 
 
+async def test_a_dead_process_that_owed_many(
+    bot: Bot, slack: SlackSandbox, fullstory: FullstorySandbox
+) -> None:
+    """All are answered side by side, and asked of Fullstory once more, not more often."""
+    slow = {"ANSWER_BUDGET_SECONDS": "2.0"}
+    first = await bot.start(**slow)
+    may_answer = fullstory.hold()
+    slack.request_url = first
+    exchanges = await asyncio.gather(*(bot.command(first) for _ in range(30)))
+    assert all(shown_to_all(one) == [wording.STILL_LOOKING] for one in exchanges)
+    await bot.kill(first)
+    for _ in range(2):
+        await bot.start(**slow)
+    await until(lambda: len(fullstory.received) == 60, PATIENCE)
+    may_answer.set()
+    for exchange in exchanges:
+        await exchange.answer(PATIENCE)
+    assert [len(answers_in(exchange)) for exchange in exchanges] == [1] * 30
+    assert len(fullstory.received) == 60
+
+
 async def test_within_twenty_seconds() -> None:
     """So long it takes at most until another one goes on, as long as the database answers."""
     waits = Waits()
@@ -259,6 +280,8 @@ async def test_any_moment(bot: Bot, fullstory: FullstorySandbox) -> None:
 
     await until(lambda: not unanswered(), PATIENCE)
     assert [one for one in acked if len(answers_in(one)) > 1] == []
+    # Those of whom nobody can know it are few: one for each that was killed, or so.
+    assert sum(not answers_in(one) for one in acked) < 50
     assert bot.events("going on with what another process owed")
 
 

@@ -350,7 +350,9 @@ class TestRestarts:
         self, start_bot: StartBot, slack: SlackSandbox, fullstory: FullstorySandbox
     ) -> None:
         """Nothing was shared; it can be tried again."""
-        async with start_bot(replace(QUICK, drain=0.2), fullstory_timeout_seconds=300):
+        async with start_bot(
+            replace(QUICK, drain=0.2), state_keys=(), fullstory_timeout_seconds=300
+        ):
             answer = await asked(slack)
             view_id = await share_window(slack, answer)
             fullstory.hold()
@@ -363,7 +365,7 @@ class TestRestarts:
     async def test_after_the_post_has_begun(self, start_bot: StartBot, slack: SlackSandbox) -> None:
         """Slack may have taken it: the person is asked to look first."""
         async with AsyncExitStack() as stack:
-            await stack.enter_async_context(start_bot(replace(QUICK, drain=0.5)))
+            await stack.enter_async_context(start_bot(replace(QUICK, drain=0.5), state_keys=()))
             answer = await asked(slack)
             view_id = await share_window(slack, answer)
             hangs = slack.hang()

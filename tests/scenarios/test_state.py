@@ -21,6 +21,7 @@ from bot.state.sealing import Seals
 from tests.conftest import FERNET, QUICK, Logged, migrated, until
 from tests.databases import Postgres, postgres_server
 
+JANE = "jane@example.com"
 KEY = ("event", "C1", "1700000000.000100")
 CLAIM = claim_id(KEY)
 WORK = {"route": "command /fsessions", "body": {"text": "jane@example.com"}}
@@ -278,6 +279,54 @@ async def test_versions(engine: AsyncEngine) -> None:
     assert len(await now.take_over()) == 1
 
 
+async def test_a_take_that_comes_too_late(engine: AsyncEngine) -> None:
+    """Nobody waits for it any more, and the work is done: it doesn't begin anew."""
+    owner, other = claims_of(engine), claims_of(engine)
+    await owner.done(CLAIM, 3600)
+    assert await owner.take(CLAIM, WORK) is None
+    await make_older(engine, PATIENT.lease + 1)
+    assert await other.take_over() == []
+
+
+async def test_what_was_done_and_begins_anew(engine: AsyncEngine) -> None:
+    """Of an earlier time, no step is left."""
+    claims = claims_of(engine)
+    await claims.take(CLAIM, WORK)
+    await claims.renew([CLAIM], "sending")
+    await claims.done(CLAIM, 60)
+    await make_older(engine, 61)
+    assert await claims.take(CLAIM, WORK) == ""
+
+
+async def test_what_is_under_way_here(engine: AsyncEngine) -> None:
+    """Is not taken over by the same process, though it has lost it: there would be two of it."""
+    claims = claims_of(engine)
+    await claims.take(CLAIM, WORK)
+    await make_older(engine, PATIENT.lease + 1)
+    assert await claims.take_over([CLAIM]) == []
+
+
+async def test_one_that_can_not_be_done(engine: AsyncEngine, logged: Logged) -> None:
+    """Nothing else stops because of it."""
+    dead, living = claims_of(engine), open_shared(engine, "bot", [FERNET], PATIENT)
+    await dead.take(CLAIM, WORK)
+    await dead.hand_over(CLAIM)
+    went_on: list[Owed] = []
+
+    def go_on(owed: Owed) -> None:
+        went_on.append(owed)
+        if len(went_on) == 1:
+            raise KeyError(JANE)
+
+    running = asyncio.create_task(living.run(go_on, lambda: True))
+    await until(lambda: bool(went_on), 30)
+    await dead.take("another", WORK)
+    await dead.hand_over("another")
+    await until(lambda: len(went_on) == 2, 30)
+    await living.finish(running)
+    assert any("away" in line["event"] for line in logged())
+
+
 async def test_rows_that_were_swapped(engine: AsyncEngine, logged: Logged) -> None:
     """Work is bound to its claim: nobody is sent somebody else's answer."""
     dead, living = claims_of(engine), claims_of(engine)
@@ -333,10 +382,7 @@ async def test_takes_over_by_itself(engine: AsyncEngine) -> None:
     went_on: list[Owed] = []
     may_take_over = False
 
-    async def go_on(owed: Owed) -> None:
-        went_on.append(owed)
-
-    running = asyncio.create_task(living.run(go_on, lambda: may_take_over))
+    running = asyncio.create_task(living.run(went_on.append, lambda: may_take_over))
     await dead.take(CLAIM, WORK)
     await living.take("its own", WORK)
     await dead.hand_over(CLAIM)
@@ -365,11 +411,8 @@ async def test_goes_on_alone(own_postgres: Postgres, logged: Logged) -> None:
     await migrated(url)
     async with open_engine(url) as engine:
         one, other = (open_shared(engine, "bot", [FERNET], PATIENT) for _ in range(2))
-
-        async def go_on(_: Owed) -> None:
-            raise AssertionError
-
-        running = asyncio.create_task(one.run(go_on, lambda: True))
+        went_on: list[Owed] = []
+        running = asyncio.create_task(one.run(went_on.append, lambda: True))
         assert await one.take(CLAIM, WORK) == ""
         await one.put(KEY, "before", 60)
         own_postgres.stop()
@@ -427,11 +470,8 @@ async def test_asleep_beyond_the_lease(own_postgres: Postgres) -> None:
     waits = replace(PATIENT, lease=-1.0)  # it is over before it begins
     async with open_engine(url) as engine:
         state = open_shared(engine, "bot", [FERNET], waits)
-
-        async def go_on(_: Owed) -> None:
-            raise AssertionError
-
-        running = asyncio.create_task(state.run(go_on, lambda: False))
+        went_on: list[Owed] = []
+        running = asyncio.create_task(state.run(went_on.append, lambda: False))
         await state.take(CLAIM, WORK)
         other = claims_of(engine)
         assert [one.claim for one in await other.take_over()] == [CLAIM]

@@ -112,7 +112,7 @@ async def test_one_that_dies(serving: Serving, slack: SlackSandbox) -> None:
         os.kill(first, signal.SIGKILL)
         await until(lambda: len(program.logged("listening")) == 3, PATIENCE)
         (line,) = program.logged("process died: it is started again")
-        assert (line["process"], line["exit_code"]) == (0, -signal.SIGKILL)
+        assert (line["process"], line["exit_code"]) == (0, 128 + signal.SIGKILL)
         assert not lives(first)
         assert (await slack.command(f"/fsessions {JANE}")).status == 200
         program.process.terminate()

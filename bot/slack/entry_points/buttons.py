@@ -51,13 +51,17 @@ class Buttons:
         """*Refresh*, *Show more*, a choice: the message becomes the answer."""
         services, body = self._services, request.body
         query = services.pressed_query(request)
-        is_ours = query is not None and await request.claim.take_interaction()
+        if query is None:
+            await request.ack()
+            await request.claim.done()
+            return
+        wanted = await services.presses.begin(body, request.claim)
+        is_ours = await request.claim.take_interaction()
         await request.ack()
-        if query is None or not is_ours:
+        if not is_ours:
             return
         query = replace(query, shown=None)  # as things are now, not as they were shown
         place = services.places.in_place(body)
-        wanted = await services.presses.begin(body, request.claim)
         services.delivery.answer_after_ack(
             services.answers.to_query(query, request.actor),
             request,

@@ -150,6 +150,7 @@ class Share:
             query = services.answers.verify_value(value, request.actor.user, Kind.SHARE)
         except (WrongUser, Outdated) as error:
             await self._refuse(request, wording.not_for(services.refuse_sealed(request, error)))
+            await request.claim.done()
             return
         claim = request.claim
         if not await claim.take("shared from", str(view["id"]), keep=_SHARED_SECONDS):
@@ -195,7 +196,7 @@ class Share:
             reason = wording.in_one_line(wording.NOT_RECORDED, services.settings.admin_contact)
             await self._tell(sharing, note(reason))
             return
-        if not await sharing.claim.still_ours():
+        if not await sharing.claim.still_ours(recorded=True):
             return
         sharing.posting = True
         posted = await self._post(outcome.sessions, sharing, actor.user, reader)

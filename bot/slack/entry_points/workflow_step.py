@@ -138,7 +138,7 @@ class Step:
             nonlocal decided
             if not claim.is_hopeless:
                 decided = await ending()
-            if await claim.still_ours(_SHOWN):
+            if await claim.still_ours(_SHOWN if isinstance(decided, Completed) else None):
                 await run.end(decided)
                 await claim.done()
 
@@ -243,7 +243,7 @@ class Step:
         Once: where an earlier process may have done it, the person is told so instead.
         """
         may_be_there = claim.step == SENDING
-        if claim.step == _SHOWN or not await claim.still_ours():
+        if claim.step == _SHOWN or not await claim.still_ours(recorded=True):
             return
         services, user, channel = self._services, actor.user, actor.channel
         reader, room = await services.answers.reader(actor), POSTED if channel else DIRECT
