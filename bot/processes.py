@@ -1,6 +1,6 @@
 """Several processes on one port: started, started again when they die, stopped together.
 
-The port is opened once, here, and every process accepts from it: what waits there when one dies is
+The port is opened here, once for each process, and stays open when one dies: what waits there is
 taken by another. A process notices by its standard input that this one is gone, and ends.
 """
 
@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import signal
-import socket
 import sys
 from asyncio.subprocess import DEVNULL, PIPE, Process
 from collections.abc import Mapping, Sequence
@@ -18,6 +17,8 @@ from typing import Final
 
 import click
 import structlog
+
+from bot.ports import Shares
 
 _log = structlog.get_logger()
 
@@ -35,7 +36,7 @@ _OF_SIGNALS: Final = 128  # as a shell reckons exit codes
 
 
 class Processes:
-    """`count` times `fsessions serve`, with one `environment`; they share the `listening` sockets.
+    """`fsessions serve` for each of the `listening` shares of a port, with one `environment`.
 
     In the folder `quiet_in` there may be no `.env`; then their logs are of no interest.
     `first_pause` is in seconds: so long it takes until one that died is started again; then, while
@@ -44,13 +45,11 @@ class Processes:
 
     def __init__(
         self,
-        count: int,
-        listening: Sequence[socket.socket],
+        listening: Sequence[Shares],
         environment: Mapping[str, str] | None = None,
         quiet_in: Path | None = None,
         first_pause: float = 0.5,
     ) -> None:
-        self._count = count
         self._listening = listening
         self._environment = environment
         self._quiet_in = quiet_in
@@ -62,7 +61,9 @@ class Processes:
 
     async def run_until(self, stop: asyncio.Event) -> int:
         """Returns when `stop` is set and all have ended; gives the exit code for this process."""
-        keeping = [asyncio.create_task(self._keep(number)) for number in range(self._count)]
+        keeping = [
+            asyncio.create_task(self._keep(number)) for number in range(len(self._listening))
+        ]
         waiting = [asyncio.create_task(one.wait()) for one in (stop, self._stopping)]
         await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
         for task in waiting:
@@ -122,16 +123,17 @@ class Processes:
 
     async def _start(self, number: int) -> Process:
         arguments = ["--process", str(number)]
-        descriptors = [one.fileno() for one in self._listening]
-        for descriptor in descriptors:
-            arguments += ["--descriptor", str(descriptor)]
+        shares = self._listening[number]
+        for option, sockets in (("--own", shares.own), ("--others", shares.others)):
+            for one in sockets:
+                arguments += [option, str(one.fileno())]
         return await asyncio.create_subprocess_exec(
             sys.executable,
             *("-m", "bot", "serve", *arguments),
             stdin=PIPE,
             stdout=PIPE,
             stderr=DEVNULL if self._quiet_in else None,
-            pass_fds=descriptors,
+            pass_fds=[one.fileno() for one in (*shares.own, *shares.others)],
             env=self._environment,
             cwd=self._quiet_in,
         )

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import errno
-import socket
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager, suppress
-from typing import Final, NamedTuple
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 
 import structlog
 from aiohttp import web
@@ -15,12 +12,13 @@ from slack_bolt.async_app import AsyncApp
 
 from bot.connections import Connections, open_connections
 from bot.database.store import Stores, audit_of, open_stores
-from bot.errors import FsessionsError, SettingsError, SlackError
+from bot.errors import SettingsError, SlackError
 from bot.fullstory.client import client_of
 from bot.lookup.audit import Audit, Observe
 from bot.lookup.find import FindSessions, Sessions
 from bot.lookup.permission import Access
 from bot.lookup.read_audit import ReadAudit
+from bot.ports import BACKLOG, Address, CantListen, Shares, address_of, may_do_without
 from bot.settings import Settings
 from bot.slack.api.client import TOKEN_ERRORS, slack_client
 from bot.slack.api.identity import Workspace
@@ -35,14 +33,13 @@ from bot.slack.replies.services import Services
 from bot.slack.replies.views import Views
 from bot.slack.routes import COMMAND, HELP_LINES, build_app, go_on, routes
 from bot.slack.transport import http as slack_http
+from bot.slack.transport.listener import SharedListener
 from bot.slack.transport.socket import SocketMode
 from bot.state.in_memory import InMemory
 from bot.state.protocol import Shared
 from bot.waits import Waits, end
 
 _log = structlog.get_logger()
-
-_BACKLOG: Final = 1024  # connections that wait to be accepted: of a burst, none is turned away
 
 
 class Service:
@@ -109,21 +106,6 @@ async def _verify_token(workspace: Workspace) -> None:
         _log.warning("Slack can't be asked who the bot is", exc_info=error)
 
 
-class CantListen(FsessionsError):
-    """The address to listen on is taken, or not ours; the message says which setting to change."""
-
-    def __init__(self, host: str, port: int, names: tuple[str, str], error: Exception) -> None:
-        host_name, port_name = names
-        code = error.errno if isinstance(error, OSError) else None
-        if isinstance(error, socket.gaierror | UnicodeError) or code == errno.EADDRNOTAVAIL:
-            problem = f"This machine has no address {host}. Set {host_name}."
-        elif code == errno.EACCES:
-            problem = f"Port {port} is for the administrator of this machine. Set {port_name}."
-        else:
-            problem = f"Is another program using it? Set {port_name}."
-        super().__init__(f"Can't listen on {host}:{port}. {problem}")
-
-
 def build_services(
     settings: Settings,
     connections: Connections,
@@ -165,12 +147,12 @@ async def running(
     settings: Settings,
     waits: Waits = Waits(),  # noqa: B008 - frozen
     *,
-    given: Sequence[socket.socket] | None = None,
+    given: Shares | None = None,
 ) -> AsyncIterator[Service]:
     """Starts the bot; on leaving, finishes what is in flight and ends it. Raises `CantListen`.
 
-    It listens where the settings say, or on the sockets that are `given`, which other processes
-    share; with Socket Mode there may be none.
+    It listens where the settings say, or on the sockets that are `given`, where it is one of
+    several processes; with Socket Mode there may be none.
     """
     async with AsyncExitStack() as stack:
         stack.callback(_log.info, "stopped")
@@ -197,7 +179,7 @@ async def running(
         if settings.slack_signing_secret and not socket_mode:
             secret = settings.slack_signing_secret.get_secret_value()
             slack_http.add_slack_events(web_app, app, secret, in_flight, waits.body)
-        where = _address(settings) if given is None else given
+        where = address_of(settings) if given is None else given
         servers = await _listen_if_needed(web_app, where, settings, waits, stack)
         service.port = _port_of(servers[0]) if servers else 0
         try:
@@ -212,66 +194,18 @@ async def running(
             _log.info("drained", unfinished=unfinished)
 
 
-class _Address(NamedTuple):
-    """Where to listen; `names` are the settings that say so."""
-
-    host: str
-    port: int
-    names: tuple[str, str]
-
-
-def _address(settings: Settings) -> _Address:
-    """Where the settings say.
-
-    With Socket Mode, the port is only for health probes: who asks for none gets it on this machine
-    alone.
-    """
-    everywhere = not settings.socket_mode or settings.address_was_chosen
-    return _Address(settings.host if everywhere else "127.0.0.1", settings.port, ("HOST", "PORT"))
-
-
-@contextmanager
-def listening(settings: Settings) -> Iterator[list[socket.socket]]:
-    """Sockets that several processes can share: one for each address that the host's name has.
-
-    Raises `CantListen`.
-    """
-    address, opened = _address(settings), []
-    with ExitStack() as stack:
-        try:
-            found = socket.getaddrinfo(
-                address.host or None, address.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-            )
-            # Any free port of one address may be taken of another.
-            for family, *_, name in found if address.port else found[:1]:
-                one = socket.create_server(name, family=family, backlog=_BACKLOG)
-                opened.append(stack.enter_context(one))
-        except (OSError, UnicodeError) as error:
-            if not _may_do_without(settings):
-                raise CantListen(*address, error) from error
-        yield opened
-
-
-def _may_do_without(settings: Settings) -> bool:
-    """Whether a port that is taken is no reason not to run; says so."""
-    if not settings.socket_mode or settings.address_was_chosen:
-        return False
-    _log.warning("no health probes: the port is taken", port=settings.port, transport="Socket Mode")
-    return True
-
-
 async def _listen_if_needed(
     web_app: web.Application,
-    where: _Address | Sequence[socket.socket],
+    where: Address | Shares,
     settings: Settings,
     waits: Waits,
     stack: AsyncExitStack,
-) -> list[asyncio.Server]:
+) -> list[asyncio.Server | SharedListener]:
     """Listens; nowhere, where that is not needed, and the port is taken."""
     try:
         servers = await _listen(web_app, where, waits, stack)
     except CantListen:
-        if not _may_do_without(settings):
+        if not may_do_without(settings):
             raise
         servers = []
     transport = "Socket Mode" if settings.socket_mode else "HTTP"
@@ -281,7 +215,7 @@ async def _listen_if_needed(
     return servers
 
 
-def _port_of(server: asyncio.Server) -> int:
+def _port_of(server: asyncio.Server | SharedListener) -> int:
     return int(server.sockets[0].getsockname()[1])
 
 
@@ -305,7 +239,7 @@ async def _metrics(
 
     shared = stores.shared
     metrics = Metrics(stores.audit, (lambda: shared.is_away) if shared else None)
-    address = _Address(
+    address = Address(
         settings.metrics_host, settings.metrics_port, ("METRICS_HOST", "METRICS_PORT")
     )
     (server,) = await _listen(metrics.app(), address, waits, stack)
@@ -315,10 +249,10 @@ async def _metrics(
 
 async def _listen(
     web_app: web.Application,
-    where: _Address | Sequence[socket.socket],
+    where: Address | Shares,
     waits: Waits,
     stack: AsyncExitStack,
-) -> list[asyncio.Server]:
+) -> list[asyncio.Server | SharedListener]:
     runner = web.AppRunner(web_app, access_log=None, shutdown_timeout=1.0)
     await runner.setup()
     stack.push_async_callback(runner.cleanup)
@@ -335,31 +269,31 @@ async def _listen(
             lingering_time=0,  # what is refused is not read to its end
         )
 
-    if isinstance(where, _Address):
+    servers: list[asyncio.Server | SharedListener]
+    if isinstance(where, Address):
         try:
             servers = [
-                await loop.create_server(connection, where.host, where.port, backlog=_BACKLOG)
+                await loop.create_server(connection, where.host, where.port, backlog=BACKLOG)
             ]
         except (OSError, UnicodeError) as error:
             raise CantListen(*where, error) from error
     else:
-        servers = [
-            await loop.create_server(connection, sock=one, backlog=_BACKLOG) for one in where
-        ]
+        servers = [SharedListener(where.own, where.others, connection)] if where.own else []
     stack.push_async_callback(_stop_listening, servers)
     return servers
 
 
-async def _stop_listening(servers: Sequence[asyncio.Server]) -> None:
+async def _stop_listening(servers: Sequence[asyncio.Server | SharedListener]) -> None:
     """Accepts nothing more; what was accepted just now is known to `runner.cleanup`, which follows.
 
     A connection that is accepted while its server closes would never be closed, in Python 3.11:
     https://github.com/python/cpython/issues/109564
     """
     loop = asyncio.get_running_loop()
-    for opened in (one for server in servers for one in server.sockets):
-        with suppress(RuntimeError):  # uvloop does it by itself
-            loop.remove_reader(opened.fileno())
+    for server in servers:
+        for opened in server.sockets if isinstance(server, asyncio.Server) else ():
+            with suppress(RuntimeError):  # uvloop does it by itself
+                loop.remove_reader(opened.fileno())
     for _ in range(5):  # turns of the loop that a connection takes from its accept to its handler
         await asyncio.sleep(0)
     for server in servers:

@@ -37,11 +37,12 @@ def main() -> None:
 
 @main.command()
 @click.option("--process", type=int, hidden=True)  # for `bot.processes` alone, as the next
-@click.option("--descriptor", "descriptors", type=int, multiple=True, hidden=True)
-def serve(process: int | None, descriptors: tuple[int, ...]) -> None:
+@click.option("--own", type=int, multiple=True, hidden=True)
+@click.option("--others", type=int, multiple=True, hidden=True)
+def serve(process: int | None, own: tuple[int, ...], others: tuple[int, ...]) -> None:
     """Run the bot, until SIGTERM or Ctrl-C."""
+    from bot.ports import CantListen
     from bot.processes import CANT_RUN
-    from bot.service import CantListen
 
     loaded = _settings(for_slack=True)
     logs.configure(loaded.log_level, loaded.log_format, process=process)
@@ -50,7 +51,7 @@ def serve(process: int | None, descriptors: tuple[int, ...]) -> None:
     _allow_many_files()
     failed = 1
     if process is not None:
-        serving, failed = _serve_with_others(loaded.of_process(process), descriptors), CANT_RUN
+        serving, failed = _serve_with_others(loaded.of_process(process), own, others), CANT_RUN
     elif loaded.web_concurrency > 1:
         serving = _serve_in_several(loaded)
     else:
@@ -67,24 +68,27 @@ def serve(process: int | None, descriptors: tuple[int, ...]) -> None:
 
 
 async def _serve_in_several(loaded: Settings) -> int:
+    from bot.ports import listening
     from bot.processes import Processes
-    from bot.service import listening
 
     stop = _stop_on_signals()
-    with listening(loaded) as sockets:
-        return await Processes(loaded.web_concurrency, sockets).run_until(stop)
+    with listening(loaded, loaded.web_concurrency) as shares:
+        return await Processes(shares).run_until(stop)
 
 
-async def _serve_with_others(loaded: Settings, descriptors: tuple[int, ...]) -> int:
-    """As one of several, on the sockets that they share."""
+async def _serve_with_others(
+    loaded: Settings, own: tuple[int, ...], others: tuple[int, ...]
+) -> int:
+    """As one of several, which share a port: the numbers are descriptors of sockets."""
+    from bot.ports import Shares
     from bot.processes import say_that_it_serves, stop_with_parent
     from bot.service import running
 
     signal.signal(signal.SIGHUP, signal.SIG_IGN)  # the first process knows whether it matters
     stop = _stop_on_signals()
     stop_with_parent(stop)
-    given = [socket.socket(fileno=descriptor) for descriptor in descriptors]
-    async with running(loaded, given=given) as service:
+    shares = Shares(*([socket.socket(fileno=one) for one in each] for each in (own, others)))
+    async with running(loaded, given=shares) as service:
         await service.serve_until(stop, say_that_it_serves)
     return _exit_code(service.events_given_up)
 

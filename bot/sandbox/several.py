@@ -19,9 +19,9 @@ from bot import settings
 from bot.database.engine import open_engine
 from bot.database.schema import migrate
 from bot.database.tables import CLAIMS
+from bot.ports import listening
 from bot.processes import Processes
 from bot.sandbox.postgres import postgres_server
-from bot.service import listening
 from bot.settings import Settings
 
 _START_SECONDS: Final = 60.0
@@ -59,10 +59,10 @@ async def several_bots(
         url = server.new_database()
         async with open_engine(url) as engine:
             await migrate(engine)
-            stop, sockets = asyncio.Event(), stack.enter_context(listening(values))
-            port = int(sockets[0].getsockname()[1])
+            stop, shares = asyncio.Event(), stack.enter_context(listening(values, count))
+            port = int(shares[0].own[0].getsockname()[1])
             environment = _environment(values, DATABASE_URL=url)
-            processes = Processes(count, sockets, environment, Path(folder))
+            processes = Processes(shares, environment, Path(folder))
             running = asyncio.create_task(processes.run_until(stop))
             try:
                 await _ready(port)

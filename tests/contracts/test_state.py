@@ -13,6 +13,7 @@ UNDER_WAY = {
     "bot.slack.replies.in_flight": {"_tasks"},
     "bot.slack.replies.response_url": {"courtesies"},
     "bot.processes": {"running"},
+    "bot.slack.transport.listener": {"_connecting"},
     "bot.slack.transport.socket": {"_receiving"},
     "bot.state.cache": {"_under_way"},
     "bot.waits": {"_abandoned"},
