@@ -9,11 +9,14 @@ import asyncio
 import json
 import os
 import random
+import shutil
 import signal
 import sys
-from asyncio.subprocess import PIPE, Process
-from collections.abc import AsyncIterator
-from contextlib import suppress
+import tempfile
+from asyncio.subprocess import DEVNULL, PIPE, Process
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
 from typing import Any, Final
 
 import pytest
@@ -25,7 +28,7 @@ from bot.slack.entry_points.workflow_step import FIND_SESSIONS_STEP
 from bot.slack.ui import wording
 from bot.waits import Waits
 from tests.conftest import FERNET, migrated, until
-from tests.databases import Postgres
+from tests.databases import Postgres, postgres_server
 from tests.programs import HERE, ROOT, assert_nothing_personal, environment
 from tests.scenarios.answers import JANE, offers, public, share_window, submit_share
 
@@ -49,10 +52,10 @@ class Bot:
 
     def __init__(self, slack: SlackSandbox, fullstory: FullstorySandbox, url: str) -> None:
         self._slack = slack
+        self.database = url
         self._environment = environment(
             slack,
             fullstory,
-            DATABASE_URL=url,
             STATE_KEYS=FERNET,
             SUPPORT_CHANNELS=",".join([TICKETS, *MANY]),
             FULLSTORY_TIMEOUT_SECONDS="60",
@@ -63,12 +66,17 @@ class Bot:
         self.logs: list[str] = []
         self._reading: set[asyncio.Task[None]] = set()
 
+    def use(self, url: str) -> None:
+        """Another database, for those that are started from now on."""
+        self.database = url
+
     async def start(self, **other: str) -> str:
         """One more process; gives its address."""
+        env = self._environment | {"DATABASE_URL": self.database} | other
         process = await asyncio.create_subprocess_exec(
             sys.executable,
             *("-m", "tests.bot_process"),
-            env={"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), **self._environment, **other},
+            env={"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), **env},
             cwd=HERE,
             stderr=PIPE,
         )
@@ -138,6 +146,13 @@ async def bot(
         yield processes
     finally:
         await processes.close()
+
+
+@pytest.fixture(scope="module")
+def own_postgres() -> Iterator[Postgres]:
+    """A server that a test may stop."""
+    with postgres_server() as server:
+        yield server
 
 
 def shown_to_all(exchange: Exchange) -> list[str]:
@@ -283,6 +298,98 @@ async def test_any_moment(bot: Bot, fullstory: FullstorySandbox) -> None:
     # Those of whom nobody can know it are few: one for each that was killed, or so.
     assert sum(not answers_in(one) for one in acked) < 50
     assert bot.events("going on with what another process owed")
+
+
+async def test_the_database_restarts(
+    bot: Bot, fullstory: FullstorySandbox, own_postgres: Postgres
+) -> None:
+    """For some seconds each process goes on alone; nobody is left out, and nobody told twice."""
+    bot.use(own_postgres.new_database())
+    await migrated(bot.database)
+    urls = [await bot.start(), await bot.start()]
+    fullstory.seconds = 0.3
+    exchanges: list[Exchange] = []
+    done = asyncio.Event()
+
+    async def ask(number: int) -> None:
+        while not done.is_set():
+            exchanges.append(await bot.command(urls[number % 2]))
+
+    asking = [asyncio.create_task(ask(number)) for number in range(6)]
+    await until(lambda: len(exchanges) > 30, PATIENCE)
+    own_postgres.stop()
+    try:
+        before = len(exchanges)
+        await until(lambda: len(exchanges) > before + 60, PATIENCE)
+    finally:
+        own_postgres.start()
+    before = len(exchanges)
+    await until(lambda: len(exchanges) > before + 60, PATIENCE)
+    done.set()
+    await asyncio.gather(*asking)
+    await until(lambda: all(answers_in(one) for one in exchanges), PATIENCE)
+    await until(lambda: len(bot.events("shared state is back")) == 2, PATIENCE)
+    for url in urls:
+        await bot.kill(url, signal.SIGTERM)
+    assert {one.status for one in exchanges} == {200}
+    assert {len(answers_in(one)) for one in exchanges} == {1}
+
+
+@pytest.mark.skipif(not shutil.which("pgbouncer"), reason="PgBouncer is not installed")
+async def test_behind_pgbouncer(bot: Bot, fullstory: FullstorySandbox, postgres: Postgres) -> None:
+    """In transaction mode, where nothing can be kept on a connection."""
+    async with pgbouncer(postgres) as url:
+        bot.use(url)
+        await migrated(bot.database)
+        first = await bot.start()
+        assert len(answers_in(await bot.command(first))) <= 1
+        may_answer = fullstory.hold()
+        asked = len(fullstory.received)
+        exchanges = [await bot.command(first) for _ in range(5)]
+        await bot.kill(first)
+        second = await bot.start()
+        await until(lambda: len(fullstory.received) == asked + 10, PATIENCE)
+        may_answer.set()
+        for exchange in exchanges:
+            await exchange.answer(PATIENCE)
+        await bot.kill(second, signal.SIGTERM)
+        assert [len(answers_in(one)) for one in exchanges] == [1] * 5
+        assert bot.events("shared state is away: this process goes on alone") == []
+
+
+@asynccontextmanager
+async def pgbouncer(server: Postgres) -> AsyncIterator[str]:
+    """A PgBouncer before the server, with two connections for everybody; an empty database."""
+    database = server.new_database()
+    name = database.split("/")[3].split("?")[0]
+    sockets = database.split("host=")[1]
+    shared = Path(tempfile.mkdtemp(prefix="fsessions-"))
+    (shared / "pgbouncer.ini").write_text(
+        f"""[databases]
+{name} = host={sockets} user=postgres
+[pgbouncer]
+unix_socket_dir = {shared}
+listen_port = 6432
+auth_type = any
+pool_mode = transaction
+default_pool_size = 2
+"""
+    )
+    user: dict[str, Any] = {}
+    if os.geteuid() == 0:
+        user = {"user": "postgres", "group": "postgres", "extra_groups": []}
+        for path in (shared, shared / "pgbouncer.ini"):
+            shutil.chown(path, "postgres", "postgres")
+    process = await asyncio.create_subprocess_exec(
+        *("pgbouncer", "-q", str(shared / "pgbouncer.ini")), cwd=shared, stderr=DEVNULL, **user
+    )
+    try:
+        await until(lambda: (shared / ".s.PGSQL.6432").exists(), PATIENCE)
+        yield f"postgresql://postgres@/{name}?host={shared}&port=6432"
+    finally:
+        process.terminate()
+        await process.wait()
+        shutil.rmtree(shared)
 
 
 async def test_many_tickets(bot: Bot, slack: SlackSandbox) -> None:
