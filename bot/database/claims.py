@@ -1,8 +1,7 @@
 """Leases in the SQL database: who does which piece of work, and what dead processes have left.
 
-One statement each, so that it is atomic with SQLite, with PostgreSQL, and behind PgBouncer. Nothing
-listens and nothing is locked for longer than its statement. Every method raises what the database
-raises.
+One statement each: atomic with SQLite, with PostgreSQL and behind PgBouncer. Nothing is locked for
+longer than that. Every method raises what the database raises.
 """
 
 from __future__ import annotations
@@ -34,10 +33,7 @@ _columns = CLAIMS.c
 
 
 class SqlClaims:
-    """Claims of one process of a `bot`.
-
-    Without `seals`, others know of its work, but not what it is.
-    """
+    """Of one process of a `bot`. Without `seals`, others know of its work, but not what it is."""
 
     def __init__(self, engine: AsyncEngine, bot: str, seals: Seals | None, waits: Waits) -> None:
         self._engine = engine.execution_options(isolation_level="AUTOCOMMIT")

@@ -149,7 +149,7 @@ class TestRecording:
             (USER, "share", "found", 3),
             (USER, "share", "shared", 1),
         ]
-        assert len(public(slack)) == 1
+        await until(lambda: len(public(slack)) == 1)  # it is recorded before it is there
 
     async def test_found_again_by_who_they_are(
         self, start_bot: StartBot, slack: SlackSandbox, database: str

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
+import re
+from dataclasses import replace
+
 import aiohttp
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from bot.sandbox.fullstory import FullstorySandbox, Scripted
 from bot.sandbox.slack import SlackSandbox
-from tests.conftest import Logged, StartBot
+from tests.conftest import QUICK, Logged, StartBot, migrated
+from tests.databases import postgres_server
 
 
 @pytest.fixture
@@ -40,6 +45,40 @@ async def test_lookups_are_counted(
     assert samples["fsessions_lookups_total", "KeyRejected"] == 1
     assert samples["fsessions_lookup_seconds_count", None] == 3
     assert "jane" not in text
+
+
+async def test_the_database_is_away(start_bot: StartBot, logged: Logged) -> None:
+    """It is counted and said: the process serves all the same."""
+    with postgres_server() as server:
+        url = server.new_database()
+        await migrated(url)
+        waits = replace(QUICK, lease_renewal=0.05)
+        async with (
+            start_bot(waits, database_url=url, metrics_port=0) as service,
+            aiohttp.ClientSession() as http,
+        ):
+            (metrics,) = [line["port"] for line in logged() if line["event"] == "metrics"]
+
+            async def said() -> tuple[int, dict[str, str], str]:
+                async with http.get(f"http://127.0.0.1:{service.port}/readyz") as ready:
+                    told = await ready.json()
+                async with http.get(f"http://127.0.0.1:{metrics}/metrics") as response:
+                    text = await response.text()
+                (line,) = re.findall(r"^fsessions_shared_state_away .*$", text, re.MULTILINE)
+                return ready.status, told, line
+
+            assert await said() == (200, {"status": "ready"}, "fsessions_shared_state_away 0.0")
+            server.stop()
+            away = "away: this process goes on alone"
+            async with asyncio.timeout(30):
+                while "shared_state" not in (await said())[1]:
+                    await asyncio.sleep(0.02)
+            status, told, line = await said()
+            assert (status, told["shared_state"], line[-3:]) == (200, away, "1.0")
+            server.start()
+            async with asyncio.timeout(60):
+                while "shared_state" in (await said())[1]:
+                    await asyncio.sleep(0.02)
 
 
 async def test_none_unless_asked_for(start_bot: StartBot, logged: Logged) -> None:
