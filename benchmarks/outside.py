@@ -1,8 +1,8 @@
 """The world around the bot, as cheap as can be: Fullstory and Slack that always answer, and people.
 
-It is not the sandbox, whose job is to be awkward. It runs in a process of its own, so that it takes
-no time from the bot's; `busy` tells how much of a core it took, for if it were the bottleneck, the
-figures would be about it.
+It is not the sandbox, whose job is to be awkward. It speaks no more HTTP than the benchmarks need,
+for if it were the bottleneck, the figures would be about it: how much of a core it took stands
+beside each of them.
 """
 
 from __future__ import annotations
@@ -12,90 +12,159 @@ import hashlib
 import hmac
 import json
 import time
+from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, cast
 from urllib.parse import urlencode
-
-import aiohttp
-from aiohttp import web
 
 SIGNING_SECRET: Final = "benchmark"  # noqa: S105 - it opens nothing
 TEAM: Final = "T0BENCHMARK"
-_JSON: Final = {"Content-Type": "application/json"}
+ANSWER_SECONDS: Final = 60.0
 _NEWEST: Final = 1_700_000_000
+_END: Final = b"\r\n\r\n"
+_LAST_CHUNK: Final = b"\r\n0\r\n\r\n"
 
 
 def sessions(count: int) -> bytes:
     """What Fullstory says of somebody with so many sessions."""
+    user, first = "4567890123456789", 1234567890123456
     listed = [
         {
-            "userId": "4567890123456789",
-            "sessionId": str(1234567890123456 + number),
+            "userId": user,
+            "sessionId": str(first + number),
             "createdTime": str(_NEWEST - 7200 * number),
-            "fsUrl": "https://app.fullstory.com/ui/ABC12/session/"
-            f"4567890123456789:{1234567890123456 + number}",
+            "fsUrl": f"https://app.fullstory.com/ui/ABC12/session/{user}:{first + number}",
         }
         for number in range(count)
     ]
     return json.dumps({"sessions": listed}).encode()
 
 
-_METHODS: Final[dict[str, Any]] = {
-    "auth.test": {"ok": True, "team_id": TEAM, "user_id": "U0BOT", "bot_id": "B0BOT"},
-    "users.info": {
-        "ok": True,
-        "user": {"id": "U0ASKER", "team_id": TEAM, "tz": "Europe/Berlin", "tz_offset": 3600},
-    },
+def _reply(body: bytes, kind: str = "application/json") -> bytes:
+    head = f"HTTP/1.1 200 OK\r\nContent-Type: {kind}\r\nContent-Length: {len(body)}\r\n\r\n"
+    return head.encode() + body
+
+
+_IDENTITY: Final = {"ok": True, "team_id": TEAM, "user_id": "U0BOT", "bot_id": "B0BOT"}
+_PROFILE: Final = {"id": "U0ASKER", "team_id": TEAM, "tz": "Europe/Berlin", "tz_offset": 3600}
+_SLACK: Final = {
+    b"auth.test": _reply(json.dumps(_IDENTITY).encode()),
+    b"users.info": _reply(json.dumps({"ok": True, "user": _PROFILE}).encode()),
 }
+_TAKEN: Final = _reply(b"ok", "text/plain")
 
 
-@dataclass
+def _message(buffer: bytearray) -> tuple[bytes, bytes] | None:
+    """Cuts the first whole message off: its head and its body."""
+    end = buffer.find(_END)
+    if end < 0:
+        return None
+    head = bytes(buffer[:end])
+    _, found, length = head.lower().partition(b"content-length: ")
+    size = int(length.split(b"\r", 1)[0]) if found else 0
+    if b"transfer-encoding: chunked" in head.lower():  # as it is: nobody looks at it closely
+        last = buffer.find(_LAST_CHUNK, end + 2)
+        if last < 0:
+            return None
+        size = last + len(_LAST_CHUNK) - end - 4
+    if len(buffer) < end + 4 + size:
+        return None
+    body = bytes(buffer[end + 4 : end + 4 + size])
+    del buffer[: end + 4 + size]
+    return head, body
+
+
+class _Serving(asyncio.Protocol):
+    """One connection from a bot."""
+
+    def __init__(self, outside: Outside) -> None:
+        self._outside = outside
+        self._buffer = bytearray()
+        self._transport: asyncio.Transport | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)  # uvloop's has another class
+
+    def data_received(self, data: bytes) -> None:
+        self._buffer += data
+        while found := _message(self._buffer):
+            path = found[0].split(b" ", 2)[1]
+            if path.startswith(b"/api/"):
+                self._send(_SLACK[path[5:].split(b"?")[0]])
+            elif path.startswith(b"/response/"):
+                self._send(_TAKEN)
+                self._outside.answered(path[10:])
+            else:
+                self._outside.asked += 1
+                seconds = self._outside.fullstory_seconds
+                reply = self._outside.listed
+                if seconds:
+                    asyncio.get_running_loop().call_later(seconds, self._send, reply)
+                else:
+                    self._send(reply)
+
+    def _send(self, reply: bytes) -> None:
+        if self._transport and not self._transport.is_closing():
+            self._transport.write(reply)
+
+
+class _Asking(asyncio.Protocol):
+    """One connection to the bot: a request at a time."""
+
+    def __init__(self) -> None:
+        self.transport: asyncio.Transport | None = None
+        self._buffer = bytearray()
+        self._waiting: asyncio.Future[tuple[bytes, bytes]] | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast(asyncio.Transport, transport)  # the same
+
+    def connection_lost(self, _: Exception | None) -> None:
+        self.transport = None
+        if self._waiting and not self._waiting.done():
+            self._waiting.set_exception(ConnectionResetError())
+
+    def data_received(self, data: bytes) -> None:
+        self._buffer += data
+        if (found := _message(self._buffer)) and self._waiting and not self._waiting.done():
+            self._waiting.set_result(found)
+
+    async def send(self, request: bytes) -> tuple[bytes, bytes]:
+        """The head and the body of the reply."""
+        assert self.transport  # noqa: S101
+        self._waiting = asyncio.get_running_loop().create_future()
+        self.transport.write(request)
+        return await self._waiting
+
+
 class Outside:
-    """`fullstory_seconds` is how long Fullstory takes; `count` is how many sessions it knows."""
+    """`fullstory_seconds` is how long Fullstory takes; `count` is how many sessions it knows.
 
-    fullstory_seconds: float = 0.0
-    count: int = 20
-    url: str = ""
-    late: dict[str, asyncio.Future[None]] = field(default_factory=dict)
-    number: int = 0
-    _listed: bytes = b""
+    Where `keeps` is False, people come with a new connection each time.
+    """
+
+    def __init__(self, count: int = 20) -> None:
+        self.fullstory_seconds = 0.0
+        self.keeps = True
+        self.url = ""
+        self.listed = _reply(sessions(count))
+        self.asked = 0
+        self._late: dict[bytes, asyncio.Future[None]] = {}
+        self._number = 0
+        self._idle: deque[_Asking] = deque()
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[Outside]:
         """Serves on loopback, at `url`."""
-        self._listed = sessions(self.count)
-        said = {name: json.dumps(reply).encode() for name, reply in _METHODS.items()}
-
-        async def fullstory(_: web.Request) -> web.Response:
-            if self.fullstory_seconds:
-                await asyncio.sleep(self.fullstory_seconds)
-            return web.Response(body=self._listed, headers=_JSON)
-
-        async def slack(request: web.Request) -> web.Response:
-            return web.Response(body=said[request.match_info["method"]], headers=_JSON)
-
-        async def response_url(request: web.Request) -> web.Response:
-            await request.read()
-            waiting = self.late.pop(request.match_info["id"], None)
-            if waiting and not waiting.done():
-                waiting.set_result(None)
-            return web.Response(text="ok")
-
-        app = web.Application()
-        app.router.add_get("/sessions/v2", fullstory)
-        app.router.add_post("/api/{method}", slack)
-        app.router.add_get("/api/{method}", slack)
-        app.router.add_post("/response/{id}", response_url)
-        runner = web.AppRunner(app, access_log=None)
-        await runner.setup()
-        await web.TCPSite(runner, "127.0.0.1", 0, backlog=4096).start()
-        self.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+        loop = asyncio.get_running_loop()
+        server = await loop.create_server(lambda: _Serving(self), "127.0.0.1", 0, backlog=4096)
+        self.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
         try:
             yield self
         finally:
-            await runner.cleanup()
+            self.forget_connections()
+            server.close()
 
     def environment(self, **other: str) -> dict[str, str]:
         """What a bot is told that is to live here."""
@@ -106,45 +175,77 @@ class Outside:
             "FULLSTORY_API_KEY": "benchmark",
             "FULLSTORY_API_URL": self.url,
             "HOST": "127.0.0.1",
-            "PORT": "0",
             "LOG_FORMAT": "json",
             "NO_PROXY": "*",
             **other,
         }
 
-    async def ask(self, http: aiohttp.ClientSession, bot: str) -> float:
-        """Types a command; gives the seconds until the answer is there. Raises if none comes."""
-        self.number += 1
-        name = str(self.number)
-        body = urlencode(
-            {
-                "team_id": TEAM,
-                "channel_id": "C0SUPPORT",
-                "user_id": "U0ASKER",
-                "command": "/fsessions",
-                "text": "jane@example.com",
-                "api_app_id": "A0BENCHMARK",
-                "response_url": f"{self.url}/response/{name}",
-                "trigger_id": name,
-            }
-        ).encode()
-        stamp = str(int(time.time()))
-        signed = b"v0:" + stamp.encode() + b":" + body
-        signature = hmac.new(SIGNING_SECRET.encode(), signed, hashlib.sha256).hexdigest()
-        headers = {
-            "Content-Type": "application/x-www-form-urlencoded",
-            "X-Slack-Request-Timestamp": stamp,
-            "X-Slack-Signature": f"v0={signature}",
-        }
-        late = self.late[name] = asyncio.get_running_loop().create_future()
+    def forget_connections(self) -> None:
+        """Those to a bot that is gone, or soon will be."""
+        for one in self._idle:
+            if one.transport:
+                one.transport.close()
+        self._idle.clear()
+
+    def answered(self, name: bytes) -> None:
+        """An answer came to a response_url."""
+        if (waiting := self._late.pop(name, None)) and not waiting.done():
+            waiting.set_result(None)
+
+    async def ask(self, port: int) -> tuple[float, float]:
+        """Types a command: the seconds until the ack, and until the answer.
+
+        Raises if none comes.
+        """
+        self._number += 1
+        name = str(self._number).encode()
+        late = self._late[name] = asyncio.get_running_loop().create_future()
         started = time.perf_counter()
-        async with http.post(bot, data=body, headers=headers) as response:
-            ack = await response.read()
-            if response.status != 200:
-                raise RuntimeError(f"the bot answered {response.status}")
+        head, ack = await self._send(self._signed(name.decode()), port)
+        acked = time.perf_counter() - started
+        if b" 200 " not in head.split(b"\r\n", 1)[0]:
+            raise RuntimeError(head.split(b"\r\n", 1)[0].decode())
         if b"Latest" in ack:
-            self.late.pop(name, None)
+            self._late.pop(name, None)
         else:
-            async with asyncio.timeout(60):
+            async with asyncio.timeout(ANSWER_SECONDS):
                 await late
-        return time.perf_counter() - started
+        return acked, time.perf_counter() - started
+
+    async def _send(self, request: bytes, port: int) -> tuple[bytes, bytes]:
+        asking = None
+        while self._idle and not (asking and asking.transport):
+            asking = self._idle.popleft()
+        if not (asking and asking.transport):
+            loop = asyncio.get_running_loop()
+            _, asking = await loop.create_connection(_Asking, "127.0.0.1", port)
+        head, body = await asking.send(request)
+        if self.keeps and b"connection: close" not in head.lower():
+            self._idle.append(asking)
+        elif asking.transport:
+            asking.transport.close()
+        return head, body
+
+    def _signed(self, name: str) -> bytes:
+        fields: dict[str, Any] = {
+            "team_id": TEAM,
+            "channel_id": "C0SUPPORT",
+            "user_id": "U0ASKER",
+            "command": "/fsessions",
+            "text": "jane@example.com",
+            "api_app_id": "A0BENCHMARK",
+            "response_url": f"{self.url}/response/{name}",
+            "trigger_id": name,
+        }
+        body = urlencode(fields).encode()
+        stamp = str(int(time.time())).encode()
+        digest = hmac.new(SIGNING_SECRET.encode(), b"v0:" + stamp + b":" + body, hashlib.sha256)
+        lines = (
+            b"POST /slack/events HTTP/1.1",
+            b"Host: 127.0.0.1",
+            b"Content-Type: application/x-www-form-urlencoded",
+            b"X-Slack-Request-Timestamp: " + stamp,
+            b"X-Slack-Signature: v0=" + digest.hexdigest().encode(),
+            b"Content-Length: " + str(len(body)).encode(),
+        )
+        return b"\r\n".join(lines) + _END + body

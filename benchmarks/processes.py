@@ -19,7 +19,6 @@ from asyncio.subprocess import PIPE
 from pathlib import Path
 from statistics import median
 
-import aiohttp
 import psycopg
 import uvloop
 
@@ -50,7 +49,11 @@ def resident(pid: int) -> float:
 async def one_round(count: int, url: str, outside: Outside) -> dict[str, float]:
     """Starts so many processes, asks, and ends them."""
     environment = outside.environment(
-        DATABASE_URL=url, STATE_KEYS=KEY, AUDIT_KEY="benchmark", WEB_CONCURRENCY=str(count)
+        PORT="0",
+        DATABASE_URL=url,
+        STATE_KEYS=KEY,
+        AUDIT_KEY="benchmark",
+        WEB_CONCURRENCY=str(count),
     )
     bot = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "bot", "serve"),
@@ -66,24 +69,22 @@ async def one_round(count: int, url: str, outside: Outside) -> dict[str, float]:
         port = line.get("port") or port
         ready += line["event"] == "listening"
     reading = asyncio.create_task(drain(bot.stderr))
-    address = f"http://127.0.0.1:{port}/slack/events"
-    connector = aiohttp.TCPConnector(limit=0)
-    async with aiohttp.ClientSession(connector=connector) as http:
 
-        async def ask(times: int) -> None:
-            for _ in range(times):
-                await outside.ask(http, address)
+    async def ask(times: int) -> None:
+        for _ in range(times):
+            await outside.ask(port)
 
-        await asyncio.gather(*(ask(5) for _ in range(AT_ONCE)))
-        before, own, started = sum(map(cpu_seconds, pids)), time.process_time(), time.perf_counter()
-        await asyncio.gather(*(ask(COMMANDS // AT_ONCE) for _ in range(AT_ONCE)))
-        seconds = time.perf_counter() - started
-        figures = {
-            "lookups a second": COMMANDS // AT_ONCE * AT_ONCE / seconds,
-            "of them, a process's CPU second": COMMANDS / (sum(map(cpu_seconds, pids)) - before),
-            "MiB a process": sum(map(resident, pids)) / count,
-            "cores for the outside": (time.process_time() - own) / seconds,
-        }
+    await asyncio.gather(*(ask(5) for _ in range(AT_ONCE)))
+    before, own, started = sum(map(cpu_seconds, pids)), time.process_time(), time.perf_counter()
+    await asyncio.gather(*(ask(COMMANDS // AT_ONCE) for _ in range(AT_ONCE)))
+    seconds = time.perf_counter() - started
+    figures = {
+        "lookups a second": COMMANDS // AT_ONCE * AT_ONCE / seconds,
+        "of them, a process's CPU second": COMMANDS / (sum(map(cpu_seconds, pids)) - before),
+        "MiB a process": sum(map(resident, pids)) / count,
+        "cores for the outside": (time.process_time() - own) / seconds,
+    }
+    outside.forget_connections()
     with psycopg.connect(url) as connection:
         row = connection.execute(
             "SELECT count(*) - 1 FROM pg_stat_activity WHERE datname = current_database()"
