@@ -28,6 +28,7 @@ import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
 from bot.errors import FsessionsError
+from bot.fast_json import dumps
 
 _MOST_WAITING: Final = 5_000  # lines
 _FLUSH_SECONDS: Final = 1.0
@@ -121,7 +122,7 @@ def configure(
     renderer: Processor = (
         structlog.dev.ConsoleRenderer(colors=on_terminal and not os.environ.get("NO_COLOR"))
         if style == "console" or (style == "auto" and on_terminal)
-        else structlog.processors.JSONRenderer()
+        else structlog.processors.JSONRenderer(serializer=dumps)
     )
     writer = _Writer(stream)
     _writers[:] = [writer]

@@ -24,6 +24,7 @@ _FETCH_LIMIT_WITH_TIME = 100  # sessions to look through for the one at a moment
 _MAX_LINK_LENGTH = 10_000
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
 _FULLSTORY_HOST = re.compile(r"(?:[a-z0-9](?:[a-z0-9-]*[a-z0-9])?\.)*fullstory\.com")
+_USUAL_LINK = re.compile(r"https://app(?:\.eu1)?\.fullstory\.com/[\w/:%-]{1,300}", re.ASCII)
 _BREAKS_SLACK_LINKS = frozenset("<>|^\\`\"' ")
 
 BEFORE_MOMENT = timedelta(seconds=30)
@@ -113,6 +114,8 @@ def usable_link(link: str) -> str | None:
     That is: https on fullstory.com or a subdomain, without credentials or a port, and no character
     that would end a link early in Slack's markup.
     """
+    if _USUAL_LINK.fullmatch(link):
+        return link
     if (
         len(link) > _MAX_LINK_LENGTH
         or not link.isascii()

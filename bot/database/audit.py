@@ -11,7 +11,7 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
-from dataclasses import asdict, fields, replace
+from dataclasses import fields, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
@@ -169,7 +169,7 @@ class AuditEvents:
         async with self._engine.begin() as connection:
             # An event that is there already is one whose commit was not heard of.
             await connection.execute(
-                insert.on_conflict_do_nothing(), [asdict(event) for event in events]
+                insert.on_conflict_do_nothing(), [event.fields for event in events]
             )
 
     def _give_up(self, event: AuditEvent) -> None:

@@ -7,12 +7,13 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 import aiohttp
-import stamina
+import structlog
 from yarl import URL
 
 from bot.connections import proxy_for
 from bot.errors import (
     DeadlineExceeded,
+    FullstoryError,
     RateLimited,
     ReplyCutOff,
     ReplyTooLarge,
@@ -21,6 +22,8 @@ from bot.errors import (
 from bot.fullstory import protocol
 from bot.sessions import Query, Session, SessionList
 from bot.settings import Settings
+
+_log = structlog.get_logger()
 
 _WAITS: Final = (0.1, 0.4, 1.6)  # seconds before the second, third and fourth attempt
 # An attempt that gets no byte for this part of the time is given up, so that a stuck request leaves
@@ -77,7 +80,7 @@ class FullstoryClient:
             raise DeadlineExceeded(self._timeout) from None
 
     async def _pages(
-        self, query: Query, again: Callable[[Exception], bool | float]
+        self, query: Query, again: Callable[[FullstoryError], float | None]
     ) -> list[Session]:
         found: list[Session] = []
         token = ""
@@ -93,12 +96,17 @@ class FullstoryClient:
                 return found
 
     async def _page(
-        self, request: protocol.Request, again: Callable[[Exception], bool | float]
+        self, request: protocol.Request, again: Callable[[FullstoryError], float | None]
     ) -> protocol.Page:
-        async for attempt in stamina.retry_context(on=again, attempts=None, timeout=None):
-            with attempt:
+        while True:
+            try:
                 return protocol.parse_reply(*await self._send(request))
-        raise AssertionError("stamina returns or raises")  # pragma: no cover
+            except FullstoryError as error:
+                wait = again(error)
+                if wait is None:
+                    raise
+                _log.info("retrying", wait_seconds=wait, error=type(error).__name__)
+            await asyncio.sleep(wait)
 
     async def _send(self, request: protocol.Request) -> tuple[int, Mapping[str, str], bytes]:
         is_get = request.body is None
@@ -145,20 +153,20 @@ def client_of(settings: Settings, http: aiohttp.ClientSession) -> FullstoryClien
     )
 
 
-def _worth_another_try(deadline: float) -> Callable[[Exception], bool | float]:
-    """Decides for stamina after each failure: no, or yes after so many seconds.
+def _worth_another_try(deadline: float) -> Callable[[FullstoryError], float | None]:
+    """Decides after each failure: in how many seconds to try again, or None for not at all.
 
-    No also where the wait would not fit: rather the true reason now than "too slow" then.
+    Not also where the wait would not fit: rather the true reason now than "too slow" then.
     """
     waits = iter(_WAITS)
 
-    def decide(error: Exception) -> bool | float:
+    def decide(error: FullstoryError) -> float | None:
         if not isinstance(error, RateLimited | Unavailable | ReplyCutOff | DeadlineExceeded):
-            return False
+            return None
         remaining = deadline - asyncio.get_running_loop().time()
         wait = next(waits, None)
         if wait is not None and isinstance(error, RateLimited) and error.retry_after is not None:
             wait = max(error.retry_after, wait)
-        return wait if wait is not None and wait < remaining else False
+        return wait if wait is not None and wait < remaining else None
 
     return decide

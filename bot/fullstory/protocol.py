@@ -164,6 +164,7 @@ def _retry_after(value: str) -> float | None:
 
 _MAX_ID_LENGTH: Final = 200
 _MAX_TIME_LENGTH: Final = 40
+_USUAL_TIME_LENGTH: Final = 10  # seconds, from 2001 to 2286
 _datetime = TypeAdapter(datetime)
 
 
@@ -184,7 +185,8 @@ def _list_in(document: object) -> tuple[list[Any], str]:
 def _session(item: dict[str, Any]) -> Session:
     """In the spellings of both endpoints, and of both the schema and its example."""
     # The id holds both, with a colon between them.
-    user_id, _, session_id = unquote(_text(item.get("id"))).rpartition(":")
+    both = _text(item.get("id"))
+    user_id, _, session_id = unquote(both).rpartition(":") if both else ("", "", "")
     link = _first(item, "fsUrl", "fs_url", "app_url", "appUrl")
     return Session(
         fullstory_user_id=_text(_first(item, "userId", "user_id")) or user_id,
@@ -195,7 +197,10 @@ def _session(item: dict[str, Any]) -> Session:
 
 
 def _first(fields: dict[str, Any], *names: str) -> Any:  # noqa: ANN401 - whatever Fullstory sent
-    return next((fields[name] for name in names if name in fields), None)
+    for name in names:
+        if name in fields:
+            return fields[name]
+    return None
 
 
 def _text(value: object) -> str:
@@ -207,8 +212,11 @@ def _text(value: object) -> str:
 
 def _time(value: object) -> datetime | None:
     """Seconds as a number or digits, or RFC 3339. What can't be read is None: no reason to fail."""
-    if isinstance(value, str) and len(value) > _MAX_TIME_LENGTH:
-        return None
+    if isinstance(value, str):
+        if len(value) == _USUAL_TIME_LENGTH and value.isascii() and value.isdigit():
+            return datetime.fromtimestamp(int(value), UTC)
+        if len(value) > _MAX_TIME_LENGTH:
+            return None
     try:
         time = _datetime.validate_python(value)
         time = time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)

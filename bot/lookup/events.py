@@ -12,9 +12,10 @@ import hmac
 import unicodedata
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
 from bot.sessions import Query
 
@@ -63,7 +64,12 @@ class AuditEvent:
     @property
     def plain(self) -> dict[str, str | int]:
         """All fields, as text and numbers."""
-        return asdict(self) | {"time": self.time.isoformat(timespec="milliseconds")}
+        return self.fields | {"time": self.time.isoformat(timespec="milliseconds")}
+
+    @property
+    def fields(self) -> dict[str, Any]:
+        """All fields, as they are."""
+        return {name: getattr(self, name) for name in self.__slots__}
 
 
 @dataclass(frozen=True, slots=True)

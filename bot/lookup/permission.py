@@ -45,6 +45,10 @@ class Access:
         refusal = await self._people.refusal(actor.user)
         return None if refusal is Refusal.GUEST and self._rules.guests else refusal
 
+    def depends_on_usergroups(self, actor: Actor) -> bool:
+        """Whether the user groups that they are in decide, too."""
+        return self._rules.depends_on_usergroups(actor)
+
     async def refusal_by_usergroup_rules(self, actor: Actor) -> Refusal | None:
         """By the user groups that they are in, where it hangs on these."""
         if not self._rules.depends_on_usergroups(actor):

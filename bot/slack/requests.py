@@ -11,8 +11,7 @@ from dataclasses import dataclass
 from re import Pattern
 from typing import Any, Literal
 
-from slack_bolt.context.ack.async_ack import AsyncAck
-
+from bot.fast_json import dumps
 from bot.lookup.access import Actor, EntryPoint
 from bot.slack.claims import Claim
 
@@ -26,6 +25,20 @@ def settle(acknowledged: Acknowledged, *, sent: bool) -> None:
         acknowledged.set_result(sent)
 
 
+class Ack:
+    """What to answer the request itself with: `body` is "", or a document as JSON.
+
+    Bolt's own looks at what it gets for every kind of object that it might be.
+    """
+
+    body = ""
+
+    async def __call__(self, document: dict[str, Any] | None = None, **fields: object) -> None:
+        """Acknowledges with a document, with its fields, or with nothing."""
+        given = document or fields
+        self.body = dumps(given) if given else ""
+
+
 @dataclass(frozen=True, slots=True)
 class SlackRequest:
     """A verified request: its `body` as Slack sent it, and who asks.
@@ -36,7 +49,7 @@ class SlackRequest:
 
     body: dict[str, Any]
     actor: Actor
-    ack: AsyncAck
+    ack: Ack
     acknowledged: Acknowledged
     claim: Claim
 

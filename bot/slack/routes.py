@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
 import structlog
-from slack_bolt.async_app import AsyncAck, AsyncApp, AsyncBoltContext
+from slack_bolt.async_app import AsyncApp, AsyncBoltContext
 from slack_bolt.authorization import AuthorizeResult
 from slack_bolt.error import BoltUnhandledRequestError
 from slack_bolt.response import BoltResponse
@@ -35,7 +35,7 @@ from bot.slack.entry_points.share import Share
 from bot.slack.entry_points.shortcuts import Shortcuts
 from bot.slack.entry_points.workflow_step import Step
 from bot.slack.replies.services import Services
-from bot.slack.requests import Route, SlackRequest, actor_in, settle
+from bot.slack.requests import Ack, Route, SlackRequest, actor_in, settle
 from bot.slack.ui import notes, windows, wording
 from bot.slack.ui.pieces import Message, drawn, note
 from bot.state.protocol import Owed
@@ -215,8 +215,7 @@ def go_on(services: Services, listening: Iterable[Route]) -> Callable[[Owed], No
         try:
             route = by_label[label]
             actor = actor_in(body, route.entry_point)
-            ack = AsyncAck()  # type: ignore[no-untyped-call] # Bolt's; what it is told goes nowhere
-            await route.handle(SlackRequest(body, actor, ack, acknowledged, claim))
+            await route.handle(SlackRequest(body, actor, Ack(), acknowledged, claim))
         except Exception as error:  # noqa: BLE001 - nobody is left without a word
             apology = _apology(services, body, error)
             _send_beside(services, body, apology)
@@ -232,20 +231,18 @@ def go_on(services: Services, listening: Iterable[Route]) -> Callable[[Owed], No
 def _register(app: AsyncApp, route: Route, services: Services) -> None:
     is_event = route.kind in ("event", "function")
 
-    async def listen(
-        ack: AsyncAck, body: dict[str, Any], context: AsyncBoltContext
-    ) -> BoltResponse | None:
+    async def listen(body: dict[str, Any], context: AsyncBoltContext) -> BoltResponse:
         if is_event and services.delivery.draining:
             # So that Slack sends the event again: to another process.
             return BoltResponse(status=503)
         actor = actor_in(body, route.entry_point)
-        claim = Claim(services.claims, route.label, body)
+        claim, ack = Claim(services.claims, route.label, body), Ack()
         try:
             await route.handle(SlackRequest(body, actor, ack, context["acknowledged"], claim))
         except Exception:
             await claim.done()  # nobody else would fare better
             raise
-        return None
+        return BoltResponse(status=200, body=ack.body)
 
     if route.kind == "event":
         name, _, channels = str(route.name).partition(".")

@@ -15,6 +15,7 @@ MODULES = {
 }
 PURE = {
     "bot.errors",
+    "bot.fast_json",
     "bot.fullstory.protocol",
     "bot.lookup.access",
     "bot.lookup.events",
@@ -45,7 +46,7 @@ LAYERS = [
     {"bot.fullstory.protocol", "bot.state"},
     {"bot.lookup.events", "bot.lookup.outcomes"},
     {"bot.lookup.access", "bot.typed"},
-    {"bot.sessions", "bot.errors", "bot.waits"},
+    {"bot.sessions", "bot.errors", "bot.waits", "bot.fast_json"},
 ]
 # What stands side by side, and yet may not know one another.
 STRANGERS = [

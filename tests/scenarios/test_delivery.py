@@ -109,6 +109,7 @@ async def test_an_answer_whose_ack_is_lost(
     await delivery.answer_in_ack(answered(), held.request, place)
     assert held.messages == [ANSWER]
     held.sent.set_result(arrived)
+    await asyncio.sleep(0)  # who waits for it is told at the next turn of the loop
     await in_flight.drain()
     assert exchange.uses == uses
 

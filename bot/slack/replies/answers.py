@@ -199,11 +199,11 @@ class Answers:
         reader: Reader,
     ) -> Message:
         """What came of looking `query` up, for the person who asked."""
+        if isinstance(outcome, Found):
+            buttons = self.buttons(outcome.sessions, actor.user, reader) if room.buttons else None
+            return listing.answer(outcome.sessions, reader, room, buttons)
         again = self.again(query, actor.user) if room.buttons else ""
         match outcome:
-            case Found(sessions):
-                buttons = self.buttons(sessions, actor.user, reader) if room.buttons else None
-                return listing.answer(sessions, reader, room, buttons)
             case Denied(refusal):
                 return self.refused(refusal, again)
             case Failed(error, reference):

@@ -24,7 +24,7 @@ from bot.slack.claims import SENDING
 from bot.slack.replies.in_flight import InFlight
 from bot.slack.replies.places import Place, PlaceOfAck
 from bot.slack.replies.response_url import StillWanted, always
-from bot.slack.requests import SlackRequest
+from bot.slack.requests import Acknowledged, SlackRequest
 from bot.slack.ui import notes, wording
 from bot.slack.ui.pieces import Drawing, Message, Room, drawn, note
 from bot.waits import Waits
@@ -69,7 +69,12 @@ class Delivery:
         if task.done():
             drawing = self._result(task)
             await request.ack(place.as_ack(drawing(place.room), final=True))
-            self.start(self._send_if_lost(drawing, request, place))
+
+            def acknowledged(sent: Acknowledged) -> None:
+                if not sent.result():
+                    self.start(self._send(drawing, request, place))
+
+            request.acknowledged.add_done_callback(acknowledged)
             return
 
         async def later() -> None:
@@ -81,10 +86,6 @@ class Delivery:
         await request.claim.take_new()  # before it is promised
         self.start(self._hand_over_or_tell(later(), request, place))
         await request.ack(place.as_ack(meanwhile, final=False))
-
-    async def _send_if_lost(self, drawing: Drawing, request: SlackRequest, place: Place) -> None:
-        if not await request.acknowledged:
-            await self._send(drawing, request, place)
 
     def answer_after_ack(
         self,

@@ -168,8 +168,11 @@ class _Edge:
         if (request.content_length or 0) > MAX_BODY_BYTES:
             raise _Refused(413, "size")
         try:
-            async with asyncio.timeout(self._read_seconds):
-                raw = await self._read(request)
+            if request.content.is_eof() and (request.content_length or 0) <= _SMALL:
+                raw = await request.content.read()  # all of it came together: nearly always
+            else:
+                async with asyncio.timeout(self._read_seconds):
+                    raw = await self._read(request)
         except TimeoutError:
             raise _Refused(408, "slow") from None
         except (ConnectionError, web.RequestPayloadError):

@@ -263,8 +263,8 @@ def _lists(
     day: object = None
     size = total = 0
     for number, session in enumerate(sessions):
-        item = _item(session, reader)
-        starts_day = number == 0 or _day_of(session, reader.zone) != day
+        item, its_day = _item(session, reader), _day_of(session, reader.zone)
+        starts_day = number == 0 or its_day != day
         length = size_as_json(item) + (_AROUND_LIST if starts_day else 2)
         starts_block = not made or size + length > _LIST_SIZE
         total += length
@@ -274,7 +274,7 @@ def _lists(
             made.append({"type": "rich_text", "elements": []})
             size = 0
         if starts_day:
-            day = _day_of(session, reader.zone)
+            day = its_day
             made[-1]["elements"] += _heading(session, reader)
         if starts_day or starts_block:
             bullets = {"type": "rich_text_list", "style": "bullet", "elements": []}
@@ -333,4 +333,6 @@ def _date(time: datetime | None, template: str) -> str:
 
 
 def _fallback(session: Session) -> str:
-    return f"{session.started:%Y-%m-%d %H:%M} UTC" if session.started else wording.UNKNOWN_TIME
+    if session.started is None:
+        return wording.UNKNOWN_TIME
+    return f"{session.started.isoformat(' ', 'minutes')[:16]} UTC"

@@ -6,12 +6,13 @@ Text: https://docs.slack.dev/messaging/formatting-message-text
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
+
+from bot.fast_json import dumps
 
 Block = dict[str, Any]
 Message = dict[str, Any]
@@ -68,7 +69,7 @@ Drawing = Callable[[Room], Message]
 
 def size_as_json(value: object) -> int:
     """As Slack gets it."""
-    return len(json.dumps(value, ensure_ascii=False))
+    return len(dumps(value))
 
 
 def drawn(message: Message) -> Drawing:
