@@ -7,7 +7,7 @@ READY_TO_TEST := $(VENV)/.ready-to-test
 # Tests wait for one another's sockets more than they work: two for each core.
 WORKERS ?= $(shell $(PYTHON) -c 'import os; print(2 * (os.cpu_count() or 1))')
 
-.PHONY: setup demo test check format lock audit deploy-check benchmark screenshots manifests clean
+.PHONY: setup demo test check format lock audit deploy-check bench benchmark screenshots manifests clean
 
 setup: $(READY)
 
@@ -25,6 +25,11 @@ check: $(READY_TO_TEST)
 format: $(READY_TO_TEST)
 	@$(VENV)/bin/ruff check --fix --exit-zero .
 	@$(VENV)/bin/ruff format .
+
+# The bot beside its peers, in some ten minutes: benchmarks/RESULTS.md and docs/speed.svg. PEERS="bot,Bolt JS" and
+# SCENARIOS="saturation,burst" choose some, and write nothing.
+bench: $(READY)
+	@PEERS="$(PEERS)" SCENARIOS="$(SCENARIOS)" $(VENV)/bin/python -m benchmarks.bench
 
 benchmark: $(READY)
 	@$(VENV)/bin/python -m benchmarks.idle

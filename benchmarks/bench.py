@@ -10,6 +10,7 @@ measured is written into `benchmarks/RESULTS.md`.
 from __future__ import annotations
 
 import asyncio
+import math
 import os
 import platform
 import re
@@ -37,6 +38,7 @@ from bot.database.schema import migrate
 
 HERE: Final = Path(__file__).parent
 RESULTS: Final = HERE / "RESULTS.md"
+PICTURE: Final = HERE.parent / "docs" / "speed.svg"
 KEY: Final = "YmVuY2htYXJrYmVuY2htYXJrYmVuY2htYXJrYmVuY2g="
 BOT: Final = "bot"
 FLOOR: Final = "floor"
@@ -57,9 +59,12 @@ class Size:
     burst: int = 1_000
     hanging: int = 400
     soak: int = 100_000
+    warm_up: int = 256
+    fresh: bool = True
+    """Whether each scenario has a process of its own."""
 
 
-SMOKE: Final = Size(rounds=1, commands=64, steady_seconds=0.2, burst=20, hanging=5, soak=64)
+SMOKE: Final = Size(1, 64, 0.1, 20, 5, 64, warm_up=1, fresh=False)
 
 
 # -- Peers ----------------------------------------------------------------------------------------
@@ -175,7 +180,7 @@ async def running(peer: Peer, outside: Outside) -> AsyncIterator[Running]:
 async def saturation(one: Running, size: Size, seconds: float) -> Figures:
     """As many as it can, 64 at a time."""
     one.outside.fullstory_seconds = 0.0
-    await _ask_all(one, AT_ONCE * 4)
+    await _ask_all(one, size.warm_up)
     one.outside.fullstory_seconds = seconds
     cpu, own, started = one.cpu_seconds(), time.process_time(), time.perf_counter()
     await _ask_all(one, size.commands)
@@ -200,7 +205,7 @@ async def _ask_all(one: Running, count: int) -> None:
 
 async def steady(one: Running, size: Size, seconds: float) -> Figures:
     """Fifty a second: how long people wait beyond Fullstory's own time."""
-    await _ask_all(one, AT_ONCE)
+    await _ask_all(one, size.warm_up)
     one.outside.fullstory_seconds = seconds
     loop = asyncio.get_running_loop()
     begin, tasks = loop.time(), []
@@ -227,15 +232,15 @@ async def burst(one: Running, size: Size) -> Figures:
 
 async def hanging(one: Running, size: Size) -> Figures:
     """Fullstory takes a second, with 400 in flight: nothing should wait for anything else."""
-    await _ask_all(one, AT_ONCE)
+    await _ask_all(one, size.warm_up)
     one.outside.fullstory_seconds = 1.0
     done = await asyncio.gather(*(one.outside.ask(one.port) for _ in range(size.hanging)))
     return {"longest, s": max(end for _, end in done)}
 
 
-async def start(one: Running, _: Size) -> Figures:
+async def start(one: Running, size: Size) -> Figures:
     """From nothing to the first answer; then nothing happens."""
-    await asyncio.sleep(1)
+    await asyncio.sleep(1 if size.fresh else 0)
     return {"first answer, s": one.started, "idle MiB": one.memory()}
 
 
@@ -273,10 +278,16 @@ async def measure(size: Size, say: Callable[[str], None] = print) -> Measured:
         known = peers(Path(folder))
         async with Outside().running() as outside:
             for number in range(size.rounds):
-                for name, scenario in SCENARIOS.items():
-                    for peer in known.values() if not wanted or name in wanted else ():
+                chosen = {
+                    name: SCENARIOS[name] for name in SCENARIOS if not wanted or name in wanted
+                }
+                batches = [{name: chosen[name]} for name in chosen] if size.fresh else [chosen]
+                for batch in batches:
+                    for peer in known.values():
                         async with running(peer, outside) as one:
-                            measured[name][peer.name].append(await scenario(one, size))
+                            for name in batch:
+                                figures = await SCENARIOS[name](one, size)
+                                measured[name][peer.name].append(figures)
                 say(f"round {number + 1} of {size.rounds}")
             for name, scenario in ONCE.items():
                 if (not wanted or name in wanted) and BOT in known:
@@ -292,14 +303,15 @@ def ratio(
     measured: Measured, scenario: str, figure: str, peer: str = BOT, to: str = FLOOR
 ) -> float:
     """The median of the ratios of each round; not a number where one of the two is missing."""
-    rounds = zip(measured[scenario][peer], measured[scenario][to], strict=False)
+    by_peer = measured[scenario]
+    rounds = zip(by_peer.get(peer, ()), by_peer.get(to, ()), strict=False)
     ratios = [one[figure] / other[figure] for one, other in rounds if other[figure]]
     return median(ratios) if ratios else float("nan")
 
 
 def middle(measured: Measured, scenario: str, figure: str, peer: str = BOT) -> float:
     """The median of all rounds."""
-    values = [one[figure] for one in measured[scenario][peer]]
+    values = [one[figure] for one in measured[scenario].get(peer, ())]
     return median(values) if values else float("nan")
 
 
@@ -349,7 +361,7 @@ def report(measured: Measured, size: Size) -> str:
         "|---|---|---|---|",
     ]
     for name, wanted, value, reached in targets(measured):
-        mark = "not measured" if value != value else "reached" if reached else "**not reached**"
+        mark = "reached" if reached else "not measured" if math.isnan(value) else "**not reached**"
         lines.append(f"| {name} | {wanted} | {value:.2f} | {mark} |")
     for scenario, by_peer in measured.items():
         figures = list(next(iter(by_peer.values()))[0])
@@ -360,12 +372,44 @@ def report(measured: Measured, size: Size) -> str:
             for figure in figures:
                 values = [one[figure] for one in rounds]
                 of_floor = ratio(measured, scenario, figure, peer)
-                beside = f", {of_floor:.2f} F" if of_floor == of_floor else ""
+                beside = "" if math.isnan(of_floor) else f", {of_floor:.2f} F"
                 cells.append(
                     f"{median(values):.2f}{beside} ({min(values):.2f} to {max(values):.2f})"
                 )
             lines.append(f"| {peer} | {' | '.join(cells)} |")
     return "\n".join([*lines, ""])
+
+
+def picture(measured: Measured) -> str:
+    """The processor's time of a lookup, peer by peer, as an SVG that reads in light and in dark."""
+    by_peer = {
+        name: middle(measured, "saturation", "CPU ms a lookup", name)
+        for name in measured["saturation"]
+    }
+    widest, row = max(by_peer.values()), 34
+    bars = []
+    for number, (name, value) in enumerate(sorted(by_peer.items(), key=lambda one: one[1])):
+        top, width = 40 + number * row, 360 * value / widest
+        colour = "#4a154b" if name == BOT else "#8a8f98"
+        label = "the floor" if name == FLOOR else name
+        bars.append(
+            f'<text x="168" y="{top + 16}" text-anchor="end">{label}</text>'
+            f'<rect x="180" y="{top}" width="{width:.0f}" height="22" rx="3" fill="{colour}"/>'
+            f'<text x="{188 + width:.0f}" y="{top + 16}">{value:.2f} ms</text>'
+        )
+    height = 50 + len(by_peer) * row
+    return "\n".join(
+        [
+            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 640 {height}" role="img"',
+            ' font-family="sans-serif" font-size="14">',
+            "<title>CPU time of a lookup, by what answers it</title>",
+            f'<rect width="640" height="{height}" rx="8" fill="#fff"/>',
+            '<text x="20" y="26" font-weight="bold">CPU time of a lookup</text>',
+            *bars,
+            "</svg>",
+            "",
+        ]
+    )
 
 
 async def main() -> None:
@@ -378,6 +422,7 @@ async def main() -> None:
     print(text)
     if not (os.environ.get("PEERS") or os.environ.get("SCENARIOS")):
         RESULTS.write_text(text)
+        PICTURE.write_text(picture(measured))
 
 
 if __name__ == "__main__":

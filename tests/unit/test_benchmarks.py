@@ -1,0 +1,41 @@
+"""The benchmarks work: a very short run, whose figures say nothing."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import pytest
+
+from benchmarks import bench
+from benchmarks.outside import Outside
+
+pytestmark = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="they are for Linux")
+
+
+async def test_a_short_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The floor and the bot, once through everything; and what is written about it."""
+    monkeypatch.setenv("PEERS", "bot")
+    said: list[str] = []
+    measured = await bench.measure(bench.SMOKE, said.append)
+    assert said == ["round 1 of 1"]
+    assert set(measured) == {*bench.SCENARIOS, *bench.ONCE}
+    assert set(measured["saturation"]) == {bench.FLOOR, bench.BOT}
+    assert measured["burst"][bench.BOT][0]["lost"] == 0
+    named = {name: value for name, _, value, _ in bench.targets(measured)}
+    assert math.isnan(named["throughput, to Bolt JS"])
+    text = bench.report(measured, bench.SMOKE)
+    assert "| throughput, to Bolt JS | ≥ 1.6 | nan | not measured |" in text
+    assert "## saturation" in text
+    assert bench.picture(measured).count("<rect") == 3
+
+
+async def test_what_is_asked_is_answered() -> None:
+    """The floor answers what the outside asks, and no more than that."""
+    async with Outside().running() as outside:
+        peer = bench.peers(Path())[bench.FLOOR]
+        async with bench.running(peer, outside) as one:
+            before = outside.asked
+            acked, answered = await outside.ask(one.port)
+            assert 0 < acked <= answered
+            assert outside.asked == before + 1
