@@ -42,6 +42,7 @@ PICTURE: Final = HERE.parent / "docs" / "speed.svg"
 KEY: Final = "YmVuY2htYXJrYmVuY2htYXJrYmVuY2htYXJrYmVuY2g="
 BOT: Final = "bot"
 FLOOR: Final = "floor"
+_LABELS: Final = {FLOOR: "the floor", BOT: "this bot", "bot-off": "its extras off"}
 AT_ONCE: Final = 64
 ACK_SECONDS: Final = 3.0
 _CORES: Final = sorted(os.sched_getaffinity(0))
@@ -391,7 +392,7 @@ def picture(measured: Measured) -> str:
     for number, (name, value) in enumerate(sorted(by_peer.items(), key=lambda one: one[1])):
         top, width = 40 + number * row, 360 * value / widest
         colour = "#4a154b" if name == BOT else "#8a8f98"
-        label = "the floor" if name == FLOOR else name
+        label = _LABELS.get(name, name)
         bars.append(
             f'<text x="168" y="{top + 16}" text-anchor="end">{label}</text>'
             f'<rect x="180" y="{top}" width="{width:.0f}" height="22" rx="3" fill="{colour}"/>'
