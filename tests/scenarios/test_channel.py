@@ -230,6 +230,8 @@ class TestFlood:
             for number in range(first, first + 50):
                 await slack.write(f"Ticket of customer{number}@example.com")
 
+        loop = asyncio.get_running_loop()
+        started = loop.time()
         flood = asyncio.gather(*(some(first) for first in range(0, 1000, 50)))
         await until(lambda: len(slack.screen) > 50)
         exchange = await slack.command(f"/fsessions {JANE} 3")
@@ -240,9 +242,10 @@ class TestFlood:
         await until(lambda: len(offers(slack)) >= OFFERS_A_MINUTE)
         exchange = await slack.command(f"/fsessions {JANE} 3")
         assert exchange.ack
-        assert len(offers(slack)) == OFFERS_A_MINUTE
+        minutes = 1 + int((loop.time() - started) / 60)  # one, but on a very slow machine
+        assert OFFERS_A_MINUTE <= len(offers(slack)) <= minutes * OFFERS_A_MINUTE
         said = [line for line in logged() if "too many messages" in line["event"]]
-        assert len(said) == 1
+        assert 1 <= len(said) <= minutes
         assert not re.search(r"customer\d", str([one.message for one in offers(slack)]))
         assert not re.search(r"customer\d", str(logged()))
 

@@ -287,10 +287,13 @@ async def test_any_moment(bot: Bot, fullstory: FullstorySandbox) -> None:
     assert len(acked) > 500
 
     def unanswered() -> list[Exchange]:
+        # Once in a while, four processes die over the same command: it is apologised for, then.
+        instead = (wording.MAYBE_ANSWERED, wording.our_fault()[0])
         return [
             one
             for one in acked
-            if not answers_in(one) and wording.MAYBE_ANSWERED not in shown_to_all(one)
+            if not answers_in(one)
+            and not any(text.startswith(instead) for text in shown_to_all(one))
         ]
 
     await until(lambda: not unanswered(), PATIENCE)
