@@ -125,6 +125,9 @@ class SharedState:
         if await self._memory.take(claim, work) is None:
             return None
         held = self._held[claim] = _Held(self._clock(), alone=True)
+        if self.is_away:
+            await self._ask_without_waiting(self._take(claim, work, held))
+            return ""
         try:
             step = await self._ask(lambda: self._take(claim, work, held))
         except _Away:
@@ -257,27 +260,30 @@ class SharedState:
         return await within(self._waits.lease_renewal, work)
 
     async def _ask(self, work: Callable[[], Coroutine[Any, Any, _T]]) -> _T:
-        """What the database says, within the time that an ack has for it. Raises `_Away`.
-
-        While the database is away, it is asked all the same, but nobody waits.
-        """
-        if self.is_away and self._unanswered >= _MOST_UNANSWERED:
+        """What the database says, within the time that an ack has for it. Raises `_Away`."""
+        if self.is_away:
             raise _Away
-        seconds = 0.0 if self.is_away else self._waits.state
-        try:
-            # Not cancelled with the wait: it would only be less known what became of it.
-            return await within(seconds, self._in_the_end(work()), cancelling=False)
-        except TROUBLE as error:
-            self._went_away(error)
-            raise _Away from error
+        return await self._answer_within(self._waits.state, work())
 
     async def _ask_patiently(self, work: Coroutine[Any, Any, _T]) -> _T:
-        """The same where nobody waits for an ack."""
+        """The same where nobody waits for an ack: it is asked also while it is away."""
+        return await self._answer_within(self._waits.claim, work)
+
+    async def _answer_within(self, seconds: float, work: Coroutine[Any, Any, _T]) -> _T:
         try:
-            return await within(self._waits.claim, self._in_the_end(work), cancelling=False)
+            # Not cancelled with the wait: it would only be less known what became of it.
+            return await within(seconds, self._in_the_end(work), cancelling=False)
         except TROUBLE as error:
             self._went_away(error)
             raise _Away from error
+
+    async def _ask_without_waiting(self, work: Coroutine[Any, Any, Any]) -> None:
+        """Asks a database that may only be slow. That there is no answer yet tells nothing."""
+        if self._unanswered >= _MOST_UNANSWERED:
+            work.close()
+            return
+        with suppress(*TROUBLE):
+            await within(0.0, self._in_the_end(work), cancelling=False)
 
     async def _in_the_end(self, work: Coroutine[Any, Any, _T]) -> _T:
         """What comes of it; a connection that hangs is given up, or none would be left."""

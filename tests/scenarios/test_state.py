@@ -445,6 +445,36 @@ async def test_goes_on_alone(own_postgres: Postgres, logged: Logged) -> None:
     assert told.count("shared state is back") == 1
 
 
+async def test_comes_back_under_load(own_postgres: Postgres) -> None:
+    """However many ask meanwhile: that nobody waits for an answer is no sign of trouble."""
+    url = own_postgres.new_database()
+    await migrated(url)
+    async with open_engine(url) as engine:
+        state = open_shared(engine, "bot", [FERNET], PATIENT)
+        went_on: list[Owed] = []
+        running = asyncio.create_task(state.run(went_on.append, lambda: True))
+        asking = True
+
+        async def ask() -> None:
+            number = 0
+            while asking:
+                number += 1
+                await state.take(f"{id(asyncio.current_task())} {number}", WORK)
+                await asyncio.sleep(0)
+
+        own_postgres.stop()
+        try:
+            assert await state.take(CLAIM, WORK) == ""
+            await until(lambda: state.is_away, 60)
+            load = [asyncio.create_task(ask()) for _ in range(5)]
+        finally:
+            own_postgres.start()
+        await until(lambda: not state.is_away, 60)
+        asking = False
+        await asyncio.gather(*load)
+        await state.finish(running)
+
+
 async def test_a_database_that_hangs(own_postgres: Postgres) -> None:
     """Costs the first who asks some tenths of a second, and nobody else."""
     url = own_postgres.new_database()
