@@ -13,7 +13,6 @@ import asyncio
 import math
 import os
 import platform
-import re
 import shutil
 import subprocess
 import sys
@@ -32,14 +31,14 @@ from typing import Final
 import uvloop
 
 from benchmarks.idle import free_port
-from benchmarks.outside import Outside
+from benchmarks.outside import STATE_KEY, Outside
+from benchmarks.proc import cpu_seconds, memory
 from bot.database.engine import open_engine
 from bot.database.schema import migrate
 
 HERE: Final = Path(__file__).parent
 RESULTS: Final = HERE / "RESULTS.md"
 PICTURE: Final = HERE.parent / "docs" / "speed.svg"
-KEY: Final = "YmVuY2htYXJrYmVuY2htYXJrYmVuY2htYXJrYmVuY2g="
 BOT: Final = "bot"
 FLOOR: Final = "floor"
 _LABELS: Final = {FLOOR: "the floor", BOT: "this bot", "bot-off": "its extras off"}
@@ -86,7 +85,7 @@ def peers(folder: Path) -> dict[str, Peer]:
     everything_on = {
         "DATABASE_URL": f"sqlite:///{folder}/audit.db",
         "AUDIT_KEY": "benchmark",
-        "STATE_KEYS": KEY,
+        "STATE_KEYS": STATE_KEY,
         "METRICS_PORT": "0",
         "LOG_LEVEL": "INFO",
         "ALLOWED_USERS": "U0ASKER",
@@ -127,17 +126,6 @@ class Running:
         self.port = port
         self.outside = outside
         self.started = 0.0
-
-    def cpu_seconds(self) -> float:
-        """What it has taken of the processor."""
-        stat = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
-        return (int(stat[11]) + int(stat[12])) / os.sysconf("SC_CLK_TCK")
-
-    def memory(self, which: str = "VmRSS") -> float:
-        """Its memory in MiB; `VmHWM` is the most that it had."""
-        status = Path(f"/proc/{self.process.pid}/status").read_text()
-        found = re.search(rf"^{which}:\s+(\d+) kB", status, re.MULTILINE)
-        return int(found[1]) / 1024 if found else 0.0
 
 
 def _started(command: tuple[str, ...], environment: dict[str, str]) -> subprocess.Popen[bytes]:
@@ -183,14 +171,14 @@ async def saturation(one: Running, size: Size, seconds: float) -> Figures:
     one.outside.fullstory_seconds = 0.0
     await _ask_all(one, size.warm_up)
     one.outside.fullstory_seconds = seconds
-    cpu, own, started = one.cpu_seconds(), time.process_time(), time.perf_counter()
+    cpu, own, started = cpu_seconds(one.process.pid), time.process_time(), time.perf_counter()
     await _ask_all(one, size.commands)
     took = time.perf_counter() - started
     return {
         "lookups a second": size.commands / took,
-        "CPU ms a lookup": 1000 * (one.cpu_seconds() - cpu) / size.commands,
+        "CPU ms a lookup": 1000 * (cpu_seconds(one.process.pid) - cpu) / size.commands,
         "outside, of a core": (time.process_time() - own) / took,
-        "MiB at peak": one.memory("VmHWM"),
+        "MiB at peak": memory(one.process.pid, "VmHWM"),
     }
 
 
@@ -242,15 +230,15 @@ async def hanging(one: Running, size: Size) -> Figures:
 async def start(one: Running, size: Size) -> Figures:
     """From nothing to the first answer; then nothing happens."""
     await asyncio.sleep(1 if size.fresh else 0)
-    return {"first answer, s": one.started, "idle MiB": one.memory()}
+    return {"first answer, s": one.started, "idle MiB": memory(one.process.pid)}
 
 
 async def soak(one: Running, size: Size) -> Figures:
     """A hundred thousand lookups."""
     await _ask_all(one, size.soak // 10)
-    before = one.memory()
+    before = memory(one.process.pid)
     await _ask_all(one, size.soak - size.soak // 10)
-    return {"MiB more": one.memory() - before}
+    return {"MiB more": memory(one.process.pid) - before}
 
 
 Scenario = Callable[[Running, Size], Awaitable[Figures]]

@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import os
 import platform
-import re
 import socket
 import subprocess
 import sys
 import time
 from contextlib import closing
-from pathlib import Path
 from statistics import median
 from urllib.error import URLError
 from urllib.request import urlopen
+
+from benchmarks.proc import memory
 
 STARTS = 5
 SETTLE_SECONDS = 1.0
@@ -57,10 +57,7 @@ def measure() -> tuple[float, float]:
                 time.sleep(0.005)
         seconds = time.perf_counter() - started
         time.sleep(SETTLE_SECONDS)
-        status = Path(f"/proc/{process.pid}/status").read_text()
-        resident = re.search(r"^VmRSS:\s+(\d+) kB", status, re.MULTILINE)
-        assert resident  # noqa: S101
-        return seconds, int(resident[1]) / 1024
+        return seconds, memory(process.pid)
     finally:
         process.terminate()
         process.wait(30)

@@ -19,6 +19,7 @@ from typing import Any, Final, cast
 from urllib.parse import urlencode
 
 SIGNING_SECRET: Final = "benchmark"  # noqa: S105 - it opens nothing
+STATE_KEY: Final = "YmVuY2htYXJrYmVuY2htYXJrYmVuY2htYXJrYmVuY2g="
 TEAM: Final = "T0BENCHMARK"
 ANSWER_SECONDS: Final = 60.0
 _NEWEST: Final = 1_700_000_000

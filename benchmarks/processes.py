@@ -12,17 +12,16 @@ import asyncio
 import json
 import os
 import platform
-import re
 import sys
 import time
 from asyncio.subprocess import PIPE
-from pathlib import Path
 from statistics import median
 
 import psycopg
 import uvloop
 
-from benchmarks.outside import Outside
+from benchmarks.outside import STATE_KEY, Outside
+from benchmarks.proc import cpu_seconds, memory
 from bot.database.engine import open_engine
 from bot.database.schema import migrate
 from bot.sandbox.postgres import postgres_server, programs
@@ -31,19 +30,6 @@ PROCESSES = (1, 2, 3)
 ROUNDS = 3
 COMMANDS = 2_000
 AT_ONCE = 64
-KEY = "YmVuY2htYXJrYmVuY2htYXJrYmVuY2htYXJrYmVuY2g="
-
-
-def cpu_seconds(pid: int) -> float:
-    """What a process has taken of the processor."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
-def resident(pid: int) -> float:
-    """Its memory in MiB."""
-    found = re.search(r"^VmRSS:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text(), re.MULTILINE)
-    return int(found[1]) / 1024 if found else 0.0
 
 
 async def one_round(count: int, url: str, outside: Outside) -> dict[str, float]:
@@ -51,7 +37,7 @@ async def one_round(count: int, url: str, outside: Outside) -> dict[str, float]:
     environment = outside.environment(
         PORT="0",
         DATABASE_URL=url,
-        STATE_KEYS=KEY,
+        STATE_KEYS=STATE_KEY,
         AUDIT_KEY="benchmark",
         WEB_CONCURRENCY=str(count),
     )
@@ -81,7 +67,7 @@ async def one_round(count: int, url: str, outside: Outside) -> dict[str, float]:
     figures = {
         "lookups a second": COMMANDS // AT_ONCE * AT_ONCE / seconds,
         "of them, a process's CPU second": COMMANDS / (sum(map(cpu_seconds, pids)) - before),
-        "MiB a process": sum(map(resident, pids)) / count,
+        "MiB a process": sum(map(memory, pids)) / count,
         "cores for the outside": (time.process_time() - own) / seconds,
     }
     outside.forget_connections()
