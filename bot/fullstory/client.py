@@ -32,7 +32,7 @@ _SILENCE: Final = 0.6
 
 
 class FullstoryClient:
-    """Lists sessions over `http`, which uses a connection for one request only.
+    """Lists sessions over `http`.
 
     `key` is sent to the endpoint's host alone; `timeout` is the time for one lookup, in seconds,
     retries included.
@@ -51,6 +51,10 @@ class FullstoryClient:
         self._headers = protocol.headers(key)
         self._timeout = timeout
         self._longest_silence = _SILENCE * timeout
+        # The deadline for all of it is ours.
+        self._timeouts = aiohttp.ClientTimeout(
+            total=None, sock_connect=self._longest_silence, sock_read=self._longest_silence
+        )
         self._proxy = proxy_for(endpoint.base_url)
 
     async def sessions(self, query: Query) -> SessionList:
@@ -88,7 +92,7 @@ class FullstoryClient:
             page = await self._page(self._endpoint.request(query, token), again)
             # A page that brings nothing new ends it, so that a repeated token can't go in circles.
             known = set(found)
-            fresh = [session for session in page.sessions if session not in known]
+            fresh = [one for one in page.sessions if one not in known] if known else page.sessions
             found += fresh
             token = page.next_token
             # Fullstory may list all of one identity first, so as many are read of each.
@@ -118,12 +122,7 @@ class FullstoryClient:
                 headers=self._headers if is_get else self._headers | protocol.JSON_BODY,
                 allow_redirects=False,
                 proxy=self._proxy,
-                # The deadline for all of it is ours.
-                timeout=aiohttp.ClientTimeout(
-                    total=None,
-                    sock_connect=self._longest_silence,
-                    sock_read=self._longest_silence,
-                ),
+                timeout=self._timeouts,
             ) as response:
                 body = bytearray()
                 async for chunk in response.content.iter_chunked(64 * 1024):
