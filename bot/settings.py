@@ -14,6 +14,7 @@ import re
 from base64 import urlsafe_b64encode
 from collections.abc import Mapping
 from difflib import get_close_matches
+from functools import cached_property
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
@@ -348,7 +349,7 @@ class Settings(BaseModel):
             self.allow_guests,
         )
 
-    @property
+    @cached_property
     def labels(self) -> Labels:
         """What names a uid, where people type and in messages."""
         return labels_of(self.uid_labels)

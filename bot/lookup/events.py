@@ -7,7 +7,6 @@ key; without the key nothing can be told from it.
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 import unicodedata
 from collections.abc import Sequence
@@ -117,7 +116,7 @@ class PersonHashes:
 
     def _under_each(self, kind: str, name: str) -> list[str]:
         text = f"{kind}:{name}".encode(errors="surrogatepass")
-        return [hmac.new(key, text, hashlib.sha256).hexdigest() for key in self._keys if name]
+        return [hmac.digest(key, text, "sha256").hex() for key in self._keys if name]
 
 
 def _email(query: Query) -> str:

@@ -11,7 +11,6 @@ How Slack escapes a command's text: https://docs.slack.dev/interactivity/impleme
 from __future__ import annotations
 
 import re
-import unicodedata
 from dataclasses import dataclass, field
 from enum import Enum, auto
 from functools import cache
@@ -132,8 +131,9 @@ INVISIBLE: Final = re.compile(
 # Letters of wide keyboards, for those that an address is made of.
 _WIDE: Final = str.maketrans({"＠": "@", "。": ".", "．": ".", "｡": "."})
 _SPACES: Final = re.compile(r"\s")
-# \s includes the separators U+001C to U+001F and U+0085, which are control characters all the same.
-_WRITTEN_SPACES: Final = frozenset("\t\n\v\f\r")
+# Unicode's Cc and Cs, but for the spaces that people write. \s includes U+001C to U+001F and
+# U+0085: they are control characters all the same. A test compares the list with Unicode's own.
+CONTROL: Final = re.compile("[\x00-\x08\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 
 _MARKUP: Final = re.compile(r"<([^<>]*)>")
 _MENTION: Final = re.compile(r"<@([A-Z0-9]+)(?:\|([^<>]*))?>")
@@ -161,11 +161,6 @@ def _unescape(text: str) -> str:
 
 def _escape(text: str) -> str:
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-
-
-def _is_control(character: str) -> bool:
-    category = unicodedata.category(character)
-    return category == "Cs" or (category == "Cc" and character not in _WRITTEN_SPACES)
 
 
 # -- Words ----------------------------------------------------------------------------------------
@@ -487,7 +482,7 @@ def parse(text: str, limits: Limits, labels: Labels = UID) -> Parsed:
     simple = f"{_EXAMPLE_EMAIL} {min(5, limits.highest)}"
     if len(text) > _MAX_RAW_LENGTH:
         return Refused(Problem.TEXT_TOO_LONG, "", simple)
-    if any(map(_is_control, text)):
+    if CONTROL.search(text):
         return Refused(Problem.CONTROL_CHARACTER, "", simple)
     if channel := _CHANNEL.search(text):
         name = _unescape(channel[2] or channel[1])

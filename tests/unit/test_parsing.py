@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from bot.sandbox.slack import as_slack_sends
 from bot.sessions import MAX_UID_LENGTH, Query
 from bot.typed.query import (
+    CONTROL,
     INVISIBLE,
     Help,
     Limits,
@@ -287,6 +288,13 @@ def test_nothing_invisible_gets_through() -> None:
             assert INVISIBLE.fullmatch(chr(code)), hex(code)
     tagged = "user" + "".join(chr(0xE0000 + ord(letter)) for letter in "HIDDEN") + "\u3164-42"
     assert parse(tagged, LIMITS) == Query(None, "user-42", 20)
+
+
+def test_control_characters_are_those_of_unicode() -> None:
+    """All of its control characters and surrogates, but the spaces that people write."""
+    for code in range(sys.maxunicode + 1):
+        is_one = unicodedata.category(chr(code)) in ("Cc", "Cs") and chr(code) not in "\t\n\v\f\r"
+        assert bool(CONTROL.fullmatch(chr(code))) is is_one, hex(code)
 
 
 def test_every_problem_is_tested() -> None:

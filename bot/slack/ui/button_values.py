@@ -9,7 +9,6 @@ Pure: the present time is a parameter.
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 import json
 from base64 import urlsafe_b64encode
@@ -18,6 +17,7 @@ from enum import StrEnum
 from typing import Any, Final
 
 from bot.errors import FsessionsError
+from bot.fast_json import dumps
 from bot.sessions import Moment, Query, Snapshot
 
 GOOD_FOR: Final = timedelta(days=30)
@@ -63,7 +63,7 @@ def sign(query: Query, asker: str, key: bytes, now: datetime, kind: Kind = Kind.
     fields = [query.limit, query.email, query.uid, moment, shown]
     while fields[-1] is None:
         fields.pop()
-    text = json.dumps(fields, ensure_ascii=False, separators=(",", ":"))
+    text = dumps(fields)
     return seal(text, asker, key, now, kind)
 
 
@@ -103,7 +103,7 @@ def unseal(value: str, sender: str, key: bytes, now: datetime, kind: Kind) -> st
 
 def _seal(text: str, user: str, key: bytes, kind: Kind) -> str:
     sealed = f"{_VERSION} {kind} {user} {text}".encode(errors="surrogatepass")
-    digest = hmac.new(key, sealed, hashlib.sha256).digest()
+    digest = hmac.digest(key, sealed, "sha256")
     return urlsafe_b64encode(digest[:12]).decode()  # 96 bits in 16 characters
 
 
