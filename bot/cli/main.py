@@ -6,6 +6,7 @@ What only one command needs is imported by that command: `serve` starts in a fra
 from __future__ import annotations
 
 import asyncio
+import gc
 import resource
 import signal
 import socket
@@ -41,6 +42,8 @@ def main() -> None:
 @click.option("--others", type=int, multiple=True, hidden=True)
 def serve(process: int | None, own: tuple[int, ...], others: tuple[int, ...]) -> None:
     """Run the bot, until SIGTERM or Ctrl-C."""
+    # The collector would look through all modules again and again while they are loaded: 0.1 s.
+    gc.disable()
     from bot.ports import CantListen
     from bot.processes import CANT_RUN
 
@@ -72,6 +75,7 @@ async def _serve_in_several(loaded: Settings) -> int:
     from bot.processes import Processes
 
     stop = _stop_on_signals()
+    _leave_alone_what_stays()
     with listening(loaded, loaded.web_concurrency) as shares:
         return await Processes(shares).run_until(stop)
 
@@ -89,6 +93,7 @@ async def _serve_with_others(
     stop_with_parent(stop)
     shares = Shares(*([socket.socket(fileno=one) for one in each] for each in (own, others)))
     async with running(loaded, given=shares) as service:
+        _leave_alone_what_stays()
         await service.serve_until(stop, say_that_it_serves)
     return _exit_code(service.events_given_up)
 
@@ -98,8 +103,15 @@ async def _serve_alone(loaded: Settings) -> int:
 
     stop = _stop_on_signals()
     async with running(loaded) as service:
+        _leave_alone_what_stays()
         await service.serve_until(stop)
     return _exit_code(service.events_given_up)
+
+
+def _leave_alone_what_stays() -> None:
+    """What is there when we begin to serve is never collected: 7 % of a lookup was spent on it."""
+    gc.freeze()
+    gc.enable()
 
 
 def _exit_code(events_given_up: int) -> int:
