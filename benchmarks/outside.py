@@ -11,12 +11,23 @@ import asyncio
 import hashlib
 import hmac
 import json
+import ssl
 import time
 from collections import deque
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from typing import Any, Final, cast
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, Final, Literal, cast
 from urllib.parse import urlencode
+
+from aiohttp import WSMsgType, web
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 
 SIGNING_SECRET: Final = "benchmark"  # noqa: S105 - it opens nothing
 STATE_KEY: Final = "YmVuY2htYXJrYmVuY2htYXJrYmVuY2htYXJrYmVuY2g="
@@ -76,6 +87,31 @@ def _message(buffer: bytearray) -> tuple[bytes, bytes] | None:
     return head, body
 
 
+def _certificate(folder: Path) -> Path:
+    """A file with a key, and a certificate of this machine that is good for a day."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "benchmark")])
+    now = datetime.now(UTC)
+    signed = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - timedelta(hours=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(
+            x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False
+        )
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    written = key.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    )
+    file = folder / "outside.pem"
+    file.write_bytes(written + signed.public_bytes(serialization.Encoding.PEM))
+    return file
+
+
 class _Serving(asyncio.Protocol):
     """One connection from a bot."""
 
@@ -92,7 +128,7 @@ class _Serving(asyncio.Protocol):
         while found := _message(self._buffer):
             path = found[0].split(b" ", 2)[1]
             if path.startswith(b"/api/"):
-                self._send(_SLACK[path[5:].split(b"?")[0]])
+                self._send(self._outside.slack[path[5:].split(b"?")[0]])
             elif path.startswith(b"/response/"):
                 self._send(_TAKEN)
                 self._outside.answered(path[10:])
@@ -139,36 +175,94 @@ class _Asking(asyncio.Protocol):
         return await self._waiting
 
 
+Over = Literal["HTTP", "TLS", "Socket Mode"]
+
+
 class Outside:
     """`fullstory_seconds` is how long Fullstory takes; `count` is how many sessions it knows.
 
-    Where `keeps` is False, people come with a new connection each time.
+    Where `keeps` is False, people come with a new connection each time. `over` is the way between
+    it and a bot. With TLS, the bot asks Fullstory and Slack so; what comes from Slack is plain, for
+    in a deployment a router ends its TLS.
     """
 
     def __init__(self, count: int = 20) -> None:
         self.fullstory_seconds = 0.0
         self.keeps = True
-        self.url = ""
+        self.over: Over = "HTTP"
+        self.slack = dict(_SLACK)
         self.listed = _reply(sessions(count))
         self.asked = 0
         self._late: dict[bytes, asyncio.Future[None]] = {}
         self._number = 0
         self._idle: deque[_Asking] = deque()
+        self._urls: dict[str, str] = {}
+        self._certificate = Path()
+        self._sockets: list[web.WebSocketResponse] = []
+        self._acks: dict[str, asyncio.Future[bytes]] = {}
+
+    @property
+    def url(self) -> str:
+        """Where it serves now."""
+        return self._urls["https" if self.over == "TLS" else "http"]
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[Outside]:
-        """Serves on loopback, at `url`."""
-        loop = asyncio.get_running_loop()
-        server = await loop.create_server(lambda: _Serving(self), "127.0.0.1", 0, backlog=4096)
-        self.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-        try:
+        """Serves on loopback."""
+        async with AsyncExitStack() as stack:
+            folder = stack.enter_context(TemporaryDirectory(prefix="fsessions-"))
+            self._certificate = _certificate(Path(folder))
+            context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+            context.load_cert_chain(self._certificate)
+            await self._serve("http", None, stack)
+            await self._serve("https", context, stack)
+            await self._serve_socket_mode(stack)
+            stack.callback(self.forget_connections)
             yield self
+
+    async def _serve(
+        self, scheme: str, context: ssl.SSLContext | None, stack: AsyncExitStack
+    ) -> None:
+        loop = asyncio.get_running_loop()
+        server = await loop.create_server(
+            lambda: _Serving(self), "127.0.0.1", 0, backlog=4096, ssl=context
+        )
+        stack.callback(server.close)
+        self._urls[scheme] = f"{scheme}://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+
+    async def _serve_socket_mode(self, stack: AsyncExitStack) -> None:
+        app = web.Application()
+        app.router.add_get("/", self._socket)
+        runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.0)
+        await runner.setup()
+        stack.push_async_callback(runner.cleanup)
+        site = web.TCPSite(runner, "127.0.0.1", 0)
+        await site.start()
+        opened = {"ok": True, "url": f"ws://127.0.0.1:{runner.addresses[0][1]}/"}
+        self.slack[b"apps.connections.open"] = _reply(json.dumps(opened).encode())
+
+    async def _socket(self, request: web.Request) -> web.WebSocketResponse:
+        socket = web.WebSocketResponse()
+        await socket.prepare(request)
+        await socket.send_str('{"type": "hello"}')
+        self._sockets.append(socket)
+        try:
+            async for message in socket:
+                if message.type is WSMsgType.TEXT:
+                    envelope = json.loads(message.data)["envelope_id"]
+                    self._acks.pop(envelope).set_result(message.data.encode())
         finally:
-            self.forget_connections()
-            server.close()
+            self._sockets.remove(socket)
+        return socket
 
     def environment(self, **other: str) -> dict[str, str]:
         """What a bot is told that is to live here."""
+        trusted = str(self._certificate)
+        by_way: dict[Over, dict[str, str]] = {
+            "HTTP": {},
+            "TLS": {"SSL_CERT_FILE": trusted, "NODE_EXTRA_CA_CERTS": trusted},
+            "Socket Mode": {"SLACK_APP_TOKEN": "xapp-benchmark"},
+        }
         return {
             "SLACK_BOT_TOKEN": "xoxb-benchmark",
             "SLACK_SIGNING_SECRET": SIGNING_SECRET,
@@ -178,6 +272,7 @@ class Outside:
             "HOST": "127.0.0.1",
             "LOG_FORMAT": "json",
             "NO_PROXY": "*",
+            **by_way[self.over],
             **other,
         }
 
@@ -202,10 +297,13 @@ class Outside:
         name = str(self._number).encode()
         late = self._late[name] = asyncio.get_running_loop().create_future()
         started = time.perf_counter()
-        head, ack = await self._send(self._signed(name.decode()), port)
+        if self.over == "Socket Mode":
+            ack = await self._send_envelope(name.decode())
+        else:
+            head, ack = await self._send(self._signed(name.decode()), port)
+            if b" 200 " not in head.split(b"\r\n", 1)[0]:
+                raise RuntimeError(head.split(b"\r\n", 1)[0].decode())
         acked = time.perf_counter() - started
-        if b" 200 " not in head.split(b"\r\n", 1)[0]:
-            raise RuntimeError(head.split(b"\r\n", 1)[0].decode())
         if b"Latest" in ack:
             self._late.pop(name, None)
         else:
@@ -227,8 +325,22 @@ class Outside:
             asking.transport.close()
         return head, body
 
-    def _signed(self, name: str) -> bytes:
-        fields: dict[str, Any] = {
+    async def _send_envelope(self, name: str) -> bytes:
+        if not self._sockets:
+            raise ConnectionError("nobody is connected")
+        acked: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+        self._acks[name] = acked
+        envelope = {
+            "type": "slash_commands",
+            "envelope_id": name,
+            "accepts_response_payload": True,
+            "payload": self._fields(name),
+        }
+        await self._sockets[self._number % len(self._sockets)].send_str(json.dumps(envelope))
+        return await asyncio.wait_for(acked, ANSWER_SECONDS)
+
+    def _fields(self, name: str) -> dict[str, Any]:
+        return {
             "team_id": TEAM,
             "channel_id": "C0SUPPORT",
             "user_id": "U0ASKER",
@@ -238,7 +350,9 @@ class Outside:
             "response_url": f"{self.url}/response/{name}",
             "trigger_id": name,
         }
-        body = urlencode(fields).encode()
+
+    def _signed(self, name: str) -> bytes:
+        body = urlencode(self._fields(name)).encode()
         stamp = str(int(time.time())).encode()
         digest = hmac.new(SIGNING_SECRET.encode(), b"v0:" + stamp + b":" + body, hashlib.sha256)
         lines = (

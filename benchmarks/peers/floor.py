@@ -1,7 +1,8 @@
 """F, the floor: what any bot in Python has to do, and nothing else.
 
 Checks the signature, acknowledges, asks Fullstory over one shared session, posts the answer. No
-Bolt, no checks of who asks, no limits, no retries, no log: nobody should run this.
+Bolt, no checks of who asks, no limits, no retries, no log: nobody should run this. With
+SLACK_APP_TOKEN it uses Socket Mode, over one connection.
 """
 
 from __future__ import annotations
@@ -47,9 +48,32 @@ async def answer(http: aiohttp.ClientSession, email: str, response_url: str) -> 
         await response.read()
 
 
+def start(http: aiohttp.ClientSession, fields: dict[str, str]) -> None:
+    """Begins to answer a command."""
+    task = asyncio.create_task(answer(http, fields["text"], fields["response_url"]))
+    tasks.add(task)
+    task.add_done_callback(tasks.discard)
+
+
+async def serve_socket_mode(http: aiohttp.ClientSession, token: str) -> None:
+    """Takes envelopes until Slack ends the connection."""
+    url = f"{os.environ['SLACK_API_URL']}apps.connections.open"
+    async with http.post(url, headers={"Authorization": f"Bearer {token}"}) as response:
+        opened = orjson.loads(await response.read())
+    async with http.ws_connect(opened["url"]) as socket:
+        async for message in socket:
+            envelope = orjson.loads(message.data)
+            if envelope["type"] == "slash_commands":
+                await socket.send_str(f'{{"envelope_id":"{envelope["envelope_id"]}"}}')
+                start(http, envelope["payload"])
+
+
 async def main() -> None:
     """Serves until it is ended."""
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as http:
+        if token := os.environ.get("SLACK_APP_TOKEN"):
+            await serve_socket_mode(http, token)
+            return
 
         async def events(request: web.Request) -> web.Response:
             body = await request.read()
@@ -57,10 +81,7 @@ async def main() -> None:
             digest = hmac.new(SECRET, b"v0:" + stamp + b":" + body, hashlib.sha256).hexdigest()
             if not hmac.compare_digest(f"v0={digest}", request.headers["X-Slack-Signature"]):
                 return web.Response(status=401)
-            fields = dict(parse_qsl(body.decode()))
-            task = asyncio.create_task(answer(http, fields["text"], fields["response_url"]))
-            tasks.add(task)
-            task.add_done_callback(tasks.discard)
+            start(http, dict(parse_qsl(body.decode())))
             return web.Response()
 
         app = web.Application()

@@ -9,31 +9,34 @@ import pytest
 
 from benchmarks import bench
 from benchmarks.outside import Outside
+from benchmarks.report import BOT, FLOOR, picture, report, targets
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="they are for Linux")
 
 
 async def test_a_short_run(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The floor and the bot, once through everything; and what is written about it."""
+    """The floor and the bot, once through all of one process; and what is written about it."""
+    alone = {name for name, one in bench.SCENARIOS.items() if not one.world.processes}
+    monkeypatch.setenv("SCENARIOS", ",".join(alone))
     monkeypatch.setenv("PEERS", "bot")
     said: list[str] = []
     measured = await bench.measure(bench.SMOKE, said.append)
     assert said == ["round 1 of 1"]
-    assert set(measured) == {*bench.SCENARIOS, *bench.ONCE}
-    assert set(measured["saturation"]) == {bench.FLOOR, bench.BOT}
-    assert measured["burst"][bench.BOT][0]["lost"] == 0
-    named = {name: value for name, _, value, _ in bench.targets(measured)}
+    assert set(measured) == alone
+    assert set(measured["saturation"]) == {FLOOR, BOT}
+    assert measured["burst"][BOT][0]["lost"] == 0
+    named = {name: value for name, _, value, _ in targets(measured)}
     assert math.isnan(named["throughput, to Bolt JS"])
-    text = bench.report(measured, bench.SMOKE)
+    text = report(measured, 1)
     assert "| throughput, to Bolt JS | ≥ 1.6 | nan | not measured |" in text
     assert "## saturation" in text
-    assert bench.picture(measured).count("<rect") == 3
+    assert picture(measured).count("<rect") == 3
 
 
 async def test_what_is_asked_is_answered() -> None:
     """The floor answers what the outside asks, and no more than that."""
     async with Outside().running() as outside:
-        peer = bench.peers(Path())[bench.FLOOR]
+        peer = bench.peers(Path())[FLOOR]
         async with bench.running(peer, outside) as one:
             before = outside.asked
             acked, answered = await outside.ask(one.port)
