@@ -21,10 +21,11 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.connections import proxy_for
 from bot.errors import SettingsError, SlackError
+from bot.fast_json import dumps
 from bot.slack.api.client import TOKEN_ERRORS, call_api
 from bot.slack.replies.in_flight import InFlight
 from bot.slack.requests import settle
-from bot.slack.transport.dispatch import BadBody, dispatch
+from bot.slack.transport.dispatch import BadBody, Reply, dispatch
 from bot.waits import Waits
 
 _log = structlog.get_logger()
@@ -155,12 +156,7 @@ class SocketMode:
             reply = await dispatch(self._app, body, acknowledged)
             if reply.status != 200:
                 return  # as over HTTP: Slack is to see that this was not handled
-            acknowledgement: dict[str, Any] = {"envelope_id": envelope_id}
-            if reply.is_json:
-                acknowledgement["payload"] = json.loads(reply.body)
-            elif reply.body:
-                acknowledgement["payload"] = {"text": reply.body}
-            await socket.send_json(acknowledgement)
+            await socket.send_str(_acknowledgement(envelope_id, reply))
             settle(acknowledged, sent=True)
         except BadBody:
             _log.warning("request refused", reason="body")
@@ -174,3 +170,12 @@ class SocketMode:
         for task in receiving:
             task.cancel()
         await asyncio.gather(*receiving, return_exceptions=True)
+
+
+def _acknowledgement(envelope_id: str, reply: Reply) -> str:
+    """As JSON; a document that is JSON already stands in it as it is."""
+    identifier = dumps(envelope_id)
+    if not reply.body:
+        return f'{{"envelope_id":{identifier}}}'
+    payload = reply.body if reply.is_json else dumps({"text": reply.body})
+    return f'{{"envelope_id":{identifier},"payload":{payload}}}'
