@@ -305,12 +305,12 @@ async def measure(size: Size, say: Callable[[str], None] = print) -> Measured:
     """Runs everything that was asked for."""
     measured: Measured = defaultdict(lambda: defaultdict(list))
     with TemporaryDirectory(prefix="fsessions-") as folder, ExitStack() as stack:
-        await _make_tables(f"sqlite:///{folder}/audit.db")
+        await make_tables(f"sqlite:///{folder}/audit.db")
         known, chosen = peers(Path(folder)), _chosen()
         database = ""
         if any(scenario.world.processes for scenario in chosen.values()):
             server = stack.enter_context(postgres_server(programs() or Path()))
-            await _make_tables(database := server.new_database())
+            await make_tables(database := server.new_database())
         async with Outside().running() as outside:
             for number in range(size.rounds):
                 for batch in _batches(chosen, fresh=size.fresh, is_first=number == 0):
@@ -341,7 +341,8 @@ def _chosen() -> dict[str, Scenario]:
     return {name: scenario for name, scenario in chosen.items() if not scenario.world.processes}
 
 
-async def _make_tables(url: str) -> None:
+async def make_tables(url: str) -> None:
+    """Makes the tables of a new database."""
     async with open_engine(url) as engine:
         await migrate(engine)
 
@@ -357,10 +358,15 @@ def _batches(
     return list(batches.values())
 
 
-async def main() -> None:
-    """Measures, prints and writes."""
+def pin_outside() -> None:
+    """Gives this process a core that no peer has."""
     if len(_CORES) > 1:
         os.sched_setaffinity(0, {_CORES[0]})
+
+
+async def main() -> None:
+    """Measures, prints and writes."""
+    pin_outside()
     size = Size(rounds=int(os.environ.get("ROUNDS", "3")))
     measured = await measure(size)
     text = report(measured, size.rounds)

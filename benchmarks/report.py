@@ -84,7 +84,7 @@ def report(measured: Measured, rounds: int) -> str:
     lines = [
         "# What was measured",
         "",
-        f"By `make bench` on {datetime.now(UTC):%Y-%m-%d}: {machine}, ",
+        f"By `make bench` on {datetime.now(UTC):%Y-%m-%d}: {machine},",
         f"Python {platform.python_version()}, {versions}.",
         f"{rounds} interleaved rounds; medians, and the range in brackets.",
         "The peer has one core, the outside another. F is [the floor](peers/floor.py).",

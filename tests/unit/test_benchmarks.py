@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import bench
+from benchmarks import bench, parts
 from benchmarks.outside import Outside
 from benchmarks.report import BOT, FLOOR, picture, report, targets
 
@@ -31,6 +31,15 @@ async def test_a_short_run(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "| throughput, to Bolt JS | ≥ 1.6 | nan | not measured |" in text
     assert "## saturation" in text
     assert picture(measured).count("<rect") == 3
+
+
+async def test_parts_can_be_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The bot answers without each of them."""
+    monkeypatch.setenv("PEERS", BOT)
+    (choice, figures), *others = (
+        await parts.measure(bench.SMOKE, 1, [",".join(parts.PARTS)])
+    ).items()
+    assert (choice, len(figures), others) == (",".join(parts.PARTS), 1, [])
 
 
 async def test_what_is_asked_is_answered() -> None:

@@ -1,0 +1,148 @@
+"""What each part of a lookup costs: the processor's time that is saved where it is left out.
+
+Where a part is left out, the first result is given again and again: right for the benchmark, where
+everybody asks for the same customer, and for nothing else. `python -m benchmarks.parts`; the parts
+are measured in turn, in the rounds of `benchmarks.bench`.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import wraps
+from pathlib import Path
+from statistics import median
+from tempfile import TemporaryDirectory
+from typing import Any, Final
+
+import uvloop
+
+from benchmarks import bench
+from benchmarks.outside import Outside
+from benchmarks.report import BOT
+from bot.__main__ import main as serve
+from bot.fullstory import client, protocol
+from bot.lookup.audit import Audit
+from bot.sessions import SessionList
+from bot.slack import requests
+from bot.slack.claims import Claim
+from bot.slack.entry_points import command
+from bot.slack.replies.answers import Answers
+from bot.slack.transport import http
+from bot.slack.transport.dispatch import Reply
+from bot.slack.ui import listing
+
+_PART: Final = "BENCHMARK_WITHOUT"
+
+
+def _once(holder: object, name: str) -> None:
+    """Calls it the first time only."""
+    real: Callable[..., Any] = getattr(holder, name)
+    results: list[Any] = []
+
+    @wraps(real)
+    def first(*arguments: object, **named: object) -> Any:  # noqa: ANN401 - whatever it gives
+        if not results:
+            results.append(real(*arguments, **named))
+        return results[0]
+
+    setattr(holder, name, staticmethod(first) if name == "of" else first)
+
+
+def _asking() -> None:
+    real = client.FullstoryClient._send
+    replies: list[Any] = []
+
+    async def send(self: client.FullstoryClient, request: protocol.Request) -> Any:  # noqa: ANN401
+        if not replies:
+            replies.append(await real(self, request))
+        return replies[0]
+
+    client.FullstoryClient._send = send  # type: ignore[method-assign]
+
+
+def _recording() -> None:
+    async def record(*_: object, **__: object) -> tuple[bool, str]:
+        return True, ""
+
+    Audit.record = record  # type: ignore[method-assign]
+
+
+def _bolt() -> None:
+    """Hands a command to its entry point at once."""
+    made: list[command.Command] = []
+    real = command.Command.__init__
+
+    def remember(self: command.Command, services: Any) -> None:  # noqa: ANN401 - as it is
+        real(self, services)
+        made.append(self)
+
+    async def dispatch(
+        _: object, body: dict[str, Any], acknowledged: requests.Acknowledged
+    ) -> Reply:
+        (route,) = made[0].routes()
+        ack, claims = requests.Ack(), made[0]._services.claims
+        actor = requests.actor_in(body, route.entry_point)
+        claim = Claim(claims, route.label, body)
+        await route.handle(requests.SlackRequest(body, actor, ack, acknowledged, claim))
+        return Reply(200, ack.body, is_json=True)
+
+    command.Command.__init__ = remember  # type: ignore[method-assign]
+    http.dispatch = dispatch  # type: ignore[attr-defined,assignment]
+
+
+PARTS: Final[dict[str, Callable[[], None]]] = {
+    "reading the command": lambda: _once(command, "parse"),
+    "asking Fullstory": _asking,
+    "reading its reply": lambda: _once(protocol, "parse_reply"),
+    "putting sessions in order": lambda: _once(SessionList, "of"),
+    "sealing buttons": lambda: _once(Answers, "buttons"),
+    "drawing": lambda: _once(listing, "answer"),
+    "recording": _recording,
+    "Bolt": _bolt,
+}
+
+
+ALL_BUT_ASKING: Final = ",".join(part for part in PARTS if part != "asking Fullstory")
+
+
+async def measure(size: bench.Size, rounds: int, choices: Sequence[str]) -> dict[str, list[float]]:
+    """The milliseconds of processor time of a lookup, without the parts of each of the choices."""
+    measured: dict[str, list[float]] = {choice: [] for choice in choices}
+    with TemporaryDirectory(prefix="fsessions-") as folder:
+        await bench.make_tables(f"sqlite:///{folder}/audit.db")
+        bot = bench.peers(Path(folder))[BOT]
+        async with Outside().running() as outside:
+            for _ in range(rounds):
+                for choice in choices:
+                    peer = replace(
+                        bot,
+                        command=(sys.executable, "-m", "benchmarks.parts", "serve"),
+                        settings=bot.settings | {_PART: choice},
+                    )
+                    async with bench.running(peer, outside) as one:
+                        figures = await bench.saturation(one, size)
+                        measured[choice].append(figures["CPU ms a lookup"])
+    return measured
+
+
+async def _print() -> None:
+    os.environ["PEERS"] = BOT
+    bench.pin_outside()
+    measured = await measure(bench.Size(), 3, ["", *PARTS, ALL_BUT_ASKING])
+    everything, nothing = median(measured.pop("")), measured.pop(ALL_BUT_ASKING)
+    print(f"a lookup                   {everything:.2f} ms of the processor")
+    for part, values in measured.items():
+        print(f"  {part:<24} {everything - median(values):.2f}")
+    print(f"without all but asking     {median(nothing):.2f}")
+
+
+if __name__ == "__main__":
+    if sys.argv[1:] == ["serve"]:
+        for part in filter(None, os.environ[_PART].split(",")):
+            PARTS[part]()
+        serve()
+    else:
+        uvloop.run(_print())
