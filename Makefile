@@ -26,7 +26,7 @@ format: $(READY_TO_TEST)
 	@$(VENV)/bin/ruff check --fix --exit-zero .
 	@$(VENV)/bin/ruff format .
 
-# The bot beside its peers, in some ten minutes: benchmarks/RESULTS.md and docs/speed.svg. PEERS="bot,Bolt JS" and
+# The bot beside its peers, in less than 15 minutes: benchmarks/RESULTS.md and docs/speed.svg. PEERS="bot,Bolt JS" and
 # SCENARIOS="saturation,burst" choose some, and write nothing.
 bench: $(READY)
 	@PEERS="$(PEERS)" SCENARIOS="$(SCENARIOS)" $(VENV)/bin/python -m benchmarks.bench

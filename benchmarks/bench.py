@@ -10,15 +10,18 @@ measured is written into `benchmarks/RESULTS.md`.
 from __future__ import annotations
 
 import asyncio
+import json
 import os
+import re
 import shutil
 import subprocess
 import sys
 import time
 from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import ExitStack, asynccontextmanager, suppress
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from statistics import median, quantiles
 from tempfile import TemporaryDirectory
@@ -26,14 +29,13 @@ from typing import Final
 
 import uvloop
 
+from benchmarks import processes
 from benchmarks.idle import free_port
 from benchmarks.outside import STATE_KEY, Outside, Over
 from benchmarks.proc import cpu_seconds, memory
 from benchmarks.report import (
     BOT,
     FLOOR,
-    ONE_PROCESS,
-    TWO_PROCESSES,
     Figures,
     Measured,
     picture,
@@ -41,7 +43,7 @@ from benchmarks.report import (
 )
 from bot.database.engine import open_engine
 from bot.database.schema import migrate
-from bot.sandbox.postgres import postgres_server, programs
+from bot.sandbox.postgres import programs
 
 HERE: Final = Path(__file__).parent
 RESULTS: Final = HERE / "RESULTS.md"
@@ -62,9 +64,11 @@ class Size:
     hanging: int = 400
     hanging_seconds: float = 1.0
     soak: int = 100_000
-    warm_up: int = 256
+    warm_up: int = 6_000
+    """Lookups before those that count, at most: a peer may need fewer."""
+
     fresh: bool = True
-    """Whether each scenario has a process of its own."""
+    """Whether a scenario that changes what others measure has a process of its own."""
 
 
 SMOKE: Final = Size(1, 64, 0.1, 20, 5, 0.1, 64, warm_up=1, fresh=False)
@@ -75,15 +79,25 @@ SMOKE: Final = Size(1, 64, 0.1, 20, 5, 0.1, 64, warm_up=1, fresh=False)
 
 @dataclass(frozen=True)
 class Peer:
-    """Something that answers the command. `settings` are what it is told besides."""
+    """Something that answers the command. `settings` are what it is told besides.
+
+    After `warm_up` lookups it is as fast as it will be.
+    """
 
     name: str
     command: tuple[str, ...]
     settings: dict[str, str]
+    warm_up: int = 500
+
+
+_WARM_UP_OF_NODE: Final = (
+    6_000  # before that, most of it is not compiled: it takes 1.7 times as long
+)
 
 
 def peers(folder: Path) -> dict[str, Peer]:
-    """All that can run here."""
+    """All that are wanted, and can run here."""
+    wanted = [name.strip() for name in os.environ.get("PEERS", "").split(",") if name.strip()]
     python = sys.executable
     everything_on = {
         "DATABASE_URL": f"sqlite:///{folder}/audit.db",
@@ -99,14 +113,16 @@ def peers(folder: Path) -> dict[str, Peer]:
         Peer("bot-off", (python, "-m", "bot", "serve"), {"LOG_LEVEL": "ERROR"}),
         Peer("Bolt Python async", (python, str(HERE / "peers" / "bolt_async.py")), {}),
     ]
-    node = shutil.which("node")
-    if node and _install_node_peers():
-        script = str(HERE / "peers" / "bolt.mjs")
-        found.append(Peer("Bolt JS", (node, script), {}))
-        found.append(Peer("Bolt JS, undici pool", (node, script), {"POOL": "1"}))
-    else:
-        print("Without Node and npm, the peers in JavaScript are left out.")
-    wanted = [name.strip() for name in os.environ.get("PEERS", "").split(",") if name.strip()]
+    command = (shutil.which("node") or "", str(HERE / "peers" / "bolt.mjs"))
+    in_node = [
+        Peer("Bolt JS", command, {}, _WARM_UP_OF_NODE),
+        Peer("Bolt JS, undici pool", command, {"POOL": "1"}, _WARM_UP_OF_NODE),
+    ]
+    if not wanted or any(peer.name in wanted for peer in in_node):
+        if command[0] and _install_node_peers():
+            found += in_node
+        else:
+            print("Without Node and npm, the peers in JavaScript are left out.")
     return {one.name: one for one in found if not wanted or one.name in {FLOOR, *wanted}}
 
 
@@ -124,57 +140,38 @@ def _install_node_peers() -> bool:
 class Running:
     """A peer that runs; `started` is how long it took until it answered its first command."""
 
-    def __init__(self, process: subprocess.Popen[bytes], port: int, outside: Outside) -> None:
+    def __init__(
+        self, peer: Peer, process: subprocess.Popen[bytes], port: int, outside: Outside
+    ) -> None:
+        self.peer = peer
         self.process = process
         self.port = port
         self.outside = outside
         self.started = 0.0
+        self.is_warm = False
 
 
-@dataclass(frozen=True)
-class World:
-    """In what a peer runs: the way between it and the outside, and how many processes it is.
-
-    With 0 `processes` it is one, that has a core of its own. Else they share a PostgreSQL, and all
-    cores with it and with the outside.
-    """
-
-    over: Over = "HTTP"
-    processes: int = 0
-
-
-def _started(
-    command: tuple[str, ...], environment: dict[str, str], cores: set[int]
-) -> subprocess.Popen[bytes]:
+def _started(command: tuple[str, ...], environment: dict[str, str]) -> subprocess.Popen[bytes]:
     return subprocess.Popen(
         command,
         env=environment,
         stderr=subprocess.DEVNULL,
-        preexec_fn=lambda: os.sched_setaffinity(0, cores),
+        preexec_fn=lambda: os.sched_setaffinity(0, {_CORES[-1]}),
     )
 
 
 @asynccontextmanager
-async def running(
-    peer: Peer,
-    outside: Outside,
-    world: World = World(),
-    database: str = "",
-) -> AsyncIterator[Running]:
-    """Starts a peer, and ends it. `database` is the URL of what several processes share."""
+async def running(peer: Peer, outside: Outside, over: Over = "HTTP") -> AsyncIterator[Running]:
+    """Starts a peer on a core of its own, and ends it. `over` is its way to the outside."""
     outside.forget_connections()
     outside.fullstory_seconds = 0.0
-    outside.over = world.over
+    outside.over = over
     port = free_port()
     environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(HERE.parent)}
     environment |= outside.environment(PORT=str(port), **peer.settings)
-    cores = {_CORES[-1]}
-    if world.processes:
-        environment |= {"WEB_CONCURRENCY": str(world.processes), "DATABASE_URL": database}
-        cores = set(_CORES)
     started = time.perf_counter()
-    process = _started(peer.command, environment, cores)
-    one = Running(process, port, outside)
+    process = _started(peer.command, environment)
+    one = Running(peer, process, port, outside)
     try:
         while not one.started:
             with suppress(OSError, RuntimeError):
@@ -195,8 +192,7 @@ async def running(
 
 async def saturation(one: Running, size: Size, seconds: float = 0.0) -> Figures:
     """As many as it can, 64 at a time."""
-    one.outside.fullstory_seconds = 0.0
-    await _ask_all(one, size.warm_up)
+    await _warm_up(one, size)
     one.outside.fullstory_seconds = seconds
     cpu, own, started = cpu_seconds(one.process.pid), time.process_time(), time.perf_counter()
     await _ask_all(one, size.commands)
@@ -209,11 +205,11 @@ async def saturation(one: Running, size: Size, seconds: float = 0.0) -> Figures:
     }
 
 
-async def of_several(one: Running, size: Size) -> Figures:
-    """As many as the processes can, 64 at a time; each has begun to serve before."""
-    await asyncio.sleep(1 if size.fresh else 0)
-    figures = await saturation(one, size)
-    return {name: figures[name] for name in ("lookups a second", "outside, of a core")}
+async def _warm_up(one: Running, size: Size) -> None:
+    if not one.is_warm:
+        one.outside.fullstory_seconds = 0.0
+        await _ask_all(one, min(size.warm_up, one.peer.warm_up))
+        one.is_warm = True
 
 
 async def _ask_all(one: Running, count: int) -> None:
@@ -228,7 +224,7 @@ async def _ask_all(one: Running, count: int) -> None:
 
 async def steady(one: Running, size: Size, seconds: float) -> Figures:
     """Fifty a second: how long people wait beyond Fullstory's own time."""
-    await _ask_all(one, size.warm_up)
+    await _warm_up(one, size)
     one.outside.fullstory_seconds = seconds
     loop = asyncio.get_running_loop()
     begin, tasks = loop.time(), []
@@ -241,6 +237,8 @@ async def steady(one: Running, size: Size, seconds: float) -> Figures:
 
 async def burst(one: Running, size: Size) -> Figures:
     """A thousand people with new connections, at the same moment."""
+    await _warm_up(one, size)
+    one.outside.fullstory_seconds = 0.0
     one.outside.keeps = False
     asked = (one.outside.ask(one.port) for _ in range(size.burst))
     done = await asyncio.gather(*asked, return_exceptions=True)
@@ -255,7 +253,7 @@ async def burst(one: Running, size: Size) -> Figures:
 
 async def hanging(one: Running, size: Size) -> Figures:
     """Fullstory takes a second, with 400 in flight: nothing should wait for anything else."""
-    await _ask_all(one, size.warm_up)
+    await _warm_up(one, size)
     one.outside.fullstory_seconds = size.hanging_seconds
     done = await asyncio.gather(*(one.outside.ask(one.port) for _ in range(size.hanging)))
     return {"longest, s": max(end for _, end in done)}
@@ -277,40 +275,39 @@ async def soak(one: Running, size: Size) -> Figures:
 
 @dataclass(frozen=True)
 class Scenario:
-    """What is measured, and in what world; of the bot alone, or of all peers."""
+    """What is measured, and over which way.
+
+    `fresh` is one that needs a process that has done nothing yet. The soak is of the bot alone, and
+    done once.
+    """
 
     measure: Callable[[Running, Size], Awaitable[Figures]]
-    world: World = World()
-    of_bot_alone: bool = False
-    once: bool = False
+    over: Over = "HTTP"
+    fresh: bool = False
+    is_soak: bool = False
 
 
 SCENARIOS: Final[dict[str, Scenario]] = {
-    "start": Scenario(start),
+    "start": Scenario(start, fresh=True),
     "saturation": Scenario(saturation),
     "saturation at 100 ms": Scenario(lambda one, size: saturation(one, size, 0.1)),
-    "saturation over TLS": Scenario(saturation, World("TLS")),
-    "saturation over Socket Mode": Scenario(saturation, World("Socket Mode")),
+    "saturation over TLS": Scenario(saturation, "TLS"),
+    "saturation over Socket Mode": Scenario(saturation, "Socket Mode"),
     "50 a second": Scenario(lambda one, size: steady(one, size, 0.0)),
     "50 a second at 100 ms": Scenario(lambda one, size: steady(one, size, 0.1)),
     "burst": Scenario(burst),
     "hanging": Scenario(hanging),
-    ONE_PROCESS: Scenario(of_several, World(processes=1), of_bot_alone=True),
-    TWO_PROCESSES: Scenario(of_several, World(processes=2), of_bot_alone=True),
-    "soak": Scenario(soak, of_bot_alone=True, once=True),
+    "soak": Scenario(soak, fresh=True, is_soak=True),
 }
 
 
 async def measure(size: Size, say: Callable[[str], None] = print) -> Measured:
-    """Runs everything that was asked for."""
+    """Runs everything that was asked for, but for several processes."""
     measured: Measured = defaultdict(lambda: defaultdict(list))
-    with TemporaryDirectory(prefix="fsessions-") as folder, ExitStack() as stack:
+    chosen = {name: scenario for name, scenario in SCENARIOS.items() if _is_wanted(name)}
+    with TemporaryDirectory(prefix="fsessions-") as folder:
         await make_tables(f"sqlite:///{folder}/audit.db")
-        known, chosen = peers(Path(folder)), _chosen()
-        database = ""
-        if any(scenario.world.processes for scenario in chosen.values()):
-            server = stack.enter_context(postgres_server(programs() or Path()))
-            await make_tables(database := server.new_database())
+        known = peers(Path(folder))
         async with Outside().running() as outside:
             for number in range(size.rounds):
                 for batch in _batches(chosen, fresh=size.fresh, is_first=number == 0):
@@ -318,12 +315,12 @@ async def measure(size: Size, say: Callable[[str], None] = print) -> Measured:
                         mine = {
                             name: scenario
                             for name, scenario in batch.items()
-                            if peer.name == BOT or not scenario.of_bot_alone
+                            if peer.name == BOT or not scenario.is_soak
                         }
                         if not mine:
                             continue
-                        world = next(iter(mine.values())).world
-                        async with running(peer, outside, world, database) as one:
+                        over = next(iter(mine.values())).over
+                        async with running(peer, outside, over) as one:
                             for name, scenario in mine.items():
                                 figures = await scenario.measure(one, size)
                                 measured[name][peer.name].append(figures)
@@ -331,14 +328,9 @@ async def measure(size: Size, say: Callable[[str], None] = print) -> Measured:
     return measured
 
 
-def _chosen() -> dict[str, Scenario]:
-    """The scenarios that are wanted, and that this machine can have."""
+def _is_wanted(scenario: str) -> bool:
     wanted = [name.strip() for name in os.environ.get("SCENARIOS", "").split(",") if name.strip()]
-    chosen = {name: SCENARIOS[name] for name in SCENARIOS if not wanted or name in wanted}
-    if programs():
-        return chosen
-    print("Without PostgreSQL, several processes are left out.")
-    return {name: scenario for name, scenario in chosen.items() if not scenario.world.processes}
+    return not wanted or scenario in wanted
 
 
 async def make_tables(url: str) -> None:
@@ -350,11 +342,11 @@ async def make_tables(url: str) -> None:
 def _batches(
     scenarios: dict[str, Scenario], *, fresh: bool, is_first: bool
 ) -> list[dict[str, Scenario]]:
-    """Those that share a process: each has one of its own, or all of the same world have."""
-    batches: defaultdict[object, dict[str, Scenario]] = defaultdict(dict)
+    """Those that share a process."""
+    batches: defaultdict[str, dict[str, Scenario]] = defaultdict(dict)
     for name, scenario in scenarios.items():
-        if is_first or not scenario.once:
-            batches[name if fresh else scenario.world][name] = scenario
+        if is_first or not scenario.is_soak:
+            batches[name if fresh and scenario.fresh else scenario.over][name] = scenario
     return list(batches.values())
 
 
@@ -364,12 +356,39 @@ def pin_outside() -> None:
         os.sched_setaffinity(0, {_CORES[0]})
 
 
+async def _of_processes(rounds: int) -> Measured:
+    """The bot as one and as two processes, on all cores, with PostgreSQL and the outside."""
+    if not programs():
+        print("Without PostgreSQL, several processes are left out.")
+        return {}
+    measured = await processes.measure((1, 2), rounds)
+    return {f"{processes.SCENARIO}: {count}": {BOT: of} for count, of in measured.items()}
+
+
+def versions() -> dict[str, str]:
+    """Of what was measured."""
+    found = {name: version(name) for name in ("aiohttp", "slack-bolt", "uvloop")}
+    modules = HERE / "peers" / "node_modules"
+    for name in ("@slack/bolt", "undici"):
+        if (file := modules / name / "package.json").exists():
+            found[name] = str(json.loads(file.read_text())["version"])
+    for name, command in (("Node", shutil.which("node")), ("PostgreSQL", programs())):
+        program = [str(command / "postgres") if isinstance(command, Path) else command or ""]
+        if program[0]:
+            said = subprocess.run(
+                [*program, "--version"], capture_output=True, text=True, check=True
+            )
+            found[name] = re.findall(r"[\d.]+", said.stdout)[0]
+    return found
+
+
 async def main() -> None:
     """Measures, prints and writes."""
+    rounds = int(os.environ.get("ROUNDS", "3"))
+    of_processes = await _of_processes(rounds) if _is_wanted(processes.SCENARIO) else {}
     pin_outside()
-    size = Size(rounds=int(os.environ.get("ROUNDS", "3")))
-    measured = await measure(size)
-    text = report(measured, size.rounds)
+    measured = await measure(Size(rounds=rounds)) | of_processes
+    text = report(measured, rounds, versions())
     print(text)
     if not (os.environ.get("PEERS") or os.environ.get("SCENARIOS")):
         RESULTS.write_text(text)

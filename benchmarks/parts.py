@@ -108,7 +108,13 @@ PARTS: Final[dict[str, Callable[[], None]]] = {
 ALL_BUT_ASKING: Final = ",".join(part for part in PARTS if part != "asking Fullstory")
 
 
-async def measure(size: bench.Size, rounds: int, choices: Sequence[str]) -> dict[str, list[float]]:
+def bot_without(bot: bench.Peer, parts: str) -> bench.Peer:
+    """The bot without some parts, which stand in a list with commas."""
+    command = (sys.executable, "-m", "benchmarks.parts", "serve")
+    return replace(bot, command=command, settings=bot.settings | {_PART: parts})
+
+
+async def measure(choices: Sequence[str], rounds: int) -> dict[str, list[float]]:
     """The milliseconds of processor time of a lookup, without the parts of each of the choices."""
     measured: dict[str, list[float]] = {choice: [] for choice in choices}
     with TemporaryDirectory(prefix="fsessions-") as folder:
@@ -117,13 +123,8 @@ async def measure(size: bench.Size, rounds: int, choices: Sequence[str]) -> dict
         async with Outside().running() as outside:
             for _ in range(rounds):
                 for choice in choices:
-                    peer = replace(
-                        bot,
-                        command=(sys.executable, "-m", "benchmarks.parts", "serve"),
-                        settings=bot.settings | {_PART: choice},
-                    )
-                    async with bench.running(peer, outside) as one:
-                        figures = await bench.saturation(one, size)
+                    async with bench.running(bot_without(bot, choice), outside) as one:
+                        figures = await bench.saturation(one, bench.Size())
                         measured[choice].append(figures["CPU ms a lookup"])
     return measured
 
@@ -131,11 +132,12 @@ async def measure(size: bench.Size, rounds: int, choices: Sequence[str]) -> dict
 async def _print() -> None:
     os.environ["PEERS"] = BOT
     bench.pin_outside()
-    measured = await measure(bench.Size(), 3, ["", *PARTS, ALL_BUT_ASKING])
-    everything, nothing = median(measured.pop("")), measured.pop(ALL_BUT_ASKING)
-    print(f"a lookup                   {everything:.2f} ms of the processor")
+    measured = await measure(["", *PARTS, ALL_BUT_ASKING], 5)
+    everything, nothing = measured.pop(""), measured.pop(ALL_BUT_ASKING)
+    print(f"a lookup                   {median(everything):.2f} ms of the processor")
     for part, values in measured.items():
-        print(f"  {part:<24} {everything - median(values):.2f}")
+        saved = [one - other for one, other in zip(everything, values, strict=True)]
+        print(f"  {part:<24} {median(saved):.2f} ({min(saved):.2f} to {max(saved):.2f})")
     print(f"without all but asking     {median(nothing):.2f}")
 
 

@@ -15,6 +15,7 @@ import platform
 import sys
 import time
 from asyncio.subprocess import PIPE
+from collections.abc import Sequence
 from statistics import median
 
 import psycopg
@@ -22,17 +23,34 @@ import uvloop
 
 from benchmarks.outside import STATE_KEY, Outside
 from benchmarks.proc import cpu_seconds, memory
+from benchmarks.report import PROCESSES, Figures
 from bot.database.engine import open_engine
 from bot.database.schema import migrate
 from bot.sandbox.postgres import postgres_server, programs
 
-PROCESSES = (1, 2, 3)
-ROUNDS = 3
+SCENARIO = PROCESSES
 COMMANDS = 2_000
 AT_ONCE = 64
 
 
-async def one_round(count: int, url: str, outside: Outside) -> dict[str, float]:
+async def measure(counts: Sequence[int], rounds: int) -> dict[int, list[Figures]]:
+    """The figures of each round, by the number of processes. Raises where PostgreSQL is missing."""
+    folder = programs()
+    if folder is None:
+        raise FileNotFoundError("PostgreSQL")
+    measured: dict[int, list[Figures]] = {count: [] for count in counts}
+    with postgres_server(folder) as server:
+        url = server.new_database()
+        async with open_engine(url) as engine:
+            await migrate(engine)
+        async with Outside().running() as outside:
+            for _ in range(rounds):
+                for count in counts:
+                    measured[count].append(await one_round(count, url, outside))
+    return measured
+
+
+async def one_round(count: int, url: str, outside: Outside) -> Figures:
     """Starts so many processes, asks, and ends them."""
     environment = outside.environment(
         PORT="0",
@@ -90,23 +108,13 @@ async def drain(stream: asyncio.StreamReader) -> None:
 
 async def main() -> None:
     """Measures and prints."""
-    folder = programs()
-    if folder is None:
+    if programs() is None:
         sys.exit("PostgreSQL is not installed; on Debian: apt-get install postgresql")
-    measured: dict[int, list[dict[str, float]]] = {count: [] for count in PROCESSES}
-    with postgres_server(folder) as server:
-        url = server.new_database()
-        async with open_engine(url) as engine:
-            await migrate(engine)
-        async with Outside().running() as outside:
-            for _ in range(ROUNDS):
-                for count in PROCESSES:
-                    measured[count].append(await one_round(count, url, outside))
+    measured = await measure((1, 2, 3), 3)
     print(f"Python {platform.python_version()}, {os.cpu_count()} cores, {platform.system()}")
-    names = list(measured[PROCESSES[0]][0])
-    print("processes".ljust(34), *(f"{count:>8}" for count in PROCESSES))
-    for name in names:
-        values = (median(one[name] for one in measured[count]) for count in PROCESSES)
+    print("processes".ljust(34), *(f"{count:>8}" for count in measured))
+    for name in measured[1][0]:
+        values = (median(one[name] for one in rounds) for rounds in measured.values())
         print(name.ljust(34), *(f"{value:>8.1f}" for value in values))
 
 

@@ -6,7 +6,6 @@ import math
 import os
 import platform
 from datetime import UTC, datetime
-from importlib.metadata import version
 from statistics import median
 from typing import Final
 
@@ -16,8 +15,7 @@ Measured = dict[str, dict[str, list[Figures]]]
 
 BOT: Final = "bot"
 FLOOR: Final = "floor"
-ONE_PROCESS: Final = "one process on all cores"
-TWO_PROCESSES: Final = "two processes on all cores"
+PROCESSES: Final = "processes on all cores"
 _LABELS: Final = {FLOOR: "the floor", BOT: "this bot", "bot-off": "its extras off"}
 
 
@@ -58,7 +56,7 @@ def targets(measured: Measured) -> list[tuple[str, str, float, bool]]:
     first = middle(measured, "start", "first answer, s")
     floor = middle(measured, "start", "first answer, s", FLOOR)
     waking = first - 1.5 * floor
-    of_one, of_two = (_rounds(measured, name, BOT) for name in (ONE_PROCESS, TWO_PROCESSES))
+    of_one, of_two = (_rounds(measured, f"{PROCESSES}: {count}", BOT) for count in (1, 2))
     two = _ratio(of_two, of_one, "lookups a second")
     idle, grown = middle(measured, "start", "idle MiB"), middle(measured, "soak", "MiB more")
     return [
@@ -77,17 +75,19 @@ def targets(measured: Measured) -> list[tuple[str, str, float, bool]]:
     ]
 
 
-def report(measured: Measured, rounds: int) -> str:
+def report(measured: Measured, rounds: int, versions: dict[str, str]) -> str:
     """The results as Markdown."""
-    versions = ", ".join(f"{name} {version(name)}" for name in ("aiohttp", "slack-bolt", "uvloop"))
+    named = ", ".join(f"{name} {number}" for name, number in versions.items())
     machine = f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores"
     lines = [
         "# What was measured",
         "",
         f"By `make bench` on {datetime.now(UTC):%Y-%m-%d}: {machine},",
-        f"Python {platform.python_version()}, {versions}.",
+        f"Python {platform.python_version()}, {named}.",
         f"{rounds} interleaved rounds; medians, and the range in brackets.",
-        "The peer has one core, the outside another. F is [the floor](peers/floor.py).",
+        "The peer has one core, the outside another; several processes share all cores with the",
+        "outside and PostgreSQL. Each peer is measured when it is warm, but for its start. F is",
+        "[the floor](peers/floor.py).",
         "",
         "| target | wanted | measured | |",
         "|---|---|---|---|",

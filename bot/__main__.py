@@ -35,7 +35,9 @@ def _open_closed_streams() -> None:
 
 
 def _import_structlog_without_rich() -> None:
-    """It would load rich for tracebacks that we never print: 33 ms and 3 MiB."""
+    """It would load rich for tracebacks that we never print, which takes time and memory."""
+    if "rich" in sys.modules:
+        return
     sys.modules["rich"] = None  # type: ignore[assignment] # Python takes it for "not installed"
     import structlog  # noqa: F401
 

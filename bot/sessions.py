@@ -6,13 +6,12 @@ Pure: no I/O, no clock, no Slack.
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from urllib.parse import unquote, urlsplit
-
-from bot.fast_json import dumps
 
 MAX_UID_LENGTH = 256
 """Characters. Longer than any id a site would give, short enough for a URL and a heading."""
@@ -201,7 +200,7 @@ class SessionList:
         """What is shown of it at the time `now`; Fullstory's clock may be ahead of ours."""
         starts = [session.started for session in self.sessions if session.started]
         names = [[one.fullstory_user_id, one.session_id, one.link] for one in self.sessions]
-        fingerprint = hashlib.sha256(dumps(names).encode()).hexdigest()[:16]
+        fingerprint = hashlib.sha256(json.dumps(names).encode()).hexdigest()[:16]
         return Snapshot(max([now, *starts]), fingerprint)
 
     @classmethod

@@ -1,4 +1,5 @@
-// Stock Bolt for JavaScript, as its documentation shows it, with Socket Mode where there is SLACK_APP_TOKEN; with POOL=1, answers go out over a pool of undici.
+// Stock Bolt for JavaScript, as its documentation shows it; with Socket Mode where there is SLACK_APP_TOKEN.
+// With POOL=1, answers go out over a pool of undici.
 // https://docs.slack.dev/tools/bolt-js/concepts/commands
 import bolt from "@slack/bolt";
 import { Pool, setGlobalDispatcher, Agent } from "undici";

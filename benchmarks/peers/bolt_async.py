@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any
 
 import aiohttp
@@ -20,21 +21,24 @@ app = AsyncApp(
     token=os.environ["SLACK_BOT_TOKEN"], signing_secret=os.environ["SLACK_SIGNING_SECRET"]
 )
 app.client.base_url = os.environ["SLACK_API_URL"]
-HEADERS = {"Authorization": f"Basic {os.environ['FULLSTORY_API_KEY']}"}
+
+
+@cache
+def fullstory() -> aiohttp.ClientSession:
+    """One session for all lookups; it can be made only where the event loop runs."""
+    return aiohttp.ClientSession(
+        headers={"Authorization": f"Basic {os.environ['FULLSTORY_API_KEY']}"}
+    )
 
 
 @app.command("/fsessions")
 async def fsessions(ack: AsyncAck, respond: AsyncRespond, command: dict[str, Any]) -> None:
     """Acknowledges, looks up, responds."""
     await ack()
-    async with (
-        aiohttp.ClientSession() as http,
-        http.get(
-            f"{os.environ['FULLSTORY_API_URL']}/sessions/v2",
-            params={"email": command["text"], "limit": 20},
-            headers=HEADERS,
-        ) as response,
-    ):
+    async with fullstory().get(
+        f"{os.environ['FULLSTORY_API_URL']}/sessions/v2",
+        params={"email": command["text"], "limit": 20},
+    ) as response:
         found = (await response.json())["sessions"]
     lines = [
         f"<{one['fsUrl']}|{datetime.fromtimestamp(int(one['createdTime']), UTC):%d %b %H:%M}>"

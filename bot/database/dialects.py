@@ -22,7 +22,7 @@ def now(engine: AsyncEngine) -> ColumnElement[float]:
 
 def insert_into(engine: AsyncEngine, table: Table) -> Any:  # noqa: ANN401 - of a dialect
     """An INSERT that may say what to do where the row is there already."""
-    # PostgreSQL's module takes 60 ms to load: only where it is used.
+    # PostgreSQL's module takes long to load: only where it is used.
     if engine.dialect.name == "sqlite":
         from sqlalchemy.dialects.sqlite import insert
     else:

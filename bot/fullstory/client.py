@@ -32,7 +32,7 @@ _SILENCE: Final = 0.6
 
 
 class FullstoryClient:
-    """Lists sessions over `http`.
+    """Lists sessions over `http`, which uses a connection for one request only.
 
     `key` is sent to the endpoint's host alone; `timeout` is the time for one lookup, in seconds,
     retries included.

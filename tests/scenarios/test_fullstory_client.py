@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import aiohttp
@@ -378,120 +377,28 @@ async def test_hanging_lookups_leave_room(
     await asyncio.gather(*waiting, return_exceptions=True)
 
 
-class RawFullstory:
-    """Speaks HTTP by hand, and counts the connections that it gets.
+async def test_a_reply_too_many_is_nobodys(http: aiohttp.ClientSession) -> None:
+    """Whatever comes after a reply, the next person's request has a connection of its own."""
+    connections = 0
 
-    On the first one, `write` answers; on the others a good reply does.
-    """
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal connections
+        connections += 1
+        while await reader.readuntil(b"\r\n\r\n"):
+            body = b'{"sessions": []}'
+            if connections == 1:  # the right reply, and at once another's
+                writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 16\r\n\r\n" + body)
+                body = b'[{"id": "victims:session"}]'
+            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
+            await writer.drain()
 
-    reply = b'HTTP/1.1 200 OK\r\nContent-Length: 16\r\n\r\n{"sessions": []}'
-    of_another = b'HTTP/1.1 200 OK\r\nContent-Length: 27\r\n\r\n[{"id": "victims:session"}]'
-
-    def __init__(self, write: Callable[[asyncio.StreamWriter, int], Awaitable[None]]) -> None:
-        self.connections = 0
-        self._write = write
-
-    async def answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Serves one connection."""
-        self.connections += 1
-        number = 0
-        is_first = self.connections == 1
-        with suppress(asyncio.IncompleteReadError, ConnectionError):
-            while await reader.readuntil(b"\r\n\r\n"):
-                number += 1
-                if is_first:
-                    await self._write(writer, number)
-                else:
-                    writer.write(self.reply)
-        writer.close()
-
-    @asynccontextmanager
-    async def running(
-        self, http: aiohttp.ClientSession, path: str = PATHS[0]
-    ) -> AsyncIterator[FullstoryClient]:
-        """Serves; gives a client for it. Ends with the connections of `http`."""
-        async with await asyncio.start_server(self.answer, "127.0.0.1", 0) as server:
-            port = server.sockets[0].getsockname()[1]
-            yield client_for(http, f"http://127.0.0.1:{port}", "k", path)
-
-
-async def test_connections_are_kept(http: aiohttp.ClientSession) -> None:
-    """The next lookup needs no handshake."""
-
-    async def well(writer: asyncio.StreamWriter, _: int) -> None:
-        writer.write(RawFullstory.reply)
-
-    raw = RawFullstory(well)
-    async with raw.running(http) as client:
+    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    async with server:
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        client = client_for(http, url, "k")
         for _ in range(3):
             assert (await client.sessions(JANE)).sessions == ()
-        assert raw.connections == 1
-
-
-@pytest.mark.parametrize("at_once", [True, False])
-async def test_a_reply_too_many_is_nobodys(http: aiohttp.ClientSession, *, at_once: bool) -> None:
-    """Bytes that nobody asked for end the connection: the next person's request has another."""
-    answered = asyncio.Event()
-
-    async def twice(writer: asyncio.StreamWriter, _: int) -> None:
-        if at_once:
-            writer.write(RawFullstory.reply + RawFullstory.of_another)
-            return
-        writer.write(RawFullstory.reply)
-        await answered.wait()
-        writer.write(RawFullstory.of_another)
-
-    def has_come() -> bool:
-        assert http.connector
-        idle = http.connector._conns.values()  # aiohttp shows them in no other way
-        return all(protocol.should_close for kept in idle for protocol, _ in kept)
-
-    raw = RawFullstory(twice)
-    async with raw.running(http) as client:
-        assert (await client.sessions(JANE)).sessions == ()
-        answered.set()
-        await until(has_come)
-        for _ in range(2):
-            assert (await client.sessions(JANE)).sessions == ()
-        assert raw.connections == 2
-
-
-async def test_a_lookup_that_was_given_up_leaves_no_reply_behind(
-    http: aiohttp.ClientSession,
-) -> None:
-    """Its connection ends with it."""
-    asked, given_up = asyncio.Event(), asyncio.Event()
-
-    async def late(writer: asyncio.StreamWriter, _: int) -> None:
-        asked.set()
-        await given_up.wait()
-        writer.write(RawFullstory.of_another)
-
-    raw = RawFullstory(late)
-    async with raw.running(http) as client:
-        lookup = asyncio.create_task(client.sessions(JANE))
-        await asked.wait()
-        lookup.cancel()
-        await asyncio.wait({lookup})
-        given_up.set()
-        assert (await client.sessions(JANE)).sessions == ()
-        assert raw.connections == 2
-
-
-async def test_a_kept_connection_that_breaks(http: aiohttp.ClientSession, path: str) -> None:
-    """A proxy ends it just when the next lookup is sent: that one is asked on a new connection."""
-
-    async def once(writer: asyncio.StreamWriter, number: int) -> None:
-        if number == 1:
-            writer.write(RawFullstory.reply)
-        else:
-            writer.close()
-
-    raw = RawFullstory(once)
-    async with raw.running(http, path) as client:
-        for _ in range(2):
-            assert (await client.sessions(JANE)).sessions == ()
-        assert raw.connections == 2
+    assert connections == 3
 
 
 @pytest.mark.parametrize("body", [b"[%s]" % b",".join([b"{}"] * 1001), b"[" + b"1," * 200_000])

@@ -7,43 +7,60 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import bench, parts
+from benchmarks import bench, parts, processes
 from benchmarks.outside import Outside
 from benchmarks.report import BOT, FLOOR, picture, report, targets
+from bot.database.audit import AuditEvents
+from bot.database.engine import open_engine
+from bot.lookup.events import AuditQuery
+from bot.sandbox.postgres import programs
+from bot.waits import Waits
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="they are for Linux")
 
 
 async def test_a_short_run(monkeypatch: pytest.MonkeyPatch) -> None:
     """The floor and the bot, once through all of one process; and what is written about it."""
-    alone = {name for name, one in bench.SCENARIOS.items() if not one.world.processes}
-    monkeypatch.setenv("SCENARIOS", ",".join(alone))
     monkeypatch.setenv("PEERS", "bot")
     said: list[str] = []
     measured = await bench.measure(bench.SMOKE, said.append)
     assert said == ["round 1 of 1"]
-    assert set(measured) == alone
+    assert set(measured) == set(bench.SCENARIOS)
     assert set(measured["saturation"]) == {FLOOR, BOT}
     assert measured["burst"][BOT][0]["lost"] == 0
     named = {name: value for name, _, value, _ in targets(measured)}
     assert math.isnan(named["throughput, to Bolt JS"])
-    text = report(measured, 1)
+    text = report(measured, 1, bench.versions())
     assert "| throughput, to Bolt JS | ≥ 1.6 | nan | not measured |" in text
     assert "## saturation" in text
     assert picture(measured).count("<rect") == 3
 
 
-async def test_parts_can_be_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The bot answers without each of them."""
+async def test_parts_can_be_left_out(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The bot without any of them answers, asks once, and records nothing."""
     monkeypatch.setenv("PEERS", BOT)
-    (choice, figures), *others = (
-        await parts.measure(bench.SMOKE, 1, [",".join(parts.PARTS)])
-    ).items()
-    assert (choice, len(figures), others) == (",".join(parts.PARTS), 1, [])
+    database = f"sqlite:///{tmp_path}/audit.db"
+    await bench.make_tables(database)
+    peer = parts.bot_without(bench.peers(tmp_path)[BOT], ",".join(parts.PARTS))
+    async with Outside().running() as outside, bench.running(peer, outside) as one:
+        for _ in range(5):
+            await outside.ask(one.port)
+        assert outside.asked == 1
+    async with open_engine(database) as engine:
+        assert await AuditEvents(engine, Waits()).count(AuditQuery()) == 0
 
 
-async def test_what_is_asked_is_answered() -> None:
+@pytest.mark.skipif(not programs(), reason="needs PostgreSQL")
+async def test_several_processes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each of them serves, and has a connection to the database."""
+    monkeypatch.setattr(processes, "COMMANDS", 64)
+    ((figures,),) = (await processes.measure((2,), 1)).values()
+    assert figures["connections"] >= 2
+
+
+async def test_what_is_asked_is_answered(monkeypatch: pytest.MonkeyPatch) -> None:
     """The floor answers what the outside asks, and no more than that."""
+    monkeypatch.setenv("PEERS", FLOOR)
     async with Outside().running() as outside:
         peer = bench.peers(Path())[FLOOR]
         async with bench.running(peer, outside) as one:

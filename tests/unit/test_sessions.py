@@ -183,3 +183,9 @@ def test_a_query_names_somebody() -> None:
     """Neither e-mail nor uid would list everybody's sessions."""
     with pytest.raises(ValueError, match="email or a uid"):
         Query(None, "", 5)
+
+
+def test_what_was_shown_is_known_to_later_releases() -> None:
+    """The fingerprint is sealed into buttons that are good for thirty days."""
+    found = SessionList.of(Query("jane@example.com", None, 5), [session(1), session(2, 5, None)])
+    assert found.snapshot(NOON).fingerprint == "854375c523d1a869"
