@@ -90,9 +90,7 @@ class Peer:
     warm_up: int = 500
 
 
-_WARM_UP_OF_NODE: Final = (
-    6_000  # before that, most of it is not compiled: it takes 1.7 times as long
-)
+_WARM_UP_OF_NODE: Final = 6_000  # its code is compiled by then; before, it is 1.7 times as slow
 
 
 def peers(folder: Path) -> dict[str, Peer]:
@@ -372,12 +370,11 @@ def versions() -> dict[str, str]:
     for name in ("@slack/bolt", "undici"):
         if (file := modules / name / "package.json").exists():
             found[name] = str(json.loads(file.read_text())["version"])
-    for name, command in (("Node", shutil.which("node")), ("PostgreSQL", programs())):
-        program = [str(command / "postgres") if isinstance(command, Path) else command or ""]
-        if program[0]:
-            said = subprocess.run(
-                [*program, "--version"], capture_output=True, text=True, check=True
-            )
+    node, postgres = shutil.which("node"), programs()
+    for name, program in (("Node", node), ("PostgreSQL", postgres and postgres / "postgres")):
+        if program:
+            command = [program, "--version"]
+            said = subprocess.run(command, capture_output=True, text=True, check=True)
             found[name] = re.findall(r"[\d.]+", said.stdout)[0]
     return found
 

@@ -243,9 +243,11 @@ class TestFlood:
         exchange = await slack.command(f"/fsessions {JANE} 3")
         assert exchange.ack
         minutes = 1 + int((loop.time() - started) / 60)  # one, but on a very slow machine
-        assert OFFERS_A_MINUTE <= len(offers(slack)) <= minutes * OFFERS_A_MINUTE
+        # Where the database is too slow for such a flood, the process goes on counting alone.
+        counters = 1 + any("shared state is away" in line["event"] for line in logged())
+        assert OFFERS_A_MINUTE <= len(offers(slack)) <= minutes * counters * OFFERS_A_MINUTE
         said = [line for line in logged() if "too many messages" in line["event"]]
-        assert 1 <= len(said) <= minutes
+        assert 1 <= len(said) <= minutes * counters
         assert not re.search(r"customer\d", str([one.message for one in offers(slack)]))
         assert not re.search(r"customer\d", str(logged()))
 

@@ -450,7 +450,9 @@ async def test_comes_back_under_load(own_postgres: Postgres) -> None:
     url = own_postgres.new_database()
     await migrated(url)
     async with open_engine(url) as engine:
-        state = open_shared(engine, "bot", [FERNET], PATIENT)
+        # A question may take its time: the machine is as busy as can be.
+        waits = replace(PATIENT, lease_renewal=10.0)
+        state = open_shared(engine, "bot", [FERNET], waits)
         went_on: list[Owed] = []
         running = asyncio.create_task(state.run(went_on.append, lambda: True))
         asking = True
