@@ -42,8 +42,6 @@ def main() -> None:
 @click.option("--others", type=int, multiple=True, hidden=True)
 def serve(process: int | None, own: tuple[int, ...], others: tuple[int, ...]) -> None:
     """Run the bot, until SIGTERM or Ctrl-C."""
-    # The collector would look through all modules again and again while they are loaded.
-    gc.disable()
     from bot.ports import CantListen
     from bot.processes import CANT_RUN
 
@@ -52,6 +50,8 @@ def serve(process: int | None, own: tuple[int, ...], others: tuple[int, ...]) ->
     for sentence in settings.misspelt() if process is None else []:
         structlog.get_logger().warning("misspelt setting", problem=sentence)
     _allow_many_files()
+    # The collector would look through all modules again and again while they are loaded.
+    gc.disable()
     failed = 1
     if process is not None:
         serving, failed = _serve_with_others(loaded.of_process(process), own, others), CANT_RUN
