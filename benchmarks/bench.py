@@ -24,31 +24,21 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from statistics import median, quantiles
-from tempfile import TemporaryDirectory
 from typing import Final
 
 import uvloop
 
 from benchmarks import processes
 from benchmarks.idle import free_port
-from benchmarks.outside import STATE_KEY, Outside, Over
+from benchmarks.outside import EVERYTHING_ON, Outside, Over
 from benchmarks.proc import cpu_seconds, memory
-from benchmarks.report import (
-    BOT,
-    FLOOR,
-    Figures,
-    Measured,
-    picture,
-    report,
-)
-from bot.database.engine import open_engine
-from bot.database.schema import migrate
+from benchmarks.report import BOT, FLOOR, PROCESSES, Figures, Measured, picture, report
 from bot.sandbox.postgres import programs
+from bot.sandbox.settings import temporary_database
 
 HERE: Final = Path(__file__).parent
 RESULTS: Final = HERE / "RESULTS.md"
 PICTURE: Final = HERE.parent / "docs" / "speed.svg"
-AT_ONCE: Final = 64
 ACK_SECONDS: Final = 3.0
 _CORES: Final = sorted(os.sched_getaffinity(0))
 
@@ -93,21 +83,18 @@ class Peer:
 _WARM_UP_OF_NODE: Final = 6_000  # its code is compiled by then; before, it is 1.7 times as slow
 
 
-def peers(folder: Path) -> dict[str, Peer]:
-    """All that are wanted, and can run here."""
-    wanted = [name.strip() for name in os.environ.get("PEERS", "").split(",") if name.strip()]
+def _listed(variable: str) -> list[str]:
+    """The names that an environment variable lists with commas; none of them means all."""
+    return [name.strip() for name in os.environ.get(variable, "").split(",") if name.strip()]
+
+
+def peers(database: str) -> dict[str, Peer]:
+    """All that are wanted, and can run here. The bot writes into the database of this URL."""
+    wanted = _listed("PEERS")
     python = sys.executable
-    everything_on = {
-        "DATABASE_URL": f"sqlite:///{folder}/audit.db",
-        "AUDIT_KEY": "benchmark",
-        "STATE_KEYS": STATE_KEY,
-        "METRICS_PORT": "0",
-        "LOG_LEVEL": "INFO",
-        "ALLOWED_USERS": "U0ASKER",
-    }
     found = [
         Peer(FLOOR, (python, str(HERE / "peers" / "floor.py")), {}),
-        Peer(BOT, (python, "-m", "bot", "serve"), everything_on),
+        Peer(BOT, (python, "-m", "bot", "serve"), EVERYTHING_ON | {"DATABASE_URL": database}),
         Peer("bot-off", (python, "-m", "bot", "serve"), {"LOG_LEVEL": "ERROR"}),
         Peer("Bolt Python async", (python, str(HERE / "peers" / "bolt_async.py")), {}),
     ]
@@ -193,7 +180,7 @@ async def saturation(one: Running, size: Size, seconds: float = 0.0) -> Figures:
     await _warm_up(one, size)
     one.outside.fullstory_seconds = seconds
     cpu, own, started = cpu_seconds(one.process.pid), time.process_time(), time.perf_counter()
-    await _ask_all(one, size.commands)
+    await one.outside.ask_many(one.port, size.commands)
     took = time.perf_counter() - started
     return {
         "lookups a second": size.commands / took,
@@ -206,18 +193,8 @@ async def saturation(one: Running, size: Size, seconds: float = 0.0) -> Figures:
 async def _warm_up(one: Running, size: Size) -> None:
     if not one.is_warm:
         one.outside.fullstory_seconds = 0.0
-        await _ask_all(one, min(size.warm_up, one.peer.warm_up))
+        await one.outside.ask_many(one.port, min(size.warm_up, one.peer.warm_up))
         one.is_warm = True
-
-
-async def _ask_all(one: Running, count: int) -> None:
-    left = iter(range(count))
-
-    async def ask() -> None:
-        for _ in left:
-            await one.outside.ask(one.port)
-
-    await asyncio.gather(*(ask() for _ in range(AT_ONCE)))
 
 
 async def steady(one: Running, size: Size, seconds: float) -> Figures:
@@ -265,9 +242,9 @@ async def start(one: Running, size: Size) -> Figures:
 
 async def soak(one: Running, size: Size) -> Figures:
     """A hundred thousand lookups."""
-    await _ask_all(one, size.soak // 10)
+    await one.outside.ask_many(one.port, size.soak // 10)
     before = memory(one.process.pid)
-    await _ask_all(one, size.soak - size.soak // 10)
+    await one.outside.ask_many(one.port, size.soak - size.soak // 10)
     return {"MiB more": memory(one.process.pid) - before}
 
 
@@ -303,38 +280,30 @@ async def measure(size: Size, say: Callable[[str], None] = print) -> Measured:
     """Runs everything that was asked for, but for several processes."""
     measured: Measured = defaultdict(lambda: defaultdict(list))
     chosen = {name: scenario for name, scenario in SCENARIOS.items() if _is_wanted(name)}
-    with TemporaryDirectory(prefix="fsessions-") as folder:
-        await make_tables(f"sqlite:///{folder}/audit.db")
-        known = peers(Path(folder))
-        async with Outside().running() as outside:
-            for number in range(size.rounds):
-                for batch in _batches(chosen, fresh=size.fresh, is_first=number == 0):
-                    for peer in known.values():
-                        mine = {
-                            name: scenario
-                            for name, scenario in batch.items()
-                            if peer.name == BOT or not scenario.is_soak
-                        }
-                        if not mine:
-                            continue
-                        over = next(iter(mine.values())).over
-                        async with running(peer, outside, over) as one:
-                            for name, scenario in mine.items():
-                                figures = await scenario.measure(one, size)
-                                measured[name][peer.name].append(figures)
-                say(f"round {number + 1} of {size.rounds}")
+    async with temporary_database() as database, Outside().running() as outside:
+        known = peers(database)
+        for number in range(size.rounds):
+            for batch in _batches(chosen, fresh=size.fresh, is_first=number == 0):
+                for peer in known.values():
+                    mine = {
+                        name: scenario
+                        for name, scenario in batch.items()
+                        if peer.name == BOT or not scenario.is_soak
+                    }
+                    if not mine:
+                        continue
+                    over = next(iter(mine.values())).over
+                    async with running(peer, outside, over) as one:
+                        for name, scenario in mine.items():
+                            figures = await scenario.measure(one, size)
+                            measured[name][peer.name].append(figures)
+            say(f"round {number + 1} of {size.rounds}")
     return measured
 
 
 def _is_wanted(scenario: str) -> bool:
-    wanted = [name.strip() for name in os.environ.get("SCENARIOS", "").split(",") if name.strip()]
+    wanted = _listed("SCENARIOS")
     return not wanted or scenario in wanted
-
-
-async def make_tables(url: str) -> None:
-    """Makes the tables of a new database."""
-    async with open_engine(url) as engine:
-        await migrate(engine)
 
 
 def _batches(
@@ -356,11 +325,12 @@ def pin_outside() -> None:
 
 async def _of_processes(rounds: int) -> Measured:
     """The bot as one and as two processes, on all cores, with PostgreSQL and the outside."""
-    if not programs():
+    postgres = programs()
+    if postgres is None:
         print("Without PostgreSQL, several processes are left out.")
         return {}
-    measured = await processes.measure((1, 2), rounds)
-    return {f"{processes.SCENARIO}: {count}": {BOT: of} for count, of in measured.items()}
+    measured = await processes.measure(postgres, (1, 2), rounds)
+    return {f"{PROCESSES}: {count}": {BOT: of} for count, of in measured.items()}
 
 
 def versions() -> dict[str, str]:
@@ -382,7 +352,7 @@ def versions() -> dict[str, str]:
 async def main() -> None:
     """Measures, prints and writes."""
     rounds = int(os.environ.get("ROUNDS", "3"))
-    of_processes = await _of_processes(rounds) if _is_wanted(processes.SCENARIO) else {}
+    of_processes = await _of_processes(rounds) if _is_wanted(PROCESSES) else {}
     pin_outside()
     measured = await measure(Size(rounds=rounds)) | of_processes
     text = report(measured, rounds, versions())

@@ -1,8 +1,8 @@
 """What each part of a lookup costs: the processor's time that is saved where it is left out.
 
 Where a part is left out, the first result is given again and again: right for the benchmark, where
-everybody asks for the same customer, and for nothing else. `python -m benchmarks.parts`; the parts
-are measured in turn, in the rounds of `benchmarks.bench`.
+everybody asks for the same customer, and for nothing else. `python -m benchmarks.parts` measures
+each in turn, five times.
 """
 
 from __future__ import annotations
@@ -12,9 +12,7 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import wraps
-from pathlib import Path
 from statistics import median
-from tempfile import TemporaryDirectory
 from typing import Any, Final
 
 import uvloop
@@ -25,6 +23,7 @@ from benchmarks.report import BOT
 from bot.__main__ import main as serve
 from bot.fullstory import client, protocol
 from bot.lookup.audit import Audit
+from bot.sandbox.settings import temporary_database
 from bot.sessions import SessionList
 from bot.slack import requests
 from bot.slack.claims import Claim
@@ -48,7 +47,7 @@ def _once(holder: object, name: str) -> None:
             results.append(real(*arguments, **named))
         return results[0]
 
-    setattr(holder, name, staticmethod(first) if name == "of" else first)
+    setattr(holder, name, first)
 
 
 def _asking() -> None:
@@ -103,8 +102,6 @@ PARTS: Final[dict[str, Callable[[], None]]] = {
     "recording": _recording,
     "Bolt": _bolt,
 }
-
-
 ALL_BUT_ASKING: Final = ",".join(part for part in PARTS if part != "asking Fullstory")
 
 
@@ -117,15 +114,13 @@ def bot_without(bot: bench.Peer, parts: str) -> bench.Peer:
 async def measure(choices: Sequence[str], rounds: int) -> dict[str, list[float]]:
     """The milliseconds of processor time of a lookup, without the parts of each of the choices."""
     measured: dict[str, list[float]] = {choice: [] for choice in choices}
-    with TemporaryDirectory(prefix="fsessions-") as folder:
-        await bench.make_tables(f"sqlite:///{folder}/audit.db")
-        bot = bench.peers(Path(folder))[BOT]
-        async with Outside().running() as outside:
-            for _ in range(rounds):
-                for choice in choices:
-                    async with bench.running(bot_without(bot, choice), outside) as one:
-                        figures = await bench.saturation(one, bench.Size())
-                        measured[choice].append(figures["CPU ms a lookup"])
+    async with temporary_database() as database, Outside().running() as outside:
+        bot = bench.peers(database)[BOT]
+        for _ in range(rounds):
+            for choice in choices:
+                async with bench.running(bot_without(bot, choice), outside) as one:
+                    figures = await bench.saturation(one, bench.Size())
+                    measured[choice].append(figures["CPU ms a lookup"])
     return measured
 
 

@@ -16,30 +16,30 @@ import sys
 import time
 from asyncio.subprocess import PIPE
 from collections.abc import Sequence
+from pathlib import Path
 from statistics import median
 
 import psycopg
 import uvloop
 
-from benchmarks.outside import STATE_KEY, Outside
+from benchmarks.outside import EVERYTHING_ON, Outside
 from benchmarks.proc import cpu_seconds, memory
-from benchmarks.report import PROCESSES, Figures
+from benchmarks.report import Figures
 from bot.database.engine import open_engine
 from bot.database.schema import migrate
 from bot.sandbox.postgres import postgres_server, programs
 
-SCENARIO = PROCESSES
 COMMANDS = 2_000
-AT_ONCE = 64
+WARM_UP = 320
 
 
-async def measure(counts: Sequence[int], rounds: int) -> dict[int, list[Figures]]:
-    """The figures of each round, by the number of processes. Raises where PostgreSQL is missing."""
-    folder = programs()
-    if folder is None:
-        raise FileNotFoundError("PostgreSQL")
+async def measure(postgres: Path, counts: Sequence[int], rounds: int) -> dict[int, list[Figures]]:
+    """The figures of each round, by the number of processes.
+
+    `postgres` is where PostgreSQL's programs are.
+    """
     measured: dict[int, list[Figures]] = {count: [] for count in counts}
-    with postgres_server(folder) as server:
+    with postgres_server(postgres) as server:
         url = server.new_database()
         async with open_engine(url) as engine:
             await migrate(engine)
@@ -55,9 +55,8 @@ async def one_round(count: int, url: str, outside: Outside) -> Figures:
     environment = outside.environment(
         PORT="0",
         DATABASE_URL=url,
-        STATE_KEYS=STATE_KEY,
-        AUDIT_KEY="benchmark",
         WEB_CONCURRENCY=str(count),
+        **EVERYTHING_ON,
     )
     bot = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "bot", "serve"),
@@ -70,20 +69,16 @@ async def one_round(count: int, url: str, outside: Outside) -> Figures:
     while ready < count:
         line = json.loads(await bot.stderr.readline())
         pids += [line["pid"]] if line["event"] == "process started" else []
-        port = line.get("port") or port
-        ready += line["event"] == "listening"
+        if line["event"] == "listening":
+            port = line["port"]
+            ready += 1
     reading = asyncio.create_task(drain(bot.stderr))
-
-    async def ask(times: int) -> None:
-        for _ in range(times):
-            await outside.ask(port)
-
-    await asyncio.gather(*(ask(5) for _ in range(AT_ONCE)))
+    await outside.ask_many(port, WARM_UP)
     before, own, started = sum(map(cpu_seconds, pids)), time.process_time(), time.perf_counter()
-    await asyncio.gather(*(ask(COMMANDS // AT_ONCE) for _ in range(AT_ONCE)))
+    await outside.ask_many(port, COMMANDS)
     seconds = time.perf_counter() - started
     figures = {
-        "lookups a second": COMMANDS // AT_ONCE * AT_ONCE / seconds,
+        "lookups a second": COMMANDS / seconds,
         "of them, a process's CPU second": COMMANDS / (sum(map(cpu_seconds, pids)) - before),
         "MiB a process": sum(map(memory, pids)) / count,
         "cores for the outside": (time.process_time() - own) / seconds,
@@ -108,9 +103,10 @@ async def drain(stream: asyncio.StreamReader) -> None:
 
 async def main() -> None:
     """Measures and prints."""
-    if programs() is None:
+    postgres = programs()
+    if postgres is None:
         sys.exit("PostgreSQL is not installed; on Debian: apt-get install postgresql")
-    measured = await measure((1, 2, 3), 3)
+    measured = await measure(postgres, (1, 2, 3), 3)
     print(f"Python {platform.python_version()}, {os.cpu_count()} cores, {platform.system()}")
     print("processes".ljust(34), *(f"{count:>8}" for count in measured))
     for name in measured[1][0]:

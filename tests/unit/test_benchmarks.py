@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
+from typing import cast
 
 import pytest
 
@@ -14,7 +15,9 @@ from bot.database.audit import AuditEvents
 from bot.database.engine import open_engine
 from bot.lookup.events import AuditQuery
 from bot.sandbox.postgres import programs
+from bot.sandbox.settings import temporary_database
 from bot.waits import Waits
+from tests.databases import is_installed
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="they are for Linux")
 
@@ -36,25 +39,24 @@ async def test_a_short_run(monkeypatch: pytest.MonkeyPatch) -> None:
     assert picture(measured).count("<rect") == 3
 
 
-async def test_parts_can_be_left_out(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+async def test_parts_can_be_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
     """The bot without any of them answers, asks once, and records nothing."""
     monkeypatch.setenv("PEERS", BOT)
-    database = f"sqlite:///{tmp_path}/audit.db"
-    await bench.make_tables(database)
-    peer = parts.bot_without(bench.peers(tmp_path)[BOT], ",".join(parts.PARTS))
-    async with Outside().running() as outside, bench.running(peer, outside) as one:
-        for _ in range(5):
-            await outside.ask(one.port)
-        assert outside.asked == 1
-    async with open_engine(database) as engine:
-        assert await AuditEvents(engine, Waits()).count(AuditQuery()) == 0
+    async with temporary_database() as database:
+        peer = parts.bot_without(bench.peers(database)[BOT], ",".join(parts.PARTS))
+        async with Outside().running() as outside, bench.running(peer, outside) as one:
+            for _ in range(5):
+                await outside.ask(one.port)
+            assert outside.asked == 1
+        async with open_engine(database) as engine:
+            assert await AuditEvents(engine, Waits()).count(AuditQuery()) == 0
 
 
-@pytest.mark.skipif(not programs(), reason="needs PostgreSQL")
+@pytest.mark.skipif(not is_installed(), reason="needs PostgreSQL")
 async def test_several_processes(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each of them serves, and has a connection to the database."""
     monkeypatch.setattr(processes, "COMMANDS", 64)
-    ((figures,),) = (await processes.measure((2,), 1)).values()
+    ((figures,),) = (await processes.measure(cast(Path, programs()), (2,), 1)).values()
     assert figures["connections"] >= 2
 
 
@@ -62,7 +64,7 @@ async def test_what_is_asked_is_answered(monkeypatch: pytest.MonkeyPatch) -> Non
     """The floor answers what the outside asks, and no more than that."""
     monkeypatch.setenv("PEERS", FLOOR)
     async with Outside().running() as outside:
-        peer = bench.peers(Path())[FLOOR]
+        peer = bench.peers("")[FLOOR]
         async with bench.running(peer, outside) as one:
             before = outside.asked
             acked, answered = await outside.ask(one.port)
