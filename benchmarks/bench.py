@@ -88,6 +88,11 @@ def _listed(variable: str) -> list[str]:
     return [name.strip() for name in os.environ.get(variable, "").split(",") if name.strip()]
 
 
+def _refuse_unknown(wanted: list[str], known: list[str]) -> None:
+    if unknown := set(wanted) - set(known):
+        sys.exit(f"Not known: {', '.join(sorted(unknown))}. There are: {', '.join(known)}.")
+
+
 def peers(database: str) -> dict[str, Peer]:
     """All that are wanted, and can run here. The bot writes into the database of this URL."""
     wanted = _listed("PEERS")
@@ -101,8 +106,9 @@ def peers(database: str) -> dict[str, Peer]:
     command = (shutil.which("node") or "", str(HERE / "peers" / "bolt.mjs"))
     in_node = [
         Peer("Bolt JS", command, {}, _WARM_UP_OF_NODE),
-        Peer("Bolt JS, undici pool", command, {"POOL": "1"}, _WARM_UP_OF_NODE),
+        Peer("Bolt JS with a pool", command, {"POOL": "1"}, _WARM_UP_OF_NODE),
     ]
+    _refuse_unknown(wanted, [peer.name for peer in (*found, *in_node)])
     if not wanted or any(peer.name in wanted for peer in in_node):
         if command[0] and _install_node_peers():
             found += in_node
@@ -352,6 +358,7 @@ def versions() -> dict[str, str]:
 async def main() -> None:
     """Measures, prints and writes."""
     rounds = int(os.environ.get("ROUNDS", "3"))
+    _refuse_unknown(_listed("SCENARIOS"), [*SCENARIOS, PROCESSES])
     of_processes = await _of_processes(rounds) if _is_wanted(PROCESSES) else {}
     pin_outside()
     measured = await measure(Size(rounds=rounds)) | of_processes

@@ -16,7 +16,7 @@ Measured = dict[str, dict[str, list[Figures]]]
 BOT: Final = "bot"
 FLOOR: Final = "floor"
 PROCESSES: Final = "processes on all cores"
-_LABELS: Final = {FLOOR: "the floor", BOT: "this bot", "bot-off": "its extras off"}
+_LABELS: Final = {FLOOR: "the floor", BOT: "this bot", "bot-off": "this bot, extras off"}
 
 
 def ratio(
