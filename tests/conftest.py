@@ -53,6 +53,7 @@ QUICK = Waits(
     offer_retries=(0.1, 0.2),
     audit_end=30.0,
     state=10.0,
+    claim=10.0,
     accepted=0.0,
 )
 """Second attempts come soon, and a slow machine may take its time at the end; else as in life."""

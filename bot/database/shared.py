@@ -257,7 +257,7 @@ class SharedState:
             _log.error("answers lost: nobody could send them in time", count=lost)
 
     async def _patiently(self, work: Coroutine[Any, Any, _T]) -> _T:
-        return await within(self._waits.lease_renewal, work)
+        return await within(self._waits.claim, work)
 
     async def _ask(self, work: Callable[[], Coroutine[Any, Any, _T]]) -> _T:
         """What the database says, within the time that an ack has for it. Raises `_Away`."""

@@ -285,6 +285,8 @@ async def test_any_moment(bot: Bot, fullstory: FullstorySandbox) -> None:
     acked = [one for one in exchanges if one.status == 200]
     assert len(exchanges) == 1000
     assert len(acked) > 500
+    # A process that goes on alone stores nothing: what it owes ends with it.
+    assert bot.events("shared state is away: this process goes on alone") == []
 
     def unanswered() -> list[Exchange]:
         # Once in a while, four processes die over the same command: it is apologised for, then.
