@@ -256,9 +256,6 @@ class SharedState:
         if lost := await self._patiently(self._claims.purge()):
             _log.error("answers lost: nobody could send them in time", count=lost)
 
-    async def _patiently(self, work: Coroutine[Any, Any, _T]) -> _T:
-        return await within(self._waits.claim, work)
-
     async def _ask(self, work: Callable[[], Coroutine[Any, Any, _T]]) -> _T:
         """What the database says, within the time that an ack has for it. Raises `_Away`."""
         if self.is_away:
@@ -268,6 +265,10 @@ class SharedState:
     async def _ask_patiently(self, work: Coroutine[Any, Any, _T]) -> _T:
         """The same where nobody waits for an ack: it is asked also while it is away."""
         return await self._answer_within(self._waits.claim, work)
+
+    async def _patiently(self, work: Coroutine[Any, Any, _T]) -> _T:
+        """The same for a round, which raises what the database raises."""
+        return await within(self._waits.claim, work)
 
     async def _answer_within(self, seconds: float, work: Coroutine[Any, Any, _T]) -> _T:
         try:
