@@ -40,11 +40,19 @@ _TAKES_A_MOMENT = re.compile(
 class Moment:
     """When something happened: `time` is aware and in UTC.
 
-    `of_message` tells whether that is when a message was written.
+    `of_message` tells whether that is when a message was written. With `whole_minute`, it is any
+    time in the minute that begins then.
     """
 
     time: datetime
     of_message: bool
+    whole_minute: bool = False
+
+    @property
+    def end(self) -> datetime:
+        """The last instant that is meant."""
+        minute = timedelta(minutes=1) - timedelta(microseconds=1)
+        return self.time + minute if self.whole_minute else self.time
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,10 +218,10 @@ class SessionList:
             sessions = [one for one in sessions if not _is_after(one, query.shown.as_of)]
         newest = newest_first(sessions, query.fetch_limit)
         latest = newest[0] if newest else None
-        current = query.moment and in_progress(newest, query.moment.time)
+        current = query.moment and in_progress(newest, query.moment)
         if not current:
             oldest = newest[-1].started if len(newest) == query.fetch_limit else None
-            moment_before_fetched = bool(query.moment and oldest and oldest > query.moment.time)
+            moment_before_fetched = bool(query.moment and oldest and oldest > query.moment.end)
             return cls(
                 query,
                 newest[: query.limit],
@@ -228,8 +236,8 @@ def _is_after(session: Session, time: datetime) -> bool:
     return session.started is not None and session.started > time
 
 
-def in_progress(sessions: Iterable[Session], moment: datetime) -> Session | None:
-    """The session most likely in progress at `moment`: the latest that started before it."""
-    earliest = moment - LONGEST_SESSION
-    started = [one for one in sessions if one.started and earliest <= one.started <= moment]
+def in_progress(sessions: Iterable[Session], moment: Moment) -> Session | None:
+    """The session most likely in progress at `moment`: the latest that had started by then."""
+    earliest, end = moment.time - LONGEST_SESSION, moment.end
+    started = [one for one in sessions if one.started and earliest <= one.started <= end]
     return max(started, key=lambda one: one.started or _LONG_AGO, default=None)

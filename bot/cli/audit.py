@@ -23,7 +23,7 @@ from bot.sessions import Query
 from bot.settings import Settings
 from bot.slack.ui import wording
 from bot.typed.query import Problem, Refused, parse_person
-from bot.typed.times import UnclearTime, parse_moment
+from bot.typed.times import LocalZone, UnclearTime, parse_moment
 from bot.waits import Waits
 
 Format = Literal["table", "csv", "json"]
@@ -178,15 +178,17 @@ def _person(settings: Settings, text: str) -> Query:
 
 
 def _time(option: str, text: str, *, is_end: bool) -> datetime:
-    """A day in this machine's zone (as an end, the whole of it), or a moment: "7 days ago"."""
-    now = datetime.now().astimezone()
+    """A day in this machine's zone, or a moment such as "7 days ago"; as an end, all of it."""
+    now = datetime.now(UTC)
+    today = now.astimezone(LocalZone()).date()
     try:
-        days = {"today": now.date(), "yesterday": now.date() - timedelta(days=1)}
+        days = {"today": today, "yesterday": today - timedelta(days=1)}
         if _DAY.fullmatch(text) or text.lower() in days:
             day = days.get(text.lower()) or date.fromisoformat(text)
             day += timedelta(days=is_end)
             return datetime.combine(day, time()).astimezone(UTC)
-        return parse_moment(text, now.tzinfo or UTC, now.astimezone(UTC))
+        moment = parse_moment(text, LocalZone(), now)
+        return moment.end if is_end else moment.time
     except (UnclearTime, ValueError, OverflowError):
         raise WrongCall(
             f"{option}: give a date such as 2026-11-22, yesterday, or a time such as “7 days ago”."

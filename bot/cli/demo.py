@@ -43,7 +43,7 @@ from bot.sandbox.workspace import (
 from bot.service import running
 from bot.slack.routes import COMMAND
 from bot.slack.ui import action_ids
-from bot.typed.times import UnclearTime, parse_moment
+from bot.typed.times import LocalZone, UnclearTime, parse_moment
 
 _FIRST: Final = f"{COMMAND} jane@example.com 3"
 Lines = asyncio.Queue[str | None]  # as they are typed; None is the end of the input
@@ -414,9 +414,8 @@ def _labels(element: Message) -> list[tuple[str, str]]:
 
 def _picked(typed: str) -> int | None:
     """What Slack's picker would give, in seconds since 1970; None for what it can't mean."""
-    now = datetime.now().astimezone()
     try:
-        return int(parse_moment(typed, now.tzinfo or UTC, now.astimezone(UTC)).timestamp())
+        return int(parse_moment(typed, LocalZone(), datetime.now(UTC)).time.timestamp())
     except UnclearTime:
         return None
 

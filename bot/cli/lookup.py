@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import getpass
 import json
 import os
+import pwd
 import sys
 from contextlib import AsyncExitStack, nullcontext
 from datetime import UTC, datetime
@@ -20,11 +20,11 @@ from bot.lookup.audit import AuditStore
 from bot.lookup.find import FindSessions, LookupRequest
 from bot.lookup.outcomes import Crashed, Denied, Failed, Found, NotRecorded, Outcome
 from bot.lookup.permission import Access
-from bot.sessions import Moment, Query, Session, SessionList
+from bot.sessions import Query, Session, SessionList
 from bot.settings import Settings
 from bot.slack.ui import wording
 from bot.typed.query import Help, Problem, QueryNeedingProfile, Refused, parse_person
-from bot.typed.times import UnclearTime, parse_moment
+from bot.typed.times import LocalZone, UnclearTime, parse_moment
 from bot.waits import Waits
 
 _SPINNER_AFTER = 0.5  # seconds
@@ -74,6 +74,8 @@ def _read(settings: Settings, person: str, limit: str | None) -> Query | list[st
     match parse_person(person, limit, settings.limits, settings.labels):
         case Query() as query:
             return query
+        case QueryNeedingProfile(mention=mention) if mention:
+            return [wording.TERMINAL_MENTION]
         case QueryNeedingProfile() as unresolved:
             try:
                 return _here(unresolved)
@@ -81,6 +83,8 @@ def _read(settings: Settings, person: str, limit: str | None) -> Query | list[st
                 refused = Refused(Problem.TIME_UNCLEAR, "", "")
                 unclear = wording.refusal(refused, settings.limits)
                 return [wording.MOMENT_TO_COME if error.to_come else unclear]
+        case Refused(problem=Problem.MENTION):
+            return [wording.TERMINAL_MENTION]
         case Refused() as refused:
             example = f"{wording.TRY}: fsessions lookup {refused.example}"
             return [wording.refusal(refused, settings.limits), example]
@@ -110,18 +114,20 @@ class _OnThisMachine:
 
 
 def _user() -> str:
-    """The operating system's user: a number, where a container has no name for it."""
+    """Return the operating system's user; a number where a container has no name for it.
+
+    Not from `LOGNAME` and the like, which anyone can set: this is what the audit records.
+    """
     try:
-        return getpass.getuser()
-    except (KeyError, OSError):
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
         return str(os.getuid())
 
 
 def _here(asked: QueryNeedingProfile) -> Query:
     """The query, its time in this machine's zone. Raises `UnclearTime`."""
-    now = datetime.now().astimezone()
-    time = parse_moment(asked.at, now.tzinfo or UTC, now.astimezone(UTC))
-    return asked.resolved(None, Moment(time, of_message=False))
+    moment = parse_moment(asked.at, LocalZone(), datetime.now(UTC)) if asked.at else None
+    return asked.resolved(None, moment)
 
 
 async def _look_up(
@@ -157,6 +163,8 @@ def _print_table(found: SessionList) -> None:
     for session in found.sessions:
         started = f"{session.started.astimezone():%Y-%m-%d %H:%M}" if session.started else ""
         rows.append((started or wording.UNKNOWN_TIME, session.link or wording.UNUSABLE_LINK))
+    if query.moment and not found.at_moment:
+        print(wording.TOO_FAR if found.moment_before_fetched else wording.NOT_AT_MOMENT)  # noqa: T201
     if found.replay:
         rows.insert(1, (wording.at_moment(found.query.moment), found.replay))
     for started, link in rows:

@@ -163,6 +163,14 @@ def _escape(text: str) -> str:
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
+_THOUSANDS: Final = re.compile(r"\d{1,3}(?:([,'’])\d{3})(?:\1\d{3})*")
+
+
+def without_separators(uid: str) -> str:
+    """A number without the separators that a tool put between its digits: `12,345` is `12345`."""
+    return re.sub(r"\D", "", uid) if _THOUSANDS.fullmatch(uid) else uid
+
+
 # -- Words ----------------------------------------------------------------------------------------
 
 
@@ -272,6 +280,8 @@ _NUMBER: Final = re.compile(r"[-+\u2212\u2013]?\d+(?:[.,]\d+)?")
 # What hardly is a uid beside another name: "1/2", "1e2", "50%".
 _NUMBERISH: Final = re.compile(rf"{_NUMBER.pattern}|\d+(?:/\d+|e\d+|%)")
 _AROUND_ADDRESS: Final = ".,;:!?()[]{}<>…、，；：！？（）「」『』【】《》〈〉‹›—–؟،؛" + _QUOTES
+# Of these, an address can begin with "!" and "?": they stay.
+_BEFORE_ADDRESS: Final = _AROUND_ADDRESS.translate(dict.fromkeys(map(ord, "!?")))
 _MARKED_UP: Final = _AROUND_ADDRESS + "*_`~/"
 _GENERIC: Final = frozenset(
     {"account", "customer", "id", "member", "order", "person", "session", "sessions", "ticket"}
@@ -319,8 +329,14 @@ def _limit(text: str, limits: Limits) -> int | Problem:
     return Problem.LIMIT_TOO_HIGH if value > limits.highest else value
 
 
+# Identity providers put the kind of sign-in before an id: "auth0|5f7c", "samlp|acme|jane@…".
+_OF_A_PROVIDER: Final = re.compile(r"[a-z][\w.-]*\|.+", re.IGNORECASE)
+
+
 def _meant_as_address(word: _Word) -> bool:
-    return ("@" in word.text or "＠" in word.text) and (not word.quoted or is_address(word.text))
+    if "@" not in word.text and "＠" not in word.text:
+        return False
+    return is_address(word.text) if word.quoted else not _OF_A_PROVIDER.fullmatch(word.text)
 
 
 def _with_whole_times(words: list[_Word]) -> list[_Word]:
@@ -347,6 +363,29 @@ def _with_whole_times(words: list[_Word]) -> list[_Word]:
     return words
 
 
+_BEFORE_LIMIT: Final = frozenset({"last", "latest", "newest", "recent", "top"})
+_BEHIND_LIMIT: Final = frozenset({"session", "sessions"})
+
+
+def _with_spoken_limits(words: list[_Word]) -> list[_Word]:
+    """The words, with "last 5", "5 sessions" and "last 5 sessions" as limits."""
+    kept: list[_Word] = []
+    for word in words:
+        plain = word.text.lower() if not (word.label or word.quoted) else ""
+        before = kept[-1] if kept else None
+        is_number = _NUMBER.fullmatch(plain) is not None
+        if is_number and before and not before.label and before.text.lower() in _BEFORE_LIMIT:
+            kept[-1] = _Word("limit", word.text, quoted=False)
+        elif before and plain in _BEHIND_LIMIT and before.label in ("", "limit"):
+            if not _NUMBER.fullmatch(before.text):
+                kept.append(word)
+            else:
+                kept[-1] = before._replace(label="limit")
+        else:
+            kept.append(word)
+    return kept
+
+
 @dataclass(slots=True)
 class _Classified:
     """The words by what they are; the same one twice counts once. `unknown` could be anything."""
@@ -367,7 +406,7 @@ def _classify(words: list[_Word], mentions: set[str]) -> _Classified:
     """First what the looks of each word tell; then, together, the words that could be anything."""
     found = _Classified(mentions)
     numbers: list[str] = []
-    for word in _with_whole_times(words):
+    for word in _with_whole_times(_with_spoken_limits(words)):
         if _is_in_angle_brackets(word):
             # "Jane Doe <jane@example.com>", as mail programs copy it: the name is no uid.
             found.unknown = []
@@ -414,7 +453,8 @@ def _text_of(word: _Word) -> str:
     text = word.text.translate(dict.fromkeys(map(ord, _SINGLE_QUOTES), "'") | _WIDE)
     if word.quoted or text.startswith("@"):
         return text
-    text = re.sub("^mailto:", "", text, flags=re.IGNORECASE).strip(_AROUND_ADDRESS)
+    text = re.sub("^mailto:", "", text, flags=re.IGNORECASE)
+    text = text.rstrip(_AROUND_ADDRESS).lstrip(_BEFORE_ADDRESS)
     # Stars and the like can belong to an address; where they do not, they were markup.
     return text if is_address(text) else text.strip(_MARKED_UP)
 

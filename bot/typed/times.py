@@ -15,6 +15,7 @@ from typing import Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from bot.errors import FsessionsError
+from bot.sessions import Moment
 
 MAX_LENGTH: Final = 60
 _YEARS: Final = range(2000, 2100)  # there are no recordings of other times
@@ -37,16 +38,39 @@ def zone(name: str, offset: int = 0) -> tzinfo:
         return timezone(timedelta(seconds=offset)) if abs(offset) < 86_400 else UTC
 
 
-def parse_moment(text: str, reader: tzinfo, now: datetime) -> datetime:
-    """The moment in UTC that a person in the zone `reader` means at the time `now`.
+class LocalZone(tzinfo):
+    """The zone of this machine, with the offset that it has on each date."""
 
-    A time that comes twice, when clocks are set back, is the first of the two. A time without a
-    date is the last one that has passed. Raises `UnclearTime`.
+    def utcoffset(self, when: datetime | None) -> timedelta | None:
+        """Return the offset of a local time."""
+        return when.replace(tzinfo=None).astimezone().utcoffset() if when else None
+
+    def dst(self, when: datetime | None) -> None:
+        """Return None: the platform tells the whole offset alone."""
+        del when
+
+    def tzname(self, when: datetime | None) -> str | None:
+        """Return the platform's name for the zone."""
+        return when.replace(tzinfo=None).astimezone().tzname() if when else None
+
+    def fromutc(self, when: datetime) -> datetime:
+        """Return the local time; `fold` tells which of two it is."""
+        local = when.replace(tzinfo=UTC).astimezone()
+        first = local.replace(tzinfo=None, fold=0).astimezone()
+        return local.replace(tzinfo=self, fold=int(first.utcoffset() != local.utcoffset()))
+
+
+def parse_moment(text: str, reader: tzinfo, now: datetime) -> Moment:
+    """Return the moment that a person in the zone `reader` means at the time `now`.
+
+    A time without a date is the last one that has passed; one without seconds is the whole minute.
+    Raises `UnclearTime`, also for a time that comes twice, or never, when clocks change.
     """
-    found = _read(text).moment(reader, now)
+    written = _read(text)
+    found = written.moment(reader, now)
     if found > now:
         raise UnclearTime(to_come=True)
-    return found
+    return Moment(found, of_message=False, whole_minute=written.is_whole_minute)
 
 
 def names_its_zone(text: str) -> bool:
@@ -74,6 +98,13 @@ class _Written:
     weekday: int | None = None
     clock: time | None = None
     zone: tzinfo | None = None
+    month_and_day: tuple[int, int] | None = None  # while their year may follow
+    has_seconds: bool = False
+
+    @property
+    def is_whole_minute(self) -> bool:
+        """Whether a clock is given, and not its seconds."""
+        return self.clock is not None and not self.has_seconds
 
     @property
     def is_the_same_everywhere(self) -> bool:
@@ -90,12 +121,13 @@ class _Written:
             if self.distance is None or self.back_to or self.weekday is not None or self.zone:
                 raise UnclearTime
             return now - self.distance
-        moments = [
-            datetime.combine(day, self.clock, here).astimezone(UTC) for day in self._days(today)
-        ]
-        if not moments:
+        days = [_moments(day, self.clock, here) for day in self._days(today)]
+        passed = [[one for one in moments if one <= now] for moments in days]
+        # The latest day on which that time has passed; without one, it is still to come.
+        meant = next(filter(None, passed), None) or next(filter(None, days), [])
+        if len(meant) != 1:
             raise UnclearTime
-        return next((moment for moment in moments if moment <= now), moments[0])
+        return meant[0]
 
     def _days(self, today: date) -> Iterator[date]:
         """The days that may be meant, the latest first."""
@@ -113,6 +145,17 @@ class _Written:
             yield from (today, today - timedelta(days=1))
 
 
+def _moments(day: date, clock: time, zone: tzinfo) -> list[datetime]:
+    """The moments, in UTC, at which clocks show that time.
+
+    There are two when clocks are set back, and none when they are set forward.
+    """
+    local = datetime.combine(day, clock, zone)
+    both = {local.replace(fold=fold).astimezone(UTC) for fold in (0, 1)}
+    shown = local.replace(tzinfo=None)
+    return sorted(one for one in both if one.astimezone(zone).replace(tzinfo=None, fold=0) == shown)
+
+
 def _days_back_to(weekday: int, today: date) -> Iterator[date]:
     days_back = (today.weekday() - weekday) % 7
     yield from (today - timedelta(days=days_back), today - timedelta(days=days_back + 7))
@@ -120,18 +163,26 @@ def _days_back_to(weekday: int, today: date) -> Iterator[date]:
 
 # -- Words ----------------------------------------------------------------------------------------
 
-# As Slack writes times for programs: seconds since 1970, the `ts` of a message, its markup.
-_MACHINE: Final = re.compile(r"(?:<!date\^)?(?P<seconds>\d{9,10})(?:\.\d+)?(?:\^[^<>]*>)?")
+# As programs write times: seconds since 1970, a message's `ts`, Slack's markup; or with three, six
+# or nine digits more, milliseconds, microseconds or nanoseconds.
+_MACHINE: Final = re.compile(
+    r"(?:<!date\^|@)?(?P<seconds>\d{9,10})(?:(?:\d{3}){0,3}|\.\d+)(?:\^[^<>]*>)?"
+)
 _HALVES: Final = re.compile(r"(\d)\s?([ap])\.?m\b\.?")  # "5 p.m." is "5pm"
 _ZONE_AT_END: Final = re.compile(r"(?<=[\dm])(z|utc|gmt|(?<=:\d\d)[+-]\d\d:?\d\d)$")
-_SECONDS: Final = re.compile(r"(:\d\d)\.\d+")  # "14:05:00.000" is "14:05:00"
+_SECONDS: Final = re.compile(r"(:\d\d)[.,]\d+")  # "14:05:00.000" and "14:05:00,000" are "14:05:00"
+_ISO: Final = re.compile(r"^(\d{4}-\d\d-\d\d)t(?=\d)")
+_ISO_BASIC: Final = re.compile(r"^(\d{4})(\d\d)(\d\d)t(\d\d)(\d\d)(\d\d)?(?=z|[+-]|$)")
+_WEB_SERVER: Final = re.compile(r"^(\d\d)/([a-z]{3})/(\d{4}):(?=\d\d:)")  # "20/Nov/2026:18:39:53"
 
 _CLOCK: Final = re.compile(
     r"(?P<hour>\d{1,2})(?:[:.](?P<minute>\d\d))?(?::(?P<second>\d\d))?(?P<half>[ap]m)?"
 )
 _ZONE: Final = re.compile(r"z|utc|gmt|(?P<sign>[+-])(?P<hours>\d\d):?(?P<minutes>\d\d)")
 _YEAR_FIRST: Final = re.compile(r"(?P<year>\d{4})([-/.])(?P<month>\d{1,2})\2(?P<day>\d{1,2})")
-_NUMBERS: Final = re.compile(r"(?P<one>\d{1,2})([-/.])(?P<other>\d{1,2})(?:\2(?P<year>\d{4})|\.)?")
+_NUMBERS: Final = re.compile(
+    r"(?P<one>\d{1,2})([-/.])(?P<other>\d{1,2})(?:\2(?P<year>\d{4}|(?<=[/.])\d\d)|\.)?"
+)
 _DAY: Final = re.compile(r"(\d{1,2})(?:st|nd|rd|th|\.)?")
 _YEAR: Final = re.compile(r"\d{4}")
 _DISTANCE: Final = re.compile(
@@ -159,14 +210,17 @@ _UNITS: Final = {
 
 def _read(text: str) -> _Written:
     """What stands in a text. Raises `UnclearTime` for a word that is no part of a time."""
-    text = " ".join(text.split()).lower()
+    text = " ".join(text.split()).lower().strip("[]()")
     if machine := _MACHINE.fullmatch(text):
         return _Written(fixed=datetime.fromtimestamp(int(machine["seconds"]), UTC))
     if len(text) > MAX_LENGTH or not text.isascii():
         raise UnclearTime
-    text = re.sub(r"^(\d{4}-\d\d-\d\d)t(?=\d)", r"\1 ", text).replace(",", " ")
-    text = _SECONDS.sub(r"\1", _HALVES.sub(r"\1\2m", text))
-    text = _ZONE_AT_END.sub(r" \1", text)
+    text = _WEB_SERVER.sub(r"\1 \2 \3 ", _ISO.sub(r"\1 ", text))
+    text = _ISO_BASIC.sub(
+        lambda t: f"{t[1]}-{t[2]}-{t[3]} {t[4]}:{t[5]}" + (f":{t[6]}" if t[6] else ""), text
+    )
+    text = _SECONDS.sub(r"\1", text).replace(",", " ")
+    text = _ZONE_AT_END.sub(r" \1", _HALVES.sub(r"\1\2m", " ".join(text.split())))
     found = _Written()
     while text := text.lstrip():
         text = _take(text, found)
@@ -201,14 +255,27 @@ def _take_word(word: str, found: _Written) -> None:
     elif (weekday := _number_of(word, _WEEKDAYS)) is not None:
         _set(found, "weekday", weekday)
     elif zoned := _ZONE.fullmatch(word):
-        _set(found, "zone", _offset(zoned))
+        offset = _offset(zoned)
+        if found.zone is None or found.zone.utcoffset(None) != offset.utcoffset(None):
+            _set(found, "zone", offset)  # "+0000 UTC" says it twice, and the same
     elif numbers := _YEAR_FIRST.fullmatch(word):
         _set(found, "back_to", _on(*(int(numbers[name]) for name in ("year", "month", "day"))))
     elif _is_clock(word, found):
         _set(found, "clock", _clock(word))
+        found.has_seconds = word.count(":") == 2
+    else:
+        _take_numbers(word, found)
+
+
+def _take_numbers(word: str, found: _Written) -> None:
+    """Take a date such as "22.11.", or the year that ends "Nov 20 18:39:53 2026"."""
+    if found.month_and_day and _YEAR.fullmatch(word):
+        found.back_to = _on(int(word), *found.month_and_day)
+        found.month_and_day = None
     elif both := _NUMBERS.fullmatch(word):
         month, day = _month_and_day(int(both["one"]), int(both["other"]))
-        _set(found, "back_to", _on(int(both["year"] or 0), month, day))
+        year = int(both["year"] or 0)
+        _set(found, "back_to", _on(year + 2000 if 0 < year < 100 else year, month, day))
     else:
         raise UnclearTime
 
@@ -309,6 +376,7 @@ def _take_year(text: str, found: _Written, month: int, day: int) -> str:
     word, _, rest = text.partition(" ")
     has_year = _YEAR.fullmatch(word) is not None
     _set(found, "back_to", _on(int(word) if has_year else 0, month, day))
+    found.month_and_day = None if has_year else (month, day)
     return rest if has_year else text
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -10,12 +11,12 @@ from hypothesis import strategies as st
 
 from bot.sessions import Query
 from bot.slack.ui.reading import (
-    Identity,
     external_identities,
     identities,
     parse_free_text,
     parse_step_person,
 )
+from bot.typed.people import Identity
 from bot.typed.query import Limits, Problem, Refused
 
 JANE = "jane@example.com"
@@ -339,6 +340,23 @@ JSON = st.recursive(
     ),
     max_leaves=10,
 )
+
+
+GLUE = st.text(st.sampled_from("&/=#?*|%$!^~+-_.:@…0a"), max_size=3)
+CORES = st.sampled_from([JANE, "o.leary@example.org", "4711", "user-42", "auth0|5f7c8e", "12,345"])
+TOKENS = st.tuples(GLUE, CORES, GLUE).map("".join)
+LABELS_OF_UIDS = st.sampled_from(["", "User ID: ", "user_id=", "uid ", "*Customer ID:* "])
+AROUND = r"[.,:;!?*_~'’/|#…]*"
+
+
+@given(st.lists(st.tuples(LABELS_OF_UIDS, TOKENS), min_size=1, max_size=4))
+def test_no_value_is_a_part_of_a_longer_token(pieces: list[tuple[str, str]]) -> None:
+    """Punctuation may be around it, and the next key of a form's body behind it; nothing else."""
+    text = " and ".join(label + token for label, token in pieces)
+    tokens = [one for _, token in pieces for one in (token, token.replace(",", ""))]  # 12,345
+    for value in (one.email or one.uid or "" for one in identities({"text": text})):
+        whole = re.compile(rf"[:=]*{AROUND}{re.escape(value)}{AROUND}(&[a-z_][\w.-]*=.*)?")
+        assert any(whole.fullmatch(token) for token in tokens), (text, value)
 
 
 @given(st.dictionaries(st.sampled_from(["text", "blocks", "attachments", "files", "ts"]), JSON))

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.typed.times import UnclearTime, names_its_zone, parse_moment, zone
+from bot.typed.times import LocalZone, UnclearTime, names_its_zone, parse_moment, zone
 
 NOW = datetime(2026, 11, 24, 11, tzinfo=UTC)  # a Tuesday, noon in Berlin
 BERLIN = zone("Europe/Berlin")
@@ -57,15 +58,37 @@ BERLIN = zone("Europe/Berlin")
         ("22.11.2026 14:05", "2026-11-22 13:05"),
         ("11/22/2026 2pm", "2026-11-22 13:00"),
         ("5/5/2026 2pm", "2026-05-05 12:00"),
+        # As mail programs, ticket tools and logs write times.
+        ("Nov 20, 2026 18:39", "2026-11-20 17:39"),
+        ("Fri, Nov 20, 2026 at 6:39 PM", "2026-11-20 17:39"),
+        ("Friday, November 20, 2026 at 6:39:53\u202fPM", "2026-11-20 17:39:53"),
+        ("Nov 20, 2026 6:39:53 PM UTC", "2026-11-20 18:39:53"),
+        ("Nov 20, 2026, 6:39 PM", "2026-11-20 17:39"),
+        ("20 Nov 2026, 18:39", "2026-11-20 17:39"),
+        ("20 November, 2026 18:39", "2026-11-20 17:39"),
+        ("11/20/2026, 6:39:53 PM", "2026-11-20 17:39:53"),
+        ("11/20/26, 6:39 PM", "2026-11-20 17:39"),
+        ("20.11.26, 18:39", "2026-11-20 17:39"),
+        ("Fri Nov 20 18:39:53 2026", "2026-11-20 17:39:53"),
+        ("2026-11-20, 18:39", "2026-11-20 17:39"),
+        ("2026-11-20 19:39:53,598", "2026-11-20 18:39:53"),
+        ("[2026-11-20 19:39:53,598]", "2026-11-20 18:39:53"),
+        ("2026-11-20 18:39:53.598 +0000 UTC", "2026-11-20 18:39:53"),
+        ("20/Nov/2026:18:39:53 +0000", "2026-11-20 18:39:53"),
+        ("20261120T183953Z", "2026-11-20 18:39:53"),
+        ("1795199993598", "2026-11-20 18:39:53"),
+        ("1795199993598000", "2026-11-20 18:39:53"),
+        ("@1795199993", "2026-11-20 18:39:53"),
         # Clocks go back on October 25 at 3:00, and forward on March 29 at 2:00.
-        ("2026-10-25 02:30", "2026-10-25 00:30"),
         ("2026-10-25 03:30", "2026-10-25 02:30"),
-        ("2026-03-29 02:30", "2026-03-29 01:30"),
+        ("2026-10-25 02:30 +02:00", "2026-10-25 00:30"),
+        ("2026-03-29 03:30", "2026-03-29 01:30"),
     ],
 )
 def test_understood(text: str, utc: str) -> None:
     """In the reader's zone unless the text names one; the last such time that has passed."""
-    assert parse_moment(text, BERLIN, NOW) == datetime.fromisoformat(utc).replace(tzinfo=UTC)
+    moment = parse_moment(text, BERLIN, NOW)
+    assert moment.time == datetime.fromisoformat(utc).replace(tzinfo=UTC)
 
 
 @pytest.mark.parametrize(
@@ -111,6 +134,11 @@ def test_understood(text: str, utc: str) -> None:
         "2 hours ago at 5pm",
         "9999 weeks ago",
         "in 2 hours ago",
+        "2026-10-25 02:30",  # twice that night
+        "25 oct 2:30am",
+        "2026-03-29 02:30",  # never
+        "2026-11-20 18:39 +0100 UTC",  # two zones
+        "11/12/26 6pm",
     ],
 )
 def test_unclear(text: str) -> None:
@@ -129,14 +157,51 @@ def test_times_to_come_are_told_apart() -> None:
 def test_distances_over_a_change_of_clocks() -> None:
     """Three hours are three hours, though the clock moved by two."""
     after = datetime(2026, 10, 25, 3, 30, tzinfo=UTC)
-    assert parse_moment("3 hours ago", BERLIN, after) == after - timedelta(hours=3)
+    assert parse_moment("3 hours ago", BERLIN, after).time == after - timedelta(hours=3)
 
 
 def test_between_the_two_times_that_are_called_the_same() -> None:
     """Today's first one has passed."""
     between = datetime(2026, 10, 25, 0, 45, tzinfo=UTC)
     expected = datetime(2026, 10, 25, 0, 30, tzinfo=UTC)
-    assert parse_moment("02:30", BERLIN, between) == expected
+    assert parse_moment("02:30", BERLIN, between).time == expected
+    with pytest.raises(UnclearTime):
+        parse_moment("02:30", BERLIN, between + timedelta(hours=1))
+
+
+@pytest.mark.parametrize(
+    ("text", "is_whole"),
+    [
+        *((text, True) for text in ("14:05", "2pm", "noon", "yesterday 5pm", "14:05Z")),
+        *((text, False) for text in ("14:05:00", "5 minutes ago", "now", "1763820300")),
+    ],
+)
+def test_a_time_without_seconds_is_the_whole_minute(text: str, is_whole: bool) -> None:  # noqa: FBT001
+    """The last instant of it counts, too."""
+    moment = parse_moment(text, BERLIN, NOW)
+    assert moment.whole_minute is is_whole
+    assert (moment.end - moment.time > timedelta(seconds=59)) is is_whole
+
+
+@pytest.mark.parametrize(("text", "hours"), [("2026-07-01 14:05", 2), ("2026-11-01 14:05", 1)])
+def test_this_machines_zone_has_the_offset_of_each_date(
+    monkeypatch: pytest.MonkeyPatch, text: str, hours: int
+) -> None:
+    """Not the one of today: half of the year would be an hour wrong."""
+    monkeypatch.setenv("TZ", "Europe/Berlin")
+    time.tzset()
+    try:
+        moment = parse_moment(text, LocalZone(), NOW).time
+        there = moment.astimezone(LocalZone())
+        with pytest.raises(UnclearTime):
+            parse_moment("2026-10-25 02:30", LocalZone(), NOW)
+        twice = datetime(2026, 10, 25, 1, 30, tzinfo=UTC).astimezone(LocalZone())
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+    assert moment == datetime.fromisoformat(text).replace(tzinfo=UTC) - timedelta(hours=hours)
+    assert (there.hour, there.minute) == (14, 5)
+    assert (twice.hour, twice.fold) == (2, 1)
 
 
 @pytest.mark.parametrize("text", ["14:05Z", "2 hours ago", "now", "1763820300", "nonsense"])
@@ -156,15 +221,15 @@ def test_the_machines_own_zone_has_no_say(monkeypatch: pytest.MonkeyPatch, tz: s
     """However odd TZ is."""
     monkeypatch.setenv("TZ", tz)
     expected = datetime(2026, 11, 23, 13, 5, tzinfo=UTC)
-    assert parse_moment("14:05", BERLIN, NOW) == expected
+    assert parse_moment("14:05", BERLIN, NOW).time == expected
 
 
 def test_unknown_zones() -> None:
     """Slack gives the offset too."""
     odd = zone("Mars/Olympus", 5400)
     expected = datetime(2026, 11, 24, 7, 45, tzinfo=UTC)
-    assert parse_moment("9:15", odd, NOW) == expected
-    assert parse_moment("9:15", zone("../../etc/passwd", 5400), NOW) == expected
+    assert parse_moment("9:15", odd, NOW).time == expected
+    assert parse_moment("9:15", zone("../../etc/passwd", 5400), NOW).time == expected
 
 
 PIECES = (
@@ -176,4 +241,4 @@ PIECES = (
 def test_total(text: str) -> None:
     """Any text is a time that has passed, or unclear."""
     with contextlib.suppress(UnclearTime):
-        assert parse_moment(text, BERLIN, NOW) <= NOW
+        assert parse_moment(text, BERLIN, NOW).time <= NOW

@@ -82,7 +82,9 @@ class Form:
         moment = None
         wrong: dict[str, str] = {}
         if seconds:
-            moment = Moment(datetime.fromtimestamp(int(seconds), UTC), of_message=False)
+            # The picker has no seconds.
+            time = datetime.fromtimestamp(int(seconds), UTC)
+            moment = Moment(time, of_message=False, whole_minute=time.second == 0)
         if moment and moment.time > datetime.now(UTC):
             wrong[action_ids.MOMENT_FIELD] = wording.MOMENT_TO_COME
         limited = parse_person(_ANYBODY, limit, limits)

@@ -29,6 +29,7 @@ _log = structlog.get_logger()
 # Edits, deletions and the like are no questions.
 _WRITTEN: Final = frozenset({None, "file_share", "me_message", "thread_broadcast"})
 _SMALL_TALK: Final = frozenset({Problem.NOBODY, Problem.UNCLEAR, Problem.CHANNEL, Problem.MENTION})
+_SEVERAL: Final = frozenset({Problem.TWO_ADDRESSES, Problem.TWO_UIDS})
 
 
 class Mentions:
@@ -69,7 +70,13 @@ class Mentions:
         names_nobody = not isinstance(parsed, Query | QueryNeedingProfile)
         if names_nobody and (refused := await services.answers.refusal(actor)):
             return drawn(refused)
-        if isinstance(parsed, Refused) and parsed.problem in _SMALL_TALK:
+        problem = parsed.problem if isinstance(parsed, Refused) else None
+        if isinstance(parsed, Help) or problem in _SMALL_TALK | _SEVERAL:
+            # A forwarded message or an e-mail says more than the text that came along.
+            people = services.answers.people_in(event)
+            if people:
+                return await services.answers.to_message(people, event, actor)
+        if problem in _SMALL_TALK:
             return drawn(note(wording.MENTION_HELP))
         return await services.answers.to_text(parsed, actor, services.command)
 

@@ -24,7 +24,8 @@ from bot.slack.ui import button_values, listing, notes, wording
 from bot.slack.ui.button_values import Kind
 from bot.slack.ui.listing import Reader
 from bot.slack.ui.pieces import Drawing, Message, Room, drawn, note
-from bot.slack.ui.reading import Identity, external_identities, queries_about
+from bot.slack.ui.reading import external_identities, queries_about
+from bot.typed.people import Identity
 from bot.typed.query import Help, Parsed, Problem, QueryNeedingProfile, Refused
 from bot.typed.times import UnclearTime, names_its_zone, parse_moment
 
@@ -114,7 +115,7 @@ class Answers:
         self, people: Sequence[Identity], message: dict[str, Any], actor: Actor
     ) -> Drawing:
         """The sessions of the one who is meant in a message; of several, a choice."""
-        queries = queries_about(people, message, self.limits.default)
+        queries = queries_about(people, message, self.limits.default, self._labels)
         if len(queries) == 1:
             return await self.to_query(queries[0], actor)
         if refused := await self.refusal(actor):
@@ -182,7 +183,7 @@ class Answers:
     async def resolve_time(self, text: str, asker: str) -> Moment:
         """The moment that the asker means. Raises `UnclearTime`."""
         zone = UTC if names_its_zone(text) else await self._slack.colleagues.zone(asker)
-        return Moment(parse_moment(text, zone, datetime.now(UTC)), of_message=False)
+        return parse_moment(text, zone, datetime.now(UTC))
 
     # -- Drawing ----------------------------------------------------------------------------------
 

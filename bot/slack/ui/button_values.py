@@ -23,7 +23,7 @@ from bot.sessions import Moment, Query, Snapshot
 GOOD_FOR: Final = timedelta(days=30)
 """How long a value can be used: an answer in direct messages stands there for years."""
 
-_VERSION: Final = "4"  # of the fields below: a value of any other is not read
+_VERSION: Final = "5"  # of the fields below: a value of any other is not read
 _DAY: Final = timedelta(days=1)
 _FIRST_DAY: Final = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -58,7 +58,11 @@ def sign(query: Query, asker: str, key: bytes, now: datetime, kind: Kind = Kind.
     It has some 1,200 characters at most; for an ordinary address less than the 150 that an entry of
     a menu takes.
     """
-    moment = query.moment and [query.moment.time.timestamp(), query.moment.of_message]
+    moment = query.moment and [
+        query.moment.time.timestamp(),
+        int(query.moment.of_message),
+        int(query.moment.whole_minute),
+    ]
     shown = query.shown and [query.shown.as_of.timestamp(), query.shown.fingerprint]
     fields = [query.limit, query.email, query.uid, moment, shown]
     while fields[-1] is None:
@@ -76,7 +80,7 @@ def verify(value: str, presser: str, key: bytes, now: datetime, kind: Kind = Kin
         email,
         uid,
         limit,
-        Moment(datetime.fromtimestamp(moment[0], UTC), moment[1]) if moment else None,
+        Moment(datetime.fromtimestamp(moment[0], UTC), *map(bool, moment[1:])) if moment else None,
         Snapshot(datetime.fromtimestamp(shown[0], UTC), shown[1]) if shown else None,
     )
 

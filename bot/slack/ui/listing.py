@@ -226,7 +226,7 @@ def _first(
         # Both are fixed, so how far apart they are stays true.
         reference = "" if moment.of_message else _date(moment.time, "{date_short_pretty}, {time}")
         when += f"  ·  {escape(wording.started_before(session.started, moment.time))}"
-        when += f" {reference}".rstrip()
+        when += f" {reference}".rstrip() if session.started < moment.time else ""
     elif session.started:
         when += f"  ·  {_date(session.started, '{ago}')}"
     lines.append(when)

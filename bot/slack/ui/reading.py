@@ -1,11 +1,10 @@
-"""Who is meant in a Slack message: every e-mail address and every labelled uid in it.
+"""Find the people that a Slack message names: e-mail addresses and labelled uids.
 
-And in a text that may say other things too, such as a form's answer: `parse_free_text`.
-
-Strategy: flatten the message into lines of plain text, in reading order (its text, its blocks of
-every kind, its attachments), then look for addresses and labels in the lines. A message says most
-things twice, as text and as blocks; each identity counts once. Pure and total: a message of any
-shape gives a list.
+`people_in` reads a message of any shape: its text, its blocks, its attachments, its files. It
+flattens them into plain texts in reading order, in which links, fields and table cells mark where a
+value begins and ends, and `bot.typed.people` finds the people in each. Each person counts once.
+`parse_free_text` and `parse_step_person` are for texts that people write to the bot. All are pure
+and total.
 
 - https://docs.slack.dev/reference/block-kit/blocks
 - https://docs.slack.dev/legacy/legacy-messaging/legacy-secondary-message-attachments
@@ -15,44 +14,36 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cache
 from itertools import chain, islice
 from typing import Any, Final, NamedTuple
 from urllib.parse import unquote
 
-from bot.sessions import MAX_UID_LENGTH, Moment, Query
-from bot.typed.labels import NOT_WITHIN_A_WORD, UID, Labels
+from bot.sessions import Moment, Query
+from bot.typed.labels import UID, Labels
+from bot.typed.people import (
+    Identity,
+    is_no_uid,
+    label_cell_pattern,
+    mark_address,
+    mark_value,
+    people_in,
+    without_marks,
+)
 from bot.typed.query import (
     INVISIBLE,
     Limits,
     Parsed,
     Problem,
+    QueryNeedingProfile,
     Refused,
-    is_address,
     parse,
     parse_person,
-    plain_text,
     typed_form,
 )
 
 MAX_DEPTH: Final = 20
 """Levels of nesting that are read. Slack's own messages have fewer than ten."""
-
-
-@dataclass(frozen=True, slots=True)
-class Identity:
-    """One way to name a person: either `email` or `uid` is set."""
-
-    email: str | None = None
-    uid: str | None = None
-
-    @property
-    def shown(self) -> str:
-        """For a button or a list."""
-        return self.email or f"uid {self.uid}"
-
 
 MAX_CHARACTERS: Final = 100_000
 """Of a message that are read: Slack's own text has 40,000 at most, and its blocks repeat it."""
@@ -61,85 +52,26 @@ MAX_PIECES: Final = 5_000
 """Texts, blocks and elements of a message that are read."""
 
 MAX_FOUND: Final = 1_000
-"""The search ends when so many were found, or looked at: nobody chooses among more."""
-
-# Each pattern below is possessive or bounded, and is tried once at each place: the work grows as
-# the text does, whatever the text is.
-
-# What ends an address, whatever stands around it; the rest is judged by `is_address`.
-_OUTSIDE: Final = r"\s@<>()\[\]{}|\"“”„«»,;:\\`*/?&=#…—–•→←‹›。、：，；！？（）「」『』【】"
-_ADDRESS: Final = re.compile(rf"(?<![^{_OUTSIDE}])[^{_OUTSIDE}]{{1,80}}+@[^{_OUTSIDE}]{{1,255}}+")
-_QUOTES: Final = {'"': '"', "“": "”"}
-_BARE: Final = re.compile(r"[^\s,;<>\"`*|&]+")
-_MAILTO: Final = re.compile(r"<mailto:[^<>]*>", re.IGNORECASE)
-_EDGES: Final = ".!?'’‘"
-_AROUND_UID: Final = "()[]{}'’‘.!?"
-_OPENING: Final = frozenset("([{")
-
-
-@cache
-def _label_pattern(labels: Labels) -> re.Pattern[str]:
-    """As support tools write them: in bold, over two lines, in JSON; or before a uid as code."""
-    return re.compile(
-        rf"{NOT_WITHIN_A_WORD}(?P<label>{labels})"
-        r"(?:[*_`\"']{0,3}+\s?[:：=#]|\*\s?\n|\*?\s?(?=`))[*_` \t]{0,40}+\n?[*_` \t]{0,40}+",
-        re.IGNORECASE,
-    )
-
-
-@cache
-def _label_cell_pattern(labels: Labels) -> re.Pattern[str]:
-    """A cell of a table that is a label and nothing else."""
-    return re.compile(rf"[\s*]*+{labels}[\s*:]*+", re.IGNORECASE)
-
-
-# -- What is no customer --------------------------------------------------------------------------
-
-# What people and forms write where they know no uid.
-_NO_UID: Final = frozenset(
-    {"", "-", "—", "–", "n/a", "na", "no", "none", "not", "null", "undefined", "unknown"}
-    | {"anonymous", "empty", "invalid", "is", "missing", "optional", "please", "provided"}
-    | {"required", "tbd", "the", "unavailable", "your"}
-)
-# In free text a bare word after a label may be the next word of a sentence; an id has a digit, or
-# letters that no sentence has in a row.
-_LIKE_AN_ID: Final = re.compile(r"\d|[_@|:+=/-]|[a-z][A-Z]|\w{16}")
-# Senders that nobody is behind, and users of programs: `git@github.com`, `root@db1.example`.
-_NOBODY: Final = re.compile(
-    r"(?:no[._-]?reply|do[._-]?not[._-]?reply|mailer-daemon|postmaster|bounces?|notifications?"
-    r"|git|root)(?:[+._-].*)?",
-    re.IGNORECASE | re.DOTALL,
-)
-# Files and packages: `logo@2x.png`, `image001.png@01D9ABCD.1234`, `pkg@1.0.0-beta`.
-_FILE_TYPES: Final = ("png", "jpg", "jpeg", "gif", "svg", "webp", "pdf", "css", "js", "mjs", "json")
-_DOMAIN_END: Final = re.compile(r"[^\W\d_]+|xn--[a-z0-9-]+", re.IGNORECASE)
-# Before an address: the password of a URL, or the name of a header that holds a message's own id.
-_BEFORE: Final = re.compile(
-    r"://(?:[^\s/@]*:)?$|(?:message-id|in-reply-to|references|content-id)\s?:\s?<?[^\s<>]*$|cid:$",
-    re.IGNORECASE,
-)
+"""Identities, and what looked like one, before the search ends: no one chooses among more."""
 
 
 def identities(message: dict[str, Any], labels: Labels = UID) -> tuple[Identity, ...]:
-    """The identities in a message, in the order in which a person meets them."""
-    found: dict[str, Identity] = {}
-    lines = _bounded(_message_lines(message, _Level(0, _label_cell_pattern(labels))))
-    label = _label_pattern(labels)
-    looked_at = chain.from_iterable(_in_line(line, label) for line in lines)
+    """Return the identities in a message, in the order in which a person meets them."""
+    texts = _bounded(_message_texts(message, _Level(0, labels)))
+    looked_at = chain.from_iterable(people_in(text, labels) for text in texts)
+    found: dict[tuple[str, str], Identity] = {}
     for identity in islice(looked_at, MAX_FOUND):
-        if identity is None:
-            continue
-        key = f"e {identity.email.casefold()}" if identity.email else f"u {identity.uid}"
-        found.setdefault(key, identity)
+        if identity:
+            found.setdefault(identity.key, identity)
     return tuple(found.values())
 
 
-def _bounded(lines: Iterator[str]) -> Iterator[str]:
-    """The lines as far as they are read: so many, and so many characters of them, as they came."""
+def _bounded(texts: Iterator[str]) -> Iterator[str]:
+    """Yield so many texts, and so many characters of them."""
     left = MAX_CHARACTERS
-    for line in islice(lines, MAX_PIECES):
-        yield _readable(line[:left])
-        left -= len(line)
+    for text in islice(texts, MAX_PIECES):
+        yield text[:left]
+        left -= len(text)
         if left <= 0:
             return
 
@@ -147,7 +79,7 @@ def _bounded(lines: Iterator[str]) -> Iterator[str]:
 def external_identities(
     message: dict[str, Any], internal_domains: Collection[str], labels: Labels = UID
 ) -> tuple[Identity, ...]:
-    """The identities in a message but for addresses of the company's own domains."""
+    """Return the identities in a message without addresses of the company's own domains."""
     people = identities(message, labels)
     return tuple(one for one in people if not _is_internal(one.email or "", internal_domains))
 
@@ -158,7 +90,7 @@ def _is_internal(email: str, domains: Collection[str]) -> bool:
 
 
 def message_time(message: dict[str, Any]) -> datetime | None:
-    """When a message was written, by its `ts`: seconds since 1970 as a decimal text."""
+    """Return when a message was written, by its `ts`: seconds since 1970 as a decimal text."""
     try:
         return datetime.fromtimestamp(float(str(message.get("ts"))), UTC)
     except (ValueError, OverflowError, OSError):
@@ -166,22 +98,41 @@ def message_time(message: dict[str, Any]) -> datetime | None:
 
 
 def queries_about(
-    people: Sequence[Identity], message: dict[str, Any], limit: int
+    people: Sequence[Identity], message: dict[str, Any], limit: int, labels: Labels = UID
 ) -> tuple[Query, ...]:
-    """A query for each person in a message, with the moment at which it was written.
+    """Return a query for each person in a message, with the moment at which it was written.
 
-    One e-mail and one uid are of one person: that is how ticket tools name them.
+    Of a person in a forwarded message, that is the moment of that one. One e-mail and one uid are
+    of one person: that is how ticket tools name them.
     """
-    time = message_time(message)
-    moment = Moment(time, of_message=True) if time else None
-    emails, uids = (
-        [one.email for one in people if one.email],
-        [one.uid for one in people if one.uid],
-    )
-    if len(emails) == len(uids) == 1:
-        return (Query(emails[0], uids[0], limit, moment),)
-    return tuple(Query(one.email, one.uid, limit, moment) for one in people)
+    forwarded = dict(_forwarded(message, labels))
+    written = message_time(message)
 
+    def moment(*names: Identity) -> Moment | None:
+        time = next((forwarded[one.key] for one in names if one.key in forwarded), written)
+        return Moment(time, of_message=True) if time else None
+
+    emails, uids = [one for one in people if one.email], [one for one in people if one.uid]
+    if len(emails) == len(uids) == 1:
+        return (Query(emails[0].email, uids[0].uid, limit, moment(*emails, *uids)),)
+    return tuple(Query(one.email, one.uid, limit, moment(one)) for one in people)
+
+
+def _forwarded(
+    message: dict[str, Any], labels: Labels
+) -> Iterator[tuple[tuple[str, str], datetime]]:
+    """Yield who is named in the messages that this one forwards, with the time of each."""
+    for attachment in _items(message.get("attachments")):
+        if isinstance(attachment, dict) and any(attachment.get(name) for name in _FORWARDS):
+            time = message_time(attachment)
+            if time:
+                for one in identities({"attachments": [attachment]}, labels):
+                    yield one.key, time
+
+
+_FORWARDS: Final = ("is_share", "is_msg_unfurl", "message_blocks")
+
+# -- What people write to the bot -----------------------------------------------------------------
 
 # With these, a text was not written for us, and may well name somebody all the same.
 _NOT_FOR_US: Final = frozenset(
@@ -197,25 +148,36 @@ _NOT_FOR_US: Final = frozenset(
 
 
 def parse_free_text(text: str, limits: Limits, labels: Labels = UID) -> Parsed:
-    """Whose sessions a text asks for: typed as for the command, or anybody that it names."""
+    """Parse a text that is typed as for the command, or that names a person among other words."""
     parsed = parse(text, limits, labels)
-    if not (isinstance(parsed, Refused) and parsed.problem in _NOT_FOR_US):
+    if isinstance(parsed, Refused) and parsed.problem not in _NOT_FOR_US:
         return parsed
     people = identities({"text": text}, labels)
-    return _one_of(people, limits) if people else parsed
+    if not people or _is_about(parsed, people):
+        return parsed
+    return _one_of(people, limits)
+
+
+def _is_about(parsed: Parsed, people: Sequence[Identity]) -> bool:
+    """Whether a typed text asks for exactly the people that it names."""
+    if not isinstance(parsed, Query | QueryNeedingProfile):
+        return False
+    asked = {Identity(email=parsed.email).key} if parsed.email else set()
+    asked |= {Identity(uid=parsed.uid).key} if parsed.uid else set()
+    return asked == {one.key for one in people}
 
 
 def parse_step_person(
     text: str, limits: Limits, limit: str | None = None, labels: Labels = UID
 ) -> Parsed:
-    """Who is meant in a text that may say other things too, such as a form's answer.
+    """Parse a text that may say other things too, such as a form's answer.
 
     `limit` has a place of its own, if there is one. An address and a uid are of one person; a lone
     word is a uid, unless it says that there is none.
     """
     if people := identities({"text": text}, labels):
         return _one_of(people, limits, limit)
-    if text.strip().lower() in _NO_UID:
+    if is_no_uid(text.strip()):
         return Refused(Problem.NOBODY, "", "jane@example.com")
     return parse(text if limit is None else f"{text} limit:{limit}", limits, labels)
 
@@ -230,91 +192,43 @@ def _one_of(people: Sequence[Identity], limits: Limits, limit: str | None = None
     return parse_person(typed_form(query, with_limit=False), limit, limits)
 
 
-def _in_line(line: str, labels: re.Pattern[str]) -> Iterator[Identity | None]:
-    """In the line's order. What is labelled as a uid is one, though it looks like an address."""
-    start = 0
-    for label in labels.finditer(line):
-        if label.start() < start:
-            continue  # within the uid before
-        uid, end = _uid_at(line, label.end())
-        yield from _addresses(line, start, label.start())
-        if uid:
-            yield Identity(uid=uid)
-        start = end
-    yield from _addresses(line, start, len(line))
+# -- Slack's markup -------------------------------------------------------------------------------
+
+# https://docs.slack.dev/messaging/formatting-message-text. Other angle brackets are just that.
+_LINK: Final = re.compile(r"<([@#!]|[a-z][a-z0-9+.-]*:)([^<>|]*)(?:\|([^<>]*))?>", re.IGNORECASE)
+_MAILTO: Final = re.compile(r"\bmailto:([^\s<>()\[\]{}\"'`|]+)", re.IGNORECASE)
+_ESCAPED_PUNCTUATION: Final = re.compile(r"\\([_*~`|.+@#&!-])")  # as Markdown does
 
 
-def _uid_at(line: str, start: int) -> tuple[str, int]:
-    """The uid that stands here, or "", and where reading goes on: before it if it is none."""
-    quote = _QUOTES.get(line[start : start + 1])
-    if quote and (end := line.find(quote, start + 1, start + 2 + MAX_UID_LENGTH)) > 0:
-        uid = line[start + 1 : end].strip()
-        return (uid, end + 1) if _is_uid(uid) else ("", start)
-    match = _BARE.match(line, start)
-    if not match:
-        return "", start
-    if len(match[0]) > MAX_UID_LENGTH:
-        return "", match.end()
-    uid = match[0].strip(_AROUND_UID).rstrip("_~").strip(_AROUND_UID)
-    # A colon at the end: the label of the next line. A bracket within: "1000(jane)".
-    if not _is_uid(uid) or uid[-1] == ":" or not _OPENING.isdisjoint(uid):
-        return "", start
-    sure = _is_set_off(line, start) or _LIKE_AN_ID.search(uid)
-    return (uid, match.end()) if sure else ("", start)
+def _plain(text: str) -> str:
+    """Undo Slack's links and entities, and mark the addresses that links hold."""
+    text = _LINK.sub(_linked, without_marks(INVISIBLE.sub("", text)))
+    text = _ESCAPED_PUNCTUATION.sub(r"\1", _unescape(text))
+    # Markdown's links, and addresses that somebody pasted with their scheme.
+    return _MAILTO.sub(lambda link: _address_of(link[1]), text)
 
 
-def _is_set_off(line: str, start: int) -> bool:
-    """Whether the uid is set off from the text: as code, or by a label that no sentence has."""
-    before = line[max(0, start - 12) : start].lower()
-    return before.endswith("`") or "uid" in before or "_id" in before
+def _linked(link: re.Match[str]) -> str:
+    scheme, target, label = link[1], link[2], link[3] or ""
+    if scheme.lower() != "mailto:":
+        return label or scheme + target
+    return _address_of(_unescape(target)) or label
 
 
-def _is_uid(uid: str) -> bool:
-    if uid.lower() in _NO_UID or not uid.isprintable() or uid[0] == "@":
-        return False
-    return len(uid) > 1 or uid.isdigit()
+def _address_of(target: str) -> str:
+    """Mark the addresses of a `mailto:` target, in whole."""
+    addresses = unquote(target.partition("?")[0]).split(",")
+    return ",".join(mark_address(one.strip()) for one in addresses)
 
 
-def _addresses(line: str, start: int, end: int) -> Iterator[Identity | None]:
-    """None for what looked like one, and is none."""
-    for match in _ADDRESS.finditer(line, start, end):
-        before = line[max(0, match.start() - 100) : match.start()]
-        address = _address(match[0])
-        known = address and not _BEFORE.search(before)
-        yield Identity(email=address) if known else None
+def _unescape(text: str) -> str:
+    return text.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
 
 
-def _address(text: str) -> str:
-    """The address in what was found, without what a sentence or its markup left on it; or ""."""
-    if "." not in text:
-        return ""
-    text = text.replace("’", "'").strip(_EDGES).removesuffix("'s")
-    return next((one for one in (text, text.strip("_~")) if _is_customers(one)), "")
-
-
-def _is_customers(address: str) -> bool:
-    """Whether an address may be a customer's, and not a file, a program or a mail server."""
-    local, _, domain = address.rpartition("@")
-    return (
-        is_address(address)
-        and not _NOBODY.fullmatch(local)
-        and _DOMAIN_END.fullmatch(domain.rpartition(".")[2]) is not None
-        and not local.lower().endswith(tuple(f".{kind}" for kind in _FILE_TYPES))
-        and domain.rpartition(".")[2].lower() not in _FILE_TYPES
-    )
-
-
-def _readable(text: str) -> str:
-    """A text as plain words: a mailto link says where its address begins and ends."""
-    visible = INVISIBLE.sub("", text)
-    plain = plain_text(_MAILTO.sub(lambda link: f" {link[0]} ", visible)).replace("\\_", "_")
-    # As links write addresses: "?email=jane%2Btag%40example.com".
-    return plain.replace("%40", "@").replace("%2B", "+").replace("%2b", "+")
-
+# -- Texts of a message ---------------------------------------------------------------------------
 
 # What a block holds for machines: it would be read as text, and found as an identity, by mistake.
 _FOR_MACHINES: Final = frozenset({"type", "style", "value", "source", "status", "level", "name"})
-
 
 # https://docs.slack.dev/reference/block-kit/blocks/table-block
 _MAX_ROWS: Final = 100
@@ -322,107 +236,216 @@ _MAX_COLUMNS: Final = 20
 _MAX_CELL: Final = 1_000  # characters
 _MAX_PIECES_INSIDE: Final = 100  # of a table's cell, or of a piece of rich text
 
-# -- Lines of a message ---------------------------------------------------------------------------
-
 
 class _Level(NamedTuple):
     depth: int
-    label_cell: re.Pattern[str]
+    labels: Labels
 
     @property
     def deeper(self) -> _Level:
         return self._replace(depth=self.depth + 1)
 
 
-def _message_lines(message: object, at: _Level) -> Iterator[str]:
+def _message_texts(message: object, at: _Level) -> Iterator[str]:
     if not isinstance(message, dict) or at.depth > MAX_DEPTH:
         return
     yield ""  # each piece is counted, also one that says nothing
-    yield from _text_lines(message.get("text"), at)
+    yield from _texts(message.get("text"), at)
     for block in _items(message.get("blocks")):
-        yield from _block_lines(block, at.deeper)
+        yield from _block_texts(block, at.deeper)
     for attachment in _items(message.get("attachments")):
-        yield from _attachment_lines(attachment, at.deeper)
+        yield from _attachment_texts(attachment, at.deeper)
     for file in _items(message.get("files")):
-        yield from _file_lines(file, at.deeper)
+        yield from _file_texts(file, at.deeper)
 
 
-def _file_lines(file: object, at: _Level) -> Iterator[str]:
+def _file_texts(file: object, at: _Level) -> Iterator[str]:
     """A file's name and text; Slack's e-mail integration posts e-mails as files."""
     if isinstance(file, dict):
-        for sender in _items(file.get("from")):
-            yield from _text_lines(sender.get("address") if isinstance(sender, dict) else "", at)
+        headers = file.get("headers")
+        # A contact form sends in the site's own name, and asks to reply to the customer.
+        yield from _senders(headers.get("reply_to") if isinstance(headers, dict) else None)
+        yield from _senders(file.get("from"))
         for name in ("title", "subject", "plain_text", "preview_plain_text"):
-            yield from _text_lines(file.get(name), at)
+            yield from _texts(file.get(name), at)
 
 
-def _attachment_lines(attachment: object, at: _Level) -> Iterator[str]:
+def _senders(value: object) -> Iterator[str]:
+    """Who an e-mail is from: a text as in the mail's header, an object, or a list of these."""
+    for one in [value] if isinstance(value, str | dict) else _items(value):
+        text = (one.get("address") or one.get("email")) if isinstance(one, dict) else one
+        if isinstance(text, str):
+            yield without_marks(text)
+
+
+def _attachment_texts(attachment: object, at: _Level) -> Iterator[str]:
     if not isinstance(attachment, dict):
         return
     for name in ("pretext", "author_name", "title"):
-        yield from _text_lines(attachment.get(name), at)
-    yield from _link_lines(attachment.get("title_link"))
-    yield from _link_lines(attachment.get("author_link"))
-    yield from _message_lines({**attachment, "attachments": None}, at)
+        yield from _texts(attachment.get(name), at)
+    for name in ("title_link", "author_link"):
+        yield _link_target(attachment.get(name))
+    yield from _message_texts({**attachment, "attachments": None}, at)
     for field in _items(attachment.get("fields")):
         if isinstance(field, dict):
-            value = " ".join(_text_lines(field.get("value"), at))
-            yield f"{' '.join(_text_lines(field.get('title'), at)).rstrip(': ')}: {value}"
-    yield from _text_lines(attachment.get("footer"), at)
+            title = " ".join(_texts(field.get("title"), at))
+            yield from _field(title, " ".join(_texts(field.get("value"), at)), at)
+    yield from _texts(attachment.get("footer"), at)
     if not any(attachment.get(name) for name in ("text", "fields", "blocks", "message_blocks")):
         # It repeats what stands above, often cut in the middle of an address.
-        yield from _text_lines(attachment.get("fallback"), at)
+        yield from _texts(attachment.get("fallback"), at)
     for shared in _items(attachment.get("message_blocks")):
         if isinstance(shared, dict):
-            yield from _message_lines(shared.get("message"), at.deeper)
+            yield from _message_texts(shared.get("message"), at.deeper)
 
 
-def _block_lines(block: object, at: _Level) -> Iterator[str]:
+def _field(title: str, value: str, at: _Level) -> Iterator[str]:
+    """A value under its title: what is titled as a uid is one, from end to end."""
+    if not label_cell_pattern(at.labels).fullmatch(title):
+        yield title
+        yield value
+    elif people_beside := [line for line in value.splitlines() if line.strip()]:
+        yield f"{title.strip(' *_:')}: {mark_value(people_beside[0])}"
+        yield from people_beside[1:]
+
+
+def _block_texts(block: object, at: _Level) -> Iterator[str]:
     """Any block, element or text object, known or not: all that it says, in its own order."""
     if at.depth > MAX_DEPTH or not isinstance(block, list | dict):
         return
     yield ""
     if isinstance(block, list):
         for inside in block[:MAX_PIECES]:
-            yield from _block_lines(inside, at.deeper)
+            yield from _block_texts(inside, at.deeper)
     else:
         match block.get("type"):
             case "rich_text_section" | "rich_text_preformatted" | "rich_text_quote":
-                yield _rich_line(block, at)
+                yield _rich_text(block, at)
             case "table":
-                yield from _table_lines(block, at)
+                yield from _table_texts(_cells(block, at), at)
             case _:
                 for name, value in islice(block.items(), MAX_PIECES):
-                    yield from _value_lines(name, value, at)
+                    yield from _value_texts(name, value, at)
 
 
-def _value_lines(name: str, value: object, at: _Level) -> Iterator[str]:
+def _value_texts(name: str, value: object, at: _Level) -> Iterator[str]:
     if not isinstance(value, str):
-        yield from _block_lines(value, at.deeper)
+        yield from _block_texts(value, at.deeper)
     elif name == "url" or name.endswith("_url"):
-        yield from _link_lines(value)
+        yield _link_target(value)
     elif name not in _FOR_MACHINES and not name.endswith("_id"):
-        yield value
+        yield from _texts(value, at)
 
 
-def _table_lines(table: dict[str, Any], at: _Level) -> Iterator[str]:
-    """A line for each cell: under a heading such as "User ID" with it, else beside its label."""
-    rows = [
-        [_cell(cell, at.deeper) for cell in _items(row)[:_MAX_COLUMNS]]
+def _rich_text(section: dict[str, Any], at: _Level) -> str:
+    """The pieces of rich text side by side, whatever their style is."""
+    pieces: list[str] = []
+    for piece in _items(section.get("elements")):
+        if not isinstance(piece, dict):
+            continue
+        text = piece.get("text")
+        if "elements" in piece:
+            pieces += islice(_block_texts(piece, at.deeper), _MAX_PIECES_INSIDE)
+        elif piece.get("type") == "link" and (address := _link_target(piece.get("url"))):
+            pieces.append(address)
+        elif piece.get("type") == "link" and not text:
+            pieces.append(without_marks(str(piece.get("url") or "")))
+        elif isinstance(text, str):
+            text = without_marks(INVISIBLE.sub("", text))
+            pieces.append(f"`{text}`" if _is_code(piece) else text)
+    return _MAILTO.sub(lambda link: _address_of(link[1]), "".join(pieces))
+
+
+def _is_code(piece: dict[str, Any]) -> bool:
+    style = piece.get("style")
+    return isinstance(style, dict) and style.get("code") is True
+
+
+def _texts(text: object, at: _Level) -> Iterator[str]:
+    """A text, or a text object; a table that is drawn in it is read as one."""
+    if isinstance(text, dict):
+        if at.depth <= MAX_DEPTH:
+            yield from _texts(text.get("text"), at.deeper)
+    elif isinstance(text, str):
+        # A label and its value often are on two lines: "*User ID*:\n42".
+        plain = _plain(text)
+        yield from _with_tables(plain, at) if "|" in plain else (plain,)
+
+
+def _link_target(url: object) -> str:
+    """The address that a `mailto:` link holds, marked as one; of another link, nothing."""
+    if isinstance(url, str) and url.lower().startswith("mailto:"):
+        return _address_of(without_marks(url[len("mailto:") :]))
+    return ""
+
+
+def _items(value: object) -> list[Any]:
+    return value[:MAX_PIECES] if isinstance(value, list) else []
+
+
+# -- Tables ---------------------------------------------------------------------------------------
+
+_RULE: Final = re.compile(r"(?=.*---)[\s|+:=-]++")
+_BETWEEN_CELLS: Final = re.compile(r"\s\|(?=\s)|\s\|$|^\|\s")
+
+
+def _cells(table: dict[str, Any], at: _Level) -> list[list[str]]:
+    return [
+        [
+            " ".join(islice(_block_texts(cell, at.deeper), _MAX_PIECES_INSIDE)).strip()[:_MAX_CELL]
+            for cell in _items(row)[:_MAX_COLUMNS]
+        ]
         for row in _items(table.get("rows"))[:_MAX_ROWS]
     ]
-    if not _has_headings(rows, at.label_cell):
+
+
+def _with_tables(text: str, at: _Level) -> Iterator[str]:
+    """A text whose lines may be tables, as Markdown and database shells draw them."""
+    lines = text.splitlines()
+    others: list[str] = []
+    while lines:
+        end = next((n for n, line in enumerate(lines) if not _is_in_table(line)), len(lines))
+        table, lines = lines[:end], lines[end:]
+        rows = [_row(line) for line in table if not _RULE.fullmatch(line)]
+        if len(rows) == len(table):  # without a rule it is a text with bars in it
+            others += table
+        elif rows:
+            yield "\n".join(others)
+            others = []
+            yield from _table_texts(rows, at)
+        others += lines[:1]
+        lines = lines[1:]
+    yield "\n".join(others)
+
+
+def _is_in_table(line: str) -> bool:
+    return "|" in line or _RULE.fullmatch(line) is not None
+
+
+def _row(line: str) -> list[str]:
+    """The cells of a line. Bars within a uid have no spaces around them."""
+    line = line.strip()
+    cells = _BETWEEN_CELLS.split(line)
+    if len([cell for cell in cells if cell.strip()]) < 2:
+        cells = line.split("|")
+    if line.startswith("|") and not cells[0].strip():
+        cells = cells[1:]
+    if line.endswith("|") and cells and not cells[-1].strip():
+        cells = cells[:-1]
+    return [cell.strip()[:_MAX_CELL] for cell in cells[:_MAX_COLUMNS]]
+
+
+def _table_texts(rows: list[list[str]], at: _Level) -> Iterator[str]:
+    """Each cell: under a heading such as "User ID" with it, otherwise beside its label."""
+    rows = rows[:_MAX_ROWS]
+    label = label_cell_pattern(at.labels)
+    if not _has_headings(rows, label):
         for row in rows:
-            yield ": ".join(row) if len(row) == 2 else " ".join(row)
+            yield from _field(row[0], row[1], at) if len(row) == 2 else row
         return
-    names = [(heading, at.label_cell.fullmatch(heading)) for heading in rows[0]]
     for row in rows[1:]:
-        for (heading, labelled), cell in zip(names, row, strict=False):
-            yield f"{heading.rstrip(': ')}: {cell}" if labelled else cell
-
-
-def _cell(cell: object, at: _Level) -> str:
-    return " ".join(islice(_block_lines(cell, at), _MAX_PIECES_INSIDE)).strip()[:_MAX_CELL]
+        for heading, cell in zip(rows[0], row, strict=False):
+            yield from _field(heading, cell, at) if label.fullmatch(heading) else (cell,)
 
 
 def _has_headings(rows: list[list[str]], label: re.Pattern[str]) -> bool:
@@ -435,43 +458,3 @@ def _has_headings(rows: list[list[str]], label: re.Pattern[str]) -> bool:
     # "User ID" beside one cell: that is another heading, or the uid itself.
     beside_heading = len(others) != 1 or others[0].strip().isalpha()
     return beside_heading and label.fullmatch(first) is not None
-
-
-def _rich_line(section: dict[str, Any], at: _Level) -> str:
-    """A line of rich text: its pieces stand side by side, whatever their style is."""
-    pieces: list[str] = []
-    for piece in _items(section.get("elements")):
-        if not isinstance(piece, dict):
-            continue
-        if piece.get("type") == "link":
-            pieces += _link_lines(piece.get("url"))
-        elif "elements" in piece:
-            pieces += islice(_block_lines(piece, at.deeper), _MAX_PIECES_INSIDE)
-        text = piece.get("text")
-        if isinstance(text, str) and not (piece.get("type") == "link" and pieces[-1:] == [text]):
-            pieces.append(f"`{text}`" if _is_code(piece) else text)
-    return "".join(pieces)
-
-
-def _is_code(piece: dict[str, Any]) -> bool:
-    style = piece.get("style")
-    return isinstance(style, dict) and style.get("code") is True
-
-
-def _text_lines(text: object, at: _Level) -> Iterator[str]:
-    """A text, or a text object, as plain lines."""
-    if isinstance(text, dict):
-        if at.depth <= MAX_DEPTH:
-            yield from _text_lines(text.get("text"), at.deeper)
-    elif isinstance(text, str):
-        # A label and its value often stand on two lines: "*User ID*:\n42".
-        yield text
-
-
-def _link_lines(url: object) -> Iterator[str]:
-    if isinstance(url, str) and url.lower().startswith("mailto:"):
-        yield f" {unquote(url[len('mailto:') :].partition('?')[0])} "
-
-
-def _items(value: object) -> list[Any]:
-    return value[:MAX_PIECES] if isinstance(value, list) else []

@@ -99,6 +99,10 @@ FORM_MOMENT: Final = "When did it happen?"
 FORM_MOMENT_HINT: Final = "The session that started closest before it comes first."
 NEW_SEARCH: Final = "New search"
 SHOW_SESSIONS: Final = "View privately"
+TERMINAL_MENTION: Final = (
+    "The terminal does not know the people of your Slack workspace. Please give the e-mail address "
+    "or the uid."
+)
 NOT_OF_THIS_WORKSPACE: Final = (
     "Sorry, the sessions are only for people of the organisation that this bot belongs to."
 )
@@ -365,6 +369,8 @@ def started_before(started: datetime, moment: datetime, reference: str = "") -> 
     """How long before a moment a session started; `reference` is what the moment is called."""
     passed = moment - started
     suffix = f" {reference}" if reference else ""
+    if passed <= timedelta(0):
+        return "started in that minute"
     if passed < timedelta(minutes=1):
         return f"started less than a minute before{suffix}"
     hours, minutes = divmod(passed // timedelta(minutes=1), 60)
@@ -534,7 +540,8 @@ def refusal(refused: Refused, limits: Limits) -> str:  # noqa: C901 - one flat l
         case Problem.TIME_UNCLEAR:
             return (
                 "I'm not sure which time that is. Please write it like at:14:05, "
-                'at:"yesterday 5pm" or at:"2026-11-22 14:05".'
+                'at:"yesterday 5pm" or at:"2026-11-22 14:05"; in the night when clocks change, '
+                'with its offset: at:"2026-10-25 02:30 +02:00".'
             )
         case Problem.TWO_ADDRESSES:
             return "I look up one person at a time. Please give one e-mail address."
