@@ -13,11 +13,12 @@ import hmac
 import json
 import ssl
 import time
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
+from itertools import chain
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Final, Literal, cast
@@ -204,7 +205,7 @@ class Outside:
         self.asked = 0
         self._late: dict[bytes, asyncio.Future[None]] = {}
         self._number = 0
-        self._idle: deque[_Asking] = deque()
+        self._idle: defaultdict[int, deque[_Asking]] = defaultdict(deque)
         self._urls: dict[str, str] = {}
         self._certificate = Path()
         self._sockets: list[web.WebSocketResponse] = []
@@ -287,7 +288,7 @@ class Outside:
 
     def forget_connections(self) -> None:
         """Those to a bot that is gone, or soon will be."""
-        for one in self._idle:
+        for one in chain.from_iterable(self._idle.values()):
             if one.transport:
                 one.transport.close()
         self._idle.clear()
@@ -320,26 +321,27 @@ class Outside:
                 await late
         return acked, time.perf_counter() - started
 
-    async def ask_many(self, port: int, count: int) -> None:
-        """Types so many commands, 64 at a time."""
+    async def ask_many(self, port: int, count: int, at_once: int = AT_ONCE) -> None:
+        """Type so many commands, `at_once` at a time."""
         left = iter(range(count))
 
         async def ask() -> None:
             for _ in left:
                 await self.ask(port)
 
-        await asyncio.gather(*(ask() for _ in range(AT_ONCE)))
+        await asyncio.gather(*(ask() for _ in range(at_once)))
 
     async def _send(self, request: bytes, port: int) -> tuple[bytes, bytes]:
         asking = None
-        while self._idle and not (asking and asking.transport):
-            asking = self._idle.popleft()
+        idle = self._idle[port]
+        while idle and not (asking and asking.transport):
+            asking = idle.popleft()
         if not (asking and asking.transport):
             loop = asyncio.get_running_loop()
             _, asking = await loop.create_connection(_Asking, "127.0.0.1", port)
         head, body = await asking.send(request)
         if self.keeps and b"connection: close" not in head.lower():
-            self._idle.append(asking)
+            idle.append(asking)
         elif asking.transport:
             asking.transport.close()
         return head, body

@@ -1,8 +1,9 @@
 """How many lookups a second one, two and three processes carry, on one PostgreSQL.
 
-Starts `fsessions serve` with `WEB_CONCURRENCY` 1, 2 and 3, with everything on that a deployment has
-on, and lets 64 people ask at the same time. Each number of processes has its turn in each of three
-rounds; medians are printed, and what a process takes of memory and of connections to the database.
+Starts one, two and three `fsessions serve`, each on a port of its own, with everything on that a
+deployment has on, and lets 64 people ask at the same time, spread evenly. Each number of processes
+has its turn in each of three rounds; medians are printed, and what a process takes of memory and of
+connections to the database.
 Needs PostgreSQL, and Linux for the figures of processes. `python -m benchmarks.processes`.
 """
 
@@ -14,7 +15,7 @@ import os
 import platform
 import sys
 import time
-from asyncio.subprocess import PIPE
+from asyncio.subprocess import PIPE, Process
 from collections.abc import Sequence
 from pathlib import Path
 from statistics import median
@@ -22,7 +23,7 @@ from statistics import median
 import psycopg
 import uvloop
 
-from benchmarks.outside import EVERYTHING_ON, Outside
+from benchmarks.outside import AT_ONCE, EVERYTHING_ON, Outside
 from benchmarks.proc import cpu_seconds, memory
 from benchmarks.report import Figures
 from bot.database.engine import open_engine
@@ -52,30 +53,13 @@ async def measure(postgres: Path, counts: Sequence[int], rounds: int) -> dict[in
 
 async def one_round(count: int, url: str, outside: Outside) -> Figures:
     """Starts so many processes, asks, and ends them."""
-    environment = outside.environment(
-        PORT="0",
-        DATABASE_URL=url,
-        WEB_CONCURRENCY=str(count),
-        **EVERYTHING_ON,
-    )
-    bot = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "bot", "serve"),
-        env={"PATH": os.environ["PATH"], **environment},
-        stderr=PIPE,
-    )
-    assert bot.stderr  # noqa: S101
-    pids, port = [bot.pid] if count == 1 else [], 0
-    ready = 0
-    while ready < count:
-        line = json.loads(await bot.stderr.readline())
-        pids += [line["pid"]] if line["event"] == "process started" else []
-        if line["event"] == "listening":
-            port = line["port"]
-            ready += 1
-    reading = asyncio.create_task(drain(bot.stderr))
-    await outside.ask_many(port, WARM_UP)
+    environment = outside.environment(PORT="0", DATABASE_URL=url, **EVERYTHING_ON)
+    bots = [await start(environment) for _ in range(count)]
+    pids, ports = [process.pid for process, _ in bots], [port for _, port in bots]
+    readings = [asyncio.create_task(drain(process.stderr)) for process, _ in bots if process.stderr]
+    await ask(outside, ports, WARM_UP)
     before, own, started = sum(map(cpu_seconds, pids)), time.process_time(), time.perf_counter()
-    await outside.ask_many(port, COMMANDS)
+    await ask(outside, ports, COMMANDS)
     seconds = time.perf_counter() - started
     figures = {
         "lookups a second": COMMANDS / seconds,
@@ -89,10 +73,30 @@ async def one_round(count: int, url: str, outside: Outside) -> Figures:
             "SELECT count(*) - 1 FROM pg_stat_activity WHERE datname = current_database()"
         ).fetchone()
         figures["connections"] = float(row[0]) if row else 0.0
-    bot.terminate()
-    await bot.wait()
-    await reading
+    for process, _ in bots:
+        process.terminate()
+    await asyncio.gather(*(process.wait() for process, _ in bots), *readings)
     return figures
+
+
+async def start(environment: dict[str, str]) -> tuple[Process, int]:
+    """Start one; return it with its port once it listens."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "bot", "serve"),
+        env={"PATH": os.environ["PATH"], **environment},
+        stderr=PIPE,
+    )
+    assert process.stderr  # noqa: S101
+    line = {"event": ""}
+    while line["event"] != "listening":
+        line = json.loads(await process.stderr.readline())
+    return process, int(line["port"])
+
+
+async def ask(outside: Outside, ports: Sequence[int], count: int) -> None:
+    """Ask so many commands in all, each process as many as any other."""
+    each = AT_ONCE // len(ports)
+    await asyncio.gather(*(outside.ask_many(port, count // len(ports), each) for port in ports))
 
 
 async def drain(stream: asyncio.StreamReader) -> None:

@@ -21,6 +21,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import Final, Literal, TextIO
 
 import stamina.instrumentation
@@ -39,7 +40,7 @@ class _Writer:
 
     def __init__(self, stream: TextIO) -> None:
         self._write = _writing_to(stream)
-        self._waiting: queue.Queue[str | threading.Event] = queue.Queue(_MOST_WAITING)
+        self._waiting: queue.Queue[str | threading.Event | None] = queue.Queue(_MOST_WAITING)
         self._untold = 0
         self.lost = 0
         threading.Thread(target=self._work, name="log writer", daemon=True).start()
@@ -62,9 +63,13 @@ class _Writer:
             return
         done.wait(seconds)
 
+    def close(self) -> None:
+        """End the thread once it has written what was taken so far."""
+        with suppress(queue.Full):  # a stream that takes nothing holds up its thread for good
+            self._waiting.put_nowait(None)
+
     def _work(self) -> None:
-        while True:
-            line = self._waiting.get()
+        while (line := self._waiting.get()) is not None:
             if isinstance(line, threading.Event):
                 line.set()
                 continue
@@ -110,12 +115,10 @@ def configure(
     stream: TextIO = sys.stderr,
     *,
     recording: bool = True,
-    process: int | None = None,
 ) -> None:
     """Sends all logs to `stream`: as JSON lines, or as text for people if that is a terminal.
 
     Without `recording`, `record` says nothing: on a terminal, where somebody waits for a table.
-    Each line says which `process` it is of, where there are several.
     """
     _recording[:] = [recording]
     on_terminal = stream.isatty()
@@ -124,6 +127,8 @@ def configure(
         if style == "console" or (style == "auto" and on_terminal)
         else structlog.processors.JSONRenderer(serializer=dumps)
     )
+    for earlier in _writers:
+        earlier.close()
     writer = _Writer(stream)
     _writers[:] = [writer]
     structlog.configure(
@@ -131,7 +136,6 @@ def configure(
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             _without_messages,
-            *([_of_process(process)] if process is not None else []),
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level),
@@ -139,14 +143,6 @@ def configure(
     )
     logging.basicConfig(handlers=[_LibraryHandler()], level=logging.WARNING, force=True)
     stamina.instrumentation.set_on_retry_hooks([_log_retry])
-
-
-def _of_process(number: int) -> Processor:
-    def add(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
-        event.setdefault("process", number)
-        return event
-
-    return add
 
 
 @atexit.register

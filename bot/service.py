@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 
 import structlog
@@ -18,7 +18,7 @@ from bot.lookup.audit import Audit, Observe
 from bot.lookup.find import FindSessions, Sessions
 from bot.lookup.permission import Access
 from bot.lookup.read_audit import ReadAudit
-from bot.ports import BACKLOG, Address, CantListen, Shares, address_of, may_do_without
+from bot.ports import BACKLOG, Address, CantListen, address_of, may_do_without
 from bot.settings import Settings
 from bot.slack.api.client import TOKEN_ERRORS, slack_client
 from bot.slack.api.identity import Workspace
@@ -33,7 +33,6 @@ from bot.slack.replies.services import Services
 from bot.slack.replies.views import Views
 from bot.slack.routes import COMMAND, HELP_LINES, build_app, go_on, routes
 from bot.slack.transport import http as slack_http
-from bot.slack.transport.listener import SharedListener
 from bot.slack.transport.socket import SocketMode
 from bot.state.in_memory import InMemory
 from bot.state.protocol import Shared
@@ -71,13 +70,8 @@ class Service:
             return "draining"
         return "ready" if self._socket_mode is None or self._socket_mode.connected else "starting"
 
-    async def serve_until(
-        self, stop: asyncio.Event, verified: Callable[[], None] = lambda: None
-    ) -> None:
-        """Returns when `stop` is set. Raises `SettingsError` if Slack rejects a token.
-
-        If it doesn't, `verified` is called.
-        """
+    async def serve_until(self, stop: asyncio.Event) -> None:
+        """Return when `stop` is set. Raises `SettingsError` if Slack rejects a token."""
         stopping = asyncio.create_task(stop.wait())
         verifying = asyncio.create_task(_verify_token(self._workspace))
         going_on = {stopping, verifying} | ({self.connecting} if self.connecting else set())
@@ -86,8 +80,6 @@ class Service:
                 done, going_on = await asyncio.wait(going_on, return_when=asyncio.FIRST_COMPLETED)
                 for task in done:
                     task.result()
-                    if task is verifying:
-                        verified()
         finally:
             stopping.cancel()
             await end(verifying)
@@ -146,14 +138,8 @@ def build_services(
 async def running(
     settings: Settings,
     waits: Waits = Waits(),  # noqa: B008 - frozen
-    *,
-    given: Shares | None = None,
 ) -> AsyncIterator[Service]:
-    """Starts the bot; on leaving, finishes what is in flight and ends it. Raises `CantListen`.
-
-    It listens where the settings say, or on the sockets that are `given`, where it is one of
-    several processes; with Socket Mode there may be none.
-    """
+    """Start the bot; on leaving, finish what is in flight and end it. Raises `CantListen`."""
     async with AsyncExitStack() as stack:
         stack.callback(_log.info, "stopped")
         stores = await stack.enter_async_context(open_stores(settings, waits))
@@ -179,43 +165,34 @@ async def running(
         if settings.slack_signing_secret and not socket_mode:
             secret = settings.slack_signing_secret.get_secret_value()
             slack_http.add_slack_events(web_app, app, secret, in_flight, waits.body)
-        where = address_of(settings) if given is None else given
-        servers = await _listen_if_needed(web_app, where, settings, waits, stack)
-        service.port = _port_of(servers[0]) if servers else 0
+        server = await _listen_if_needed(web_app, settings, waits, stack)
+        service.port = _port_of(server) if server else 0
         try:
             yield service
         finally:
             service.draining = True
             _log.info("draining")
-            if given is not None:
-                await _stop_listening(servers)  # the others go on
-                await asyncio.sleep(waits.accepted)
             unfinished = await in_flight.drain()
             _log.info("drained", unfinished=unfinished)
 
 
 async def _listen_if_needed(
-    web_app: web.Application,
-    where: Address | Shares,
-    settings: Settings,
-    waits: Waits,
-    stack: AsyncExitStack,
-) -> list[asyncio.Server | SharedListener]:
-    """Listens; nowhere, where that is not needed, and the port is taken."""
+    web_app: web.Application, settings: Settings, waits: Waits, stack: AsyncExitStack
+) -> asyncio.Server | None:
+    """Listen; return None where the port is taken, and only health probes would come there."""
     try:
-        servers = await _listen(web_app, where, waits, stack)
+        server = await _listen(web_app, address_of(settings), waits, stack)
     except CantListen:
         if not may_do_without(settings):
             raise
-        servers = []
+        return None
     transport = "Socket Mode" if settings.socket_mode else "HTTP"
-    for server in servers:
-        host = server.sockets[0].getsockname()[0]
-        _log.info("listening", host=host, port=_port_of(server), transport=transport)
-    return servers
+    host = server.sockets[0].getsockname()[0]
+    _log.info("listening", host=host, port=_port_of(server), transport=transport)
+    return server
 
 
-def _port_of(server: asyncio.Server | SharedListener) -> int:
+def _port_of(server: asyncio.Server) -> int:
     return int(server.sockets[0].getsockname()[1])
 
 
@@ -242,17 +219,14 @@ async def _metrics(
     address = Address(
         settings.metrics_host, settings.metrics_port, ("METRICS_HOST", "METRICS_PORT")
     )
-    (server,) = await _listen(metrics.app(), address, waits, stack)
+    server = await _listen(metrics.app(), address, waits, stack)
     _log.info("metrics", host=settings.metrics_host, port=_port_of(server))
     return metrics.observe
 
 
 async def _listen(
-    web_app: web.Application,
-    where: Address | Shares,
-    waits: Waits,
-    stack: AsyncExitStack,
-) -> list[asyncio.Server | SharedListener]:
+    web_app: web.Application, where: Address, waits: Waits, stack: AsyncExitStack
+) -> asyncio.Server:
     runner = web.AppRunner(web_app, access_log=None, shutdown_timeout=1.0)
     await runner.setup()
     stack.push_async_callback(runner.cleanup)
@@ -269,32 +243,24 @@ async def _listen(
             lingering_time=0,  # what is refused is not read to its end
         )
 
-    servers: list[asyncio.Server | SharedListener]
-    if isinstance(where, Address):
-        try:
-            servers = [
-                await loop.create_server(connection, where.host, where.port, backlog=BACKLOG)
-            ]
-        except (OSError, UnicodeError) as error:
-            raise CantListen(*where, error) from error
-    else:
-        servers = [SharedListener(where.own, where.others, connection)] if where.own else []
-    stack.push_async_callback(_stop_listening, servers)
-    return servers
+    try:
+        server = await loop.create_server(connection, where.host, where.port, backlog=BACKLOG)
+    except (OSError, UnicodeError) as error:
+        raise CantListen(*where, error) from error
+    stack.push_async_callback(_stop_listening, server)
+    return server
 
 
-async def _stop_listening(servers: Sequence[asyncio.Server | SharedListener]) -> None:
-    """Accepts nothing more; what was accepted just now is known to `runner.cleanup`, which follows.
+async def _stop_listening(server: asyncio.Server) -> None:
+    """Accept nothing more; `runner.cleanup`, which follows, knows what was accepted before.
 
     A connection that is accepted while its server closes would never be closed, in Python 3.11:
     https://github.com/python/cpython/issues/109564
     """
     loop = asyncio.get_running_loop()
-    for server in servers:
-        for opened in server.sockets if isinstance(server, asyncio.Server) else ():
-            with suppress(RuntimeError):  # uvloop does it by itself
-                loop.remove_reader(opened.fileno())
+    for opened in server.sockets:
+        with suppress(RuntimeError):  # uvloop does it by itself
+            loop.remove_reader(opened.fileno())
     for _ in range(5):  # turns of the loop that a connection takes from its accept to its handler
         await asyncio.sleep(0)
-    for server in servers:
-        server.close()
+    server.close()

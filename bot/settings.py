@@ -260,7 +260,6 @@ class Settings(BaseModel):
     state_keys: Annotated[
         tuple[SecretStr, ...], BeforeValidator(_secrets), AfterValidator(_fernet_keys)
     ] = ()
-    web_concurrency: Annotated[int, Field(ge=1, le=64)] = 1
 
     host: str = "0.0.0.0"  # noqa: S104 - a container's port is reached from outside it
     port: _Port = 3000
@@ -272,11 +271,6 @@ class Settings(BaseModel):
         "INFO"
     )
     log_format: Annotated[Literal["auto", "json", "console"], BeforeValidator(_lower)] = "auto"
-
-    def of_process(self, number: int) -> Settings:
-        """The same for one of several processes on this machine: each has a port for metrics."""
-        port = self.metrics_port and self.metrics_port + number  # 0 is any free one
-        return self.model_copy(update={"metrics_port": port})
 
     def as_environment(self) -> dict[str, str]:
         """What to tell another process; secrets stand there as they are."""
@@ -414,12 +408,8 @@ def _needing_others(settings: Settings) -> list[str]:
             "STATE_KEYS": settings.state_keys,
         }
         problems += [f"{name} needs a DATABASE_URL" for name, is_set in needing.items() if is_set]
-    if settings.web_concurrency > 1 and not settings.database.startswith("postgres"):
-        problems.append(
-            "WEB_CONCURRENCY above 1 needs a DATABASE_URL of PostgreSQL, or set WEB_CONCURRENCY=1"
-        )
-    if (settings.metrics_port or 0) + settings.web_concurrency - 1 > _HIGHEST_PORT:
-        problems.append("METRICS_PORT leaves no ports for the other processes")
+    if settings.metrics_port and settings.metrics_port == settings.port:
+        problems.append("METRICS_PORT and PORT are the same: give each a port of its own")
     if settings.auditors and not settings.audit_key:
         problems.append("AUDITORS needs an AUDIT_KEY: without it, nobody can be found")
     if settings.fullstory_method == "POST" and settings.fullstory_sessions_path != "/sessions/v2":

@@ -27,9 +27,6 @@ class Waits:
     idle: float = 75.0
     """For a whole request on a connection. Usual proxies close theirs after 60."""
 
-    accepted: float = 0.5
-    """For the request on a connection that was accepted just before the end."""
-
     response_url: float = 10.0
     """For Slack's reply to a message at a response_url."""
 

@@ -54,7 +54,6 @@ QUICK = Waits(
     audit_end=30.0,
     state=10.0,
     claim=10.0,
-    accepted=0.0,
 )
 """Second attempts come soon, and a slow machine may take its time at the end; else as in life."""
 

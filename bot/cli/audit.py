@@ -178,7 +178,7 @@ def _person(settings: Settings, text: str) -> Query:
 
 
 def _time(option: str, text: str, *, is_end: bool) -> datetime:
-    """A day in this machine's zone, or a moment such as "7 days ago"; as an end, all of it."""
+    """A day in this machine's zone (as an end, the whole of it), or a moment: "7 days ago"."""
     now = datetime.now(UTC)
     today = now.astimezone(LocalZone()).date()
     try:
@@ -187,8 +187,7 @@ def _time(option: str, text: str, *, is_end: bool) -> datetime:
             day = days.get(text.lower()) or date.fromisoformat(text)
             day += timedelta(days=is_end)
             return datetime.combine(day, time()).astimezone(UTC)
-        moment = parse_moment(text, LocalZone(), now)
-        return moment.end if is_end else moment.time
+        return parse_moment(text, LocalZone(), now).time
     except (UnclearTime, ValueError, OverflowError):
         raise WrongCall(
             f"{option}: give a date such as 2026-11-22, yesterday, or a time such as “7 days ago”."

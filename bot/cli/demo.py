@@ -115,11 +115,13 @@ async def _bot(
         # Leaving these waits for late answers, so that they are shown.
         bots = None
         if processes > 1:
-            starting = several_bots(processes, settings, cast(Path, postgres.programs()))
-            bots, port = await stack.enter_async_context(starting)
+            programs = cast(Path, postgres.programs())
+            starting = several_bots(processes, slack, settings, programs)
+            bots = await stack.enter_async_context(starting)
+            slack.request_url = slack.request_urls[0]
         else:
             port = (await stack.enter_async_context(running(settings))).port
-        slack.request_url = f"http://127.0.0.1:{port}/slack/events"
+            slack.request_url = f"http://127.0.0.1:{port}/slack/events"
         yield bots
         await slack.told()
 

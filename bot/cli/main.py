@@ -9,7 +9,6 @@ import asyncio
 import gc
 import resource
 import signal
-import socket
 import sys
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
@@ -37,68 +36,29 @@ def main() -> None:
 
 
 @main.command()
-@click.option("--process", type=int, hidden=True)  # for `bot.processes` alone, as the next
-@click.option("--own", type=int, multiple=True, hidden=True)
-@click.option("--others", type=int, multiple=True, hidden=True)
-def serve(process: int | None, own: tuple[int, ...], others: tuple[int, ...]) -> None:
+def serve() -> None:
     """Run the bot, until SIGTERM or Ctrl-C."""
     from bot.ports import CantListen
-    from bot.processes import CANT_RUN
 
     loaded = _settings(for_slack=True)
-    logs.configure(loaded.log_level, loaded.log_format, process=process)
-    for sentence in settings.misspelt() if process is None else []:
+    logs.configure(loaded.log_level, loaded.log_format)
+    for sentence in settings.misspelt():
         structlog.get_logger().warning("misspelt setting", problem=sentence)
     _allow_many_files()
     # The collector would look through all modules again and again while they are loaded.
     gc.disable()
-    failed = 1
-    if process is not None:
-        serving, failed = _serve_with_others(loaded.of_process(process), own, others), CANT_RUN
-    elif loaded.web_concurrency > 1:
-        serving = _serve_in_several(loaded)
-    else:
-        serving = _serve_alone(loaded)
     try:
-        sys.exit(_run(serving, quiet=True))
+        sys.exit(_run(_serve(loaded), quiet=True))
     except CantListen as error:
-        _fail([str(error)], failed)
+        _fail([str(error)], 1)
     except SettingsError as error:
-        _fail(error.problems, failed)
+        _fail(error.problems, 1)
     except Exception as error:  # noqa: BLE001 - a traceback would quote the error's message
         structlog.get_logger().critical("crashed", exc_info=error)
         sys.exit(1)
 
 
-async def _serve_in_several(loaded: Settings) -> int:
-    from bot.ports import listening
-    from bot.processes import Processes
-
-    stop = _stop_on_signals()
-    _leave_alone_what_stays()
-    with listening(loaded, loaded.web_concurrency) as shares:
-        return await Processes(shares).run_until(stop)
-
-
-async def _serve_with_others(
-    loaded: Settings, own: tuple[int, ...], others: tuple[int, ...]
-) -> int:
-    """As one of several, which share a port: the numbers are descriptors of sockets."""
-    from bot.ports import Shares
-    from bot.processes import say_that_it_serves, stop_with_parent
-    from bot.service import running
-
-    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # the first process knows whether it matters
-    stop = _stop_on_signals()
-    stop_with_parent(stop)
-    shares = Shares(*([socket.socket(fileno=one) for one in each] for each in (own, others)))
-    async with running(loaded, given=shares) as service:
-        _leave_alone_what_stays()
-        await service.serve_until(stop, say_that_it_serves)
-    return _exit_code(service.events_given_up)
-
-
-async def _serve_alone(loaded: Settings) -> int:
+async def _serve(loaded: Settings) -> int:
     from bot.service import running
 
     stop = _stop_on_signals()

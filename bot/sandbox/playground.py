@@ -280,7 +280,7 @@ class Playground:
         if not self._bots:
             raise web.HTTPBadRequest(text="there is one alone")
         await self._bots.kill_one()
-        return {"notice": "One is dead. What it owed, another one brings within 20 seconds."}
+        return {"notice": "One is dead. Another brings its pending answers within 20 seconds."}
 
     async def _set_trouble(self, _: str, asked: Message) -> Message:
         reply, seconds = _FULLSTORY[asked["fullstory"]]

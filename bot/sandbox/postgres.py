@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import pwd
 import shutil
-import signal
 import subprocess
 import tempfile
 import time
@@ -50,13 +49,15 @@ class Postgres:
 
     def start(self) -> None:
         """Starts it; returns when it can be used."""
+        # The shell ends it when our end of the pipe is closed: also when this process is killed.
         self._process = subprocess.Popen(  # type: ignore[call-overload] # noqa: S603 - the same
             [
+                *("/bin/sh", "-c", '"$@" & read -r _; kill -QUIT $!; wait', "sh"),
                 self._programs / "postgres",
                 *("-D", self._folder / "data", "-k", self._folder),
                 *("-c", "listen_addresses=", "-c", "fsync=off"),
             ],
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             cwd=self._folder,
@@ -77,8 +78,7 @@ class Postgres:
     def stop(self) -> None:
         """Ends it at once, as a crash does: whoever is connected is cut off."""
         if self._process:
-            self._process.send_signal(signal.SIGQUIT)
-            self._process.wait()
+            self._process.communicate()
             self._process = None
 
     def url(self, database: str) -> str:

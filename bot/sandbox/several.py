@@ -1,17 +1,22 @@
-"""Several processes of the bot for the playground, on a PostgreSQL of their own."""
+"""Several bots for the playground, on ports of their own, with one PostgreSQL.
+
+A balancer in front of them and a platform that starts a dead one again are played here, too.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import signal
+import sys
+from asyncio.subprocess import DEVNULL, PIPE, Process
 from collections.abc import AsyncIterator
-from contextlib import ExitStack, asynccontextmanager, suppress
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
 
-import aiohttp
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -19,70 +24,90 @@ from bot import settings
 from bot.database.engine import open_engine
 from bot.database.schema import migrate
 from bot.database.tables import CLAIMS
-from bot.ports import listening
-from bot.processes import Processes
 from bot.sandbox.postgres import postgres_server
+from bot.sandbox.slack import SlackSandbox
 from bot.settings import Settings
 
 _START_SECONDS: Final = 60.0
 
 
 class SeveralBots:
-    """They share one port, and what they owe."""
+    """Running `fsessions serve` processes; Slack's requests go to them in turns."""
 
-    def __init__(self, processes: Processes, engine: AsyncEngine) -> None:
-        self._processes = processes
+    def __init__(
+        self, slack: SlackSandbox, engine: AsyncEngine, environment: dict[str, str], folder: Path
+    ) -> None:
+        self._slack = slack
         self._engine = engine
+        self._environment = environment
+        self._folder = folder  # without a `.env`
+        self._running: dict[str, Process] = {}
+
+    async def start_one(self) -> None:
+        """Start a bot, and send requests to it once it listens."""
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "bot", "serve"),
+            stdin=DEVNULL,
+            stdout=DEVNULL,
+            stderr=PIPE,
+            env=self._environment,
+            cwd=self._folder,
+        )
+        assert process.stderr  # noqa: S101 - it is a pipe
+        async with asyncio.timeout(_START_SECONDS):
+            line = {"event": ""}
+            while line["event"] != "listening":
+                line = json.loads(await process.stderr.readline())
+        url = f"http://127.0.0.1:{line['port']}/slack/events"
+        self._running[url] = process
+        self._slack.request_urls.append(url)
 
     async def kill_one(self) -> None:
-        """Kills the one that owes somebody an answer; if none does, any."""
-        owing = (
+        """Kill the one that has to answer somebody, if any does; start another in its place."""
+        jobs = (
             select(CLAIMS.c.owner)
             .where(CLAIMS.c.lease_until.is_not(None))
             .order_by(CLAIMS.c.expires.desc())
         )
         async with self._engine.connect() as connection:
-            owners = (await connection.scalars(owing)).all()
-        pids = [process.pid for process in self._processes.running.values()]
-        guilty = [int(owner.partition(".")[0]) for owner in owners]
-        for pid in [*(one for one in guilty if one in pids), *pids][:1]:
+            owners = (await connection.scalars(jobs)).all()
+        busy = [int(owner.partition(".")[0]) for owner in owners if owner]
+        by_pid = {process.pid: url for url, process in self._running.items()}
+        url = next(by_pid[pid] for pid in [*busy, *by_pid] if pid in by_pid)
+        self._slack.request_urls.remove(url)
+        process = self._running.pop(url)
+        process.kill()
+        await process.wait()
+        await self.start_one()
+
+    async def stop(self) -> None:
+        """End all, as a platform does."""
+        for process in self._running.values():
             with suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
+                process.send_signal(signal.SIGTERM)
+        await asyncio.gather(*(process.communicate() for process in self._running.values()))
 
 
 @asynccontextmanager
 async def several_bots(
-    count: int, values: Settings, programs: Path
-) -> AsyncIterator[tuple[SeveralBots, int]]:
-    """Running bots, with their port; `programs` is where PostgreSQL's are."""
-    with postgres_server(programs) as server, TemporaryDirectory() as folder, ExitStack() as stack:
+    count: int, slack: SlackSandbox, values: Settings, programs: Path
+) -> AsyncIterator[SeveralBots]:
+    """Run several bots; `programs` is the folder with PostgreSQL's programs."""
+    with postgres_server(programs) as server, TemporaryDirectory() as folder:
         url = server.new_database()
         async with open_engine(url) as engine:
             await migrate(engine)
-            stop, shares = asyncio.Event(), stack.enter_context(listening(values, count))
-            port = int(shares[0].own[0].getsockname()[1])
-            environment = _environment(values, DATABASE_URL=url)
-            processes = Processes(shares, environment, Path(folder))
-            running = asyncio.create_task(processes.run_until(stop))
+            environment = _environment(values, DATABASE_URL=url, LOG_LEVEL="INFO")
+            bots = SeveralBots(slack, engine, environment, Path(folder))
             try:
-                await _ready(port)
-                yield SeveralBots(processes, engine), port
+                for _ in range(count):
+                    await bots.start_one()
+                yield bots
             finally:
-                stop.set()
-                await running
+                await bots.stop()
 
 
 def _environment(values: Settings, **other: str) -> dict[str, str]:
     """What one process has to be told, and nothing that is set for another bot."""
     inherited = {name: text for name, text in os.environ.items() if name not in settings.NAMES}
     return inherited | values.as_environment() | other
-
-
-async def _ready(port: int) -> None:
-    async with asyncio.timeout(_START_SECONDS), aiohttp.ClientSession() as http:
-        while True:
-            with suppress(aiohttp.ClientError, OSError):
-                async with http.get(f"http://127.0.0.1:{port}/readyz") as response:
-                    if response.status == 200:
-                        return
-            await asyncio.sleep(0.05)

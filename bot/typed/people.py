@@ -10,7 +10,6 @@ shorter value would be another customer: such a word names no one.
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -20,6 +19,7 @@ from urllib.parse import unquote, urlsplit
 from bot.sessions import MAX_UID_LENGTH
 from bot.typed.labels import NOT_WITHIN_A_WORD, Labels
 from bot.typed.query import is_address, without_separators
+from bot.typed.scripts import from_other_script, up_to_other_script
 
 # Private-use characters: `without_marks` takes them out of what comes from outside.
 _ADDRESS, _ADDRESS_END, _VALUE, _VALUE_END = "\ue000", "\ue001", "\ue002", "\ue003"
@@ -116,10 +116,11 @@ def _label_pattern(labels: Labels) -> re.Pattern[str]:
     after_sign = r"(?:[*_~]{1,3}+(?=\s))?[ \t]{0,40}+\n?[ \t]{0,40}+"
     return re.compile(
         rf"{NOT_WITHIN_A_WORD}(?P<label>{labels})"
-        rf"(?:[*_~`\"'’”\\]{{0,4}}+\s?{sign}{after_sign}"
+        rf"(?:[*_~`\"'’”\\)\]]{{0,8}}+\s?{sign}{after_sign}"
         rf"|[*_~]{{1,3}}\s?\n[ \t]{{0,40}}+"
         rf"|[*_~]{{0,3}}[ \t]?(?=[`{_VALUE}])"
         r"|>(?=[^<>\s]++</)"
+        r"|(?P<line>[ \t]{0,40}+\n[ \t]{0,40}+(?=\S*\d\S*[ \t]*(?:\n|$)))"
         # Without a sign, the next word has to look like an id: "failed for user ID 12345".
         r"|[*_~]{0,3}[ \t]++(?=[#№\"'“‘]?[\w|.-]*\d))",
         re.IGNORECASE,
@@ -156,7 +157,7 @@ _LIKE_AN_ID: Final = re.compile(r"\d|[_@|:+=/-]|[a-z][A-Z]|\w{16}")
 _LIKE_A_QUANTITY: Final = re.compile(r"\d+(?::\d\d)+|\d+(?:[.,]\d+)?%|v\d[\d.]*|\d+(?:st|nd|rd|th)")
 # A value ends here: the next key of a list, a quote, a tag.
 _NEXT_KEY: Final = re.compile(
-    r"[,;][\"'\\]{0,2}[a-z_][\w.-]{0,60}+[\"'\\]{0,2}(?:=>|[:=])|&[a-z_][\w.\[\]-]{0,60}=|[,;][\"'{\[]|</?[a-z]",
+    r"[,;][\"'\\]{0,8}[a-z_][\w.-]{0,60}+[\"'\\]{0,8}(?:=>|[:=])|&[a-z_][\w.\[\]-]{0,60}=|[,;][\"'{\[]|</?[a-z]",
     re.IGNORECASE,
 )
 _DIRECTORY_NAME: Final = re.compile(r",(?:ou|dc|cn|o|c|l|st)=", re.IGNORECASE)  # LDAP's
@@ -164,7 +165,14 @@ _NOT_IN_A_UID: Final = re.compile(r"[,;\"“”<>(){}\[\]`\\\s]")
 _OPENING: Final = "([{<'‘\"“`「『【（"
 _CLOSING: Final = ".,;!?)]}>'’\"”`」』】）、。，；！？|"
 _CUT_SHORT: Final = re.compile(r"…|\.\.")
-_DASH: Final = re.compile("[—–•→←]")
+# Punctuation that no id has, also right beside it.
+_BORDER: Final = re.compile("[—–•→←、，。；：！？「」『』【】（）]")
+_MASKED_UID: Final = re.compile(r"\*\*|x{4}", re.IGNORECASE)
+# What languages print around a value: `int(4711)`, `ObjectId('…')`, `{"$oid":"…"}`.
+_WRAPPED: Final = re.compile(
+    r"(?:(?:int|string|(?:bson\.)?ObjectI[dD]|UUID|Some|Decimal|Number(?:Long|Int)|Guid)"
+    r"\((?:\d+\) \"?)?|\{[\"'\\]{0,2}\$\w+[\"'\\]{0,2}:\s?)[\"'\\]{0,2}([\w-]+)[\"'\\]{0,2}[)}]?"
+)
 _TEMPLATE: Final = re.compile(r"[$%#]?\{\{?|<%|%[(a-z]", re.IGNORECASE)
 _THOUSANDS_WITH_SPACES: Final = re.compile(r"(?P<first>\d{1,3})(?P<more>(?P<space>\s)\d{3}(?!\d))")
 
@@ -185,6 +193,8 @@ def _in_words(text: str, start: int, end: int, labels: Labels) -> Iterator[Ident
 def _uid_at(text: str, label: re.Match[str], end: int) -> tuple[str, int]:
     """Return the uid behind a label and where to read on; "" and the label's end if none is."""
     start = label.end()
+    if label["line"] and text[: label.start()].rpartition("\n")[2].strip(" \t*_•-"):
+        return "", start  # a label above its value is alone on its line
     inside, after = _in_known_borders(text, start, end)
     if after:
         uid = inside if _is_uid(inside) else ""
@@ -194,17 +204,37 @@ def _uid_at(text: str, label: re.Match[str], end: int) -> tuple[str, int]:
         joined = "".join(re.findall(r"\d+", text[start : thousands.end()]))
         is_group = thousands["space"] in "\u00a0\u202f\u2009"
         return (joined if is_group else "", thousands.end() if is_group else start)
-    token = re.compile(r"\S++").match(text, start, end)
+    if wrapped := _WRAPPED.match(text, start, end):
+        return (wrapped[1], wrapped.end()) if _is_uid(wrapped[1]) else ("", start)
+    token = _TOKEN.match(text, start, end)
     if not token or len(token[0]) > _LONGEST_TOKEN:
         return "", token.end() if token else start
-    uid = _bare_uid(without_marks(token[0]), text[max(0, label.start() - 200) : start])
-    if not uid or not _is_uid(uid):
-        return "", start
-    has_sign = not label[0][len(label["label"]) :].isspace()
-    sure = (has_sign and _is_set_off(label["label"])) or (
-        _LIKE_AN_ID.search(uid) and (has_sign or not _LIKE_A_QUANTITY.fullmatch(uid))
-    )
-    return (uid, token.end()) if sure else ("", start)
+    value = _up_to_border(token[0])
+    uid = _bare_uid(value, token[0][len(value) :], text[max(0, label.start() - 200) : start])
+    sign = label[0][len(label["label"]) :]
+    if sign.endswith("="):
+        uid = _decoded(uid)  # of a form's body, or of an address without its host
+    is_sure = _is_uid(uid) and _is_sure(uid, label["label"], has_sign=not sign.isspace())
+    return (uid, start + len(value)) if is_sure else ("", start)
+
+
+def _decoded(value: str) -> str:
+    """Undo percent-encoding, unless it is none: no program encodes letters and digits."""
+    encoded = [chr(int(one, 16)) for one in re.findall("%([0-9a-fA-F]{2})", value)]
+    if len(encoded) != value.count("%") or any(one.isascii() and one.isalnum() for one in encoded):
+        return value
+    try:
+        return unquote(value, errors="strict")
+    except UnicodeDecodeError:
+        return value
+
+
+def _is_sure(uid: str, label: str, *, has_sign: bool) -> bool:
+    """Whether a word behind a label is an id, and not the next word of a sentence."""
+    if has_sign and _is_set_off(label):
+        return True
+    looks_like_one = _LIKE_AN_ID.search(uid) is not None
+    return looks_like_one and (has_sign or not _LIKE_A_QUANTITY.fullmatch(uid))
 
 
 def _in_known_borders(text: str, start: int, end: int) -> tuple[str, int]:
@@ -232,31 +262,32 @@ def _in_field(value: str) -> str:
     return without_separators(value.removeprefix("#"))
 
 
-def _bare_uid(token: str, before: str) -> str:
-    """Return the uid that a whole word is, without the punctuation around it; "" if unsure."""
-    if _TEMPLATE.match(token) or token[0] == "@":
+def _up_to_border(token: str) -> str:
+    """Cut a word at punctuation that no id has, and a list such as `42,plan=pro` at its key."""
+    first = len(token) - len(token.lstrip(_OPENING))
+    border, key = _BORDER.search(token, first), _NEXT_KEY.search(token, first)
+    return token[: min([one.start() for one in (border, key) if one], default=len(token))]
+
+
+def _bare_uid(value: str, rest: str, before: str) -> str:
+    """Return the uid that a word is, without the punctuation around it; "" if unsure.
+
+    `rest` and `before` are what follows in the same word, and what is left of it.
+    """
+    if _TEMPLATE.match(value) or value[:1] == "@" or _CUT_SHORT.search(value):
         return ""
-    value = token.lstrip(_OPENING).lstrip("#№")
-    value, next_key = _up_to_next_key(_DASH.split(value)[0])
-    if _CUT_SHORT.search(value):
-        return ""
+    value = without_marks(value).lstrip(_OPENING).lstrip("#№")
     value = _without_markup(value.rstrip(_CLOSING), before).rstrip(_CLOSING)
     for ending in ("'s", "’s"):
         value = value.removesuffix(ending)
-    value = _up_to_other_script(value)
+    value = up_to_other_script(value)
     joined = without_separators(value)
     if joined != value:
         return joined
-    is_number_of_a_kind = re.fullmatch(r"\d{1,3}(?:\.\d{3})+", value)  # 12.345 in half of Europe
-    if is_number_of_a_kind or _NOT_IN_A_UID.search(value) or _DIRECTORY_NAME.match(next_key):
+    is_number_of_a_kind = re.fullmatch(r"\d{1,3}\.\d{3}", value)  # 12.345 in half of Europe
+    if is_number_of_a_kind or _NOT_IN_A_UID.search(value) or _DIRECTORY_NAME.match(rest):
         return ""
     return "" if value.endswith(":") else value
-
-
-def _up_to_next_key(value: str) -> tuple[str, str]:
-    """Cut a list such as `42,plan=pro` or `42&tab=x` at its next key."""
-    following = _NEXT_KEY.search(value)
-    return (value[: following.start()], value[following.start() :]) if following else (value, "")
 
 
 def _without_markup(value: str, before: str) -> str:
@@ -282,9 +313,11 @@ def is_no_uid(text: str) -> bool:
 
 
 def _is_uid(uid: str) -> bool:
-    if is_no_uid(uid) or not uid.isprintable():
+    if is_no_uid(uid.strip("[](){}<>*_ ")) or not uid.isprintable():
         return False
-    if uid[0] == "@" or _TEMPLATE.match(uid) or len(uid) > MAX_UID_LENGTH:
+    if uid[0] in "@$" or _TEMPLATE.match(uid) or len(uid) > MAX_UID_LENGTH:
+        return False
+    if _MASKED_UID.search(uid):
         return False
     return len(uid) > 1 or uid.isdigit()
 
@@ -354,7 +387,7 @@ def _in_token(token: str, following: str) -> Iterator[Identity | None]:
 
 def _is_set_apart(token: str, marked: re.Match[str]) -> bool:
     """Whether a link is an address of its own, and not the end of a longer word."""
-    left, right = token[: marked.start()], token[marked.end() :]
+    left = token[: marked.start()]
     if left.endswith("|"):
         return _is_row(token)
     return not left or left[-1] not in _LINK_MAY_BE_CUT
@@ -381,7 +414,7 @@ def _has_borders(token: str, start: int, end: int) -> bool:
         return False
     if right[:1] in (":", "…") and right.strip(f":*_…{_CLOSING}"):
         return False
-    if right.startswith("\\") and right[1:2] not in ("n", "r", "t", '"', "'"):
+    if right.startswith("\\") and not re.match(r"\\+[nrt\"'/]", right):
         return False
     return not left.endswith(("\\", "@", "…", "..."))
 
@@ -408,7 +441,7 @@ def _address(part: str, following: str) -> str:
     if not match or "@" in rest:
         return ""
     domain, tail = match[0].rstrip("._"), rest[match.end() :]
-    cut = _up_to_other_script(domain)
+    cut = up_to_other_script(domain)
     if cut == domain and not _is_only_punctuation(tail):
         return ""
     markup = match[0][len(domain) :] + tail
@@ -431,40 +464,7 @@ def _local(local: str, following: str) -> str:
         local = local[key.end() :].lstrip("'")
         if _BARE_DOMAIN.fullmatch(local):
             return ""
-    return "" if local[:1] in ("", ".", "/") else _from_other_script(local)
-
-
-# -- Scripts --------------------------------------------------------------------------------------
-
-
-def _is_without_spaces(letter: str) -> bool:
-    """Whether a letter is of a script that puts no spaces between words, or glues endings on."""
-    if letter.isascii():
-        return False
-    name = unicodedata.name(letter, "")
-    return name.startswith(
-        ("CJK", "HIRAGANA", "KATAKANA", "HANGUL", "BOPOMOFO", "THAI", "LAO", "KHMER", "MYANMAR")
-    )
-
-
-def _up_to_other_script(text: str) -> str:
-    """Cut where Latin ends and a script without spaces goes on: `example.comより`."""
-    head = re.match(r"[\x21-\x7e]*[A-Za-z0-9]", text)
-    if head and head.end() < len(text) and _is_without_spaces(text[head.end()]):
-        return head[0]
-    label = text.rpartition(".")[2]
-    tail = re.match(r"[A-Za-z]{2,}", label)
-    if tail and tail.end() < len(label) and _is_without_spaces(label[tail.end()]):
-        return text[: len(text) - len(label) + tail.end()]
-    return text
-
-
-def _from_other_script(text: str) -> str:
-    """Cut where a script without spaces ends and Latin begins: `お客様jane`."""
-    tail = re.search(r"[\x21-\x7e]+$", text)
-    if tail and tail.start() > 0 and _is_without_spaces(text[tail.start() - 1]):
-        return tail[0]
-    return text
+    return "" if local[:1] in ("", ".", "/") else from_other_script(local)
 
 
 # -- Who is no customer ---------------------------------------------------------------------------
@@ -487,7 +487,7 @@ _MACHINE_DOMAINS: Final = re.compile(
 )
 # A sender rewritten on the way has another address within: "bounces+1-jane=example.com@…".
 _REWRITTEN: Final = re.compile(
-    r".*=[\w-]+(?:\.[\w-]+)+|srs[01][=+-].*|(?:ms)?prvs\d?=.*|btv1=.*|.*\+caf_=.*|imcea\w+-.*",
+    r".*=[\w-]+(?:\.[\w-]+)+|srs[01][=+-].*|(?:ms)?prvs\d?=.*|btv1=.*|.*\+caf_=.*|imcea\w+-.*|.*#ext#",
     re.IGNORECASE,
 )
 _MASKED: Final = re.compile(r".*\*\*.*|\*.*|.*\*|x{3,}", re.IGNORECASE)

@@ -19,6 +19,7 @@ from urllib.parse import unquote
 
 from bot.sessions import MAX_UID_LENGTH, Moment, Query
 from bot.typed.labels import UID, Labels
+from bot.typed.scripts import from_other_script, up_to_other_script
 
 MAX_TEXT_LENGTH: Final = 2000
 """Characters. Room for the longest uid and address several times over."""
@@ -163,7 +164,7 @@ def _escape(text: str) -> str:
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
-_THOUSANDS: Final = re.compile(r"\d{1,3}(?:([,'’])\d{3})(?:\1\d{3})*")
+_THOUSANDS: Final = re.compile(r"\d{1,3}(?:(?:([,'’])\d{3})(?:\1\d{3})*|(?:\.\d{3}){2,})")
 
 
 def without_separators(uid: str) -> str:
@@ -455,6 +456,8 @@ def _text_of(word: _Word) -> str:
         return text
     text = re.sub("^mailto:", "", text, flags=re.IGNORECASE)
     text = text.rstrip(_AROUND_ADDRESS).lstrip(_BEFORE_ADDRESS)
+    local, sign, domain = text.rpartition("@")
+    text = from_other_script(local) + sign + up_to_other_script(domain)
     # Stars and the like can belong to an address; where they do not, they were markup.
     return text if is_address(text) else text.strip(_MARKED_UP)
 

@@ -41,7 +41,7 @@ LAYERS = [
         "bot.fullstory.client",
     },
     {"bot.lookup.audit", "bot.lookup.permission"},
-    {"bot.processes", "bot.ports"},
+    {"bot.ports"},
     {"bot.settings", "bot.connections", "bot.logs"},
     {"bot.fullstory.protocol", "bot.state"},
     {"bot.lookup.events", "bot.lookup.outcomes"},

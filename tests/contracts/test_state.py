@@ -12,8 +12,6 @@ from tests.contracts.test_layers import MODULES
 UNDER_WAY = {
     "bot.slack.replies.in_flight": {"_tasks"},
     "bot.slack.replies.response_url": {"courtesies"},
-    "bot.processes": {"running"},
-    "bot.slack.transport.listener": {"_connecting"},
     "bot.slack.transport.socket": {"_receiving"},
     "bot.state.cache": {"_under_way"},
     "bot.waits": {"_abandoned"},
@@ -52,7 +50,7 @@ MAKERS = {
 # Caches of pure functions, of settings: as large as there are settings.
 OF_SETTINGS = {
     "bot.slack.entry_points.mentions": {"_names_somebody"},
-    "bot.slack.ui.reading": {"_label_pattern", "_label_cell_pattern"},
+    "bot.typed.people": {"_label_alone", "_label_pattern", "label_cell_pattern"},
     "bot.typed.query": {"_patterns"},
 }
 ALLOWED = (UNDER_WAY, ABOUT_LOGS, ON_THEIR_WAY, OF_ONE_TEXT, OF_SETTINGS)

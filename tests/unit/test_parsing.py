@@ -70,6 +70,10 @@ JANE = "jane@example.com"
         ("jane@example.com\n5", JANE, None, 5),
         ("jane@example.com jane@example.com", JANE, None, 20),
         ("jane@example.com 100", JANE, None, 100),
+        ("jane@example.com 5 sessions", JANE, None, 5),
+        ("jane@example.com last 5", JANE, None, 5),
+        ("last 5 sessions jane@example.com", JANE, None, 5),
+        ("top 3 user-42", None, "user-42", 3),
         ("u" * MAX_UID_LENGTH, None, "u" * MAX_UID_LENGTH, 20),
     ],
 )
@@ -255,6 +259,7 @@ REFUSALS = [
     ("uid: limit:5", Problem.NOBODY),
     ("jane@example.com at:14:05 at:15:05", Problem.TIME_UNCLEAR),
     ("at:14:05", Problem.NOBODY),
+    ("last 5 sessions", Problem.NOBODY),
     ("<#C123|general>", Problem.CHANNEL),
     ("<!here>", Problem.CHANNEL),
     ("limit:5", Problem.NOBODY),
@@ -310,8 +315,8 @@ def test_example_is_made_of_what_was_typed() -> None:
     assert parse("bob@example.com user-42", LIMITS) == Refused(
         Problem.UNCLEAR, "user-42", "bob@example.com uid:user-42"
     )
-    assert parse("bob@example.com last 5", LIMITS) == Refused(
-        Problem.UNCLEAR, "last", "bob@example.com 5"
+    assert parse("bob@example.com maybe 5", LIMITS) == Refused(
+        Problem.UNCLEAR, "maybe", "bob@example.com 5"
     )
     assert parse("john smith", LIMITS) == Refused(Problem.UNCLEAR, "john smith", 'uid:"john smith"')
 

@@ -15,6 +15,7 @@ import structlog
 from bot.errors import SlackError
 from bot.lookup.access import Actor, EntryPoint, Refusal
 from bot.sessions import Query
+from bot.settings import Settings
 from bot.slack.api.identity import BotIdentity, by_person
 from bot.slack.replies.services import Services
 from bot.slack.requests import Route, SlackRequest
@@ -64,9 +65,8 @@ class Mentions:
             _log.warning("auth.test failed", exc_info=error)
             services.answers.note_refusal(actor, Refusal.NOT_KNOWN)
             return drawn(note(wording.SLACK_TROUBLE))
-        parsed = asked(
-            str(event.get("text") or ""), bot, services.answers.limits, services.settings.labels
-        )
+        text = str(event.get("text") or "")
+        parsed = asked(text, bot, services.answers.limits, services.settings)
         names_nobody = not isinstance(parsed, Query | QueryNeedingProfile)
         if names_nobody and (refused := await services.answers.refusal(actor)):
             return drawn(refused)
@@ -81,11 +81,12 @@ class Mentions:
         return await services.answers.to_text(parsed, actor, services.command)
 
 
-def asked(text: str, bot: BotIdentity, limits: Limits, labels: Labels) -> Parsed:
+def asked(text: str, bot: BotIdentity, limits: Limits, settings: Settings) -> Parsed:
     """Whose sessions a message to the bot asks for."""
     text = text[:MAX_CHARACTERS]
     words = re.sub(rf"<@{bot.user}(?:\|[^<>]*)?>[,:]?", " ", text).strip()
-    parsed = parse_free_text(words, limits, labels)
+    labels = settings.labels
+    parsed = parse_free_text(words, limits, labels, settings.internal_domains)
     if isinstance(parsed, Help | QueryNeedingProfile) or _names_somebody(labels).search(words):
         return parsed
     return Refused(Problem.UNCLEAR, "", "")

@@ -185,8 +185,10 @@ class Step:
     async def _person(self, inputs: dict[str, Any], actor: Actor) -> tuple[Query, str]:
         """Whose sessions; and the time that stands in the same text, or "". Raises `CantRun`."""
         services, limit = self._services, _text(inputs, "limit") or None
-        limits, labels = services.answers.limits, services.settings.labels
-        match parse_step_person(_text(inputs, "person"), limits, limit, labels):
+        limits, settings = services.answers.limits, services.settings
+        match parse_step_person(
+            _text(inputs, "person"), limits, limit, settings.labels, settings.internal_domains
+        ):
             case Query() as query:
                 return query, ""
             case QueryNeedingProfile() as asked:

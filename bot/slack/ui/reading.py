@@ -134,28 +134,63 @@ _FORWARDS: Final = ("is_share", "is_msg_unfurl", "message_blocks")
 
 # -- What people write to the bot -----------------------------------------------------------------
 
-# With these, a text was not written for us, and may well name somebody all the same.
-_NOT_FOR_US: Final = frozenset(
-    {
-        Problem.CHANNEL,
-        Problem.CONTROL_CHARACTER,
-        Problem.MENTION,
-        Problem.NOBODY,
-        Problem.TEXT_TOO_LONG,
-        Problem.UNCLEAR,
-    }
-)
+# A text that is typed for the bot has none of these; unless a person is clear, it is left alone.
+_NOT_TYPED: Final = re.compile(r"[\n{}<>]|&[lg]t;|```")
 
 
-def parse_free_text(text: str, limits: Limits, labels: Labels = UID) -> Parsed:
-    """Parse a text that is typed as for the command, or that names a person among other words."""
+def parse_free_text(
+    text: str, limits: Limits, labels: Labels = UID, internal_domains: Collection[str] = ()
+) -> Parsed:
+    """Parse a text that is typed as for the command, or that names a person among other words.
+
+    Of several people, those of the company's own domains are not meant.
+    """
     parsed = parse(text, limits, labels)
-    if isinstance(parsed, Refused) and parsed.problem not in _NOT_FOR_US:
-        return parsed
-    people = identities({"text": text}, labels)
-    if not people or _is_about(parsed, people):
-        return parsed
-    return _one_of(people, limits)
+    people = _meant(identities({"text": text}, labels), internal_domains)
+    if not people:
+        return _if_typed(text, parsed)
+    is_typed = isinstance(parsed, Refused) and (
+        parsed.problem.of_limit or parsed.problem is Problem.TIME_UNCLEAR
+    )
+    return parsed if is_typed or _is_about(parsed, people) else _one_of(people, limits)
+
+
+def parse_step_person(
+    text: str,
+    limits: Limits,
+    limit: str | None = None,
+    labels: Labels = UID,
+    internal_domains: Collection[str] = (),
+) -> Parsed:
+    """Parse a text that may say other things too, such as a form's answer.
+
+    `limit` has a place of its own, if there is one. An address and a uid are of one person; a lone
+    word is a uid, unless it says that there is none.
+    """
+    if people := _meant(identities({"text": text}, labels), internal_domains):
+        return _one_of(people, limits, limit)
+    if is_no_uid(text.strip()):
+        return Refused(Problem.NOBODY, "", "jane@example.com")
+    parsed = parse(text if limit is None else f"{text} limit:{limit}", limits, labels)
+    return _if_typed(text, parsed)
+
+
+def _meant(people: Sequence[Identity], internal_domains: Collection[str]) -> Sequence[Identity]:
+    """Return the customers; a colleague who is named alone is meant, too."""
+    customers = [one for one in people if not _is_internal(one.email or "", internal_domains)]
+    return customers or people
+
+
+def _if_typed(text: str, parsed: Parsed) -> Parsed:
+    """Return what was parsed, unless the text is a message in which no one is clear."""
+    names_someone = isinstance(parsed, Query) and (parsed.email or parsed.uid)
+    if names_someone and _NOT_TYPED.search(text) and not _MARKUP_ALONE.fullmatch(text.strip()):
+        return Refused(Problem.UNCLEAR, "", "jane@example.com")
+    return parsed
+
+
+# A link that Slack made of what was typed: `<http://user.example.com|user.example.com>`.
+_MARKUP_ALONE: Final = re.compile(r"<[^<>\n]*>(?:\s+\d+)?")
 
 
 def _is_about(parsed: Parsed, people: Sequence[Identity]) -> bool:
@@ -165,21 +200,6 @@ def _is_about(parsed: Parsed, people: Sequence[Identity]) -> bool:
     asked = {Identity(email=parsed.email).key} if parsed.email else set()
     asked |= {Identity(uid=parsed.uid).key} if parsed.uid else set()
     return asked == {one.key for one in people}
-
-
-def parse_step_person(
-    text: str, limits: Limits, limit: str | None = None, labels: Labels = UID
-) -> Parsed:
-    """Parse a text that may say other things too, such as a form's answer.
-
-    `limit` has a place of its own, if there is one. An address and a uid are of one person; a lone
-    word is a uid, unless it says that there is none.
-    """
-    if people := identities({"text": text}, labels):
-        return _one_of(people, limits, limit)
-    if is_no_uid(text.strip()):
-        return Refused(Problem.NOBODY, "", "jane@example.com")
-    return parse(text if limit is None else f"{text} limit:{limit}", limits, labels)
 
 
 def _one_of(people: Sequence[Identity], limits: Limits, limit: str | None = None) -> Parsed:
@@ -197,6 +217,7 @@ def _one_of(people: Sequence[Identity], limits: Limits, limit: str | None = None
 # https://docs.slack.dev/messaging/formatting-message-text. Other angle brackets are just that.
 _LINK: Final = re.compile(r"<([@#!]|[a-z][a-z0-9+.-]*:)([^<>|]*)(?:\|([^<>]*))?>", re.IGNORECASE)
 _MAILTO: Final = re.compile(r"\bmailto:([^\s<>()\[\]{}\"'`|]+)", re.IGNORECASE)
+_JSON_ESCAPE: Final = re.compile(r"\\u00(2[267b]|3[ce]|40)", re.IGNORECASE)  # as Go writes "<"
 _ESCAPED_PUNCTUATION: Final = re.compile(r"\\([_*~`|.+@#&!-])")  # as Markdown does
 
 
@@ -204,6 +225,7 @@ def _plain(text: str) -> str:
     """Undo Slack's links and entities, and mark the addresses that links hold."""
     text = _LINK.sub(_linked, without_marks(INVISIBLE.sub("", text)))
     text = _ESCAPED_PUNCTUATION.sub(r"\1", _unescape(text))
+    text = _JSON_ESCAPE.sub(lambda escaped: chr(int(escaped[1], 16)), text)
     # Markdown's links, and addresses that somebody pasted with their scheme.
     return _MAILTO.sub(lambda link: _address_of(link[1]), text)
 
@@ -369,7 +391,7 @@ def _texts(text: object, at: _Level) -> Iterator[str]:
     elif isinstance(text, str):
         # A label and its value often are on two lines: "*User ID*:\n42".
         plain = _plain(text)
-        yield from _with_tables(plain, at) if "|" in plain else (plain,)
+        yield from _with_tables(plain, at) if "|" in plain else _with_csv(plain, at)
 
 
 def _link_target(url: object) -> str:
@@ -385,7 +407,7 @@ def _items(value: object) -> list[Any]:
 
 # -- Tables ---------------------------------------------------------------------------------------
 
-_RULE: Final = re.compile(r"(?=.*---)[\s|+:=-]++")
+_RULE: Final = re.compile(r"(?=.*---)[\s|+:=-]++|-\[ RECORD \d+ \][+-]*+")
 _BETWEEN_CELLS: Final = re.compile(r"\s\|(?=\s)|\s\|$|^\|\s")
 
 
@@ -406,7 +428,7 @@ def _with_tables(text: str, at: _Level) -> Iterator[str]:
     while lines:
         end = next((n for n, line in enumerate(lines) if not _is_in_table(line)), len(lines))
         table, lines = lines[:end], lines[end:]
-        rows = [_row(line) for line in table if not _RULE.fullmatch(line)]
+        rows = [_row(line) for line in table if not _is_rule(line)]
         if len(rows) == len(table):  # without a rule it is a text with bars in it
             others += table
         elif rows:
@@ -418,13 +440,41 @@ def _with_tables(text: str, at: _Level) -> Iterator[str]:
     yield "\n".join(others)
 
 
+def _with_csv(text: str, at: _Level) -> Iterator[str]:
+    """A text whose lines may be rows of CSV under a heading such as `user_id,email`."""
+    lines = text.split("\n")
+    label = label_cell_pattern(at.labels)
+    for number, line in enumerate(lines):
+        heading = _csv_row(line)
+        if not any(label.fullmatch(cell) for cell in heading):
+            continue
+        table: list[list[str]] = []
+        for following in lines[number + 1 : number + _MAX_ROWS]:
+            if len(row := _csv_row(following)) != len(heading):
+                break
+            table.append(row)
+        yield "\n".join(lines[:number])
+        yield from _table_texts([heading, *table], at)
+        yield "\n".join(lines[number + 1 + len(table) :])
+        return
+    yield text
+
+
+def _csv_row(line: str) -> list[str]:
+    return [cell.strip('" ') for cell in line.strip("` \t\r").split(",")] if "," in line else []
+
+
 def _is_in_table(line: str) -> bool:
-    return "|" in line or _RULE.fullmatch(line) is not None
+    return "|" in line or _is_rule(line)
+
+
+def _is_rule(line: str) -> bool:
+    return _RULE.fullmatch(line.strip("`")) is not None
 
 
 def _row(line: str) -> list[str]:
     """The cells of a line. Bars within a uid have no spaces around them."""
-    line = line.strip()
+    line = line.strip().strip("`")
     cells = _BETWEEN_CELLS.split(line)
     if len([cell for cell in cells if cell.strip()]) < 2:
         cells = line.split("|")

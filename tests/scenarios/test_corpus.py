@@ -1,0 +1,163 @@
+"""Real messages and texts, and whom each names: `tests/corpus`, through every way to ask.
+
+A case has a `name`, its `source`, and whom it `names`: e-mails, and uids as `uid:…`. It is a
+`message` as Slack sends it, or a message's `text`, or a text that is `typed` for the bot.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+
+from bot.sandbox.fullstory import FullstorySandbox
+from bot.sandbox.slack import SlackSandbox
+from bot.sandbox.workspace import BOT_USER, TICKETS, USER
+from bot.slack.entry_points.shortcuts import FIND_SESSIONS_FROM_MESSAGE
+from bot.slack.entry_points.workflow_step import FIND_SESSIONS_STEP
+from bot.slack.ui import action_ids, wording
+from tests.conftest import StartBot, until
+from tests.scenarios.answers import labels
+
+Case = dict[str, Any]
+
+CASES: Final[list[Case]] = [
+    case
+    for file in sorted((Path(__file__).parents[1] / "corpus").glob("*.json"))
+    for case in json.loads(file.read_text())
+]
+MESSAGES: Final = [case for case in CASES if "message" in case or "text" in case]
+TYPED: Final = [case for case in CASES if "typed" in case]
+CHANNELS: Final = [f"C0CORPUS{number}" for number in range(len(MESSAGES))]
+"""A support channel for each message: there are ten offers a minute in one."""
+USERS: Final = [f"U0CORPUS{number}" for number in range(len(CASES))]
+"""Somebody for each case: Slack takes one direct message a second to one person."""
+
+
+class Reader:
+    """A bot, and what comes of a case: whom it asks Fullstory for, or lets people choose from."""
+
+    def __init__(self, slack: SlackSandbox, fullstory: FullstorySandbox) -> None:
+        self._slack = slack
+        self._fullstory = fullstory
+
+    async def read(self, case: Case, way: str) -> list[str]:
+        """Ask in a way, such as `offer`; gives the names, sorted."""
+        self._slack.screen.clear()
+        self._slack.views.clear()
+        self._fullstory.received.clear()
+        await getattr(self, way)(case)
+        asked = [one.query for one in self._fullstory.received]
+        if asked or not self._slack.screen:
+            emails = [one["email"] for one in asked if "email" in one]
+            return sorted(emails + [f"uid:{one['uid']}" for one in asked if "uid" in one])
+        shown = self._slack.screen[-1]
+        choices = labels(shown) if shown.message["text"] == wording.CHOOSE else []
+        return sorted(re.sub(r"^uid ", "uid:", choice) for choice in choices)
+
+    async def shortcut(self, case: Case) -> None:
+        """*Find sessions* on a message: an answer, a choice, or the form."""
+        message = _message(case) | {"ts": "1795199993.000100"}
+        exchange = await self._slack.message_shortcut(FIND_SESSIONS_FROM_MESSAGE, message)
+        await until(lambda: bool(exchange.later or self._slack.views))
+
+    async def offer(self, case: Case) -> None:
+        """A tool posts it in a support channel; if there is an offer, it is taken."""
+        channel = CHANNELS[MESSAGES.index(case)]
+        await self._write(case, channel, bot_id="B0TOOL")
+        # Whether there is one is known before the event is acknowledged.
+        if self._fullstory.received or case["names"]:
+            await until(lambda: len(self._slack.screen) > 1)
+            await (await self._slack.press(action_ids.SHOW_SESSIONS)).answer()
+
+    async def direct_message(self, case: Case) -> None:
+        """Sent to the bot."""
+        user = USERS[CASES.index(case)]
+        await self._write(case, self._slack.direct(user), user=user)
+        await until(lambda: len(self._slack.screen) > 1)
+
+    async def mention(self, case: Case) -> None:
+        """Sent to a channel, with the bot's name before it."""
+        await self._write(case, TICKETS, before=f"<@{BOT_USER}> ")
+        await until(lambda: len(self._slack.screen) > 1)
+
+    async def command(self, case: Case) -> None:
+        """Typed behind the command."""
+        await self._slack.command(f"/fsessions {case['typed']}")
+
+    async def typed_message(self, case: Case) -> None:
+        """Typed in a direct message."""
+        user = USERS[CASES.index(case)]
+        await self._slack.write(case["typed"], user=user, channel=self._slack.direct(user))
+        await until(lambda: len(self._slack.screen) > 1)
+
+    async def step(self, case: Case) -> None:
+        """The answer to a form's question, which a workflow hands on."""
+        text = case.get("typed") or case["text"]
+        await (await self._slack.run_step(FIND_SESSIONS_STEP, person=text)).end()
+
+    async def _write(self, case: Case, channel: str, before: str = "", **fields: Any) -> None:  # noqa: ANN401
+        message = _message(case)
+        text = before + str(message.pop("text"))
+        await self._slack.write(text, channel=channel, **message, **fields)
+
+
+def _message(case: Case) -> dict[str, Any]:
+    """A message with blocks, so that the stand-in makes none of its text."""
+    return {"blocks": [], **(case.get("message") or {"text": case["text"]})}
+
+
+def _is_one_person(case: Case) -> bool:
+    uids = [name for name in case["names"] if name.startswith("uid:")]
+    return len(uids) <= 1 and len(case["names"]) - len(uids) <= 1
+
+
+@pytest.fixture
+async def reader(
+    start_bot: StartBot, slack: SlackSandbox, fullstory: FullstorySandbox
+) -> AsyncIterator[Reader]:
+    """A running bot with many support channels."""
+    slack.members |= {channel: {USER, BOT_USER} for channel in CHANNELS}
+    slack.users |= {user: slack.users[USER] | {"id": user} for user in USERS}
+    async with start_bot(support_channels=CHANNELS, internal_domains=("ourcompany.example",)):
+        yield Reader(slack, fullstory)
+
+
+async def assert_read(reader: Reader, way: str, cases: list[Case]) -> None:
+    """Fails with all that is read as somebody else: name, what is read, what is expected."""
+    read = [(case["name"], await reader.read(case, way), sorted(case["names"])) for case in cases]
+    wrong = [f"{name}: {found}, not {names}" for name, found, names in read if found != names]
+    assert not wrong, "\n".join(wrong)
+
+
+@pytest.mark.parametrize("transport", ["http"])
+@pytest.mark.parametrize("way", ["shortcut", "offer", "direct_message", "mention"])
+async def test_whom_a_message_names(reader: Reader, way: str) -> None:
+    """The same people, whichever way the message comes."""
+    await assert_read(reader, way, MESSAGES)
+
+
+@pytest.mark.parametrize("transport", ["http"])
+@pytest.mark.parametrize("way", ["command", "typed_message", "step"])
+async def test_whom_a_typed_text_names(reader: Reader, way: str) -> None:
+    """The same person, wherever it is typed."""
+    await assert_read(reader, way, TYPED)
+
+
+@pytest.mark.parametrize("transport", ["http"])
+async def test_whom_a_forms_answer_names(reader: Reader) -> None:
+    """The step reads a text as a message; of several people it says so instead."""
+    texts = [case for case in MESSAGES if "text" in case]
+    await assert_read(reader, "step", [case for case in texts if _is_one_person(case)])
+    several = [case | {"names": []} for case in texts if not _is_one_person(case)]
+    await assert_read(reader, "step", several)
+
+
+def test_each_case_has_a_source() -> None:
+    """Whoever doubts a case can look it up; and there are many."""
+    assert [case["name"] for case in CASES if not case.get("source")] == []
+    assert len(CASES) > 120
