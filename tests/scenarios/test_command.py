@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -31,6 +32,14 @@ async def answer_to(slack: SlackSandbox, typed: str, **fields: str) -> dict[str,
     assert exchange.status == 200
     assert exchange.ack is not None
     return exchange.ack
+
+
+def dates_in(block: Any) -> list[dict[str, Any]]:  # noqa: ANN401
+    """The times in a list of sessions, each with its link."""
+    if isinstance(block, dict) and block.get("type") == "date":
+        return [block] if "url" in block else []
+    inside = block.values() if isinstance(block, dict) else block if isinstance(block, list) else ()
+    return [date for one in inside for date in dates_in(one)]
 
 
 async def test_links_come_in_the_ack(slack: SlackSandbox, fullstory: FullstorySandbox) -> None:
@@ -132,6 +141,21 @@ async def test_a_command_that_is_not_ours(slack: SlackSandbox, logged: Logged) -
     shown = await answer_to(slack, "/other jane@example.com")
     assert shown["text"] == wording.UNKNOWN_COMMAND
     assert "jane" not in str(logged())
+
+
+async def test_a_time_copied_from_the_list_finds_its_session(slack: SlackSandbox) -> None:
+    """A time without seconds is the whole minute: the session that began in it comes first."""
+    answer = await answer_to(slack, "/fsessions jane@example.com 20")
+    items = [item for block in answer["blocks"] for item in dates_in(block)]
+    inside = [item for item in items if item["timestamp"] % 60]
+    assert inside
+    for one in inside[:3]:
+        started, url = datetime.fromtimestamp(one["timestamp"], UTC), one["url"]
+        asked = f"/fsessions jane@example.com 3 at:{started:%Y-%m-%dT%H:%MZ}"
+        blocks = (await answer_to(slack, asked))["blocks"]
+        assert "Probably this one" in blocks[1]["text"]["text"]
+        assert "started in that minute" in blocks[1]["text"]["text"]
+        assert blocks[1]["accessory"]["url"].startswith(url)
 
 
 async def test_the_button_that_opens_a_replay(slack: SlackSandbox) -> None:

@@ -129,6 +129,16 @@ class TestOnMessage:
         exchange = await on_message(slack, message("The checkout is broken"))
         assert "found no e-mail address" in (await exchange.answer())["text"]
 
+    async def test_a_forwarded_message_has_its_own_moment(self, slack: SlackSandbox) -> None:
+        """The session before what is forwarded counts, not the one before the forward."""
+        now, then = time.time(), time.time() - 40 * 3600
+        forwarded = {"is_share": True, "ts": f"{then:.6f}", "text": f"{JANE} can't pay"}
+        message = {"text": "see below", "ts": f"{now:.6f}", "attachments": [forwarded]}
+        exchange = await slack.message_shortcut("find_sessions_from_message", message)
+        answer = await exchange.answer()
+        (started,) = re.findall(r"<!date\^(\d+)", answer["blocks"][1]["text"]["text"])[:1]
+        assert then - 8 * 3600 <= int(started) <= then
+
     async def test_a_moment_before_all_that_was_looked_at(self, slack: SlackSandbox) -> None:
         """It isn't said that there was none, when only the latest hundred were looked at."""
         written = f"{time.time() - 110 * 86400:.6f}"

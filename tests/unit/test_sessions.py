@@ -161,6 +161,16 @@ def test_the_session_at_a_moment(started: list[str], moment: str, first: str | N
     assert others == sorted(others, reverse=True)
 
 
+def test_a_whole_minute_holds_what_began_in_it() -> None:
+    """The session of 12:00:40 is of 12:00, and the one of 12:01 is not."""
+    started = [NOON + timedelta(seconds=seconds) for seconds in (-3600, 40, 60)]
+    sessions = [Session("1", str(n), time, None) for n, time in enumerate(started)]
+    for whole_minute, first in ((True, "1"), (False, "0")):
+        moment = Moment(NOON, of_message=False, whole_minute=whole_minute)
+        found = SessionList.of(Query(None, "u", 5, moment), sessions)
+        assert found.sessions[0].session_id == first
+
+
 def test_two_sessions_that_started_at_the_same_time() -> None:
     """One of them is first, and both are there."""
     twins = [session(1, 10), session(2, 10)]
