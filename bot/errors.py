@@ -49,13 +49,17 @@ class SlackError(FsessionsError):
     """A Web API method failed. `code` is Slack's own word, such as `invalid_auth`.
 
     It is "" where Slack was not reached, or answered something that is no answer of its API.
-    `retry_after` is in seconds, or None where Slack did not say.
+    `retry_after` is in seconds, or None where Slack did not say. With `may_have_arrived`, Slack may
+    have done what it was asked for: the request was sent, and no usable reply came.
     """
 
-    def __init__(self, code: str, retry_after: float | None = None) -> None:
+    def __init__(
+        self, code: str, retry_after: float | None = None, *, may_have_arrived: bool = False
+    ) -> None:
         super().__init__(code or "no readable answer")
         self.code = code
         self.retry_after = retry_after
+        self.may_have_arrived = may_have_arrived
 
 
 class ProfileProblem(Enum):

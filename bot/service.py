@@ -14,8 +14,8 @@ from bot.connections import Connections, open_connections
 from bot.database.store import Stores, audit_of, open_stores
 from bot.errors import SettingsError, SlackError
 from bot.fullstory.client import client_of
-from bot.lookup.audit import Audit, Observe
-from bot.lookup.find import FindSessions, Sessions
+from bot.lookup.audit import Audit
+from bot.lookup.find import FindSessions, Observe, Sessions
 from bot.lookup.permission import Access
 from bot.lookup.read_audit import ReadAudit
 from bot.ports import BACKLOG, Address, CantListen, address_of, may_do_without
@@ -106,6 +106,7 @@ def build_services(
     waits: Waits,
     audit: Audit,
     shared: Shared,
+    observe: Observe = lambda *_: None,
 ) -> Services:
     """What the entry points work with, put together from the settings.
 
@@ -114,7 +115,9 @@ def build_services(
     client = slack_client(settings, connections.slack, settings.bot_token, waits)
     slack = SlackApi.of(client, InMemory(), waits)
     access = Access(slack.colleagues, settings.access_rules)
-    find = FindSessions(fullstory, access, audit, replay_at_moment=settings.replay_at_moment)
+    find = FindSessions(
+        fullstory, access, audit, observe, replay_at_moment=settings.replay_at_moment
+    )
     urls = ResponseUrls(connections.response_urls, waits)
     return Services(
         command=COMMAND,
@@ -149,9 +152,11 @@ async def running(
         stack.push_async_callback(in_flight.drain)
         observe = await _metrics(settings, waits, stack, stores)
         fullstory = client_of(settings, connections.fullstory)
-        audit = audit_of(settings, stores.audit, observe)
+        audit = audit_of(settings, stores.audit)
         shared = stores.shared or InMemory()
-        services = build_services(settings, connections, fullstory, in_flight, waits, audit, shared)
+        services = build_services(
+            settings, connections, fullstory, in_flight, waits, audit, shared, observe
+        )
         listening = routes(services)
         app = build_app(services, slack_client(settings, connections.slack), listening)
         if stores.shared:

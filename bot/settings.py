@@ -32,7 +32,7 @@ from pydantic import (
 )
 
 from bot.errors import SettingsError
-from bot.lookup.access import Rules
+from bot.lookup.access import OTHER_WORKFLOW, Rules
 from bot.typed.labels import DEFAULT, RESERVED, Labels, labels_of
 from bot.typed.query import Limits
 
@@ -42,6 +42,7 @@ _USERGROUP_ID: Final = re.compile(r"S[A-Z0-9]{2,}")
 _WORKFLOW_NAME: Final = re.compile(r"[\w.-]{3,80}")
 _LABEL: Final = re.compile(r"[^\W_](?:[\w .#-]{0,38}[\w.])?")
 _MENTIONED: Final = re.compile(r"(?:<?[@#])?(?P<id>[UWCG](?=[A-Z]*\d)[A-Z0-9]{4,})(?:\|[^<>]*)?>?")
+_APP_IN_TOKEN: Final = re.compile(r"xoxb-(\d+-\d+)-")  # the workspace's number and the bot's
 _FERNET_KEY: Final = re.compile(r"[\w+/-]{43}=", re.ASCII)  # 32 bytes, in base64
 _HEX_KEY: Final = re.compile(r"[0-9a-fA-F]{64}")
 _LONGEST_CONTACT: Final = 200
@@ -167,6 +168,12 @@ def _all_are(pattern: re.Pattern[str], what: str) -> AfterValidator:
     return AfterValidator(check)
 
 
+def _workflows(values: tuple[str, ...]) -> tuple[str, ...]:
+    if OTHER_WORKFLOW in values:
+        raise ValueError(f"can't hold {OTHER_WORKFLOW}: the audit says that of all others")
+    return values
+
+
 _NO_DOMAIN: Final = frozenset("@*/:")
 
 
@@ -211,7 +218,9 @@ _Usergroups = Annotated[
     _Listed, _all_are(_USERGROUP_ID, "user group ids such as S0123ABCD, from the group's address")
 ]
 _Workflows = Annotated[
-    _Listed, _all_are(_WORKFLOW_NAME, "names of 3 to 80 letters, digits, dots and hyphens")
+    _Listed,
+    _all_are(_WORKFLOW_NAME, "names of 3 to 80 letters, digits, dots and hyphens"),
+    AfterValidator(_workflows),
 ]
 
 
@@ -324,8 +333,13 @@ class Settings(BaseModel):
 
     @property
     def bot_name(self) -> str:
-        """What tells this bot from others in the same database: the same in all its processes."""
-        return hashlib.sha256(b"fsessions bot " + self.sealing_key).hexdigest()[:16]
+        """The name of this bot in a database that it may share with others.
+
+        It is made of the app's ids in the bot token, which stay when secrets are rotated.
+        """
+        found = _APP_IN_TOKEN.match(self.bot_token)
+        name = found[1] if found else self.bot_token
+        return hashlib.sha256(f"fsessions bot {name}".encode()).hexdigest()[:16]
 
     @property
     def limits(self) -> Limits:

@@ -82,6 +82,12 @@ class Waits:
     claim: float = 2.0
     """The same where nobody waits for an ack."""
 
+    certainty: float = 5.0
+    """To learn from a database that is not available whether work is still ours."""
+
+    state_end: float = 3.0
+    """To write what other processes have to know, when the process ends."""
+
     lease: float = 12.0
     """How long a claim is held without a sign of life. With `lease_renewal` it makes less than 20:
     so long it takes at most until somebody else goes on with the work."""

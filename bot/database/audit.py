@@ -83,12 +83,11 @@ class AuditEvents:
         self._arrived.set()
 
     async def write(self, event: AuditEvent) -> bool:
-        """As the protocol says. What was not written in time is not written later."""
+        """As the protocol says."""
         try:
             await within(self._waits.audit, self._insert([event]))
         except TROUBLE as error:
             _log.error("audit event not written", reference=event.reference, exc_info=error)
-            self.given_up += 1
             return False
         except asyncio.CancelledError:
             self._give_up(event)
@@ -166,11 +165,12 @@ class AuditEvents:
 
     async def _insert(self, events: Sequence[AuditEvent]) -> None:
         insert = insert_into(self._engine, AUDIT_EVENTS)
+        # An event that is there already is one whose commit was not heard of, or that turned out
+        # otherwise.
+        outcome = {name: insert.excluded[name] for name in ("result", "reason", "count")}
+        upsert = insert.on_conflict_do_update(index_elements=[_columns.id], set_=outcome)
         async with self._engine.begin() as connection:
-            # An event that is there already is one whose commit was not heard of.
-            await connection.execute(
-                insert.on_conflict_do_nothing(), [event.fields for event in events]
-            )
+            await connection.execute(upsert, [event.fields for event in events])
 
     def _give_up(self, event: AuditEvent) -> None:
         self.given_up += 1

@@ -8,24 +8,26 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Collection
+import time
+from collections.abc import Collection, Mapping
+from dataclasses import replace
 from typing import Any, Final
 
 import structlog
-from sqlalchemy import and_, case, delete, or_, select, update
+from sqlalchemy import and_, bindparam, case, delete, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from bot.database.dialects import insert_into, now
 from bot.database.tables import CLAIMS
-from bot.state.protocol import Owed, Work
-from bot.state.sealing import Seals, Unreadable
+from bot.state.protocol import Owed
+from bot.state.sealing import Sealed, Seals, Unreadable
 from bot.waits import Waits
 
 _log = structlog.get_logger()
 
-VERSION: Final = 1
-"""Of what is stored as work. A process takes over what is of its own version or of an earlier one.
-A change that an earlier one could not read, such as a new route, makes it one more."""
+VERSION: Final = 2
+"""Of what is stored as work. A process takes over what is of its own version: a change that others
+could not read, such as a new route, makes it one more."""
 
 _AT_ONCE: Final = 100
 _MOST_ATTEMPTS: Final = 6  # the last ones only apologise: `bot.slack.claims`
@@ -42,40 +44,55 @@ class SqlClaims:
         self._waits = waits
         self._owner = f"{os.getpid()}.{secrets.token_hex(8)}"
 
-    async def take(self, claim: str, work: Work) -> str | None:
-        """As `bot.state.protocol.Claims`."""
-        time = now(self._engine)
+    async def take(self, sealed: Sealed) -> str | None:
+        """Make it ours, as `bot.state.protocol.Claims` says; return its last step, or None."""
+        claim, moment = sealed.claim, now(self._engine)
         row = self._row(
             claim,
-            lease_until=time + self._waits.lease,
-            expires=time + self._waits.owed,
+            lease_until=moment + self._waits.lease,
+            expires=moment + self._waits.owed,
             sealed_with=self._seals.name if self._seals else "",
-            work=self._seals.seal(claim, work) if self._seals else None,
+            work=self._seals.seal(sealed) if self._seals else None,
         )
         was_done = _columns.lease_until.is_(None)  # and it begins anew
         begun = {
             name: case((was_done, row.excluded[name]), else_=_columns[name])
             for name in ("step", "attempts")
         }
-        is_free = or_(_columns.lease_until < time, _columns.expires < time)
+        is_free = or_(_columns.lease_until < moment, _columns.expires < moment)
         rows = await self._rows(_in_place(row, is_free, **begun).returning(_columns.step))
         return str(rows[0].step) if rows else None
 
-    async def renew(self, claims: Collection[str], step: str | None = None) -> set[str]:
-        """Holds them for longer; gives those that are still ours and not done."""
-        begun = {} if step is None else {"step": step}
+    async def renew(self, claims: Collection[str]) -> set[str]:
+        """Hold them for longer; return those that are still ours and not done."""
         lease = now(self._engine) + self._waits.lease
-        renewed = self._ours(claims).values(begun | {"lease_until": lease})
+        renewed = self._ours(claims).values(lease_until=lease)
         return {row.id for row in await self._rows(renewed.returning(_columns.id))}
 
-    async def done(self, claim: str, seconds: float) -> None:
-        """Nobody else has to do it; what it was is forgotten, and that it was, after `seconds`.
+    async def advance(self, claim: str, step: str, sealed: Sealed | None) -> bool:
+        """Hold one for longer, with the step that comes next; return whether it is still ours."""
+        new: dict[str, Any] = {"step": step, "lease_until": now(self._engine) + self._waits.lease}
+        if self._seals and sealed:
+            work = self._seals.seal(replace(sealed, step=step))
+            new |= {"work": work, "sealed_with": self._seals.name}
+        advanced = self._ours([claim]).values(new)
+        return bool(await self._rows(advanced.returning(_columns.id)))
+
+    async def done(self, claims: Mapping[str, float]) -> None:
+        """Nobody else has to do them; what they were is forgotten, and that they were, in seconds.
 
         The mark is made in any case: a `take` that nobody waits for any more may come after it.
         """
-        expires = now(self._engine) + seconds
-        mark = self._row(claim, lease_until=None, expires=expires, sealed_with="", work=None)
-        await self._rows(_in_place(mark, _columns.owner == self._owner).returning(_columns.id))
+        mark = self._row(
+            bindparam("claim"),
+            lease_until=None,
+            expires=now(self._engine) + bindparam("seconds"),
+            sealed_with="",
+            work=None,
+        )
+        rows = [{"claim": claim, "seconds": seconds} for claim, seconds in claims.items()]
+        async with self._engine.connect() as connection:
+            await connection.execute(_in_place(mark, _columns.owner == self._owner), rows)
 
     async def hand_over(self, claim: str) -> bool:
         """Others may take it at once; False where they could not."""
@@ -87,15 +104,15 @@ class SqlClaims:
         """What dead processes have left, and we can read; the longest without an owner first."""
         if not self._seals:
             return []
-        time = now(self._engine)
+        moment = now(self._engine)
         left = (
             select(_columns.id)
             .where(
                 _columns.bot == self._bot,
-                _columns.lease_until < time,
-                _columns.expires > time,
+                _columns.lease_until < moment,
+                _columns.expires > moment,
                 _columns.work.is_not(None),
-                _columns.version <= VERSION,
+                _columns.version == VERSION,
                 _columns.sealed_with.in_(self._seals.names),
                 _columns.attempts < _MOST_ATTEMPTS,
                 _columns.id.not_in(other_than),
@@ -104,7 +121,7 @@ class SqlClaims:
             .limit(_AT_ONCE)
             .with_for_update(skip_locked=True)
         )
-        lease, attempts = time + self._waits.lease, _columns.attempts + 1
+        lease, attempts = moment + self._waits.lease, _columns.attempts + 1
         taken = (
             update(CLAIMS)
             .where(_columns.bot == self._bot, _columns.id.in_(left))
@@ -112,10 +129,11 @@ class SqlClaims:
             .returning(_columns.id, _columns.work, _columns.step, _columns.attempts)
         )
         owed = []
+        oldest = time.time() - self._waits.owed
         for row in await self._rows(taken):
             try:
-                work = self._seals.unseal(row.id, row.work)
-                owed.append(Owed(row.id, work, row.step, row.attempts))
+                sealed = self._seals.unseal(row.work, row.id, row.step, row.attempts, oldest)
+                owed.append(Owed(row.id, sealed.work, row.step, row.attempts, sealed.made))
             except Unreadable as error:
                 _log.error("what is owed can't be read: answer lost", exc_info=error)
         return owed
@@ -125,7 +143,7 @@ class SqlClaims:
         old = delete(CLAIMS).where(_columns.expires < now(self._engine))
         return sum(row.work is not None for row in await self._rows(old.returning(_columns.work)))
 
-    def _row(self, claim: str, **values: object) -> Any:  # noqa: ANN401 - an INSERT
+    def _row(self, claim: Any, **values: object) -> Any:  # noqa: ANN401 - an INSERT
         row = {"bot": self._bot, "id": claim, "owner": self._owner, "version": VERSION}
         return insert_into(self._engine, CLAIMS).values(row | {"attempts": 0, "step": ""} | values)
 

@@ -8,19 +8,22 @@ one has done, it may do once more.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, Final, TypeVar
+from itertools import islice
+from typing import Any, Final, NamedTuple, TypeVar
 
 import structlog
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from bot.database.claims import SqlClaims
 from bot.database.engine import TROUBLE
-from bot.database.values import SqlValues
+from bot.database.values import SqlValues, Value
 from bot.state.in_memory import MOST, InMemory
-from bot.state.protocol import Key, Owed, Work
+from bot.state.protocol import Key, NotStored, Owed, Work
+from bot.state.sealing import Sealed
 from bot.waits import Waits, end, within
 
 _log = structlog.get_logger()
@@ -29,6 +32,7 @@ _T = TypeVar("_T")
 _PURGE_ROUNDS: Final = 15  # between two times that what has expired is deleted
 _MOST_UNANSWERED: Final = 50  # questions that nobody waits for, while the database is away
 _LONGEST_QUESTION: Final = 10.0  # seconds
+_AT_ONCE: Final = 500  # rows that are written together
 
 
 def open_shared(engine: AsyncEngine, bot: str, keys: Sequence[str], waits: Waits) -> SharedState:
@@ -58,8 +62,17 @@ class _Held:
     What was claimed `alone`, while the database was away, nobody else knows of.
     """
 
+    sealed: Sealed
     safe_until: float
     alone: bool = False
+
+
+class _Unwritten(NamedTuple):
+    """A value that the database has yet to be told, and when it expires, by our own clock."""
+
+    text: str
+    expires: float
+    if_greater: bool
 
 
 class SharedState:
@@ -77,9 +90,10 @@ class SharedState:
         self._stores_work = stores_work
         self._memory = InMemory()
         self._held: dict[str, _Held] = {}
-        # What the database has yet to be told: claims that are done, and values.
+        # What the database has yet to be told: claims that are done, with when that can be
+        # forgotten, and values.
         self._unmarked: dict[str, float] = {}
-        self._unwritten: dict[Key, tuple[str, float]] = {}
+        self._unwritten: dict[Key, _Unwritten] = {}
         self._failures = 0
         self._unanswered = 0
         self._others_first_until = 0.0
@@ -101,19 +115,19 @@ class SharedState:
         except _Away:
             return await self._memory.count(limits, seconds)
 
-    async def put(self, key: Key, value: str, seconds: float) -> None:
+    async def put(self, key: Key, value: str, seconds: float, *, if_greater: bool = False) -> None:
         """As the protocol says."""
         self._unwritten.pop(key, None)
         try:
-            await self._ask(lambda: self._values.put(key, value, seconds))
+            await self._ask(lambda: self._values.put([Value(key, value, seconds, if_greater)]))
         except _Away:
             if len(self._unwritten) < MOST:
-                self._unwritten[key] = value, seconds
+                self._unwritten[key] = _Unwritten(value, self._clock() + seconds, if_greater)
 
     async def get(self, key: Key) -> str | None:
         """As the protocol says."""
         if key in self._unwritten:
-            return self._unwritten[key][0]
+            return self._unwritten[key].text
         with suppress(_Away):
             return await self._ask(lambda: self._values.get(key))
         return None
@@ -124,12 +138,13 @@ class SharedState:
         """As the protocol says. What this process has is known without asking."""
         if await self._memory.take(claim, work) is None:
             return None
-        held = self._held[claim] = _Held(self._clock(), alone=True)
+        sealed = Sealed(claim, work, step="", attempts=0, made=time.time())
+        held = self._held[claim] = _Held(sealed, self._clock(), alone=True)
         if self.is_away:
-            await self._ask_without_waiting(self._take(claim, work, held))
+            await self._ask_without_waiting(self._take(held))
             return ""
         try:
-            step = await self._ask(lambda: self._take(claim, work, held))
+            step = await self._ask(lambda: self._take(held))
         except _Away:
             return ""
         if step is None:
@@ -137,10 +152,10 @@ class SharedState:
             self._held.pop(claim, None)
         return step
 
-    async def _take(self, claim: str, work: Work, held: _Held) -> str | None:
+    async def _take(self, held: _Held) -> str | None:
         """Stores it, also where nobody waits for that any more."""
         asked = self._clock()
-        step = await self._claims.take(claim, work)
+        step = await self._claims.take(held.sealed)
         if step is not None:
             held.safe_until, held.alone = asked + self._waits.lease, False
         return step
@@ -148,30 +163,44 @@ class SharedState:
     async def still_ours(
         self, claim: str, step: str | None = None, *, recorded: bool = False
     ) -> bool:
-        """As the protocol says; while nobody can tell, it waits."""
-        held = self._held.setdefault(claim, _Held(0))
-        while not held.alone:
+        """As the protocol says; while nobody can tell, it waits for some seconds."""
+        held = self._held.get(claim)
+        give_up = self._clock() + self._waits.certainty
+        while not (held and held.alone):
             asked = self._clock()
             try:
-                ours = await self._ask_patiently(self._claims.renew([claim], step))
+                is_ours = await self._ask_patiently(self._renew_one(claim, step, held))
             except _Away:
-                if not recorded and self._clock() < held.safe_until:
+                if not recorded and held and self._clock() < held.safe_until:
+                    return True
+                if self._clock() >= give_up:
+                    # A person waits: two answers are better than none, and a second share is not.
+                    if recorded:
+                        raise NotStored from None
                     return True
                 await asyncio.sleep(self._waits.first_retry)
                 continue
-            if ours:
+            if is_ours and held:
                 held.safe_until = asked + self._waits.lease
-            return bool(ours)
+            elif not is_ours:
+                self._held.pop(claim, None)  # another one has it: it is not to be renewed
+            return is_ours
         return True
+
+    async def _renew_one(self, claim: str, step: str | None, held: _Held | None) -> bool:
+        if step is None:
+            return bool(await self._claims.renew([claim]))
+        return await self._claims.advance(claim, step, held.sealed if held else None)
 
     async def done(self, claim: str, seconds: float) -> None:
         """As the protocol says. It is told later, where it can't be told now."""
         await self._memory.done(claim, seconds)
         self._held.pop(claim, None)
         try:
-            await self._ask_patiently(self._claims.done(claim, seconds))
+            await self._ask_patiently(self._claims.done({claim: seconds}))
         except _Away:
-            self._unmarked[claim] = seconds
+            if len(self._unmarked) < MOST:
+                self._unmarked[claim] = self._clock() + seconds
 
     async def hand_over(self, claim: str) -> bool:
         """As the protocol says."""
@@ -216,7 +245,7 @@ class SharedState:
     async def _can_write(self) -> bool:
         """Whether a change is as quick as an ack needs it. Raises what the database raises."""
         started = self._clock()
-        await self._patiently(self._values.put(("probe",), "", self._waits.owed))
+        await self._patiently(self._values.put([Value(("probe",), "", self._waits.owed)]))
         return self._clock() - started < self._waits.state
 
     async def finish(self, running: asyncio.Task[None]) -> None:
@@ -226,29 +255,59 @@ class SharedState:
         await asyncio.wait({running}, timeout=self._waits.lease_renewal)
         await end(running)
         with suppress(*TROUBLE):
-            await self._write_down()
+            async with asyncio.timeout(self._waits.state_end):
+                await self._write_down()
 
     async def _renew(self) -> None:
-        asked = self._clock()
-        for claim in await self._patiently(self._claims.renew(list(self._held))):
-            if held := self._held.get(claim):
+        asked, claims = self._clock(), list(self._held)
+        renewed = await self._patiently(self._claims.renew(claims))
+        for claim in claims:
+            held = self._held.get(claim)
+            if held and claim in renewed:
                 held.safe_until, held.alone = asked + self._waits.lease, False
+            elif held and not held.alone and held.safe_until <= asked:
+                del self._held[claim]  # another process has it, or has done it
 
     async def _write_down(self) -> None:
-        for claim, seconds in list(self._unmarked.items()):
-            await self._patiently(self._claims.done(claim, seconds))
+        """Writes what the database has yet to be told, but for what has expired since."""
+        self._forget_expired()
+        while self._unmarked:
+            some = dict(islice(self._unmarked.items(), _AT_ONCE))
+            left = {claim: until - self._clock() for claim, until in some.items()}
+            await self._patiently(self._claims.done(left))
+            for claim in some:
+                del self._unmarked[claim]
+        while self._unwritten:
+            values = dict(islice(self._unwritten.items(), _AT_ONCE))
+            await self._patiently(
+                self._values.put(
+                    [
+                        Value(key, one.text, one.expires - self._clock(), one.if_greater)
+                        for key, one in values.items()
+                    ]
+                )
+            )
+            for key, one in values.items():
+                if self._unwritten.get(key) is one:
+                    del self._unwritten[key]
+
+    def _forget_expired(self) -> None:
+        moment = self._clock()
+        for claim in [one for one, until in self._unmarked.items() if until <= moment]:
             del self._unmarked[claim]
-        for key, (value, seconds) in list(self._unwritten.items()):
-            await self._patiently(self._values.put(key, value, seconds))
-            if self._unwritten.get(key) == (value, seconds):
-                del self._unwritten[key]
+        for key in [key for key, one in self._unwritten.items() if one.expires <= moment]:
+            del self._unwritten[key]
 
     async def _take_over(self, go_on: Callable[[Owed], None]) -> None:
         asked = self._clock()
         # What was taken from us may still be under way here: it is another's, then.
         for owed in await self._patiently(self._claims.take_over(list(self._held))):
+            if await self._memory.is_done(owed.claim):
+                _log.error("what is done stands in the database as pending: it is not done again")
+                continue
             await self._memory.take(owed.claim, owed.work)
-            self._held[owed.claim] = _Held(asked + self._waits.lease)
+            sealed = Sealed(owed.claim, owed.work, owed.step, owed.attempts, owed.made)
+            self._held[owed.claim] = _Held(sealed, asked + self._waits.lease)
             go_on(owed)
 
     async def _purge(self) -> None:

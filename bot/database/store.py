@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from bot.lookup.audit import Audit, AuditStore, Observe
+from bot.lookup.audit import Audit, AuditStore
 from bot.lookup.events import PersonHashes
 from bot.settings import Settings
 from bot.waits import Waits
@@ -49,6 +49,7 @@ async def open_stores(
     if not settings.audit_key:
         _log.warning("no AUDIT_KEY: nobody can be found in the audit by e-mail or uid")
     async with AsyncExitStack() as stack:
+        # Each has connections of its own: a lock on one's tables is no trouble of the other.
         engine = await stack.enter_async_context(open_engine(settings.database))
         if serving:
             await check(engine)
@@ -60,12 +61,12 @@ async def open_stores(
         if settings.audit_retention_days:
             keeping = asyncio.create_task(events.keep_for(settings.audit_retention_days))
             stack.callback(keeping.cancel)
-        yield Stores(events, open_shared(engine, settings.bot_name, settings.fernet_keys, waits))
+        state_engine = await stack.enter_async_context(open_engine(settings.database))
+        shared = open_shared(state_engine, settings.bot_name, settings.fernet_keys, waits)
+        yield Stores(events, shared)
 
 
-def audit_of(
-    settings: Settings, store: AuditStore | None, observe: Observe = lambda *_: None
-) -> Audit:
+def audit_of(settings: Settings, store: AuditStore | None) -> Audit:
     """The audit that the settings describe."""
     hashes = PersonHashes(settings.audit_keys)
-    return Audit(hashes, store, observe, required=settings.audit_required)
+    return Audit(hashes, store, required=settings.audit_required)

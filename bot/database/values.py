@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import bindparam, delete, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from bot.database.dialects import insert_into, now
@@ -16,8 +16,17 @@ from bot.state.protocol import Key, claim_id
 _columns = SHARED_VALUES.c
 
 
+class Value(NamedTuple):
+    """A value to keep for so many seconds."""
+
+    key: Key
+    text: str
+    seconds: float
+    if_greater: bool = False
+
+
 class SqlValues:
-    """A `bot.state.protocol.State`."""
+    """What `bot.state.protocol.State` needs of a database."""
 
     def __init__(self, engine: AsyncEngine, bot: str) -> None:
         self._engine = engine
@@ -55,14 +64,25 @@ class SqlValues:
         found = row.one()
         return found.value, found.time
 
-    async def put(self, key: Key, value: str, seconds: float) -> None:
-        """As the protocol says."""
-        insert = self._insert(self._id(key), value, seconds)
-        new = {"value": insert.excluded.value, "expires": insert.excluded.expires}
+    async def put(self, values: Sequence[Value]) -> None:
+        """Keep values, each in the place of an earlier one; the greater one stays where asked."""
         async with self._engine.begin() as connection:
-            await connection.execute(
-                insert.on_conflict_do_update(index_elements=[_columns.id], set_=new)
-            )
+            for if_greater in {value.if_greater for value in values}:
+                rows = [
+                    {"name": self._id(one.key), "text": one.text, "seconds": one.seconds}
+                    for one in values
+                    if one.if_greater is if_greater
+                ]
+                insert = self._insert(bindparam("name"), bindparam("text"), bindparam("seconds"))
+                new = {"value": insert.excluded.value, "expires": insert.excluded.expires}
+                is_less = _columns.value < insert.excluded.value
+                is_old = _columns.expires < now(self._engine)
+                upsert = insert.on_conflict_do_update(
+                    index_elements=[_columns.id],
+                    set_=new,
+                    where=or_(is_less, is_old) if if_greater else None,
+                )
+                await connection.execute(upsert, rows)
 
     async def get(self, key: Key) -> str | None:
         """As the protocol says."""
@@ -83,6 +103,6 @@ class SqlValues:
     def _id(self, key: Key) -> str:
         return claim_id((self._bot, *key))
 
-    def _insert(self, name: str, value: str, seconds: float) -> Any:  # noqa: ANN401 - of a dialect
+    def _insert(self, name: Any, value: Any, seconds: Any) -> Any:  # noqa: ANN401 - of a dialect
         insert = insert_into(self._engine, SHARED_VALUES)
         return insert.values(id=name, value=value, expires=now(self._engine) + seconds)

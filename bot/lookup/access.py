@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum, StrEnum, auto
+from typing import Final
 
 
 class EntryPoint(StrEnum):
@@ -27,13 +28,18 @@ class EntryPoint(StrEnum):
     TERMINAL = "terminal"
 
 
+OTHER_WORKFLOW: Final = "other"
+"""In the place of a workflow's name that the administrator has not listed."""
+
+
 @dataclass(frozen=True, slots=True)
 class Actor:
     """Who asks, from where.
 
     `workspace`, `user` and `channel` are Slack's ids; `channel` is "" where there is none. Of a
     workflow, `user` is who is to be shown the sessions, or "" where its outputs are all; `workflow`
-    is the name that it gives itself, or "". On the terminal, `user` is the operating system's.
+    is its name if the administrator has listed it, `OTHER_WORKFLOW`, or "". On the terminal, `user`
+    is the operating system's.
     """
 
     workspace: str

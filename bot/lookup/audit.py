@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
+import re
 import uuid
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Final, Protocol, TypedDict, Unpack
 
 from bot import logs
 from bot.logs import new_reference
-from bot.lookup.access import Actor, Refusal
+from bot.lookup.access import Actor
 from bot.lookup.events import AuditEvent, AuditQuery, PersonHashes, Result
 from bot.sessions import Query
 
-_LONGEST_ID: Final = 100
-_OF_LOOKUPS: Final = frozenset(
-    {Result.FOUND, Result.NONE, Result.REFUSED, Result.FAILED, Result.CANCELLED}
-)
-# Whose button or window it was is no lookup, and would take no time in the metrics.
-_OF_BUTTONS: Final = frozenset(
-    one.name.lower() for one in (Refusal.WRONG_USER, Refusal.OUTDATED, Refusal.NOT_AUDITOR)
-)
+_LIKE_AN_ID: Final = re.compile(r"[\w.\\$-]{1,100}")  # Slack's, or the operating system's
+_NO_ID: Final = "(not an id)"
 
 
 class Details(TypedDict, total=False):
@@ -47,20 +42,16 @@ class AuditStore(Protocol):
         """How many are not written yet."""
 
     def add(self, event: AuditEvent) -> None:
-        """Takes an event that is to be written soon; never waits, never fails."""
+        """Take an event to write soon, in the place of one with its id; never fails."""
 
     async def write(self, event: AuditEvent) -> bool:
-        """Writes an event now, and says whether that worked; never fails.
+        """Write an event now, and say whether that worked; never fails.
 
-        One that was not written is counted as given up; whoever calls logs it.
+        One that was not written in time may be there later all the same: whoever calls corrects it.
         """
 
     def search(self, query: AuditQuery, most: int = 0) -> AsyncIterator[AuditEvent]:
         """Events, newest first, `most` of them or all. Raises what the database raises."""
-
-
-Observe = Callable[[str, float], None]
-"""Told of each lookup: what came of it, and the seconds."""
 
 
 class Audit:
@@ -73,38 +64,53 @@ class Audit:
         self,
         hashes: PersonHashes,
         store: AuditStore | None = None,
-        observe: Observe = lambda *_: None,
         *,
         required: bool = False,
     ) -> None:
         self.hashes = hashes
         self.store = store
-        self._observe = observe
         self._required = required
 
     def note(self, actor: Actor, result: Result, **details: Unpack[Details]) -> None:
         """Records an event for which nobody waits."""
-        event = self._event(actor, result, details)
+        event = self.event(actor, result, **details)
         self._tell(event)
         if self.store:
             self.store.add(event)
 
     async def record(
         self, actor: Actor, result: Result, **details: Unpack[Details]
-    ) -> tuple[bool, str]:
-        """Records an event: whether what it is about may be shown, and the event's reference."""
-        if not (self.store and self._required):
-            details["reference"] = details.get("reference") or new_reference()
-            self.note(actor, result, **details)
-            return True, details["reference"]
-        event = self._event(actor, result, details)
-        written = await self.store.write(event)
-        # What could not be recorded is not shown: the log must not say that it was.
-        unwritten = replace(event, result=Result.FAILED.value, reason="not recorded", count=0)
-        self._tell(event if written else unwritten)
-        return written, event.reference
+    ) -> AuditEvent | None:
+        """Record an event and return it; None where what it is about must not be shown."""
+        event = await self.prepare(self.event(actor, result, **details))
+        if event:
+            self.complete(event)
+        return event
 
-    def _event(self, actor: Actor, result: Result, details: Details) -> AuditEvent:
+    async def prepare(self, event: AuditEvent) -> AuditEvent | None:
+        """Record what is about to be done, in the place of an event with the same id.
+
+        Returns the event for `complete`. Where a record is required, it is in the store then; if
+        that fails, None is returned: it must not be done.
+        """
+        if self.store and not self._required:
+            self.store.add(event)
+        elif self.store and not await self.store.write(event):
+            # A commit that was too slow may come about later: the record must not say "done".
+            self.complete(event, failure="not recorded")
+            return None
+        return event
+
+    def complete(self, event: AuditEvent, *, failure: str = "") -> None:
+        """Log what became of a prepared event; a failure is recorded in the place of the event."""
+        if failure:
+            event = replace(event, result=Result.FAILED.value, reason=failure, count=0)
+            if self.store:
+                self.store.add(event)
+        self._tell(event)
+
+    def event(self, actor: Actor, result: Result, **details: Unpack[Details]) -> AuditEvent:
+        """Make an event; it is not recorded yet."""
         query = details.get("query")
         email_hash, uid_hash = self.hashes.of(query)
         kinds = ("email" if query and query.email else "", "uid" if query and query.uid else "")
@@ -130,12 +136,8 @@ class Audit:
         fields: dict[str, Any] = event.plain
         del fields["time"]  # the line has its own
         logs.record("audit", **{name: value for name, value in fields.items() if value != ""})
-        if event.result in _OF_LOOKUPS and event.reason not in _OF_BUTTONS:
-            is_failure = event.result == Result.FAILED
-            label = event.reason if is_failure else event.result
-            self._observe(label, event.milliseconds / 1000)
 
 
 def _id(text: str) -> str:
-    """An id from outside, as a database takes it: short, and without what it can't hold."""
-    return "".join(filter(str.isprintable, text))[:_LONGEST_ID]
+    """Return an id from outside, if it is one; a free text, which could name a customer, is not."""
+    return text if not text or _LIKE_AN_ID.fullmatch(text) else _NO_ID

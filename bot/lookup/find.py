@@ -7,7 +7,8 @@ Fullstory is asked, then it is recorded how that went.
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from time import perf_counter
 from typing import Protocol
 
@@ -17,7 +18,7 @@ from bot.errors import FullstoryError
 from bot.logs import new_reference
 from bot.lookup.access import Actor, EntryPoint, Refusal
 from bot.lookup.audit import Audit, Details
-from bot.lookup.events import Result
+from bot.lookup.events import AuditEvent, Result
 from bot.lookup.outcomes import Crashed, Denied, Failed, Found, Looked, NotRecorded, Outcome
 from bot.lookup.permission import Access
 from bot.sessions import Query, SessionList
@@ -32,6 +33,10 @@ class Sessions(Protocol):
         """The person's sessions. Raises `FullstoryError`."""
 
 
+Observe = Callable[[str, float], None]
+"""Told of each lookup that was begun: what came of it, and the seconds."""
+
+
 @dataclass(frozen=True, slots=True)
 class LookupRequest:
     """Who asks, and for whom."""
@@ -43,7 +48,8 @@ class LookupRequest:
 class FindSessions:
     """Finds sessions for those who may see them; every attempt is recorded by `audit`.
 
-    With `replay_at_moment`, what is found has a link that opens the replay at the moment.
+    With `replay_at_moment`, what is found has a link that opens the replay at the moment. `observe`
+    is for metrics.
     """
 
     def __init__(
@@ -51,12 +57,14 @@ class FindSessions:
         fullstory: Sessions,
         access: Access,
         audit: Audit,
+        observe: Observe = lambda *_: None,
         *,
         replay_at_moment: bool = True,
     ) -> None:
         self._fullstory = fullstory
         self._access = access
         self._audit = audit
+        self._observe = observe
         self._replay_at_moment = replay_at_moment
 
     async def refusal(self, actor: Actor) -> Refusal | None:
@@ -83,33 +91,53 @@ class FindSessions:
         """Records that nothing came of what somebody asked for."""
         self._audit.note(actor, Result.FAILED, reason=reason, query=query)
 
-    async def record_share(self, request: LookupRequest, count: int) -> bool:
-        """Records that so many sessions are about to be shown to everybody in a conversation.
+    async def prepare_share(
+        self, request: LookupRequest, count: int, looked_up: AuditEvent | None = None
+    ) -> AuditEvent | None:
+        """Record that so many sessions are about to be shown to everybody in a conversation.
 
-        Gives whether they may be.
+        That takes the place of the event of what was `looked_up` for it. Returns the event for
+        `complete_share`, or None where they must not be shown.
         """
-        may, _ = await self._audit.record(
-            request.actor, Result.SHARED, query=request.query, count=count
-        )
-        return may
+        shared = self._audit.event(request.actor, Result.SHARED, query=request.query, count=count)
+        if looked_up:
+            shared = replace(shared, id=looked_up.id, time=looked_up.time)
+        return await self._audit.prepare(shared)
 
-    async def run(self, request: LookupRequest) -> Outcome:
-        """What came of the lookup. It never raises: what nobody has foreseen is an outcome, too."""
+    def complete_share(self, event: AuditEvent, *, failure: str = "") -> None:
+        """Record what became of it."""
+        self._audit.complete(event, failure=failure)
+
+    async def run(self, request: LookupRequest, *, seen_before: bool = False) -> Outcome:
+        """Run the lookup and return its outcome. Never raises: errors become `Crashed`.
+
+        What the person has `seen_before` is not recorded a second time, if it is found.
+        """
         started = perf_counter()
         try:
             outcome = await self._run(request)
         except asyncio.CancelledError:
             seconds = perf_counter() - started
+            self._observe(Result.CANCELLED, seconds)
             self._audit.note(request.actor, Result.CANCELLED, query=request.query, seconds=seconds)
             raise
-        return await self._recorded(outcome, request, perf_counter() - started)
+        seconds = perf_counter() - started
+        if not isinstance(outcome, Denied):
+            result, details = _told(outcome)
+            self._observe(details.get("reason") or result, seconds)
+        if seen_before and isinstance(outcome, Found):
+            return outcome
+        return await self._recorded(outcome, request, seconds)
 
     async def _recorded(self, outcome: Looked, request: LookupRequest, seconds: float) -> Outcome:
         result, details = _told(outcome)
-        details |= {"query": request.query, "seconds": seconds}
-        may_be_shown, reference = await self._audit.record(request.actor, result, **details)
-        if may_be_shown or not isinstance(outcome, Found):
+        reference = details.get("reference") or new_reference()
+        details |= {"query": request.query, "seconds": seconds, "reference": reference}
+        event = await self._audit.record(request.actor, result, **details)
+        if not isinstance(outcome, Found):
             return outcome
+        if event:
+            return replace(outcome, event=event)
         _log.error("answer withheld: it could not be recorded", reference=reference)
         return NotRecorded(reference)
 

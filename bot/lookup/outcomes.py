@@ -6,14 +6,16 @@ from dataclasses import dataclass
 
 from bot.errors import FullstoryError
 from bot.lookup.access import Refusal
+from bot.lookup.events import AuditEvent
 from bot.sessions import SessionList
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """The sessions; perhaps none."""
+    """The sessions; perhaps none. `event` is the record of it, if there is one."""
 
     sessions: SessionList
+    event: AuditEvent | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -68,7 +68,7 @@ class ReadAudit:
             reason = "audit not read"
             self._audit.note(actor, Result.FAILED, reason=reason, query=person, reference=reference)
             return Crashed(reference)
-        may_be_shown, _ = await self._audit.record(
+        event = await self._audit.record(
             actor,
             Result.AUDIT_READ,
             query=person,
@@ -76,9 +76,7 @@ class ReadAudit:
             seconds=perf_counter() - started,
             reference=reference,
         )
-        return (
-            Entries(tuple(found[:most]), len(found) > most) if may_be_shown else Crashed(reference)
-        )
+        return Entries(tuple(found[:most]), len(found) > most) if event else Crashed(reference)
 
     async def _search(self, person: Query, since: datetime | None, most: int) -> list[AuditEvent]:
         emails, uids = self._audit.hashes.to_search(person)

@@ -93,7 +93,10 @@ class SlackSandbox(Traffic):
                 "type": "block_actions",
                 "channel": {"id": channel, "name": "support"},
                 "container": container | {"is_ephemeral": bool(shown.user)},
-                "actions": [_button(shown.message, action_id, option) | {"block_id": "b"}],
+                "actions": [
+                    _button(shown.message, action_id, option)
+                    | {"block_id": "b", "action_ts": f"{self.clock():.6f}"}
+                ],
                 **({} if shown.user else {"message": shown.as_slack_tells()}),
                 **fields,
             },

@@ -53,9 +53,11 @@ class InMemory:
             self._kinds[key[0]][key] = entry
         return True
 
-    async def put(self, key: Key, value: str, seconds: float) -> None:
+    async def put(self, key: Key, value: str, seconds: float, *, if_greater: bool = False) -> None:
         """As the protocol says."""
-        self._kinds[key[0]][key] = _Entry(value, (), seconds)
+        entry = self._kinds[key[0]].get(key)
+        if not (if_greater and entry and entry.value >= value):
+            self._kinds[key[0]][key] = _Entry(value, (), seconds)
 
     async def get(self, key: Key) -> str | None:
         """As the protocol says."""
@@ -86,7 +88,11 @@ class InMemory:
 
     async def done(self, claim: str, seconds: float) -> None:
         """As the protocol says."""
-        await self.put(("claim", claim), "", seconds)
+        await self.put(("claim", claim), "done", seconds)
+
+    async def is_done(self, claim: str) -> bool:
+        """Whether this process has done it."""
+        return await self.get(("claim", claim)) == "done"
 
     async def hand_over(self, claim: str) -> bool:
         """As the protocol says."""

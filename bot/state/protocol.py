@@ -12,11 +12,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from bot.errors import FsessionsError
+
 Key = tuple[str, ...]
 """What is remembered. The first part is its kind, such as "run"; the others tell which one."""
 
 Work = Mapping[str, Any]
 """All that another process needs to go on with a piece of work, as JSON has it."""
+
+
+class NotStored(FsessionsError):
+    """The database is not available, and this must not be done without it."""
 
 
 class State(Protocol):
@@ -28,8 +34,11 @@ class State(Protocol):
         A limit is how many there may be in the last `seconds`. Gives whether it was counted.
         """
 
-    async def put(self, key: Key, value: str, seconds: float) -> None:
-        """Keeps a value for so long, in the place of an earlier one."""
+    async def put(self, key: Key, value: str, seconds: float, *, if_greater: bool = False) -> None:
+        """Keep a value for so long, in the place of an earlier one.
+
+        With `if_greater`, an earlier one stays that is not less, as text.
+        """
 
     async def get(self, key: Key) -> str | None:
         """The value, or None if there is none any more."""
@@ -58,8 +67,9 @@ class Claims(Protocol):
     ) -> bool:
         """Whether nobody has taken it from us, who were asleep for too long.
 
-        `step` is what comes next: a later owner will know that it was begun. Where it must be
-        `recorded`, this waits until it is.
+        `step` is what comes next: a later owner will know that it was begun. Where nobody can tell
+        for some seconds, it counts as ours; unless it must be `recorded`: then it raises
+        `NotStored`.
         """
 
     async def done(self, claim: str, seconds: float) -> None:
@@ -77,13 +87,15 @@ class Shared(State, Claims, Protocol):
 class Owed:
     """A piece of work whose owner is gone, and which is ours now.
 
-    `step` is the last that was begun. `attempts` have failed, with their processes.
+    `step` is the last that was begun. `attempts` have failed, with their processes. `made` is when
+    it was taken first, in seconds since 1970.
     """
 
     claim: str
     work: Work
     step: str
     attempts: int
+    made: float
 
 
 def claim_id(key: Key) -> str:

@@ -1,5 +1,7 @@
-"""Work at rest: encrypted, and bound to its claim, so that no row can be put in another's place.
+"""Work at rest: encrypted, and bound to all that decides what is done with its row.
 
+That is: which claim it is, how far it had come, how often it was tried, and when it was taken. So
+no row can be put in another's place, be brought back to an earlier step, or be kept for longer.
 https://cryptography.io/en/latest/fernet/#cryptography.fernet.MultiFernet
 """
 
@@ -8,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 
@@ -17,6 +20,17 @@ from bot.state.protocol import Work
 
 class Unreadable(FsessionsError):
     """Somebody has changed what was stored, or put it in another's place."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sealed:
+    """The work of a claim; `made` is when it was taken, in seconds since 1970."""
+
+    claim: str
+    work: Work
+    step: str
+    attempts: int
+    made: float
 
 
 class Seals:
@@ -31,18 +45,23 @@ class Seals:
         self.names = [hashlib.sha256(f"name of {key}".encode()).hexdigest()[:16] for key in keys]
         self.name = self.names[0]
 
-    def seal(self, claim: str, work: Work) -> str:
-        """The work as text."""
-        text = json.dumps({"claim": claim, "work": work}, separators=(",", ":"))
+    def seal(self, sealed: Sealed) -> str:
+        """Return the work as text."""
+        text = json.dumps(asdict(sealed), separators=(",", ":"))
         return self._fernet.encrypt(text.encode()).decode()
 
-    def unseal(self, claim: str, text: str) -> Work:
-        """The work. Raises `Unreadable`."""
+    def unseal(self, text: str, claim: str, step: str, attempts: int, oldest: float) -> Sealed:
+        """Return the work of a row with these fields. Raises `Unreadable`.
+
+        A row may be ahead of what was sealed, for both are not always written together; never
+        behind it, and never `made` before `oldest`.
+        """
         try:
-            kept = json.loads(self._fernet.decrypt(text.encode()))
-        except InvalidToken:
-            raise Unreadable("changed, or of another key") from None
-        if kept["claim"] != claim:
+            sealed = Sealed(**json.loads(self._fernet.decrypt(text.encode())))
+        except (InvalidToken, TypeError):
+            raise Unreadable("changed, of another key or of another version") from None
+        if sealed.claim != claim:
             raise Unreadable("of another claim")
-        work: Work = kept["work"]
-        return work
+        if sealed.step not in ("", step) or sealed.attempts > attempts or sealed.made < oldest:
+            raise Unreadable("of another time")
+        return sealed

@@ -13,6 +13,7 @@ UNDER_WAY = {
     "bot.slack.replies.in_flight": {"_tasks"},
     "bot.slack.replies.response_url": {"courtesies"},
     "bot.slack.transport.socket": {"_receiving"},
+    "bot.slack.entry_points.share": {"_in_windows"},
     "bot.state.cache": {"_under_way"},
     "bot.waits": {"_abandoned"},
     "bot.database.shared": {"_held", "_unmarked", "_unwritten"},

@@ -492,7 +492,9 @@ async def window_to_share(bot: Bot, slack: SlackSandbox) -> tuple[str, str, Exch
 
 async def test_a_share_goes_on(bot: Bot, slack: SlackSandbox, fullstory: FullstorySandbox) -> None:
     """Its process dies before the post: another one shares, once."""
-    first, view_id, pressed = await window_to_share(bot, slack)
+    opened_by, view_id, pressed = await window_to_share(bot, slack)
+    await bot.kill(opened_by)
+    first = slack.request_url = await bot.start()
     may_answer = fullstory.hold()
     asked = len(fullstory.received)
     await submit_share(slack, view_id)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, replace
 from typing import Any
@@ -17,7 +18,7 @@ from bot.database.shared import SharedState, open_shared
 from bot.database.tables import CLAIMS, SHARED_VALUES
 from bot.state.in_memory import MOST, InMemory
 from bot.state.protocol import Key, Owed, Shared, claim_id
-from bot.state.sealing import Seals
+from bot.state.sealing import Sealed, Seals
 from tests.conftest import FERNET, QUICK, Logged, migrated, until
 from tests.databases import Postgres, postgres_server
 
@@ -200,18 +201,24 @@ def claims_of(engine: AsyncEngine, *keys: str) -> SqlClaims:
     return SqlClaims(engine, "bot", Seals(keys or [FERNET]), PATIENT)
 
 
+def sealed(claim: str) -> Sealed:
+    """The work of a claim that was taken just now."""
+    return Sealed(claim, WORK, step="", attempts=0, made=time.time())
+
+
 async def test_what_a_dead_process_leaves(engine: AsyncEngine) -> None:
     """Goes to one of the others, with what it was and how far it had come; once."""
     dead, living = claims_of(engine), [claims_of(engine) for _ in range(3)]
-    await dead.take(CLAIM, WORK)
-    await dead.renew([CLAIM], "sending")
+    await dead.take(sealed(CLAIM))
+    await dead.advance(CLAIM, "sending", sealed(CLAIM))
     assert [one for claims in living for one in await claims.take_over()] == []
     await make_older(engine, PATIENT.lease + 1)
     taken = await asyncio.gather(*(claims.take_over() for claims in living))
-    assert [one for each in taken for one in each] == [Owed(CLAIM, WORK, "sending", 1)]
+    (owed,) = [one for each in taken for one in each]
+    assert (owed.claim, owed.work, owed.step, owed.attempts) == (CLAIM, WORK, "sending", 1)
     # Should it only have been asleep: it is told that it is not its own any more.
-    assert await dead.renew([CLAIM], "sending") == set()
-    await dead.done(CLAIM, 60)
+    assert not await dead.advance(CLAIM, "sending", sealed(CLAIM))
+    await dead.done({CLAIM: 60})
     owner = next(claims for claims, each in zip(living, taken, strict=True) if each)
     assert await owner.renew([CLAIM]) == {CLAIM}
 
@@ -219,20 +226,20 @@ async def test_what_a_dead_process_leaves(engine: AsyncEngine) -> None:
 async def test_a_lease_that_is_renewed(engine: AsyncEngine) -> None:
     """Is nobody else's, for as long as the owner lives."""
     owner, other = claims_of(engine), claims_of(engine)
-    await owner.take(CLAIM, WORK)
+    await owner.take(sealed(CLAIM))
     for _ in range(3):
         await make_older(engine, PATIENT.lease - 1)
         assert await owner.renew([CLAIM]) == {CLAIM}
         assert await other.take_over() == []
-        assert await other.take(CLAIM, WORK) is None
+        assert await other.take(sealed(CLAIM)) is None
 
 
 async def test_handed_over(engine: AsyncEngine) -> None:
     """At the end of a process, another one has it at once; what is done is nobody's."""
     ending, other = claims_of(engine), claims_of(engine)
-    await ending.take(CLAIM, WORK)
-    await ending.take("done", WORK)
-    await ending.done("done", 60)
+    await ending.take(sealed(CLAIM))
+    await ending.take(sealed("done"))
+    await ending.done({"done": 60})
     assert await ending.hand_over(CLAIM)
     assert not await ending.hand_over("done")
     assert [one.claim for one in await other.take_over()] == [CLAIM]
@@ -241,9 +248,9 @@ async def test_handed_over(engine: AsyncEngine) -> None:
 async def test_done_is_forgotten(engine: AsyncEngine) -> None:
     """What it was is gone at once, the mark later; what nobody did in time is counted."""
     claims = claims_of(engine)
-    await claims.take(CLAIM, WORK)
-    await claims.take("never done", WORK)
-    await claims.done(CLAIM, 60)
+    await claims.take(sealed(CLAIM))
+    await claims.take(sealed("never done"))
+    await claims.done({CLAIM: 60})
     async with engine.connect() as connection:
         rows = {row.id: row for row in (await connection.execute(CLAIMS.select())).all()}
     assert rows[CLAIM].work is None
@@ -257,8 +264,8 @@ async def test_done_is_forgotten(engine: AsyncEngine) -> None:
 async def test_keys_change(engine: AsyncEngine) -> None:
     """Who doesn't have the key leaves the work to others; who has both can read what is older."""
     old, new = claims_of(engine, FERNET), claims_of(engine, OTHER_FERNET, FERNET)
-    await old.take("by the old", WORK)
-    await new.take("by the new", WORK)
+    await old.take(sealed("by the old"))
+    await new.take(sealed("by the new"))
     await make_older(engine, PATIENT.lease + 1)
     assert [one.claim for one in await old.take_over()] == ["by the old"]
     assert [one.claim for one in await new.take_over()] == ["by the new"]
@@ -269,7 +276,7 @@ async def test_keys_change(engine: AsyncEngine) -> None:
 async def test_versions(engine: AsyncEngine) -> None:
     """What a later version stored is left to later versions."""
     later, now = claims_of(engine), claims_of(engine)
-    await later.take(CLAIM, WORK)
+    await later.take(sealed(CLAIM))
     async with engine.begin() as connection:
         await connection.execute(update(CLAIMS).values(version=CLAIMS.c.version + 1))
     await make_older(engine, PATIENT.lease + 1)
@@ -282,8 +289,8 @@ async def test_versions(engine: AsyncEngine) -> None:
 async def test_a_take_that_comes_too_late(engine: AsyncEngine) -> None:
     """Nobody waits for it any more, and the work is done: it doesn't begin anew."""
     owner, other = claims_of(engine), claims_of(engine)
-    await owner.done(CLAIM, 3600)
-    assert await owner.take(CLAIM, WORK) is None
+    await owner.done({CLAIM: 3600})
+    assert await owner.take(sealed(CLAIM)) is None
     await make_older(engine, PATIENT.lease + 1)
     assert await other.take_over() == []
 
@@ -291,17 +298,17 @@ async def test_a_take_that_comes_too_late(engine: AsyncEngine) -> None:
 async def test_what_was_done_and_begins_anew(engine: AsyncEngine) -> None:
     """Of an earlier time, no step is left."""
     claims = claims_of(engine)
-    await claims.take(CLAIM, WORK)
-    await claims.renew([CLAIM], "sending")
-    await claims.done(CLAIM, 60)
+    await claims.take(sealed(CLAIM))
+    await claims.advance(CLAIM, "sending", sealed(CLAIM))
+    await claims.done({CLAIM: 60})
     await make_older(engine, 61)
-    assert await claims.take(CLAIM, WORK) == ""
+    assert await claims.take(sealed(CLAIM)) == ""
 
 
 async def test_what_is_under_way_here(engine: AsyncEngine) -> None:
     """Is not taken over by the same process, though it has lost it: there would be two of it."""
     claims = claims_of(engine)
-    await claims.take(CLAIM, WORK)
+    await claims.take(sealed(CLAIM))
     await make_older(engine, PATIENT.lease + 1)
     assert await claims.take_over([CLAIM]) == []
 
@@ -309,7 +316,7 @@ async def test_what_is_under_way_here(engine: AsyncEngine) -> None:
 async def test_one_that_can_not_be_done(engine: AsyncEngine, logged: Logged) -> None:
     """Nothing else stops because of it."""
     dead, living = claims_of(engine), open_shared(engine, "bot", [FERNET], PATIENT)
-    await dead.take(CLAIM, WORK)
+    await dead.take(sealed(CLAIM))
     await dead.hand_over(CLAIM)
     went_on: list[Owed] = []
 
@@ -320,7 +327,7 @@ async def test_one_that_can_not_be_done(engine: AsyncEngine, logged: Logged) -> 
 
     running = asyncio.create_task(living.run(go_on, lambda: True))
     await until(lambda: bool(went_on), 30)
-    await dead.take("another", WORK)
+    await dead.take(sealed("another"))
     await dead.hand_over("another")
     await until(lambda: len(went_on) == 2, 30)
     await living.finish(running)
@@ -330,8 +337,8 @@ async def test_one_that_can_not_be_done(engine: AsyncEngine, logged: Logged) -> 
 async def test_rows_that_were_swapped(engine: AsyncEngine, logged: Logged) -> None:
     """Work is bound to its claim: nobody is sent somebody else's answer."""
     dead, living = claims_of(engine), claims_of(engine)
-    await dead.take(CLAIM, WORK)
-    await dead.take("another", WORK)
+    await dead.take(sealed(CLAIM))
+    await dead.take(sealed("another"))
     async with engine.begin() as connection:
         rows = (await connection.execute(CLAIMS.select().order_by(CLAIMS.c.id))).all()
         for row, other in zip(rows, reversed(rows), strict=True):
@@ -343,6 +350,61 @@ async def test_rows_that_were_swapped(engine: AsyncEngine, logged: Logged) -> No
     assert [line["event"] for line in logged()].count(
         "what is owed can't be read: answer lost"
     ) == 2
+
+
+async def test_a_row_that_was_written_back(engine: AsyncEngine) -> None:
+    """Work is bound to its step, its attempts and its age: what was done is not done again."""
+    dead, living = claims_of(engine), claims_of(engine)
+    await dead.take(sealed(CLAIM))
+    await dead.advance(CLAIM, "sending", sealed(CLAIM))
+    await dead.take(replace(sealed("too old"), made=time.time() - PATIENT.owed - 1))
+    await dead.take(replace(sealed("tried often"), attempts=3))
+    await make_older(engine, PATIENT.lease + 1)
+    async with engine.begin() as connection:
+        await connection.execute(update(CLAIMS).values(step="", attempts=0))
+    assert await living.take_over() == []
+
+
+async def test_what_this_process_has_done(engine: AsyncEngine, logged: Logged) -> None:
+    """Is not done again, whatever the database says."""
+    state = open_shared(engine, "bot", [FERNET], replace(PATIENT, lease_renewal=0.05))
+    await state.take(CLAIM, WORK)
+    async with engine.begin() as connection:
+        before = (await connection.execute(CLAIMS.select())).one()
+    await state.done(CLAIM, 60)
+    async with engine.begin() as connection:
+        back = {"work": before.work, "lease_until": 1.0, "expires": before.expires}
+        await connection.execute(
+            update(CLAIMS).values(back | {"sealed_with": before.sealed_with, "owner": ""})
+        )
+    went_on: list[Owed] = []
+    running = asyncio.create_task(state.run(went_on.append, lambda: True))
+    await until(lambda: "not done again" in str(logged()), 30)
+    await state.finish(running)
+    assert went_on == []
+
+
+async def test_work_that_another_process_has(engine: AsyncEngine) -> None:
+    """Is forgotten, not renewed for ever."""
+    state = open_shared(engine, "bot", [FERNET], replace(PATIENT, lease_renewal=0.05))
+    await state.take(CLAIM, WORK)
+    await make_older(engine, PATIENT.lease + 1)
+    assert len(await claims_of(engine).take_over()) == 1
+    assert not await state.still_ours(CLAIM, "sending")
+    running = asyncio.create_task(state.run(lambda _: None, lambda: False))
+    assert CLAIM not in state._held
+    await state.finish(running)
+
+
+async def test_the_latest_press_counts(engine: AsyncEngine) -> None:
+    """Also where it is written before an earlier one."""
+    state = open_shared(engine, "bot", [FERNET], PATIENT)
+    for memory in (state, InMemory()):
+        await memory.put(KEY, "2 later", 60, if_greater=True)
+        await memory.put(KEY, "1 earlier", 60, if_greater=True)
+        assert await memory.get(KEY) == "2 later"
+        await memory.put(KEY, "3", 60, if_greater=True)
+        assert await memory.get(KEY) == "3"
 
 
 async def test_two_bots(engine: AsyncEngine) -> None:
@@ -364,13 +426,13 @@ async def test_two_bots(engine: AsyncEngine) -> None:
 async def test_without_keys(engine: AsyncEngine) -> None:
     """It is known who does what; nothing is stored, and nothing can be taken over."""
     without, other = SqlClaims(engine, "bot", None, PATIENT), claims_of(engine)
-    assert await without.take(CLAIM, WORK) == ""
-    assert await other.take(CLAIM, WORK) is None
+    assert await without.take(sealed(CLAIM)) == ""
+    assert await other.take(sealed(CLAIM)) is None
     assert not await without.hand_over(CLAIM)
     await make_older(engine, PATIENT.lease + 1)
     assert await other.take_over() == []
     assert await without.take_over() == []
-    assert await other.take(CLAIM, WORK) == ""
+    assert await other.take(sealed(CLAIM)) == ""
 
 
 # -- In the background ----------------------------------------------------------------------------
@@ -383,7 +445,7 @@ async def test_takes_over_by_itself(engine: AsyncEngine) -> None:
     may_take_over = False
 
     running = asyncio.create_task(living.run(went_on.append, lambda: may_take_over))
-    await dead.take(CLAIM, WORK)
+    await dead.take(sealed(CLAIM))
     await living.take("its own", WORK)
     await dead.hand_over(CLAIM)
     await asyncio.sleep(3 * PATIENT.lease_renewal)

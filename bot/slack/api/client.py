@@ -13,7 +13,7 @@ from slack_sdk.errors import SlackApiError, SlackClientError
 from slack_sdk.web.async_client import AsyncWebClient
 from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
-from bot.connections import proxy_for
+from bot.connections import proxy_for, watch_request
 from bot.errors import SlackError
 from bot.settings import Settings
 from bot.waits import Waits
@@ -37,6 +37,9 @@ https://docs.slack.dev/reference/methods/auth.test#errors
 _PASSING: Final = frozenset(
     {"", "fatal_error", "internal_error", "request_timeout", "service_unavailable"}
 )
+_MAYBE_DONE: Final = frozenset({"fatal_error", "internal_error"})
+"""After these, Slack says, some of what was asked for may have been done."""
+
 _CODE: Final = re.compile(r"[a-z_]{1,80}")
 _BUSY: Final = frozenset({"rate_limited", "ratelimited"})  # Slack writes both
 _ATTEMPTS: Final = 4
@@ -52,14 +55,14 @@ class SlackClient(AsyncWebClient):
         self,
         call: Callable[[], Awaitable[AsyncSlackResponse]],
         *,
-        twice_is_bad: bool = False,
+        is_repeatable: bool = True,
         seconds: float | None = None,
     ) -> AsyncSlackResponse:
         """As `call_api`, with more attempts where Slack asks to wait or has trouble.
 
-        There are four in some seconds, or as many as fit into `seconds`. If it is bad to do it
-        twice, there are more only where Slack surely did nothing. (slack_sdk's own handler for rate
-        limits waits for the first digit of what Slack asks for.)
+        There are four in some seconds, or as many as fit into `seconds`. What is not repeatable,
+        such as a new message, is tried again only where Slack surely did nothing. (slack_sdk's own
+        handler for rate limits waits for the first digit of what Slack asks for.)
         """
         longest = _LONGEST_WAIT if seconds is None else seconds
 
@@ -69,7 +72,7 @@ class SlackClient(AsyncWebClient):
             if error.code in _BUSY:
                 wait = self.first_retry if error.retry_after is None else error.retry_after
                 return wait if wait <= longest else False
-            return error.code in _PASSING and not twice_is_bad
+            return error.code in _PASSING and (is_repeatable or not error.may_have_arrived)
 
         try:
             async with asyncio.timeout(seconds):
@@ -85,7 +88,7 @@ class SlackClient(AsyncWebClient):
                     with attempt:
                         return await call_api(call())
         except TimeoutError as error:  # an attempt that hangs
-            raise SlackError("") from error
+            raise SlackError("", may_have_arrived=True) from error
         raise AssertionError("the last attempt returns or raises")  # pragma: no cover
 
 
@@ -96,7 +99,12 @@ def slack_client(
     waits: Waits = Waits(),  # noqa: B008 - frozen
 ) -> SlackClient:
     """A client of the Web API, by default without a token."""
-    client = SlackClient(token=token, base_url=settings.slack_api_url, session=http)
+    client = SlackClient(
+        token=token,
+        base_url=settings.slack_api_url,
+        session=http,
+        retry_handlers=[],  # slack_sdk's own would send a message twice whose reply was lost
+    )
     client.proxy = proxy_for(settings.slack_api_url)
     client.first_retry = waits.first_retry
     return client
@@ -112,15 +120,23 @@ async def call_api(call: Awaitable[AsyncSlackResponse]) -> AsyncSlackResponse:
 
     A page of HTML, plain text, or half a document make it raise AttributeError or ValueError.
     """
-    try:
-        return await call
-    except SlackApiError as error:
-        data = getattr(error.response, "data", None)
-        code = _code(data.get("error")) if isinstance(data, dict) else ""
-        wait = str(getattr(error.response, "headers", {}).get("Retry-After", ""))
-        raise SlackError(code, float(wait) if wait.isdecimal() else None) from error
-    except (SlackClientError, aiohttp.ClientError, OSError, ValueError, AttributeError) as error:
-        raise SlackError("") from error
+    with watch_request() as request:
+        try:
+            return await call
+        except SlackApiError as error:
+            data = getattr(error.response, "data", None)
+            code = _code(data.get("error")) if isinstance(data, dict) else ""
+            wait = str(getattr(error.response, "headers", {}).get("Retry-After", ""))
+            raise SlackError(
+                code,
+                float(wait) if wait.isdecimal() else None,
+                may_have_arrived=code in _MAYBE_DONE or (not code and request.may_have_arrived),
+            ) from error
+        except (
+            *(SlackClientError, aiohttp.ClientError, OSError),
+            *(ValueError, AttributeError),
+        ) as error:
+            raise SlackError("", may_have_arrived=request.may_have_arrived) from error
 
 
 def _code(error: object) -> str:

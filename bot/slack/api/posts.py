@@ -26,12 +26,10 @@ class Posts:
     def __init__(self, client: SlackClient) -> None:
         self._client = client
 
-    async def post_message(
-        self, channel: str, message: Message, thread: str = "", *, twice_is_bad: bool = False
-    ) -> str:
-        """Posts for everybody in the channel; with a user's id, to that person. Gives the `ts`."""
+    async def post_message(self, channel: str, message: Message, thread: str = "") -> str:
+        """Post for everybody in the channel; with a user's id, to that person. Gives the `ts`."""
         answer = await self._client.call_with_retries(
-            lambda: self._post(channel, message, thread), twice_is_bad=twice_is_bad
+            lambda: self._post(channel, message, thread), is_repeatable=False
         )
         return str(answer["ts"])
 
@@ -42,8 +40,10 @@ class Posts:
     async def post_ephemeral(
         self, channel: str, user: str, message: Message, thread: str = ""
     ) -> None:
-        """Posts for one person in the channel."""
-        await self._client.call_with_retries(lambda: self._show(channel, user, message, thread))
+        """Post for one person in the channel."""
+        await self._client.call_with_retries(
+            lambda: self._show(channel, user, message, thread), is_repeatable=False
+        )
 
     async def post_ephemeral_once(
         self, channel: str, user: str, message: Message, thread: str = ""

@@ -67,7 +67,8 @@ class AuditWindow:
         seconds = field_value(view, action_ids.SINCE_FIELD, "selected_date_time")
         since = datetime.fromtimestamp(int(seconds), UTC) if seconds else None
         work = self._entries(request.actor, parsed, since)
-        window = Window(services.views, str(view["id"]), windows.audit_window)
+        otherwise = services.places.of_person(request.actor.user, request.actor.user)
+        window = Window(services.views, str(view["id"]), windows.audit_window, otherwise)
         await services.delivery.answer_in_ack(work, request, window, note(wording.AUDIT_READING))
 
     async def _entries(self, actor: Actor, person: Query, since: datetime | None) -> Drawing:

@@ -63,7 +63,8 @@ class Form:
             # A window is in no channel; but it may have been opened in one.
             work = services.answers.to_query(asked, replace(request.actor, channel=channel))
             frame = partial(windows.results, metadata=metadata)
-            window = Window(services.views, str(view["id"]), frame)
+            otherwise = services.places.of_person(request.actor.user, request.actor.user)
+            window = Window(services.views, str(view["id"]), frame, otherwise)
             await services.delivery.answer_in_ack(work, request, window, note(wording.LOOKING))
         else:
             await request.ack(response_action="errors", errors=asked)

@@ -116,7 +116,7 @@ class Offers:
         # an attempt whose reply was lost.
         if await self._offers_under(channel, ts, bot) or not await claim.still_ours():
             return
-        posted = await posts.post_message(channel, notes.offer(count), ts, twice_is_bad=True)
+        posted = await posts.post_message(channel, notes.offer(count), ts)
         if (await self._offers_under(channel, ts, bot))[:1] not in ([], [posted]):
             await posts.delete(channel, posted)
 

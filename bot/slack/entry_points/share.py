@@ -1,8 +1,9 @@
 """Sharing one of the sessions, or all, with everybody in the conversation.
 
-A window asks which, with or without the name, and where. What is shared is what was shown: the
-sessions are looked up again, and compared. It is posted through the response_url of the button, so
-the bot need not be a member of the channel.
+A window asks which, with or without the name, and where. What is shared is what was shown: for the
+window, the sessions are looked up again, and compared; the process that has opened it remembers
+them for some minutes. They are posted through the response_url of the button, so the bot need not
+be a member of the channel.
 
 - https://docs.slack.dev/surfaces/modals
 - https://docs.slack.dev/interactivity/handling-user-interaction#message_responses
@@ -13,6 +14,8 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, replace
 from typing import Any, Final
+
+from cachetools import TTLCache
 
 from bot.lookup.access import Actor, EntryPoint
 from bot.lookup.outcomes import Crashed, Denied, Failed, Found, NotRecorded, Outcome
@@ -27,9 +30,13 @@ from bot.slack.ui import action_ids, listing, windows, wording
 from bot.slack.ui.button_values import Kind, Outdated, WrongUser
 from bot.slack.ui.listing import Reader
 from bot.slack.ui.pieces import RESPONSE_URL, Message, drawn, escape, note
+from bot.state.protocol import NotStored
 
 _SHARED_SECONDS: Final = 60 * 60.0
 """How long it is known that a window was sent: it can't be posted twice."""
+
+_REMEMBERED_SECONDS: Final = 5 * 60.0
+_MOST_REMEMBERED: Final = 200  # windows
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +67,7 @@ class Share:
 
     def __init__(self, services: Services) -> None:
         self._services = services
+        self._in_windows: TTLCache[str, Found] = TTLCache(_MOST_REMEMBERED, _REMEMBERED_SECONDS)
 
     def routes(self) -> tuple[Route, ...]:
         """The button, and the window when it is sent."""
@@ -97,6 +105,7 @@ class Share:
         if not (isinstance(outcome, Found) and _was_shown(outcome.sessions, query)):
             await self._say_in(view_id, self._why_not(outcome))
             return
+        self._in_windows[view_id] = outcome
         reader = await services.answers.reader(actor)
         found = outcome.sessions
         entries = [
@@ -182,36 +191,66 @@ class Share:
         # A window is in no channel; the button that opened it was.
         actor = replace(request.actor, channel=sharing.origin["channel"]["id"])
         await request.acknowledged
-        outcome = await services.answers.look_up(query, actor)
-        if not (isinstance(outcome, Found) and _was_shown(outcome.sessions, query)):
-            await self._tell(sharing, self._why_not(outcome))
+        outcome = await self._found(sharing, str(request.body["view"]["id"]), actor)
+        if isinstance(outcome, dict):
+            await self._tell(sharing, outcome)
             return
-        number, count = sharing.choice.number, len(outcome.sessions.sessions)
+        found = outcome.sessions
+        number, count = sharing.choice.number, len(found.sessions)
         if number is not None and number not in range(count):
             await self._tell(sharing, note(wording.SESSIONS_CHANGED))
             return
         reader = await services.answers.reader(actor)
         # Before it is there: Slack may not say whether it took it.
-        if not await services.answers.record_share(query, actor, count if number is None else 1):
+        shared = count if number is None else 1
+        event = await services.answers.prepare_share(query, actor, shared, outcome.event)
+        if event is None:
             reason = wording.in_one_line(wording.NOT_RECORDED, services.settings.admin_contact)
             await self._tell(sharing, note(reason))
             return
-        if not await sharing.claim.still_ours(recorded=True):
-            return
+        failure = "cancelled"
+        try:
+            failure = await self._post_recorded(found, sharing, actor, reader)
+        finally:
+            is_unsure = failure == "cancelled" and sharing.posting
+            services.answers.complete_share(event, failure="" if is_unsure else failure)
+
+    async def _found(self, sharing: _Sharing, view_id: str, actor: Actor) -> Found | Message:
+        """The sessions that the window offered; or why there are none to share."""
+        services, query = self._services, sharing.query
+        if remembered := self._in_windows.pop(view_id, None):
+            return await services.answers.refusal(actor) or remembered
+        outcome = await services.answers.look_up(query, actor, seen_before=True)
+        if isinstance(outcome, Found) and _was_shown(outcome.sessions, query):
+            return outcome
+        return self._why_not(outcome)
+
+    async def _post_recorded(
+        self, found: SessionList, sharing: _Sharing, actor: Actor, reader: Reader
+    ) -> str:
+        """Post, and tell the person how that went. Returns why it failed, or ""."""
+        services = self._services
+        try:
+            if not await sharing.claim.still_ours(recorded=True):
+                return "done by another process"
+        except NotStored:
+            await self._tell(sharing, note(wording.SHARE_NOT_STORED))
+            return "not stored"
         sharing.posting = True
-        posted = await self._post(outcome.sessions, sharing, actor.user, reader)
-        if posted == "taken":
-            wanted = await services.presses.begin(sharing.origin)
-            buttons = services.answers.buttons(outcome.sessions, actor.user, reader)
-            where = _where(sharing)
-            await services.places.in_place(sharing.origin).send(
-                lambda room: listing.answer(outcome.sessions, reader, room, buttons, where), wanted
-            )
-        else:
-            refused = posted == "refused"
-            if refused:
-                services.answers.note_failure(actor, "not shared", query)
-            await self._tell(sharing, note(wording.NOT_SHARED if refused else wording.MAYBE_SHARED))
+        posted = await self._post(found, sharing, actor.user, reader)
+        if posted in (Posted.REFUSED, Posted.NOT_SENT):
+            await self._tell(sharing, note(wording.NOT_SHARED))
+            return "not shared"
+        if posted is not Posted.TAKEN:
+            await self._tell(sharing, note(wording.MAYBE_SHARED))
+            return ""
+        wanted = await services.presses.begin(sharing.origin)
+        buttons = services.answers.buttons(found, actor.user, reader)
+        where = _where(sharing)
+        await services.places.in_place(sharing.origin).send(
+            lambda room: listing.answer(found, reader, room, buttons, where), wanted
+        )
+        return ""
 
     async def _post(
         self, found: SessionList, sharing: _Sharing, user: str, reader: Reader

@@ -20,17 +20,19 @@ import structlog
 
 from bot.errors import FsessionsError, ProfileError, ProfileProblem, SlackError
 from bot.logs import new_reference
-from bot.lookup.access import Actor, EntryPoint, Refusal
+from bot.lookup.access import OTHER_WORKFLOW, Actor, EntryPoint, Refusal
 from bot.lookup.outcomes import Crashed, Denied, Failed, Found, NotRecorded
 from bot.sessions import Moment, Query, Session, SessionList
 from bot.slack.api.client import TOKEN_ERRORS, SlackClient
 from bot.slack.claims import SENDING, Claim
 from bot.slack.replies.answers import Restarting
+from bot.slack.replies.places import UNCONFIRMED
 from bot.slack.replies.services import Services
 from bot.slack.requests import Route, SlackRequest
 from bot.slack.ui import wording
 from bot.slack.ui.pieces import DIRECT, POSTED, note
 from bot.slack.ui.reading import parse_step_person
+from bot.state.protocol import NotStored
 from bot.typed.query import Help, Limits, Problem, QueryNeedingProfile, Refused
 from bot.typed.times import UnclearTime, names_its_zone
 
@@ -165,7 +167,7 @@ class Step:
         user, channel = _text(inputs, "show_to"), _text(inputs, "show_in")
         if channel and not user:
             raise CantRun(wording.STEP_SHOW_TO_WHOM)
-        workflow = _text(inputs, "workflow")
+        workflow = self._known_workflow(_text(inputs, "workflow"))
         actor = replace(request.actor, user=user, channel=channel, workflow=workflow)
         query, at = await self._person(inputs, actor)
         if at := _text(inputs, "moment") or at:
@@ -175,6 +177,14 @@ class Step:
             await self._show(found, actor, request.claim)
         may_have_them = self._services.settings.access_rules.gives_outputs(actor)
         return outputs(found) if may_have_them else _withheld(len(found.sessions))
+
+    def _known_workflow(self, name: str) -> str:
+        """A name that the administrator chose; of any other, only that there is one.
+
+        The workflow's author writes it, and could put a customer's address there.
+        """
+        is_known = name in self._services.settings.allowed_workflows
+        return name if is_known or not name else OTHER_WORKFLOW
 
     def _not_for(self, refusal: Refusal) -> str:
         return wording.step_not_for(refusal, self._services.settings.access_contact)
@@ -245,7 +255,7 @@ class Step:
         Once: where an earlier process may have done it, the person is told so instead.
         """
         may_be_there = claim.step == SENDING
-        if claim.step == _SHOWN or not await claim.still_ours(recorded=True):
+        if claim.step == _SHOWN or not await self._may_show(claim):
             return
         services, user, channel = self._services, actor.user, actor.channel
         reader, room = await services.answers.reader(actor), POSTED if channel else DIRECT
@@ -260,7 +270,17 @@ class Step:
         except SlackError as error:
             reference = new_reference()
             _log.warning("sessions not shown", reference=reference, exc_info=error)
-            raise CantRun(wording.step_not_shown(error.code, reference)) from error
+            if not error.may_have_arrived:
+                raise CantRun(wording.step_not_shown(error.code, reference)) from error
+            # The person may see them: they are told, and the run goes on.
+            await services.places.of_person(channel or user, user).send(UNCONFIRMED)
+
+    async def _may_show(self, claim: Claim) -> bool:
+        """Whether the run is still ours, and others know that it is about to show the sessions."""
+        try:
+            return await claim.still_ours(recorded=True)
+        except NotStored as error:
+            raise CantRun(wording.STEP_NOT_STORED) from error
 
 
 class _Run:

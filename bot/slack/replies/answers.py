@@ -15,6 +15,7 @@ import structlog
 
 from bot.errors import ProfileError, SlackError
 from bot.lookup.access import PASSING, Actor, Refusal
+from bot.lookup.events import AuditEvent
 from bot.lookup.find import FindSessions, LookupRequest
 from bot.lookup.outcomes import Crashed, Denied, Failed, Found, NotRecorded, Outcome
 from bot.sessions import Moment, Query, SessionList
@@ -62,12 +63,14 @@ class Answers:
         self._labels = settings.labels
         self.limits = settings.limits
 
-    async def look_up(self, query: Query, actor: Actor) -> Outcome | Restarting:
-        """What came of the one use case; never raises."""
+    async def look_up(
+        self, query: Query, actor: Actor, *, seen_before: bool = False
+    ) -> Outcome | Restarting:
+        """Run the one use case, and return its outcome; never raises."""
         if self._draining():
             self._find.note_failure(actor, "restarting", query)
             return Restarting()
-        return await self._find.run(LookupRequest(actor, query))
+        return await self._find.run(LookupRequest(actor, query), seen_before=seen_before)
 
     async def refusal(self, actor: Actor) -> Message | None:
         """What to tell somebody who may not be shown sessions, where nothing is looked up after."""
@@ -82,9 +85,15 @@ class Answers:
         """Records that somebody was refused for what they pressed or sent."""
         self._find.note_refusal(actor, refusal)
 
-    async def record_share(self, query: Query, actor: Actor, count: int) -> bool:
-        """Records that so many sessions are about to be shared; gives whether they may be."""
-        return await self._find.record_share(LookupRequest(actor, query), count)
+    async def prepare_share(
+        self, query: Query, actor: Actor, count: int, looked_up: AuditEvent | None
+    ) -> AuditEvent | None:
+        """Record that so many sessions are about to be shared; None where they must not be."""
+        return await self._find.prepare_share(LookupRequest(actor, query), count, looked_up)
+
+    def complete_share(self, event: AuditEvent, *, failure: str = "") -> None:
+        """Record what became of the share."""
+        self._find.complete_share(event, failure=failure)
 
     def note_failure(self, actor: Actor, reason: str, query: Query | None = None) -> None:
         """Records that nothing came of what somebody asked for."""

@@ -4,6 +4,7 @@
 - Where there is none, the bot posts: to one person in a channel, or as a direct message.
 
 Where a place doesn't take a message, the next best one does: people are not left without a word.
+Where Slack may have taken it, and doesn't say so, it is not sent again: the next place says that.
 """
 
 from __future__ import annotations
@@ -16,13 +17,14 @@ import structlog
 
 from bot.errors import SlackError
 from bot.slack.api.posts import Posts
-from bot.slack.replies.response_url import ResponseUrls, StillWanted, always
-from bot.slack.ui.pieces import DIRECT, POSTED, RESPONSE_URL, Drawing, Message, Room
+from bot.slack.replies.response_url import Posted, ResponseUrls, StillWanted, always
+from bot.slack.ui import wording
+from bot.slack.ui.pieces import DIRECT, POSTED, RESPONSE_URL, Drawing, Message, Room, drawn, note
 
 _log = structlog.get_logger()
 
-_PATIENCE: Final = 5.0
-"""Seconds that Slack may ask to wait, where there is another way to bring the answer."""
+UNCONFIRMED: Final = drawn(note(wording.UNCONFIRMED))
+"""Where Slack may have taken an answer, and did not say so."""
 
 
 class Place(Protocol):
@@ -80,11 +82,17 @@ class AtResponseUrl:
         """As the protocol says."""
         if self.pressed and (saying := self.urls.courtesies.get(self.pressed)):
             await asyncio.wait({saying})  # some seconds at most: it has one attempt
-        message = drawing(self.room) | self.fields
-        patience = _PATIENCE if self.otherwise else None
-        posted = await self.urls.post(self.url, message, wanted=wanted, longest_wait=patience)
-        if posted in ("refused", "failed") and self.otherwise:
-            await self.otherwise.send(drawing, wanted)
+        posted = await self.urls.post(
+            self.url,
+            drawing(self.room) | self.fields,
+            wanted=wanted,
+            is_repeatable=self.is_repeatable,
+            has_other_way=self.otherwise is not None,
+        )
+        if posted in (Posted.TAKEN, Posted.UNWANTED) or not self.otherwise:
+            return
+        is_safe = posted is not Posted.UNKNOWN or self.otherwise.is_repeatable
+        await self.otherwise.send(drawing if is_safe else UNCONFIRMED, wanted)
 
     async def say_meanwhile(self, message: Message) -> None:
         """As the protocol says."""
@@ -119,8 +127,9 @@ class Alone:
             await self.posts.post_ephemeral(self.channel, self.user, message, self.thread)
         except SlackError as error:
             _log.warning("answer not shown in the channel", exc_info=error)
-            if error.code:  # one of the two is not in the channel: the answer finds the person
-                await Direct(self.posts, self.user).send(drawing)
+            # Often one of the two is not in the channel: the answer finds the person.
+            direct = Direct(self.posts, self.user)
+            await direct.send(UNCONFIRMED if error.may_have_arrived else drawing)
 
     async def say_meanwhile(self, message: Message) -> None:
         """Slack replaces no message that one person alone sees, so it stays there."""
@@ -153,17 +162,26 @@ class Direct:
         if not await wanted():
             return
         message = drawing(self.room)
+        if self.replaced:
+            try:
+                await self.posts.update(self.channel, self.replaced, message)
+            except SlackError as error:
+                _log.warning("message not replaced", exc_info=error)
+                message = note(wording.UNCONFIRMED) if error.may_have_arrived else message
+            else:
+                return
         try:
-            if self.replaced:
-                try:
-                    await self.posts.update(self.channel, self.replaced, message)
-                except SlackError as error:
-                    _log.warning("message not replaced", exc_info=error)
-                else:
-                    return
             await self.posts.post_message(self.channel, message, self.thread)
         except SlackError as error:
             _log.error("answer not delivered", exc_info=error)
+            if error.may_have_arrived:
+                await self._say_that_it_is_unconfirmed()
+
+    async def _say_that_it_is_unconfirmed(self) -> None:
+        try:
+            await self.posts.post_message(self.channel, note(wording.UNCONFIRMED), self.thread)
+        except SlackError as error:
+            _log.error("unconfirmed answer not announced", exc_info=error)
 
     async def say_meanwhile(self, message: Message) -> None:
         """As the protocol says."""
@@ -244,9 +262,10 @@ class Places:
     def of_person(self, channel: str, user: str, thread: str = "") -> Place:
         """Where somebody did something for which there is no response_url.
 
-        In a channel, they alone see the answer.
+        In a channel, they alone see the answer; with their own id as the channel, it is a direct
+        message.
         """
-        if channel.startswith("D"):
+        if channel.startswith("D") or channel == user:
             return Direct(self._posts, channel, thread)
         return Alone(self._posts, channel, user, thread)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import time
 from typing import Any, Final
 
 from bot.slack.claims import Claim
@@ -25,11 +26,23 @@ class Presses:
         By its `claim` it is known whether another process has begun it before us.
         """
         key = ("latest press", pressed_message(body))
-        mark = str(body.get("trigger_id") or secrets.token_hex(8))
+        # What was pressed later counts, also where it is heard of earlier.
+        pressed_at = _time_of(body)
+        mark = f"{pressed_at:017.6f} {body.get('trigger_id') or secrets.token_hex(8)}"
         if not (claim and claim.is_resumed):
-            await self._state.put(key, mark, _SECONDS)
+            await self._state.put(key, mark, _SECONDS, if_greater=pressed_at > 0)
 
         async def is_latest() -> bool:
             return await self._state.get(key) in (mark, None)
 
         return is_latest
+
+
+def _time_of(body: dict[str, Any]) -> float:
+    """When something was pressed, in seconds since 1970; 0 where Slack doesn't say."""
+    if "actions" not in body:
+        return time.time()  # not a press: what the bot itself shows next
+    try:
+        return float(body["actions"][0].get("action_ts", ""))
+    except ValueError:
+        return 0.0

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Any, Final, Literal
+from enum import StrEnum
+from typing import Any, Final
 
 import aiohttp
 import stamina
 import structlog
 
-from bot.connections import proxy_for
+from bot.connections import CONNECT_SECONDS, Request, proxy_for, watch_request
 from bot.logs import new_reference
 from bot.waits import Waits
 
@@ -22,10 +23,28 @@ _log = structlog.get_logger()
 _ATTEMPTS: Final = 4  # of the 5; one may be gone for "still looking"
 _LONGEST_BACKOFF: Final = 30.0  # seconds
 _LIFETIME: Final = 30 * 60.0  # seconds
+_PATIENCE: Final = 5.0  # seconds that Slack may ask to wait, where there is another way
 
-Posted = Literal["taken", "refused", "failed", "unknown", "unwanted"]
-"""What became of a message: refused for good (4xx), failed for now (5xx, no connection), or unknown
-(sent, and no reply), or it was not wanted any more."""
+
+class Posted(StrEnum):
+    """What became of a message."""
+
+    TAKEN = "taken"
+    REFUSED = "refused"
+    """Slack said no, for good: 4xx."""
+
+    FAILED = "failed"
+    """Slack said no, for now: 5xx, or 429 for too long."""
+
+    NOT_SENT = "not sent"
+    """No connection came about: Slack knows nothing of it."""
+
+    UNKNOWN = "unknown"
+    """It was sent, and no reply came: Slack may have taken it."""
+
+    UNWANTED = "unwanted"
+    """It was not wanted any more."""
+
 
 StillWanted = Callable[[], Awaitable[bool]]
 
@@ -50,22 +69,38 @@ class ResponseUrls:
         self,
         response_url: str,
         message: dict[str, Any],
+        *,
         attempts: int = _ATTEMPTS,
         seconds: float | None = None,
         wanted: StillWanted = always,
-        longest_wait: float | None = None,
+        is_repeatable: bool = False,
+        has_other_way: bool = False,
     ) -> Posted:
-        """Posts a message, and says whether Slack took it.
+        """Post a message, and say what became of it. A failure is logged, with a reference.
 
         Each attempt may take so many `seconds`; there is no further one for what is not `wanted`
-        any more, or where Slack asks to wait longer than `longest_wait`. What was sent and got no
-        reply is not sent again: the person may see it already. A failure is logged, with a
-        reference.
+        any more. What was sent and got no reply is sent again only if it `is_repeatable`: the
+        person may see it already. Where the answer `has_other_way`, neither a connection nor a long
+        wait is tried for again.
         """
-        longest = _LIFETIME if longest_wait is None else longest_wait
+        longest = _PATIENCE if has_other_way else _LIFETIME
+
+        def again(error: Exception) -> bool | float:
+            if not isinstance(error, _NotTaken):
+                return False
+            if error.retry_after is not None:
+                return error.retry_after if error.retry_after < longest else False
+            match error.posted:
+                case Posted.NOT_SENT:
+                    return not has_other_way
+                case Posted.UNKNOWN:
+                    return is_repeatable
+                case posted:
+                    return posted is Posted.FAILED
+
         try:
             async for attempt in stamina.retry_context(
-                on=lambda error: _worth_another_try(error, longest),
+                on=again,
                 attempts=attempts,
                 timeout=_LIFETIME,
                 wait_initial=self._waits.first_retry,
@@ -75,64 +110,50 @@ class ResponseUrls:
             ):
                 with attempt:
                     if not await wanted():
-                        return "unwanted"
+                        return Posted.UNWANTED
                     await self._post(response_url, message, seconds or self._waits.response_url)
-        except _NotDelivered as error:
+        except _NotTaken as error:
             _log.error("answer not delivered", reference=new_reference(), reason=str(error))
             return error.posted
-        return "taken"
+        return Posted.TAKEN
 
     async def say_once(self, response_url: str, message: dict[str, Any]) -> None:
-        """Posts what is only a courtesy: with one attempt, and little time."""
+        """Post what is only a courtesy: with one attempt, and little time."""
         await self.post(response_url, message, attempts=1, seconds=self._waits.courtesy)
 
     async def _post(self, response_url: str, message: dict[str, Any], seconds: float) -> None:
-        try:
-            async with self._http.post(
-                response_url,
-                json=message,
-                allow_redirects=False,
-                proxy=proxy_for(response_url),
-                timeout=aiohttp.ClientTimeout(total=seconds),
-            ) as response:
-                if response.status != 200:
+        with watch_request() as request:
+            try:
+                async with self._http.post(
+                    response_url,
+                    json=message,
+                    allow_redirects=False,
+                    proxy=proxy_for(response_url),
+                    timeout=aiohttp.ClientTimeout(
+                        total=seconds, sock_connect=min(seconds, CONNECT_SECONDS)
+                    ),
+                ) as response:
+                    if response.status == 200:
+                        return
                     wait = response.headers.get("Retry-After", "")
-                    raise _NotDelivered(response.status, float(wait) if wait.isdecimal() else None)
-        except aiohttp.ClientConnectorError as error:
-            raise _NotDelivered(type(error).__name__) from error
-        except (aiohttp.ClientError, OSError) as error:
-            # It was sent, at least in part: no reply, or the connection broke before it.
-            raise _NoReply(type(error).__name__) from error
+            except (aiohttp.ClientError, OSError) as error:
+                posted = Posted.UNKNOWN if request.is_sent else Posted.NOT_SENT
+                raise _NotTaken(posted, type(error).__name__) from error
+        after = float(wait) if request.status == 429 and wait.isdecimal() else None
+        raise _NotTaken(_by_status(request), f"HTTP {request.status}", after)
 
 
-class _NotDelivered(Exception):
-    """The response_url did not take a message; `reason` is a status or a connection's trouble."""
+def _by_status(request: Request) -> Posted:
+    if request.may_have_arrived:
+        return Posted.UNKNOWN
+    is_refusal = request.status < 500 and request.status != 429
+    return Posted.REFUSED if is_refusal else Posted.FAILED
 
-    def __init__(self, reason: int | str, retry_after: float | None = None) -> None:
-        super().__init__(f"HTTP {reason}" if isinstance(reason, int) else reason)
-        self.reason = reason
+
+class _NotTaken(Exception):
+    """The response_url did not take a message, or did not say so; the message says why."""
+
+    def __init__(self, posted: Posted, reason: str, retry_after: float | None = None) -> None:
+        super().__init__(reason)
+        self.posted = posted
         self.retry_after = retry_after
-
-    @property
-    def posted(self) -> Posted:
-        return "refused" if isinstance(self.reason, int) and self.reason < 500 else "failed"
-
-
-class _NoReply(_NotDelivered):
-    """Slack may have taken the message."""
-
-    @property
-    def posted(self) -> Posted:
-        return "unknown"
-
-
-def _worth_another_try(error: Exception, longest: float) -> bool | float:
-    """Not where the response_url is used up (404), gone (410) or dislikes the message (4xx).
-
-    And not after a message that got no reply.
-    """
-    if not isinstance(error, _NotDelivered) or isinstance(error, _NoReply):
-        return False
-    if error.reason == 429 and error.retry_after is not None:
-        return error.retry_after if error.retry_after < longest else False
-    return isinstance(error.reason, str) or error.reason == 429 or error.reason >= 500

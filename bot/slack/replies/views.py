@@ -13,6 +13,7 @@ import structlog
 
 from bot.errors import SlackError
 from bot.slack.api.client import SlackClient, call_api
+from bot.slack.replies.places import Place
 from bot.slack.replies.response_url import StillWanted, always
 from bot.slack.ui.pieces import WINDOW, Drawing, Message, Room, View
 
@@ -30,12 +31,16 @@ class Views:
 
     async def open(self, trigger_id: str, view: View) -> str:
         """Opens a window at once: a trigger lives for three seconds. Gives its id, or ""."""
-        shown = await self._shown(self._client.views_open(trigger_id=trigger_id, view=view))
+        opening = call_api(self._client.views_open(trigger_id=trigger_id, view=view))
+        shown = await self._shown(opening)
         return str((shown or {}).get("id", ""))
 
     async def update(self, view_id: str, view: View) -> bool:
         """What an open window shows from now on. Gives whether Slack took it, or it was closed."""
-        updating = self._client.views_update(view_id=view_id, view=view)
+        # The same view a second time does no harm.
+        updating = self._client.call_with_retries(
+            lambda: self._client.views_update(view_id=view_id, view=view)
+        )
         return await self._shown(updating) is not None
 
     async def publish_home(self, user: str, view: View) -> None:
@@ -50,7 +55,7 @@ class Views:
         A failure is logged, and gives None.
         """
         try:
-            answer = await call_api(call)
+            answer = await call
         except SlackError as error:
             if error.code in _GONE:
                 return {}
@@ -68,11 +73,15 @@ class Frame(Protocol):
 
 @dataclass(slots=True)
 class Window:
-    """A `bot.slack.replies.places.Place`: an open window, which the answer fills."""
+    """A `bot.slack.replies.places.Place`: an open window, which the answer fills.
+
+    What can't be shown there goes to the place `otherwise`.
+    """
 
     views: Views
     view_id: str
     frame: Frame
+    otherwise: Place
     room: Room = WINDOW
     is_repeatable: bool = True
 
@@ -82,8 +91,10 @@ class Window:
 
     async def send(self, drawing: Drawing, wanted: StillWanted = always) -> None:
         """As the protocol says."""
-        if await wanted():
-            await self.views.update(self.view_id, self.frame(drawing(self.room)))
+        if not await wanted():
+            return
+        if not await self.views.update(self.view_id, self.frame(drawing(self.room))):
+            await self.otherwise.send(drawing)
 
     async def say_meanwhile(self, message: Message) -> None:
         """As the protocol says."""

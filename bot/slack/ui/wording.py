@@ -44,6 +44,9 @@ RESTARTING: Final = "I'm being restarted just now. Please ask once more in a min
 MAYBE_ANSWERED: Final = (
     "I was restarted while I was sending your answer. If you don't see it above, please ask again."
 )
+UNCONFIRMED: Final = (
+    "Slack did not confirm that it took my answer. If you don't see it, please ask again."
+)
 SIGN_IN: Final = "Links open for people who are signed in to Fullstory."
 CLOSEST_BEFORE_MESSAGE: Final = "Closest before this message"
 PROBABLY_THIS_ONE: Final = "Probably this one"
@@ -57,8 +60,9 @@ SESSIONS_CHANGED: Final = (
     "The sessions are not the same any more, so nothing was shared. Please refresh the answer, and "
     "share then."
 )
-NOT_SHARED: Final = (
-    "Slack didn't take the message, so nothing was shared. Please share it once more."
+NOT_SHARED: Final = "Slack didn't take the message, so nothing was shared. Please share it again."
+SHARE_NOT_STORED: Final = (
+    "My database is not available, so nothing was shared. Please share it again in a minute."
 )
 MAYBE_SHARED: Final = (
     "Slack didn't say whether it took the message. Please look before you share it again."
@@ -191,6 +195,10 @@ PRIVACY: Final = (
     "Links open for people who are signed in to Fullstory.",
     "Guests and people of other organisations are shown no sessions.",
     "I keep no e-mail addresses and no sessions. That you looked is recorded.",
+)
+STEP_NOT_STORED: Final = (
+    "My database is not available, so I can't show the sessions. Please run the workflow again in "
+    "a minute."
 )
 STEP_NOBODY: Final = (
     "I found no e-mail address and no uid in “Person”. Please fill it from the form's question or "
