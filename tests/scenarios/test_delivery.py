@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -22,7 +22,7 @@ from bot.slack.claims import Claim
 from bot.slack.replies.delivery import Delivery
 from bot.slack.replies.in_flight import InFlight
 from bot.slack.replies.places import AtResponseUrl
-from bot.slack.replies.response_url import ResponseUrls
+from bot.slack.replies.response_url import Posted, ResponseUrls
 from bot.slack.requests import Acknowledged, SlackRequest
 from bot.slack.ui import wording
 from bot.slack.ui.pieces import Drawing, drawn, note
@@ -149,6 +149,71 @@ async def test_a_response_url_that_is_silent(
     assert await urls.post(exchange.response_url, ANSWER) == "unknown"
     assert exchange.uses == 1
     hangs.set()
+
+
+@asynccontextmanager
+async def answering(reply: bytes) -> AsyncIterator[int]:
+    """A server that says one thing to everybody, or nothing; its port."""
+    closing = asyncio.Event()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(1)
+        writer.write(reply)
+        if not reply:
+            await closing.wait()
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    async with server:
+        yield server.sockets[0].getsockname()[1]
+        closing.set()
+
+
+class TestNothingWasSent:
+    """Where no connection comes about, Slack knows nothing of the answer: another way is safe."""
+
+    async def post(self, http: aiohttp.ClientSession, url: str) -> Posted:
+        """What becomes of a message, where there is another way."""
+        _, urls, _ = delivery_over(http, response_url=0.3)
+        return await urls.post(url, ANSWER, has_other_way=True)
+
+    async def test_refused(self, http: aiohttp.ClientSession) -> None:
+        """Nothing listens there."""
+        assert await self.post(http, "http://127.0.0.1:9/x") is Posted.NOT_SENT
+
+    async def test_an_unknown_host(self, http: aiohttp.ClientSession) -> None:
+        """Its name leads nowhere."""
+        assert await self.post(http, "http://hooks.invalid/x") is Posted.NOT_SENT
+
+    @pytest.mark.parametrize("reply", [b"HTTP/1.1 400 Bad Request\r\n\r\n", b""])
+    async def test_tls_fails(self, http: aiohttp.ClientSession, reply: bytes) -> None:
+        """The other side speaks no TLS, or says nothing."""
+        async with answering(reply) as port:
+            assert await self.post(http, f"https://127.0.0.1:{port}/x") is Posted.NOT_SENT
+
+    @pytest.mark.parametrize("reply", [b"HTTP/1.1 403 Forbidden\r\n\r\n", b""])
+    async def test_a_proxy_that_does_not_connect(
+        self, http: aiohttp.ClientSession, monkeypatch: pytest.MonkeyPatch, reply: bytes
+    ) -> None:
+        """It refuses `CONNECT`, or says nothing."""
+        monkeypatch.delenv("NO_PROXY")
+        async with answering(reply) as port:
+            monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{port}")
+            assert await self.post(http, "https://hooks.example/x") is Posted.NOT_SENT
+
+
+async def test_a_gateway_that_lost_the_reply(
+    slack: SlackSandbox, http: aiohttp.ClientSession
+) -> None:
+    """502 says nothing of Slack: what is new is not sent again, what replaces something is."""
+    _, urls, _ = delivery_over(http)
+    for is_repeatable, uses, posted in ((False, 1, Posted.UNKNOWN), (True, 2, Posted.TAKEN)):
+        slack.response_statuses.clear()
+        slack.response_statuses.append(502)
+        exchange = slack.new_exchange()
+        url = exchange.response_url
+        assert await urls.post(url, ANSWER, is_repeatable=is_repeatable) is posted
+        assert exchange.uses == uses
 
 
 async def test_hanging_response_urls_leave_room(

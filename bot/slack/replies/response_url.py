@@ -84,10 +84,13 @@ class ResponseUrls:
         wait is tried for again.
         """
         longest = _PATIENCE if has_other_way else _LIFETIME
+        may_be_there = False
 
         def again(error: Exception) -> bool | float:
+            nonlocal may_be_there
             if not isinstance(error, _NotTaken):
                 return False
+            may_be_there |= error.posted is Posted.UNKNOWN
             if error.retry_after is not None:
                 return error.retry_after if error.retry_after < longest else False
             match error.posted:
@@ -114,7 +117,7 @@ class ResponseUrls:
                     await self._post(response_url, message, seconds or self._waits.response_url)
         except _NotTaken as error:
             _log.error("answer not delivered", reference=new_reference(), reason=str(error))
-            return error.posted
+            return Posted.UNKNOWN if may_be_there else error.posted
         return Posted.TAKEN
 
     async def say_once(self, response_url: str, message: dict[str, Any]) -> None:
