@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from typing import Final
 
 import structlog
 from aiohttp import web
@@ -12,8 +13,8 @@ from slack_bolt.async_app import AsyncApp
 
 from bot.connections import Connections, open_connections
 from bot.database.store import Stores, audit_of, open_stores
-from bot.errors import SettingsError, SlackError
-from bot.fullstory.client import client_of
+from bot.errors import FullstoryError, KeyRejected, SettingsError, SlackError
+from bot.fullstory.client import FullstoryClient, client_of
 from bot.lookup.audit import Audit
 from bot.lookup.find import FindSessions, Observe, Sessions
 from bot.lookup.permission import Access
@@ -40,13 +41,21 @@ from bot.waits import Waits, end
 
 _log = structlog.get_logger()
 
+_LONGEST_HEADER: Final = 32 * 1024
+"""Bytes: proxies pass on chains of client certificates."""
+
 
 class Service:
     """The started bot: where it listens, and whether it is ready."""
 
     def __init__(
-        self, workspace: Workspace, socket_mode: SocketMode | None, stores: Stores
+        self,
+        workspace: Workspace,
+        fullstory: FullstoryClient,
+        socket_mode: SocketMode | None,
+        stores: Stores,
     ) -> None:
+        self._fullstory = fullstory
         self.port = 0
         self.draining = False
         self._stores = stores
@@ -74,6 +83,7 @@ class Service:
         """Return when `stop` is set. Raises `SettingsError` if Slack rejects a token."""
         stopping = asyncio.create_task(stop.wait())
         verifying = asyncio.create_task(_verify_token(self._workspace))
+        asking = asyncio.create_task(_verify_key(self._fullstory))
         going_on = {stopping, verifying} | ({self.connecting} if self.connecting else set())
         try:
             while not stopping.done():
@@ -83,6 +93,7 @@ class Service:
         finally:
             stopping.cancel()
             await end(verifying)
+            await end(asking)
 
 
 async def _verify_token(workspace: Workspace) -> None:
@@ -96,6 +107,16 @@ async def _verify_token(workspace: Workspace) -> None:
         if error.code in TOKEN_ERRORS:
             raise SettingsError([f"SLACK_BOT_TOKEN: Slack says {error.code}"]) from None
         _log.warning("Slack can't be asked who the bot is", exc_info=error)
+
+
+async def _verify_key(fullstory: FullstoryClient) -> None:
+    """Say in the log that the key is no good, before the first person finds out."""
+    try:
+        await fullstory.organisation()
+    except KeyRejected:
+        _log.error("Fullstory does not accept FULLSTORY_API_KEY: every lookup will fail")
+    except FullstoryError as error:
+        _log.warning("Fullstory can't be asked about the key", exc_info=error)
 
 
 def build_services(
@@ -163,7 +184,7 @@ async def running(
             sharing = stores.shared.run(go_on(services, listening), lambda: not in_flight.draining)
             stack.push_async_callback(stores.shared.finish, asyncio.create_task(sharing))
         socket_mode = _socket_mode(settings, app, connections, in_flight, waits)
-        service = Service(services.slack.workspace, socket_mode, stores)
+        service = Service(services.slack.workspace, fullstory, socket_mode, stores)
         if service.connecting:
             stack.push_async_callback(end, service.connecting)
         web_app = slack_http.health_app(service.state, service.remarks)
@@ -246,6 +267,7 @@ async def _listen(
             auto_decompress=False,  # a signature is over the bytes as they came
             keepalive_timeout=waits.idle,
             lingering_time=0,  # what is refused is not read to its end
+            max_field_size=_LONGEST_HEADER,
         )
 
     try:

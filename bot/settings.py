@@ -48,9 +48,18 @@ _HEX_KEY: Final = re.compile(r"[0-9a-fA-F]{64}")
 _LONGEST_CONTACT: Final = 200
 _HIGHEST_PORT: Final = 65_535
 _LARGEST_FILE: Final = 64 * 1024  # bytes
+_NOT_UTF_8: Final = "can't be read as UTF-8: save it with that encoding"
 _UNREADABLE: Final = (
     "can't be read. In a password, write @ / : # ? % as %40 %2F %3A %23 %3F %25, or change it"
 )
+IGNORED_PARAMETERS: Final = frozenset(
+    {"connection_limit", "pgbouncer", "pool_timeout", "prepared_statements", "schema"}
+    | {"single_use_connections", "socket_timeout", "statement_cache_size"}
+)
+"""Of Prisma and of hosted poolers, in the query of a database's address: they mean nothing here."""
+
+_PARAMETER: Final = re.compile(r"[A-Za-z_]{2,40}")
+_HOST: Final = re.compile(r"(?:\[[0-9a-fA-F:.%]+\]|[^:\[\]]*)(?::\d{0,5})?")
 _WHERE: Final = "in Fullstory, Settings → Integrations & API Keys"
 
 
@@ -109,12 +118,28 @@ def _database(secret: SecretStr) -> SecretStr:
         raise ValueError("should name a file: sqlite:///audit.db, or sqlite:////var/lib/audit.db")
     try:
         parts = urlsplit(value)
-        _ = parts.hostname, parts.port  # each raises where it makes no sense
     except ValueError:
-        parts = None
-    if parts is None or "@" in parts.path or parts.fragment:
+        raise ValueError(_UNREADABLE) from None
+    hosts = parts.netloc.rpartition("@")[2].split(",")
+    is_clear = not parts.fragment and "@" not in parts.path + parts.query
+    if scheme != "sqlite" and not (is_clear and all(map(_HOST.fullmatch, hosts))):
         raise ValueError(_UNREADABLE)
+    if unknown := _unknown_parameters(parts.query):
+        names = ", ".join(unknown)
+        raise ValueError(f"has the unknown parameter {names}; remove what is behind the “?”")
     return secret
+
+
+def _unknown_parameters(query: str) -> list[str]:
+    """The names that neither libpq knows nor other tools' addresses usually have."""
+    names = [name for name, _, _ in (one.partition("=") for one in query.split("&")) if name]
+    if not names:
+        return []
+    from psycopg.pq import Conninfo
+
+    known = {option.keyword.decode() for option in Conninfo.get_defaults()}
+    others = [name for name in names if name not in known | IGNORED_PARAMETERS]
+    return [name if _PARAMETER.fullmatch(name) else "(unreadable)" for name in others]
 
 
 def _upper(value: object) -> object:
@@ -315,6 +340,12 @@ class Settings(BaseModel):
         return self.database_url.get_secret_value() if self.database_url else ""
 
     @property
+    def ignored_parameters(self) -> list[str]:
+        """The names behind the "?" of the database's address that mean nothing here."""
+        names = [one.partition("=")[0] for one in urlsplit(self.database).query.split("&")]
+        return [name for name in names if name in IGNORED_PARAMETERS]
+
+    @property
     def audit_keys(self) -> tuple[str, ...]:
         """Keys for the hashes of people; the first one is for what is written now."""
         return tuple(key.get_secret_value() for key in self.audit_key)
@@ -373,6 +404,13 @@ class Settings(BaseModel):
         return self.slack_app_token is not None
 
 
+_OPENS_IF_MISSED: Final = frozenset(
+    {"ALLOWED_USERS", "ALLOWED_USERGROUPS", "ALLOWED_CHANNELS", "ALLOWED_WORKFLOWS", "ALLOW_GUESTS"}
+    | {"AUDITORS", "AUDIT_KEY", "AUDIT_REQUIRED", "AUDIT_RETENTION_DAYS"}
+)
+"""Settings about access and audit. The bot does not start where one of them may be misspelt: it
+would let in, or not record, whom somebody wanted to keep out or to see."""
+
 NAMES: Final = tuple(name.upper() for name in Settings.model_fields)
 """The names of all settings, as they stand in the environment."""
 
@@ -391,10 +429,12 @@ def load(
     with every problem at once.
     """
     given = {**_from_file(file), **environment}
-    values = {name.lower(): given[name] for name in NAMES if given.get(name, "").strip()}
+    values = {name.lower(): text for name in NAMES if (text := _plain(given.get(name, "")))}
     if not for_fullstory:
         values.setdefault("fullstory_api_key", "none")
     problems = _missing_for_slack(values) if for_slack else []
+    if for_slack:
+        problems += [sentence for name, sentence in _misspelt(given) if name in _OPENS_IF_MISSED]
     settings = None
     try:
         settings = Settings.model_validate(values)
@@ -408,8 +448,18 @@ def load(
         problems.append("SESSIONS_LIMIT is above SESSIONS_MAX_LIMIT")
     problems += _needing_others(settings) if settings else []
     if problems or settings is None:
-        raise SettingsError(sorted(problems))
+        raise SettingsError(_without_swapped(sorted(problems), values))
     return settings
+
+
+def _plain(text: str) -> str:
+    """A value without white space around it, and without one pair of quotes.
+
+    `docker run --env-file` and `kubectl create secret --from-env-file` keep the quotes of a file.
+    """
+    text = text.strip()
+    is_quoted = len(text) > 1 and text[0] == text[-1] and text[0] in "\"'"
+    return text[1:-1].strip() if is_quoted else text
 
 
 def _needing_others(settings: Settings) -> list[str]:
@@ -432,22 +482,45 @@ def _needing_others(settings: Settings) -> list[str]:
 
 
 def misspelt(environment: Mapping[str, str] = os.environ, file: Path = Path(".env")) -> list[str]:
-    """Names that are set, and that look like those of settings, with what may have been meant."""
+    """Return names that are set and look like those of settings, with what may have been meant.
+
+    Those that `load` refuses are left out.
+    """
     try:
-        others = sorted({*_from_file(file), *environment} - set(NAMES))
+        given = {**_from_file(file), **environment}
     except SettingsError:  # no names can be read there
         return []
+    return [sentence for name, sentence in _misspelt(given) if name not in _OPENS_IF_MISSED]
+
+
+def _misspelt(given: Mapping[str, str]) -> list[tuple[str, str]]:
+    """The settings that may have been meant, each with a sentence."""
+    others = sorted(name for name in set(given) - set(NAMES) if given[name].strip())
     meant = ((name, get_close_matches(name.upper(), NAMES, 1, cutoff=0.85)) for name in others)
-    return [f"{name} is no setting; is it {close[0]}?" for name, close in meant if close]
+    return [
+        (close[0], f"{name} is no setting; is it {close[0]}?") for name, close in meant if close
+    ]
 
 
 def _from_file(file: Path) -> dict[str, str]:
     try:
         if file.is_file() and file.stat().st_size > _LARGEST_FILE:
             raise SettingsError([f"{file.name} is far too large for a file of settings"])
+        if file.is_file() and b"\0" in file.read_bytes():  # UTF-16 without a mark
+            raise SettingsError([f"{file.name} {_NOT_UTF_8}"])
         return {name: value or "" for name, value in dotenv_values(file, interpolate=False).items()}
     except (OSError, UnicodeDecodeError):
-        raise SettingsError([f"{file.name} can't be read as text"]) from None
+        raise SettingsError([f"{file.name} {_NOT_UTF_8}"]) from None
+
+
+def _without_swapped(problems: list[str], values: Mapping[str, str]) -> list[str]:
+    """The problems, with one sentence for two tokens that stand in each other's place."""
+    names = ("SLACK_APP_TOKEN", "SLACK_BOT_TOKEN")
+    begins = {name: values.get(name.lower(), "")[:5] for name in names}
+    if begins != {"SLACK_APP_TOKEN": "xoxb-", "SLACK_BOT_TOKEN": "xapp-"}:
+        return problems
+    others = [one for one in problems if not one.startswith(names)]
+    return [*others, "SLACK_APP_TOKEN and SLACK_BOT_TOKEN are swapped"]
 
 
 def _missing_for_slack(values: Mapping[str, str]) -> list[str]:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator, Awaitable
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
+import aiohttp
 from rich.console import Console
 from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
-from bot.connections import Connections, open_connections
+from bot.connections import Connections, open_connections, proxy_for
 from bot.errors import (
     AccessDenied,
     DeadlineExceeded,
@@ -28,6 +31,8 @@ from bot.slack.routes import scopes_needed
 _NOBODY = "fsessions-check"  # a uid that no site gives
 _SHORTEST_KEY = 20  # characters, so that nobody can try them all
 _CLOCK_SECONDS = 5.0
+_SIGNING_SECRET = re.compile(r"[0-9a-z]{32}")
+_SLACK = ("slack.com", "slack-gov.com")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +70,9 @@ async def _findings(settings: Settings) -> AsyncIterator[Finding]:
         if settings.slack_app_token:
             yield await _app_token(settings, connections)
         else:
-            result = "can't be checked from here: it is right when /fsessions help is answered"
-            yield Finding("Slack signing secret", result, is_known=False)
+            yield _signing_secret(settings)
+        if hooks := _hooks(settings):
+            yield await _response_urls(hooks, connections)
         for channel in settings.support_channels:
             yield await _support_channel(channel, settings, connections)
         yield Finding("Who may look", _who_may_look(settings))
@@ -170,7 +176,8 @@ async def _allowed(settings: Settings, connections: Connections) -> AsyncIterato
     for name in ("allowed_users", "auditors"):
         for user in getattr(settings, name):
             part = f"{name.upper()} {user}"
-            yield await _exists(part, settings, client.users_info(user=user), ("user_not_found",))
+            asking = client.users_info(user=user)
+            yield await _exists(part, settings, asking, ("user_not_found",), may_look=True)
     for group in settings.allowed_usergroups:
         asking = client.usergroups_users_list(usergroup=group)
         part = f"ALLOWED_USERGROUPS {group}"
@@ -195,8 +202,14 @@ async def _allowed(settings: Settings, connections: Connections) -> AsyncIterato
 
 
 async def _exists(
-    part: str, settings: Settings, asking: Awaitable[AsyncSlackResponse], unknown: tuple[str, ...]
+    part: str,
+    settings: Settings,
+    asking: Awaitable[AsyncSlackResponse],
+    unknown: tuple[str, ...],
+    *,
+    may_look: bool = False,
 ) -> Finding:
+    """Whether an id is known in the workspace; of who `may_look`, whether they are admitted."""
     try:
         answer = await call_api(asking)
     except SlackError as error:
@@ -215,6 +228,10 @@ async def _exists(
     if any(map(user.get, ("deleted", "is_bot", "is_stranger"))):
         result = "is a bot, deactivated, or of another organisation"
         return Finding(part, result, "Remove the id: they are never admitted.")
+    is_guest = any(map(user.get, ("is_restricted", "is_ultra_restricted")))
+    if may_look and is_guest and not settings.allow_guests:
+        remedy = "Guests are not admitted without ALLOW_GUESTS=true: set it, or remove the id."
+        return Finding(part, "is a guest", remedy)
     return Finding(part, "exists")
 
 
@@ -280,7 +297,41 @@ def _state_keys(settings: Settings) -> Finding:
     if not settings.state_keys:
         result = "without STATE_KEYS, they end with the process that owes them"
         return Finding(part, result, is_known=False)
+    if settings.database.startswith("sqlite"):
+        return Finding(part, "come after a restart, where one ends the process")
     return Finding(part, "another process brings them when one dies")
+
+
+def _signing_secret(settings: Settings) -> Finding:
+    """Its shape; whether it is the right one, only Slack's requests show."""
+    part = "Slack signing secret"
+    secret = settings.slack_signing_secret
+    if secret and not _SIGNING_SECRET.fullmatch(secret.get_secret_value()):
+        return Finding(
+            part,
+            "is not one: Slack's have 32 letters and digits",
+            "Copy the Signing Secret from “Basic Information” → “App Credentials” of the app into "
+            "SLACK_SIGNING_SECRET.",
+        )
+    result = "can't be checked from here: it is right when /fsessions help is answered"
+    return Finding(part, result, is_known=False)
+
+
+async def _response_urls(url: str, connections: Connections) -> Finding:
+    """Whether answers after the ack get out: they go to a host of their own."""
+    part = "Slack response_urls"
+    try:
+        async with connections.response_urls.get(url, allow_redirects=False, proxy=proxy_for(url)):
+            return Finding(part, f"{url} can be reached")
+    except (aiohttp.ClientError, OSError) as error:
+        remedy = "Open the way to that host in the firewall or the proxy: late answers go there."
+        return Finding(part, f"{url} can't be reached ({type(error).__name__})", remedy)
+
+
+def _hooks(settings: Settings) -> str:
+    """The host of Slack's response_urls; "" where that of its API is the same, as of a stand-in."""
+    host = urlsplit(settings.slack_api_url).hostname
+    return f"https://hooks.{host}" if host in _SLACK else ""
 
 
 async def _app_token(settings: Settings, connections: Connections) -> Finding:

@@ -106,7 +106,7 @@ def _print(found: SessionList, *, as_json: bool) -> None:
 class _OnThisMachine:
     """Who has the key may use it."""
 
-    async def refusal(self, _: str) -> Refusal | None:
+    async def refusal(self, _: str, __: str = "") -> Refusal | None:
         return None
 
     async def refusal_by_usergroups(self, _: str, __: tuple[str, ...]) -> Refusal | None:

@@ -44,6 +44,8 @@ def serve() -> None:
     logs.configure(loaded.log_level, loaded.log_format)
     for sentence in settings.misspelt():
         structlog.get_logger().warning("misspelt setting", problem=sentence)
+    if ignored := loaded.ignored_parameters:
+        structlog.get_logger().warning("parameters of DATABASE_URL ignored", names=ignored)
     _allow_many_files()
     # The collector would look through all modules again and again while they are loaded.
     gc.disable()

@@ -9,24 +9,76 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from typing import Any, Final
+from urllib.parse import urlsplit, urlunsplit
 
 from sqlalchemy import URL, event, make_url
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
+from bot.settings import IGNORED_PARAMETERS
 from bot.waits import abandoned_work, within
 
 TROUBLE: Final = (SQLAlchemyError, OSError, TimeoutError, UnicodeError)
 """What a database that can't be used raises."""
 
 _CONNECT_SECONDS: Final = 5
+_REMEDY: Final = "Is DATABASE_URL right, and does PostgreSQL run there?"
+_NO_DATABASE: Final = (
+    "there is no database of that name",
+    "Create it, or correct the name behind the last / of DATABASE_URL.",
+)
+_PASSWORD: Final = (
+    "wrong user or password",
+    "Correct the user and the password in DATABASE_URL; write @ / : # ? % in them as %40 %2F …",
+)
+_NO_USER: Final = ("there is no such user", "Create the user, or correct it in DATABASE_URL.")
+_NOT_LET_IN: Final = (
+    "this user is not let in from here",
+    "Add a line for this machine, the user and the database to the server's pg_hba.conf.",
+)
 _TROUBLES: Final = {
-    "3D000": "there is no database of that name",
-    "28P01": "wrong user or password",
-    "28000": "this user is not let in",
-    "42501": "this user has no right to do that",
+    "3D000": _NO_DATABASE,
+    "28P01": _PASSWORD,
+    "28000": _NOT_LET_IN,
+    "42501": (
+        "this user has no right to do that",
+        "Let it SELECT, INSERT, UPDATE and DELETE, and for fsessions migrate, CREATE.",
+    ),
+    "25006": (
+        "it takes no changes: it is a standby, or read-only",
+        "Let DATABASE_URL lead to the primary server.",
+    ),
+    "53300": ("it has no connection left", "Raise its max_connections, or put a pooler before it."),
+    "55P03": ("a table is locked", "End what holds the lock, and try again."),
+    "57014": ("a table is locked", "End what holds the lock, and try again."),
 }
-"""https://www.postgresql.org/docs/current/errcodes-appendix.html"""
+"""What is wrong, and what to do: https://www.postgresql.org/docs/current/errcodes-appendix.html"""
+
+_CONNECTION_TROUBLES: Final = {
+    "password authentication failed": _PASSWORD,
+    "no password supplied": _PASSWORD,
+    "no pg_hba.conf entry": _NOT_LET_IN,
+    "peer authentication failed": _NOT_LET_IN,
+    'role "': _NO_USER,
+    'database "': _NO_DATABASE,
+    "does not support ssl": (
+        "it speaks no TLS",
+        "Turn TLS on at the server, or remove sslmode from DATABASE_URL.",
+    ),
+    "certificate": ("its certificate is not accepted", "See sslmode and sslrootcert of libpq."),
+    "connection refused": ("nothing is running there", "Start PostgreSQL, or correct the port."),
+    "no such file or directory": ("nothing is running there", "Start PostgreSQL on this machine."),
+    "could not translate host name": ("unknown host", "Correct the host in DATABASE_URL."),
+    "failed to resolve host": ("unknown host", "Correct the host in DATABASE_URL."),
+    "name or service not known": ("unknown host", "Correct the host in DATABASE_URL."),
+    "timeout expired": ("no answer in time", "Can this machine reach it? A firewall may say no."),
+    "too many clients": ("it has no connection left", "Raise its max_connections."),
+    "target_session_attrs": (
+        "none of the hosts is of the kind that target_session_attrs asks for",
+        "Name the primary server as well.",
+    ),
+}
+"""Parts of what libpq says, in small letters, in the order in which they are looked for."""
 
 _CLOSE_SECONDS: Final = 2.0
 _ABANDONED_SECONDS: Final = _CONNECT_SECONDS + 1.0  # longer than SQLite waits for its lock
@@ -35,11 +87,16 @@ _POOL: Final = 5
 
 def url_of(text: str) -> URL:
     """The URL with its driver; `postgres://` is how Heroku writes it."""
-    url = make_url(text)
-    backend = url.get_backend_name()
-    if backend in ("postgres", "postgresql"):
-        return url.set(drivername="postgresql+psycopg")
-    return url.set(drivername="sqlite+aiosqlite")
+    parts = urlsplit(text)
+    if parts.scheme == "sqlite":
+        return make_url(text).set(drivername="sqlite+aiosqlite")
+    login, at, hosts = parts.netloc.rpartition("@")
+    several = hosts.split(",") if "," in hosts else []
+    if several:  # SQLAlchemy takes them as parameters
+        text = urlunsplit(parts._replace(netloc=login + at))
+    url = make_url(text).difference_update_query(IGNORED_PARAMETERS)
+    url = url.update_query_pairs([("host", host) for host in several], append=True)
+    return url.set(drivername="postgresql+psycopg")
 
 
 def shown(text: str) -> str:
@@ -47,8 +104,8 @@ def shown(text: str) -> str:
     url = url_of(text)
     if url.get_backend_name() == "sqlite":
         return str(url.database)
-    port = f":{url.port}" if url.port else ""
-    return f"{url.database or 'the database'} at {url.host or 'this machine'}{port}"
+    hosts = urlsplit(text).netloc.rpartition("@")[2].replace(",", ", ")
+    return f"{url.database or 'the database'} at {hosts or 'this machine'}"
 
 
 def cannot_be_used(text: str, error: Exception) -> tuple[str, str]:
@@ -56,9 +113,16 @@ def cannot_be_used(text: str, error: Exception) -> tuple[str, str]:
     if url_of(text).get_backend_name() == "sqlite":
         return f"{shown(text)} can't be used", "Does its folder exist, and may it be written there?"
     original = getattr(error, "orig", None) or error
-    known = _TROUBLES.get(getattr(original, "sqlstate", None) or "")
-    cause = known or f"no answer: {type(original).__name__}"
-    return f"{shown(text)} can't be used ({cause})", "Is DATABASE_URL right, and does it run there?"
+    code = getattr(original, "sqlstate", None) or ""
+    known = _TROUBLES.get(code) or _connection_trouble(original)
+    cause, remedy = known or (f"no answer: {type(original).__name__}", _REMEDY)
+    return f"{shown(text)} can't be used ({cause})", remedy
+
+
+def _connection_trouble(error: object) -> tuple[str, str] | None:
+    """What a failed connection is about. libpq says it in words alone, which are not passed on."""
+    words = str(error).casefold()
+    return next((said for part, said in _CONNECTION_TROUBLES.items() if part in words), None)
 
 
 @asynccontextmanager

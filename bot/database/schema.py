@@ -63,8 +63,8 @@ def _no_such_table(error: DBAPIError) -> bool:
     return code == "42P01" or "no such table" in str(error.orig)
 
 
-async def check(engine: AsyncEngine) -> None:
-    """Says in the log what is to be done.
+async def check(engine: AsyncEngine) -> bool:
+    """Return whether there may be tables to work with; say in the log what is to be done.
 
     Newer tables do: a migration only adds, so that the version before it goes on working beside the
     new one, and after a way back.
@@ -73,11 +73,12 @@ async def check(engine: AsyncEngine) -> None:
         state = await within(_SECONDS, state_of(engine))
     except TROUBLE as error:
         _log.error("the database can't be used; it is tried again", exc_info=error)
-        return
+        return True
     if state is Schema.NEWER:
         _log.warning("the tables are of a newer version")
     elif state is not Schema.CURRENT:
         _log.error("run fsessions migrate: nothing is recorded before", database=state.value)
+    return state.can_be_used
 
 
 async def migrate(engine: AsyncEngine) -> None:

@@ -51,8 +51,7 @@ async def open_stores(
     async with AsyncExitStack() as stack:
         # Each has connections of its own: a lock on one's tables is no trouble of the other.
         engine = await stack.enter_async_context(open_engine(settings.database))
-        if serving:
-            await check(engine)
+        has_tables = not serving or await check(engine)
         events = AuditEvents(engine, waits)
         stack.push_async_callback(events.finish, asyncio.create_task(events.run()))
         if not serving:
@@ -63,6 +62,7 @@ async def open_stores(
             stack.callback(keeping.cancel)
         state_engine = await stack.enter_async_context(open_engine(settings.database))
         shared = open_shared(state_engine, settings.bot_name, settings.fernet_keys, waits)
+        shared.is_away = not has_tables  # which is in the log already
         yield Stores(events, shared)
 
 

@@ -10,8 +10,11 @@ from bot.lookup.access import Actor, EntryPoint, Refusal, Rules
 class People(Protocol):
     """Knows who somebody is: `bot.slack.api.colleagues`."""
 
-    async def refusal(self, user: str) -> Refusal | None:
-        """Why somebody is no full member of the workspace, or None."""
+    async def refusal(self, user: str, workspace: str = "") -> Refusal | None:
+        """Why somebody is no full member of the workspace, or None.
+
+        `workspace` is the bot's, where it is known for sure; otherwise Slack is asked for it.
+        """
 
     async def refusal_by_usergroups(self, user: str, usergroups: tuple[str, ...]) -> Refusal | None:
         """None, if somebody is in one of the user groups."""
@@ -42,7 +45,9 @@ class Access:
             # A workflow whose outputs are all: its author decides who reads them.
             is_step = actor.entry_point is EntryPoint.WORKFLOW_STEP
             return None if is_step else Refusal.STRANGER
-        refusal = await self._people.refusal(actor.user)
+        # A command comes from the workspace of the bot, as Slack has signed.
+        workspace = actor.workspace if actor.entry_point is EntryPoint.COMMAND else ""
+        refusal = await self._people.refusal(actor.user, workspace)
         return None if refusal is Refusal.GUEST and self._rules.guests else refusal
 
     def depends_on_usergroups(self, actor: Actor) -> bool:

@@ -37,7 +37,7 @@ from bot.slack.entry_points.workflow_step import Step
 from bot.slack.replies.services import Services
 from bot.slack.requests import Ack, Route, SlackRequest, actor_in, settle
 from bot.slack.ui import notes, windows, wording
-from bot.slack.ui.pieces import Message, drawn, note
+from bot.slack.ui.pieces import Message, drawn
 from bot.state.protocol import Owed
 
 _log = structlog.get_logger()
@@ -197,9 +197,9 @@ def build_app(services: Services, client: SlackClient, listening: Iterable[Route
             raise_error_for_unhandled_request=True,
             request_verification_enabled=False,
         )
-    app.error(_error_handler(services))
-    for route in listening:
-        _register(app, route, services)
+    listeners = {route.label: _register(app, route, services) for route in listening}
+    # A company may have renamed the command in its manifest: it is the only one.
+    app.error(_error_handler(services, listeners[f"command {services.command}"]))
     return app
 
 
@@ -228,7 +228,10 @@ def go_on(services: Services, listening: Iterable[Route]) -> Callable[[Owed], No
     return start
 
 
-def _register(app: AsyncApp, route: Route, services: Services) -> None:
+Listener = Callable[[dict[str, Any], AsyncBoltContext], Awaitable[BoltResponse]]
+
+
+def _register(app: AsyncApp, route: Route, services: Services) -> Listener:
     is_event = route.kind in ("event", "function")
 
     async def listen(body: dict[str, Any], context: AsyncBoltContext) -> BoltResponse:
@@ -247,7 +250,7 @@ def _register(app: AsyncApp, route: Route, services: Services) -> None:
     if route.kind == "event":
         name, _, channels = str(route.name).partition(".")
         app.event(name, matchers=[_in(channels)] if channels else None)(listen)
-        return
+        return listen
     register = {
         "command": app.command,
         "shortcut": app.shortcut,
@@ -256,6 +259,7 @@ def _register(app: AsyncApp, route: Route, services: Services) -> None:
         "function": app.function,
     }
     register[route.kind](route.name)(listen)
+    return listen
 
 
 def _in(channels: str) -> Callable[..., Awaitable[bool]]:
@@ -268,14 +272,25 @@ def _in(channels: str) -> Callable[..., Awaitable[bool]]:
     return matches
 
 
-def _error_handler(services: Services) -> Callable[..., Awaitable[BoltResponse]]:
-    async def on_error(error: Exception, body: dict[str, Any]) -> BoltResponse:
+def _error_handler(
+    services: Services, on_command: Listener
+) -> Callable[..., Awaitable[BoltResponse]]:
+    async def on_error(
+        error: Exception, body: dict[str, Any], context: AsyncBoltContext
+    ) -> BoltResponse:
         """Bolt's own handlers log the whole body, or the exception's message; and answer 500."""
+        if isinstance(error, BoltUnhandledRequestError) and "command" in body:
+            try:
+                return await on_command(body, context)
+            except Exception as failure:  # noqa: BLE001 - no one is left without a word
+                return BoltResponse(status=200, body=_apology(services, body, failure))
         is_command = "command" in body
+        if body.get("type") == "app_rate_limited":
+            # https://docs.slack.dev/apis/events-api#rate-limiting
+            _log.warning("Slack holds back events: the app is rate limited")
+            return BoltResponse(status=200, body="")
         if isinstance(error, BoltUnhandledRequestError):
             _log.warning("no listener", type=_kind(body))
-            if is_command:
-                return BoltResponse(status=200, body=note(wording.UNKNOWN_COMMAND))
             return BoltResponse(status=404, body="")
         apology = _apology(services, body, error)
         if is_command:

@@ -13,6 +13,7 @@ import pytest
 from bot.sandbox.fullstory import KEY, FullstorySandbox, Scripted
 from bot.sandbox.people import PEOPLE, Trouble
 from bot.sandbox.slack import SlackSandbox
+from bot.sandbox.workspace import PARTNER
 from bot.service import Service
 from bot.slack.ui import wording
 from tests.conftest import Logged, StartBot, until
@@ -136,11 +137,10 @@ async def test_words_that_confuse_bolt(slack: SlackSandbox, fields: dict[str, st
     assert "sessions of" in shown["text"] or "session of" in shown["text"]
 
 
-async def test_a_command_that_is_not_ours(slack: SlackSandbox, logged: Logged) -> None:
-    """Answered, and logged without what was typed."""
-    shown = await answer_to(slack, "/other jane@example.com")
-    assert shown["text"] == wording.UNKNOWN_COMMAND
-    assert "jane" not in str(logged())
+async def test_a_renamed_command(slack: SlackSandbox) -> None:
+    """A company may have given it another name in the manifest: examples have that name."""
+    assert len(links(await answer_to(slack, "/replays jane@example.com 3"))) == 3
+    assert "/replays" in json.dumps(await answer_to(slack, "/replays help"))
 
 
 async def test_a_time_copied_from_the_list_finds_its_session(slack: SlackSandbox) -> None:
@@ -318,12 +318,22 @@ class TestLate:
         assert exchange.later == []
 
 
-@pytest.mark.parametrize("method", ["auth.test", "users.info"])
+async def test_the_workspace_is_known_by_the_command(
+    slack: SlackSandbox, start_bot: StartBot
+) -> None:
+    """Slack has signed it: while auth.test fails, the profile is enough."""
+    slack.api_errors["auth.test"] = "internal_error"
+    async with start_bot():
+        assert len(links(await answer_to(slack, "/fsessions jane@example.com 3"))) == 3
+        stranger = await answer_to(slack, "/fsessions jane@example.com", user_id=PARTNER)
+        assert stranger["text"] == wording.NOT_OF_THIS_WORKSPACE
+
+
 async def test_bot_starts_while_slack_is_in_trouble(
-    slack: SlackSandbox, fullstory: FullstorySandbox, start_bot: StartBot, method: str
+    slack: SlackSandbox, fullstory: FullstorySandbox, start_bot: StartBot
 ) -> None:
     """Who asks is not known then: a kind no, and nothing is asked of Fullstory; later it works."""
-    slack.api_errors[method] = "internal_error"
+    slack.api_errors["users.info"] = "internal_error"
     async with start_bot() as service:
         assert service.state() == "ready"
         exchange = await slack.command("/fsessions omar@example.com")

@@ -21,7 +21,7 @@ import structlog
 from bot.errors import ProfileError, ProfileProblem, SlackError
 from bot.lookup.access import Refusal
 from bot.slack.api.client import SlackClient
-from bot.slack.api.identity import Workspace
+from bot.slack.api.identity import BotIdentity, Workspace
 from bot.slack.api.profiles import Profiles, Standing
 from bot.state.cache import Cache
 from bot.state.protocol import State
@@ -60,9 +60,9 @@ class Colleagues:
         self._answers = Cache(state, "member")
         self._members = Cache(state, "members of")
 
-    async def refusal(self, user: str) -> Refusal | None:
+    async def refusal(self, user: str, workspace: str = "") -> Refusal | None:
         """As the protocol says."""
-        refusal, _, _ = await self._known(user)
+        refusal, _, _ = await self._known(user, workspace)
         return Refusal[refusal] if refusal else None
 
     async def refusal_by_usergroups(self, user: str, usergroups: tuple[str, ...]) -> Refusal | None:
@@ -104,14 +104,15 @@ class Colleagues:
         _, name, offset = await self._known(user) if user else ("", "", 0)
         return zone(name, offset)
 
-    async def _known(self, user: str) -> tuple[str, str, int]:
+    async def _known(self, user: str, workspace: str = "") -> tuple[str, str, int]:
         """The name of the refusal or "", and the time zone by its name and offset."""
-        refusal, name, offset = json.loads(await self._answers.get(user, lambda: self._ask(user)))
+        answer = await self._answers.get(user, lambda: self._ask(user, workspace))
+        refusal, name, offset = json.loads(answer)
         return refusal, name, offset
 
-    async def _ask(self, user: str) -> tuple[str, float]:
+    async def _ask(self, user: str, workspace: str) -> tuple[str, float]:
         try:
-            bot = await self._workspace.bot_identity()
+            bot = await self._bot_identity(workspace)
             member = await self._profiles.member(user, bot)
         except (SlackError, ProfileError) as error:
             missing = isinstance(error, ProfileError) and error.problem is ProfileProblem.SCOPE
@@ -124,3 +125,12 @@ class Colleagues:
             Standing.STRANGER: (Refusal.STRANGER.name, NO_SECONDS),
         }[member.standing]
         return json.dumps([name, member.zone, member.offset]), seconds
+
+    async def _bot_identity(self, workspace: str) -> BotIdentity:
+        """Raises `SlackError`, unless the bot's workspace is known without Slack."""
+        try:
+            return await self._workspace.bot_identity()
+        except SlackError:
+            if not workspace:
+                raise
+            return BotIdentity(workspace, "", "")

@@ -26,7 +26,7 @@ class Command:
         answers, body = self._services.answers, request.body
         labels = self._services.settings.labels
         parsed = parse(str(body.get("text") or ""), answers.limits, labels)
-        # The name as it was typed: a company may have renamed the command.
+        # Examples have the name as it was typed: a company may have renamed the command.
         work = answers.to_text(parsed, request.actor, str(body["command"]))
         place = self._services.places.of_command(body)
         await self._services.delivery.answer_in_ack(work, request, place)

@@ -217,6 +217,7 @@ class Answers:
             case Denied(refusal):
                 return self.refused(refusal, again)
             case Failed(error, reference):
+                again = again if wording.may_pass(error) else ""
                 return notes.trouble(wording.failure(error), self._contact, reference, again)
             case Crashed(reference):
                 return notes.trouble(wording.our_fault(), self._contact, reference, again)

@@ -39,6 +39,10 @@ _LARGE_HALT: Final = 1.0  # seconds without a byte
 _MAX_FIELDS: Final = 100  # a command has some fifteen
 _SIGNATURE: Final = re.compile(r"v0=[0-9a-f]{64}")
 _TIMESTAMP: Final = re.compile(r"[0-9]{1,15}")
+_HINTS: Final = {
+    "signature": "Slack's? Then correct SLACK_SIGNING_SECRET: Basic Information, App Credentials",
+    "age": "Slack's? Then set this machine's clock by the network (NTP)",
+}
 _LOST_SECONDS: Final = 1.0
 
 
@@ -239,7 +243,10 @@ class _Edge:
             settle(acknowledged, sent=False)
 
     def _refuse(self, status: int, reason: str) -> web.Response:
-        self._seldom.warn("request refused", status=status, reason=reason)
+        hint = _HINTS.get(reason)
+        self._seldom.warn(
+            "request refused", status=status, reason=reason, **({"hint": hint} if hint else {})
+        )
         response = web.Response(status=status)
         response.force_close()  # the rest of the body is not read
         return response

@@ -61,7 +61,8 @@ included: https://github.com/slackapi/bolt-js/issues/2509"""
 DIRECT: Final = Room(13_000, dismissable=True)
 """A direct message, which everybody in the conversation sees: the person, and the bot."""
 
-WINDOW: Final = Room(None, buttons=False)
+WINDOW: Final = Room(200_000, buttons=False)
+"""A view takes 250 KB in all: https://docs.slack.dev/reference/views"""
 
 Drawing = Callable[[Room], Message]
 """A message that is drawn when it is known where it goes."""

@@ -252,7 +252,6 @@ STEP_OF_ANOTHER: Final = (
 )
 TIME_EXAMPLE: Final = 'jane@example.com at:"yesterday 5pm"'
 TRY: Final = "Try"
-UNKNOWN_COMMAND: Final = "I don't know that command. An administrator may have to update this app."
 
 TODAY: Final = "Today"
 YESTERDAY: Final = "Yesterday"
@@ -595,6 +594,12 @@ def failure(error: FullstoryError) -> tuple[str, str]:
             known = (sentence for kind, sentence in _FAILURES if isinstance(error, kind))
             sentence = next(known, "Fullstory's answer couldn't be used.")
             return sentence, tell if isinstance(error, ReplyMalformed | ReplyRedirected) else again
+
+
+def may_pass(error: FullstoryError) -> bool:
+    """Whether trying again can help."""
+    lasting = KeyRejected | AccessDenied | RequestRejected | ReplyMalformed | ReplyRedirected
+    return not isinstance(error, lasting)
 
 
 _FAILURES: Final = (
