@@ -45,19 +45,22 @@ screenshots: $(READY_TO_TEST)
 manifests: $(READY)
 	@$(VENV)/bin/python -m bot.slack.manifest
 
-# Set-up happens once, and again when a lock file changes.
-PIP_INSTALL = $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check
+# Set-up happens once, and again when a lock file changes: beside the environment that a running bot
+# uses. $(VENV) is a link to the newest; the one before it stays, for the bot may still run in it.
+INSTALL = -m pip install --quiet --disable-pip-version-check
+PIP_INSTALL = $(VENV)/bin/python $(INSTALL)
 $(READY): requirements.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
 	  echo "fsessions needs Python 3.11 or newer. Point to one: make PYTHON=/path/to/python3.12 demo" >&2; exit 1; }
 	@echo "Setting up $(VENV), once ..."
-	@$(PYTHON) -m venv --clear $(VENV) || { \
-	  echo "Python's venv module is missing. On Debian or Ubuntu: apt-get install python3-venv" >&2; exit 1; }
-	@$(PIP_INSTALL) --require-hashes -r requirements.txt
 	@# flit-core builds the package; its pin stands among those for development.
-	@sed -n '/^flit-core==/,/# via/p' requirements-dev.txt | $(PIP_INSTALL) --require-hashes -r /dev/stdin
-	@$(PIP_INSTALL) --no-deps --no-build-isolation --editable .
-	@touch $(READY)
+	@new=$(VENV)s/$$(date +%Y%m%d-%H%M%S) && rm -rf "$$new" && { $(PYTHON) -m venv "$$new" || { \
+	  echo "Python's venv module is missing. On Debian or Ubuntu: apt-get install python3-venv" >&2; exit 1; }; } && \
+	"$$new/bin/python" $(INSTALL) --require-hashes -r requirements.txt && \
+	sed -n '/^flit-core==/,/# via/p' requirements-dev.txt | "$$new/bin/python" $(INSTALL) --require-hashes -r /dev/stdin && \
+	"$$new/bin/python" $(INSTALL) --no-deps --no-build-isolation --editable . && \
+	touch "$$new/.ready" && { [ -L $(VENV) ] || rm -rf $(VENV); } && ln -sfn "$$new" $(VENV) && \
+	ls -dt $(VENV)s/*/ | tail -n +3 | xargs rm -rf
 
 $(READY_TO_TEST): $(READY) requirements-dev.txt
 	@echo "Adding what the tests need, once ..."
@@ -101,4 +104,4 @@ deploy-check:
 	else echo "Without systemd, its unit is not checked."; fi
 
 clean:
-	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(VENV)s .mypy_cache .pytest_cache .ruff_cache .hypothesis

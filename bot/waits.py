@@ -85,8 +85,8 @@ class Waits:
     certainty: float = 5.0
     """To learn from a database that is not available whether work is still ours."""
 
-    state_end: float = 3.0
-    """To write what other processes have to know, when the process ends."""
+    state_end: float = 2.0
+    """To finish a round, and again to write what other processes have to know, at the end."""
 
     lease: float = 12.0
     """How long a claim is held without a sign of life. With `lease_renewal` it makes less than 20:
@@ -97,6 +97,9 @@ class Waits:
 
     owed: float = 29 * 60.0
     """How long an answer can be brought: a response_url lives for half an hour."""
+
+    administration: float = 15.0
+    """For one question of a command to the database: a locked table is said, not waited for."""
 
     audit_purge: float = 6 * 60 * 60.0
     """Between two times that old events are deleted."""

@@ -14,18 +14,23 @@ from typing import Final, Literal
 
 import click
 
+from bot.cli.user import system_user
 from bot.database.audit import AuditEvents
 from bot.database.engine import TROUBLE, cannot_be_used, open_engine
 from bot.database.schema import state_of
 from bot.errors import FsessionsError
-from bot.lookup.events import AuditEvent, AuditQuery, PersonHashes
+from bot.lookup.access import Actor, EntryPoint
+from bot.lookup.audit import Audit
+from bot.lookup.events import AuditEvent, AuditQuery, PersonHashes, Result
 from bot.sessions import Query
 from bot.settings import Settings
 from bot.slack.ui import wording
 from bot.typed.query import Problem, Refused, parse_person
 from bot.typed.times import LocalZone, UnclearTime, parse_moment
-from bot.waits import Waits
+from bot.waits import Waits, within
 
+_SECONDS: Final = Waits().administration
+_PURGE_SECONDS: Final = 3600.0
 Format = Literal["table", "csv", "json"]
 _DAY: Final = re.compile(r"\d{4}-\d{2}-\d{2}")
 _MENTION: Final = re.compile(r"<?@(\w+)(?:\|[^<>]*)?>?")
@@ -78,16 +83,15 @@ async def run(settings: Settings, asked: Asked) -> int:
         return 2
     try:
         async with open_engine(settings.database) as engine:
-            state = await state_of(engine)
+            state = await within(_SECONDS, state_of(engine))
             if not state.can_be_used:
                 click.echo(f"The database has {state.value}: run fsessions migrate.", err=True)
                 return 1
             events = AuditEvents(engine, Waits())
             if asked.purge or asked.purge_before:
                 return await _purge(events, query, asked)
-            if not await _WRITERS[asked.style](events.search(query), _Output()):
-                hint = " (Under another AUDIT_KEY, people are not found.)" if asked.person else ""
-                click.echo(f"No events.{hint}", err=True)
+            if not await _WRITERS[asked.style](_in_time(events.search(query)), _Output()):
+                click.echo(f"No events.{_hint(asked)}", err=True)
     except CantPrint as error:
         return _end_of_output(error)
     except TROUBLE as error:
@@ -95,6 +99,23 @@ async def run(settings: Settings, asked: Asked) -> int:
         click.echo(f"{failed}. {remedy}", err=True)
         return 1
     return 0
+
+
+async def _in_time(events: AsyncIterator[AuditEvent]) -> AsyncIterator[AuditEvent]:
+    """The events; raises `TimeoutError` where the database keeps one back for too long."""
+
+    async def following() -> AuditEvent | None:
+        return await anext(events, None)
+
+    while event := await within(_SECONDS, following()):
+        yield event
+
+
+def _hint(asked: Asked) -> str:
+    """Why nothing may have been found."""
+    if asked.by and not _SLACK_ID.fullmatch(_user(asked.by)):
+        return f" (Is {asked.by} a login name of this machine? In Slack, give the user's id: U…)"
+    return " (Under another AUDIT_KEY, people are not found.)" if asked.person else ""
 
 
 class _Output:
@@ -263,7 +284,7 @@ _WRITERS: Final[dict[Format, Callable[[AsyncIterator[AuditEvent], _Output], Awai
 
 
 async def _purge(events: AuditEvents, query: AuditQuery, asked: Asked) -> int:
-    count = await events.count(query)
+    count = await within(_SECONDS, events.count(query))
     if not count:
         click.echo("No events to delete.")
         return 0
@@ -273,8 +294,27 @@ async def _purge(events: AuditEvents, query: AuditQuery, asked: Asked) -> int:
     if not asked.yes and not _confirmed(f"Delete {what}{about}{by}? They can't be brought back."):
         click.echo("Nothing was deleted.", err=True)
         return 1
-    click.echo(f"Deleted: {await events.purge(query):,}.")
+    deletion = _deletion(asked, count)
+    if not await events.write(deletion):
+        click.echo("The deletion can't be recorded, so nothing was deleted.", err=True)
+        return 1
+    deleted = await within(_PURGE_SECONDS, events.purge(query))
+    # Once more: the first record may have been among what was deleted.
+    await events.write(replace(deletion, count=deleted))
+    click.echo(f"Deleted: {deleted:,}.")
     return 0
+
+
+def _deletion(asked: Asked, count: int) -> AuditEvent:
+    """The event of a deletion: by whom, how many, and by which choice; not about which customer."""
+    reasons = [
+        "about a person" if asked.person else "",
+        f"by {_user(asked.by)}" if asked.by else "",
+        f"before {asked.purge_before}" if asked.purge_before else "",
+    ]
+    actor = Actor("", system_user(), EntryPoint.TERMINAL)
+    reason = ", ".join(filter(None, reasons))
+    return Audit(PersonHashes(())).event(actor, Result.PURGED, reason=reason[:100], count=count)
 
 
 def _confirmed(question: str) -> bool:

@@ -27,10 +27,12 @@ from bot.sessions import Query
 from bot.settings import Settings, misspelt
 from bot.slack.api.client import TOKEN_ERRORS, call_api, slack_client
 from bot.slack.routes import scopes_needed
+from bot.waits import Waits, within
 
 _NOBODY = "fsessions-check"  # a uid that no site gives
 _SHORTEST_KEY = 20  # characters, so that nobody can try them all
 _CLOCK_SECONDS = 5.0
+_DATABASE_SECONDS = Waits().administration
 _SIGNING_SECRET = re.compile(r"[0-9a-z]{32}")
 _SLACK = ("slack.com", "slack-gov.com")
 
@@ -244,12 +246,12 @@ async def _database(settings: Settings) -> AsyncIterator[Finding]:
     part, where = "Database", shown(settings.database)
     try:
         async with open_engine(settings.database) as engine:
-            state = await state_of(engine)
+            state = await within(_DATABASE_SECONDS, state_of(engine))
             if not state.can_be_used:
                 yield Finding(part, f"{where} has {state.value}", "Run fsessions migrate.")
                 return
-            lacking = await without_rights(engine)
-            ahead = await seconds_ahead(engine)
+            lacking = await within(_DATABASE_SECONDS, without_rights(engine))
+            ahead = await within(_DATABASE_SECONDS, seconds_ahead(engine))
     except TROUBLE as error:
         yield Finding(part, *cannot_be_used(settings.database, error))
         return

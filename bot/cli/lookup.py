@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
-import pwd
 import sys
 from contextlib import AsyncExitStack, nullcontext
 from datetime import UTC, datetime
 
 from rich.console import Console
 
+from bot.cli.user import system_user
 from bot.connections import Connections, open_connections
 from bot.database.store import audit_of, open_stores
 from bot.fullstory.client import client_of
@@ -113,17 +112,6 @@ class _OnThisMachine:
         return None
 
 
-def _user() -> str:
-    """Return the operating system's user; a number where a container has no name for it.
-
-    Not from `LOGNAME` and the like, which anyone can set: this is what the audit records.
-    """
-    try:
-        return pwd.getpwuid(os.getuid()).pw_name
-    except KeyError:
-        return str(os.getuid())
-
-
 def _here(asked: QueryNeedingProfile) -> Query:
     """The query, its time in this machine's zone. Raises `UnclearTime`."""
     moment = parse_moment(asked.at, LocalZone(), datetime.now(UTC)) if asked.at else None
@@ -143,7 +131,7 @@ async def _look_up(
         audit_of(settings, store),
         replay_at_moment=settings.replay_at_moment,
     )
-    actor = Actor("", _user(), EntryPoint.TERMINAL)
+    actor = Actor("", system_user(), EntryPoint.TERMINAL)
     finding = asyncio.create_task(find.run(LookupRequest(actor, query)))
     await asyncio.wait({finding}, timeout=_SPINNER_AFTER)
     waiting = not finding.done() and errors.is_terminal

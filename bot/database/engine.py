@@ -113,6 +113,8 @@ def cannot_be_used(text: str, error: Exception) -> tuple[str, str]:
     if url_of(text).get_backend_name() == "sqlite":
         return f"{shown(text)} can't be used", "Does its folder exist, and may it be written there?"
     original = getattr(error, "orig", None) or error
+    if isinstance(original, TimeoutError):
+        return f"{shown(text)} gives no answer in time", "Is a table locked? Then try again later."
     code = getattr(original, "sqlstate", None) or ""
     known = _TROUBLES.get(code) or _connection_trouble(original)
     cause, remedy = known or (f"no answer: {type(original).__name__}", _REMEDY)

@@ -23,6 +23,7 @@ REVISIONS: Final = ("0001", "0002")
 """The migrations of this version, oldest first; a contract holds them against the folder."""
 
 _SECONDS: Final = 5.0
+_LOCK_SECONDS: Final = 15
 _LOCK: Final = 7_368_563  # any number, for `pg_advisory_xact_lock`: two migrations never meet
 
 
@@ -93,6 +94,8 @@ def _upgrade(connection: Connection) -> None:
 
     # Two processes may start this at the same time: the second one waits, and has nothing to do.
     if connection.dialect.name == "postgresql":
+        # Within this transaction alone, so that a pooler in between does not mind.
+        connection.execute(text(f"SET LOCAL lock_timeout = '{_LOCK_SECONDS}s'"))
         connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
     else:
         connection.exec_driver_sql("BEGIN IMMEDIATE")

@@ -252,7 +252,7 @@ class SharedState:
         """Lets `running`, which does `run`, finish its round; writes down what is left."""
         self._ending.set()
         self._woken.set()
-        await asyncio.wait({running}, timeout=self._waits.lease_renewal)
+        await asyncio.wait({running}, timeout=self._waits.state_end)
         await end(running)
         with suppress(*TROUBLE):
             async with asyncio.timeout(self._waits.state_end):

@@ -33,6 +33,9 @@ class Result(StrEnum):
     AUDIT_READ = "audit read"
     """Somebody asked who had looked the person up."""
 
+    PURGED = "purged"
+    """Events were deleted on the terminal."""
+
 
 @dataclass(frozen=True, slots=True)
 class AuditEvent:

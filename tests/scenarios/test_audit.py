@@ -7,6 +7,8 @@ import csv
 import io
 import json
 import logging
+import os
+import pwd
 import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -20,6 +22,8 @@ import psycopg
 import pytest
 from sqlalchemy import text
 
+from bot.cli.audit import Asked
+from bot.cli.audit import run as run_audit
 from bot.database.audit import MOST_WAITING, AuditEvents
 from bot.database.engine import open_engine
 from bot.database.schema import migrate
@@ -29,6 +33,7 @@ from bot.sandbox.slack import SlackSandbox
 from bot.sandbox.workspace import AGENT, MANAGER, PARTNER, USER
 from bot.service import Service
 from bot.sessions import Query
+from bot.settings import Settings
 from bot.slack.ui import action_ids, wording
 from tests.conftest import QUICK, Logged, StartBot, until
 from tests.databases import everything_in, postgres_server
@@ -185,10 +190,12 @@ class TestRecording:
     ) -> None:
         """`fsessions lookup` is recorded as well, as the operating system's user."""
         env = environment(slack, fullstory, DATABASE_URL=database, AUDIT_KEY=KEY)
-        assert (await run("lookup", JANE, "1", env=env))[0] == 0
+        # What anyone can set has no say.
+        pretended = {"LOGNAME": "U0SOMEBODY", "USER": "U0SOMEBODY"}
+        assert (await run("lookup", JANE, "1", env=env | pretended))[0] == 0
         (one,) = await found(database, "--person", JANE)
         assert (one["entry_point"], one["workspace"], one["result"]) == ("terminal", "", "found")
-        assert one["user"]
+        assert one["user"] == pwd.getpwuid(os.getuid()).pw_name
 
     async def test_without_a_key(
         self, start_bot: StartBot, slack: SlackSandbox, database: str, logged: Logged
@@ -541,13 +548,38 @@ class TestSearching:
         code, out, _ = await audit(database, "--person", JANE, "--purge", "--yes")
         assert (code, out) == (0, "Deleted: 5.\n")
         assert await found(database, "--person", JANE) == []
-        assert len(await found(database)) == 5
+        deletion, *others = await found(database)
+        assert len(others) == 5
+        assert (deletion["result"], deletion["reason"]) == ("purged", "about a person")
+        assert (deletion["count"], deletion["email_hash"]) == (5, "")
+        assert deletion["user"] == pwd.getpwuid(os.getuid()).pw_name
+
+    async def test_what_a_colleague_did_goes_with_a_trace(self, database: str) -> None:
+        """Whose events were deleted stays known."""
+        await audit(database, "--by", AGENT, "--purge", "--yes")
+        assert await found(database, "--by", AGENT) == []
+        assert (await found(database))[0]["reason"] == f"by {AGENT}"
+
+    async def test_a_name_in_the_place_of_an_id(self, database: str) -> None:
+        """People are recorded by Slack's ids."""
+        code, _, err = await audit(database, "--by", "sam")
+        assert (code, "In Slack, give the user's id" in err) == (0, True)
+
+    async def test_a_locked_table(self, database: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Is said, not waited for."""
+        if database.startswith("sqlite"):
+            pytest.skip("SQLite's readers wait for no one")
+        monkeypatch.setattr("bot.cli.audit._SECONDS", 0.5)
+        settings = Settings.model_validate({"fullstory_api_key": "x", "database_url": database})
+        with psycopg.connect(database) as connection:
+            connection.execute("LOCK TABLE audit_events IN ACCESS EXCLUSIVE MODE")
+            assert await run_audit(settings, Asked()) == 1
 
     async def test_purging_what_is_old(self, database: str) -> None:
         """Everything before a day; the day itself stays."""
         code, out, _ = await audit(database, "--purge-before", "2026-11-24T12:04Z", "--yes")
         assert (code, out) == (0, "Deleted: 4.\n")
-        assert len(await found(database)) == 6
+        assert len(await found(database)) == 6 + 1  # the deletion has its event
         code, out, _ = await audit(database, "--purge-before", "2026-11-24T12:04Z", "--yes")
         assert (code, out) == (0, "No events to delete.\n")
 
@@ -704,3 +736,19 @@ async def test_failures_are_recorded_with_their_reference(
     (one,) = await found(database, "--person", JANE)
     assert (one["result"], one["reason"]) == ("failed", "KeyRejected")
     assert one["reference"] in shown["text"]
+
+
+async def test_a_workflows_name_is_recorded_only_if_it_is_listed(
+    start_bot: StartBot, slack: SlackSandbox, database: str, logged: Logged
+) -> None:
+    """Its author writes it, and could put the customer's address there; nor is that an id."""
+    store = {"database_url": database, "audit_key": KEY}
+    async with start_bot(**store, allowed_workflows=("triage",)):
+        for workflow in ("triage", JANE, "other-one"):
+            await (await slack.run_step("find_sessions_step", person=JANE, workflow=workflow)).end()
+        shown = {"show_to": "sam@example.org", "show_in": "the customer's channel"}
+        await (await slack.run_step("find_sessions_step", person=JANE, **shown)).end()  # type: ignore[arg-type]
+    rows = await found(database)
+    assert [one["workflow"] for one in rows] == ["", "other", "other", "triage"]
+    assert (rows[0]["user"], rows[0]["channel"]) == ("(not an id)", "(not an id)")
+    assert "@" not in str(rows) + str(logged())

@@ -418,3 +418,30 @@ async def test_a_listener_is_found_for_interactions(post: Post, slack: SlackSand
     }
     body = urlencode({"payload": json.dumps(payload)}).encode()
     assert (await post(body, headers_for(slack.signing_secret, body))) == (200, "")
+
+
+async def test_a_long_header(post: Post, slack: SlackSandbox) -> None:
+    """Some proxies pass on a chain of client certificates."""
+    body = COMMAND.encode()
+    chain = {"X-Client-Cert": "c" * 10_000}
+    assert (await post(body, headers_for(slack.signing_secret, body) | chain))[0] == 200
+
+
+async def test_slack_holds_back_events(post: Post, slack: SlackSandbox, logged: Logged) -> None:
+    """It is acknowledged, and logged as what it is."""
+    told = {"type": "app_rate_limited", "token": "x", "team_id": "T1", "minute_rate_limited": 1}
+    body = json.dumps(told).encode()
+    signed = headers_for(slack.signing_secret, body) | {"Content-Type": "application/json"}
+    assert (await post(body, signed))[0] == 200
+    assert any("rate limited" in line["event"] for line in logged())
+
+
+async def test_a_wrong_signature_says_where_the_secret_is(
+    post: Post, slack: SlackSandbox, logged: Logged
+) -> None:
+    """It is the only trace of a wrong SLACK_SIGNING_SECRET."""
+    body = COMMAND.encode()
+    assert (await post(body, headers_for("0" * 32, body)))[0] == 401
+    (line,) = [one for one in logged() if one["event"] == "request refused"]
+    assert "Basic Information" in line["hint"]
+    del slack

@@ -12,6 +12,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from bot.sandbox.fullstory import FullstorySandbox, Scripted
 from bot.sandbox.slack import SlackSandbox
+from bot.sandbox.workspace import PARTNER, USER
 from tests.conftest import QUICK, Logged, StartBot, migrated
 from tests.databases import postgres_server
 
@@ -32,6 +33,9 @@ async def test_lookups_are_counted(
         fullstory.script.append(Scripted(401))
         await slack.command("/fsessions jane@example.com")
         await slack.command("/fsessions help")
+        await slack.command("/fsessions jane@example.com", user_id=PARTNER)  # refused
+        slack.users["U0MUTE"] = slack.users[USER] | {"id": "U0MUTE", "profile": {}}
+        await slack.command("/fsessions <@U0MUTE>")  # a profile without an address
         (port,) = [line["port"] for line in logged() if line["event"] == "metrics"]
         async with http.get(f"http://127.0.0.1:{port}/metrics") as response:
             text = await response.text()
@@ -44,6 +48,8 @@ async def test_lookups_are_counted(
     assert samples["fsessions_lookups_total", "none"] == 1
     assert samples["fsessions_lookups_total", "KeyRejected"] == 1
     assert samples["fsessions_lookup_seconds_count", None] == 3
+    outcomes = {outcome for name, outcome in samples if name == "fsessions_lookups_total"}
+    assert outcomes == {"found", "none", "KeyRejected"}
     assert "jane" not in text
 
 

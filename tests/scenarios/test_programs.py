@@ -9,9 +9,11 @@ import pty
 import re
 import signal
 import socket
+import struct
 import sys
 from asyncio.subprocess import PIPE, Process
-from contextlib import suppress
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import aiohttp
@@ -466,6 +468,16 @@ async def test_lookup(fullstory: FullstorySandbox) -> None:
     assert out.startswith("No sessions of zoe@example.com\n")
 
 
+async def test_lookup_says_what_the_terminal_cannot_know(fullstory: FullstorySandbox) -> None:
+    """Who a mention is; and that no session fits a time."""
+    env = {"FULLSTORY_API_KEY": fullstory.key, "FULLSTORY_API_URL": fullstory.url}
+    code, _, err = await run("lookup", "@jane", env=env)
+    assert (code, "The terminal does not know the people" in err) == (2, True)
+    assert "pick" not in err
+    code, out, _ = await run("lookup", 'omar@example.com at:"2020-01-01 10:00"', env=env)
+    assert (code, wording.NOT_AT_MOMENT in out) == (0, True)
+
+
 async def test_lookup_prints_links_letter_for_letter(fullstory: FullstorySandbox) -> None:
     """However long they are, and whatever they look like to a library for colours."""
     env = {"FULLSTORY_API_KEY": fullstory.key, "FULLSTORY_API_URL": fullstory.url, "COLUMNS": "40"}
@@ -578,6 +590,121 @@ async def test_check_says_how_to_mend_it(
     assert mend in out.splitlines()[at + 1]
     assert slack.bot_token not in out
     assert fullstory.key not in out
+
+
+async def test_check_knows_the_shape_of_a_signing_secret(
+    slack: SlackSandbox, fullstory: FullstorySandbox
+) -> None:
+    """A placeholder would be found by the first person who asks."""
+    env = environment(slack, fullstory, SLACK_SIGNING_SECRET="changeme")
+    code, out, _ = await run("check", env=env)
+    assert (code, "✗ Slack signing secret" in out, "App Credentials" in out) == (1, True, True)
+
+
+async def test_check_finds_guests(slack: SlackSandbox, fullstory: FullstorySandbox) -> None:
+    """They are not admitted by being named."""
+    slack.users["U0GUEST"] = slack.users[USER] | {"id": "U0GUEST", "is_restricted": True}
+    env = environment(slack, fullstory, ALLOWED_USERS="U0GUEST")
+    code, out, _ = await run("check", env=env)
+    assert (code, "✗ ALLOWED_USERS U0GUEST  is a guest" in out) == (1, True)
+    code, out, _ = await run("check", env=env | {"ALLOW_GUESTS": "true"})
+    assert (code, "✓ ALLOWED_USERS U0GUEST" in out) == (0, True)
+
+
+async def test_a_wrong_fullstory_key_is_said_at_the_start(
+    slack: SlackSandbox, fullstory: FullstorySandbox
+) -> None:
+    """Not found by the first person who asks; the bot serves all the same."""
+    process = await start("serve", env=environment(slack, fullstory, FULLSTORY_API_KEY="na1.wrong"))
+    assert process.stderr
+    try:
+        async with asyncio.timeout(30):
+            while b"does not accept FULLSTORY_API_KEY" not in (await process.stderr.readline()):
+                pass
+        process.send_signal(signal.SIGTERM)
+        await process.communicate()
+        assert process.returncode == 0
+    finally:
+        if process.returncode is None:
+            process.kill()
+
+
+async def test_a_database_without_tables_is_said_once(
+    slack: SlackSandbox, fullstory: FullstorySandbox, tmp_path: Path
+) -> None:
+    """It is there: what it needs is `fsessions migrate`."""
+    env = environment(slack, fullstory, DATABASE_URL=f"sqlite:///{tmp_path}/none.db")
+    process = await start("serve", env=env)
+    assert process.stderr
+    async with asyncio.timeout(30):
+        while b"listening" not in (line := await process.stderr.readline()):
+            assert b"away" not in line
+    process.send_signal(signal.SIGTERM)
+    _, log = await process.communicate()
+    assert b"shared state is away" not in log
+
+
+POSTGRES_SAYS = {
+    "wrong password": "wrong user or password",
+    "wrong user": "no such user",
+    "wrong database": "no database of that name",
+    "no TLS": "speaks no TLS",
+    "not running": "nothing is running there",
+    "unknown host": "unknown host",
+    "a standby": "takes no changes",
+}
+
+
+@pytest.mark.parametrize("trouble", POSTGRES_SAYS)
+async def test_check_tells_the_databases_troubles_apart(
+    slack: SlackSandbox, fullstory: FullstorySandbox, postgres: Postgres, trouble: str
+) -> None:
+    """Each has its own remedy; no password is shown."""
+    url = postgres.new_database()
+    await migrated(url)
+    name = url.partition("@/")[2].partition("?")[0]
+    with psycopg.connect(url, autocommit=True) as connection:
+        if trouble == "a standby":
+            connection.execute(
+                f"ALTER DATABASE {name} SET default_transaction_read_only = on".encode()
+            )
+    async with _asking_for_passwords() as port:
+        urls = {
+            "wrong password": f"postgresql://postgres:planted@127.0.0.1:{port}/{name}",
+            "wrong user": url.replace("postgres@", "nobody@"),
+            "wrong database": url.replace(name, "none"),
+            "no TLS": f"postgresql://postgres@127.0.0.1:{port}/{name}?sslmode=require",
+            "not running": "postgresql://postgres@127.0.0.1:9/x",
+            "unknown host": "postgresql://postgres@database.invalid/x",
+            "a standby": url,
+        }
+        env = environment(slack, fullstory, DATABASE_URL=urls[trouble])
+        code, out, err = await run("check", env=env)
+    assert (code, POSTGRES_SAYS[trouble] in out) == (1, True), out
+    assert "planted" not in out + err
+
+
+@asynccontextmanager
+async def _asking_for_passwords() -> AsyncIterator[int]:
+    """What looks like a PostgreSQL that speaks no TLS, and knows no password; its port."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        (length,) = struct.unpack("!i", await reader.readexactly(4))
+        request = await reader.readexactly(length - 4)
+        if request == struct.pack("!i", 80877103):  # may I speak TLS?
+            writer.write(b"N")
+            await writer.drain()
+            with suppress(asyncio.IncompleteReadError):
+                (length,) = struct.unpack("!i", await reader.readexactly(4))
+                await reader.readexactly(length - 4)
+        said = b"SFATAL\0C28P01\0Mpassword authentication failed for user\0\0"
+        writer.write(b"E" + struct.pack("!i", len(said) + 4) + said)
+        await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    async with server:
+        yield server.sockets[0].getsockname()[1]
 
 
 async def test_names_that_are_misspelt(slack: SlackSandbox, fullstory: FullstorySandbox) -> None:
@@ -712,6 +839,8 @@ async def test_check_looks_at_the_database(
     assert "without STATE_KEYS" in out
     code, out, _ = await run("check", env=env | {"AUDIT_KEY": "long enough", "STATE_KEYS": FERNET})
     assert "✓ Late answers" in out
+    is_sqlite = empty_database.startswith("sqlite")
+    assert ("another process" in out.partition("Late answers")[2]) is not is_sqlite
     gone = env | {
         "AUDIT_KEY": "long enough for everybody",
         "DATABASE_URL": "postgres://u:planted@127.0.0.1:9/gone",

@@ -12,7 +12,7 @@ import pytest
 
 from bot.sandbox.fullstory import FullstorySandbox, Scripted
 from bot.sandbox.slack import SlackSandbox
-from bot.sandbox.workspace import AGENT, USER, Shown
+from bot.sandbox.workspace import AGENT, BOT_USER, TICKETS, USER, Shown
 from bot.service import Service
 from bot.slack.ui import action_ids, wording
 from tests.conftest import QUICK, StartBot, until
@@ -264,6 +264,20 @@ class TestOnce:
         slack.close_view(await share_window(slack, answer))
         await settled(slack)
         assert public(slack) == []
+
+
+async def test_an_answer_in_a_thread_is_shared_there(bot: Service, slack: SlackSandbox) -> None:
+    """From a mention in a ticket's thread to what everybody there sees."""
+    ticket = await slack.write("The checkout is broken")
+    await slack.write(f"<@{BOT_USER}> {JANE} 3", thread_ts=ticket.ts)
+    await until(lambda: "Latest 3 sessions" in slack.screen[-1].message["text"])
+    shown = slack.screen[-1]
+    assert (shown.user, shown.thread_ts) == (USER, ticket.ts)
+    await share(slack, shown, where=action_ids.IN_THREAD)
+    await until(lambda: "Shared in this thread" in json.dumps(shown.message))
+    (posted,) = [one for one in public(slack) if "shared" in json.dumps(one.message)]
+    assert (posted.channel, posted.thread_ts) == (TICKETS, ticket.ts)
+    assert bot.state() == "ready"
 
 
 class TestWhatWasShown:

@@ -6,6 +6,7 @@ import errno
 import json
 import logging
 import os
+import threading
 from io import StringIO
 
 import structlog
@@ -104,3 +105,16 @@ def test_what_anybody_can_cause_is_said_seldom(logged: Logged) -> None:
     seldom.warn("request refused", reason="size")
     lines = [(line["reason"], line.get("left_out")) for line in logged()]
     assert lines == [("signature", None), ("signature", 2), ("size", None)]
+
+
+def test_configured_again_and_again() -> None:
+    """A thread writes; those of earlier configurations end."""
+    before = threading.active_count()
+    for _ in range(20):
+        logs.configure("INFO", "json", StringIO())
+    structlog.get_logger().info("written")
+    logs.flush()
+    for thread in threading.enumerate():
+        if thread.name == "log writer" and threading.active_count() > before + 1:
+            thread.join(0.5)
+    assert threading.active_count() <= before + 1

@@ -8,8 +8,10 @@ from urllib.parse import quote
 import pytest
 from cryptography.fernet import Fernet
 
+from bot.database.engine import shown as shown_database
+from bot.database.engine import url_of
 from bot.errors import SettingsError
-from bot.settings import Settings, load
+from bot.settings import Settings, load, misspelt
 from bot.typed.query import Limits
 from tests.conftest import FERNET
 
@@ -337,3 +339,107 @@ def test_no_domains(written: str) -> None:
     with pytest.raises(SettingsError) as caught:
         load(ENOUGH | {"INTERNAL_DOMAINS": written}, NO_FILE, for_slack=True)
     assert caught.value.problems[0].startswith("INTERNAL_DOMAINS")
+
+
+@pytest.mark.parametrize("quote", ['"', "'"])
+def test_quotes_and_white_space_around_values(quote: str) -> None:
+    """`docker run --env-file` and `kubectl create secret --from-env-file` keep both."""
+    given = {name: f" {quote}{value}{quote}\n" for name, value in ENOUGH.items()}
+    given |= {"DATABASE_URL": "sqlite:///audit.db\n", "PORT": f"{quote}1234{quote}"}
+    settings = load(given, NO_FILE, for_slack=True)
+    assert settings.fullstory_api_key.get_secret_value() == SECRET
+    assert (settings.port, settings.database) == (1234, "sqlite:///audit.db")
+    assert settings.bot_token == ENOUGH["SLACK_BOT_TOKEN"]
+
+
+def test_a_quote_without_its_pair_stays() -> None:
+    """It may be a part of a password."""
+    for value in ("'secret", 'secret"', "'secret\"", "'"):
+        loaded = load(ENOUGH | {"BUTTON_SECRET": value}, NO_FILE, for_slack=True)
+        assert loaded.button_secret
+        assert loaded.button_secret.get_secret_value() == value
+
+
+POSTGRES = "postgresql://u:p@host/db"
+
+
+@pytest.mark.parametrize("name", ["pgbouncer=true", "schema=public", "connection_limit=1"])
+def test_parameters_of_other_tools(name: str) -> None:
+    """Neon, Supabase and Prisma put them into addresses: they are left out, and said."""
+    url = f"{POSTGRES}?sslmode=require&{name}"
+    settings = load(ENOUGH | {"DATABASE_URL": url}, NO_FILE, for_slack=True)
+    assert settings.ignored_parameters == [name.partition("=")[0]]
+    assert dict(url_of(settings.database).query) == {"sslmode": "require"}
+
+
+@pytest.mark.parametrize(
+    ("query", "named"), [("sslmod=require", "sslmod"), ("ab=1&b c=2", "ab, (unreadable)")]
+)
+def test_parameters_that_nobody_knows(query: str, named: str) -> None:
+    """A slip in one about TLS must not pass."""
+    (problem,) = problems(ENOUGH | {"DATABASE_URL": f"{POSTGRES}?{query}"})
+    assert problem.startswith(f"DATABASE_URL has the unknown parameter {named}")
+
+
+def test_several_hosts() -> None:
+    """As libpq takes them; each with its port."""
+    url = "postgresql://u:p@host1:123,host2:456/db?target_session_attrs=any"
+    settings = load(ENOUGH | {"DATABASE_URL": url}, NO_FILE, for_slack=True)
+    made = url_of(settings.database)
+    assert made.query["host"] == ("host1:123", "host2:456")
+    assert made.query["target_session_attrs"] == "any"
+    assert (made.username, made.database) == ("u", "db")
+    assert shown_database(url) == "db at host1:123, host2:456"
+    assert problems(ENOUGH | {"DATABASE_URL": "postgresql://u:p@host1:x,host2/db"})
+
+
+def test_a_file_in_utf_16(tmp_path: Path) -> None:
+    """Without a mark at its beginning it is valid UTF-8, with a NUL behind each letter."""
+    file = tmp_path / ".env"
+    file.write_bytes("FULLSTORY_API_KEY=x".encode("utf-16-le"))
+    with pytest.raises(SettingsError, match="UTF-8"):
+        load({}, file, for_slack=False)
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("ALLOWED_USER", "ALLOWED_USERS"),
+        ("ALLOWED_GROUPS", "ALLOWED_USERGROUPS"),
+        ("ALOWED_CHANNELS", "ALLOWED_CHANNELS"),
+        ("AUDIT_REQIRED", "AUDIT_REQUIRED"),
+        ("AUDITOR", "AUDITORS"),
+        ("allowed_users", "ALLOWED_USERS"),
+    ],
+)
+def test_a_slip_in_a_setting_about_access_or_audit(name: str, meant: str) -> None:
+    """The bot would be open to everybody, or record nothing: it does not start."""
+    assert problems(ENOUGH | {name: "U0999"}) == (f"{name} is no setting; is it {meant}?",)
+
+
+def test_other_slips_are_no_reason_not_to_start() -> None:
+    """They are said in the log."""
+    given = ENOUGH | {"SUPPORT_CHANNEL": "C0123", "ALLOWED_HOSTS": "x", "ALLOWED_USER": ""}
+    load(given, NO_FILE, for_slack=True)
+    assert misspelt(given, NO_FILE) == ["SUPPORT_CHANNEL is no setting; is it SUPPORT_CHANNELS?"]
+
+
+def test_swapped_tokens() -> None:
+    """One sentence, where each would have its own."""
+    swapped = {"SLACK_BOT_TOKEN": "xapp-1", "SLACK_APP_TOKEN": "xoxb-1"}
+    assert problems(ENOUGH | swapped) == ("SLACK_APP_TOKEN and SLACK_BOT_TOKEN are swapped",)
+
+
+def test_the_bots_name_survives_rotated_secrets() -> None:
+    """It is of the app: what is pending under it is found by the next process."""
+    token = {"SLACK_BOT_TOKEN": "xoxb-123-456-secret"}
+    name = load(ENOUGH | token, NO_FILE, for_slack=True).bot_name
+    others = (
+        {"BUTTON_SECRET": "new"},
+        {"SLACK_SIGNING_SECRET": "new"},
+        {"SLACK_BOT_TOKEN": "xoxb-123-456-another"},
+    )
+    for other in others:
+        assert load(ENOUGH | token | other, NO_FILE, for_slack=True).bot_name == name
+    another = {"SLACK_BOT_TOKEN": "xoxb-123-457-secret"}
+    assert load(ENOUGH | another, NO_FILE, for_slack=True).bot_name != name

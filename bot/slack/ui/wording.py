@@ -338,6 +338,8 @@ def audit_result(result: str, reason: str, count: int) -> str:
             return f"shared {_count(count, 'session')}"
         case "audit read":
             return "read this record"
+        case "purged":
+            return f"deleted {_count(count, 'event')}"
         case _:
             return f"{result}: {reason.replace('_', ' ')}" if reason else result
 
