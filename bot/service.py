@@ -13,7 +13,7 @@ from slack_bolt.async_app import AsyncApp
 
 from bot.connections import Connections, open_connections
 from bot.database.store import Stores, audit_of, open_stores
-from bot.errors import FullstoryError, KeyRejected, SettingsError, SlackError
+from bot.errors import KeyRejected, SettingsError, SlackError
 from bot.fullstory.client import FullstoryClient, client_of
 from bot.lookup.audit import Audit
 from bot.lookup.find import FindSessions, Observe, Sessions
@@ -115,7 +115,7 @@ async def _verify_key(fullstory: FullstoryClient) -> None:
         await fullstory.organisation()
     except KeyRejected:
         _log.error("Fullstory does not accept FULLSTORY_API_KEY: every lookup will fail")
-    except FullstoryError as error:
+    except Exception as error:  # noqa: BLE001 - it is no reason not to serve
         _log.warning("Fullstory can't be asked about the key", exc_info=error)
 
 

@@ -472,7 +472,8 @@ def _needing_others(settings: Settings) -> list[str]:
             "STATE_KEYS": settings.state_keys,
         }
         problems += [f"{name} needs a DATABASE_URL" for name, is_set in needing.items() if is_set]
-    if settings.metrics_port and settings.metrics_port == settings.port:
+    serves = "port" in settings.model_fields_set or not settings.socket_mode
+    if serves and settings.metrics_port and settings.metrics_port == settings.port:
         problems.append("METRICS_PORT and PORT are the same: give each a port of its own")
     if settings.auditors and not settings.audit_key:
         problems.append("AUDITORS needs an AUDIT_KEY: without it, nobody can be found")
@@ -494,12 +495,25 @@ def misspelt(environment: Mapping[str, str] = os.environ, file: Path = Path(".en
 
 
 def _misspelt(given: Mapping[str, str]) -> list[tuple[str, str]]:
-    """The settings that may have been meant, each with a sentence."""
+    """Return the settings that may have been meant, each with a sentence."""
     others = sorted(name for name in set(given) - set(NAMES) if given[name].strip())
-    meant = ((name, get_close_matches(name.upper(), NAMES, 1, cutoff=0.85)) for name in others)
-    return [
-        (close[0], f"{name} is no setting; is it {close[0]}?") for name, close in meant if close
-    ]
+    meant = ((name, _meant_by(name.upper())) for name in others)
+    return [(close, f"{name} is no setting; is it {close}?") for name, close in meant if close]
+
+
+def _meant_by(name: str) -> str:
+    """Return the setting that a name is close to, or whose words it has in another order."""
+    if close := get_close_matches(name, NAMES, 1, cutoff=0.85):
+        return close[0]
+    words = _words(name) - {"SLACK", "FSESSION", "BOT"}
+    return next((one for one in sorted(_OPENS_IF_MISSED) if _words(one) == words), "")
+
+
+def _words(name: str) -> set[str]:
+    """Return the words of a name in one form, so that `ALLOWED_GROUP` is `ALLOWED_USERGROUPS`."""
+    alike = {"ALLOWED": "ALLOW", "GROUP": "USERGROUP", "REQUIRE": "REQUIRED"}
+    words = [word.removesuffix("S") for word in name.split("_")]
+    return {alike.get(word, word) for word in words}
 
 
 def _from_file(file: Path) -> dict[str, str]:

@@ -6,10 +6,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from typing import Any, Final
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import urlsplit
 
 from sqlalchemy import URL, event, make_url
 from sqlalchemy.exc import SQLAlchemyError
@@ -22,6 +23,7 @@ TROUBLE: Final = (SQLAlchemyError, OSError, TimeoutError, UnicodeError)
 """What a database that can't be used raises."""
 
 _CONNECT_SECONDS: Final = 5
+_PORT: Final = re.compile(r"(?P<host>\[.*\]|[^:]*)(?::(?P<port>\d*))?")
 _REMEDY: Final = "Is DATABASE_URL right, and does PostgreSQL run there?"
 _NO_DATABASE: Final = (
     "there is no database of that name",
@@ -36,6 +38,10 @@ _NOT_LET_IN: Final = (
     "this user is not let in from here",
     "Add a line for this machine, the user and the database to the server's pg_hba.conf.",
 )
+_NO_CONNECTION: Final = (
+    "it has no connection left",
+    "Raise its max_connections, or put a pooler before it.",
+)
 _TROUBLES: Final = {
     "3D000": _NO_DATABASE,
     "28P01": _PASSWORD,
@@ -48,7 +54,7 @@ _TROUBLES: Final = {
         "it takes no changes: it is a standby, or read-only",
         "Let DATABASE_URL lead to the primary server.",
     ),
-    "53300": ("it has no connection left", "Raise its max_connections, or put a pooler before it."),
+    "53300": _NO_CONNECTION,
     "55P03": ("a table is locked", "End what holds the lock, and try again."),
     "57014": ("a table is locked", "End what holds the lock, and try again."),
 }
@@ -57,10 +63,17 @@ _TROUBLES: Final = {
 _CONNECTION_TROUBLES: Final = {
     "password authentication failed": _PASSWORD,
     "no password supplied": _PASSWORD,
-    "no pg_hba.conf entry": _NOT_LET_IN,
+    r"no pg_hba\.conf entry": _NOT_LET_IN,
     "peer authentication failed": _NOT_LET_IN,
-    'role "': _NO_USER,
-    'database "': _NO_DATABASE,
+    "not permitted to log in": _NOT_LET_IN,
+    "permission denied for database": _NOT_LET_IN,
+    "too many c|connection slots": _NO_CONNECTION,
+    "starting up|shutting down|not currently accepting": (
+        "it accepts no connections right now",
+        "Try again when PostgreSQL has started.",
+    ),
+    r'role ".*" does not exist': _NO_USER,
+    r'database ".*" does not exist': _NO_DATABASE,
     "does not support ssl": (
         "it speaks no TLS",
         "Turn TLS on at the server, or remove sslmode from DATABASE_URL.",
@@ -72,13 +85,12 @@ _CONNECTION_TROUBLES: Final = {
     "failed to resolve host": ("unknown host", "Correct the host in DATABASE_URL."),
     "name or service not known": ("unknown host", "Correct the host in DATABASE_URL."),
     "timeout expired": ("no answer in time", "Can this machine reach it? A firewall may say no."),
-    "too many clients": ("it has no connection left", "Raise its max_connections."),
     "target_session_attrs": (
         "none of the hosts is of the kind that target_session_attrs asks for",
         "Name the primary server as well.",
     ),
 }
-"""Parts of what libpq says, in small letters, in the order in which they are looked for."""
+"""Patterns of what libpq says, in small letters, in the order in which they are looked for."""
 
 _CLOSE_SECONDS: Final = 2.0
 _ABANDONED_SECONDS: Final = _CONNECT_SECONDS + 1.0  # longer than SQLite waits for its lock
@@ -91,11 +103,17 @@ def url_of(text: str) -> URL:
     if parts.scheme == "sqlite":
         return make_url(text).set(drivername="sqlite+aiosqlite")
     login, at, hosts = parts.netloc.rpartition("@")
-    several = hosts.split(",") if "," in hosts else []
-    if several:  # SQLAlchemy takes them as parameters
-        text = urlunsplit(parts._replace(netloc=login + at))
-    url = make_url(text).difference_update_query(IGNORED_PARAMETERS)
-    url = url.update_query_pairs([("host", host) for host in several], append=True)
+    if "," not in hosts:
+        url = make_url(text).difference_update_query(IGNORED_PARAMETERS)
+        return url.set(drivername="postgresql+psycopg")
+    # SQLAlchemy takes several as parameters, as libpq does.
+    each = [_PORT.fullmatch(host) for host in hosts.split(",")]
+    named = {
+        "host": ",".join(one["host"].strip("[]") for one in each if one),
+        "port": ",".join(one["port"] or "" for one in each if one),
+    }
+    url = make_url(text.replace(f"//{login}{at}{hosts}", f"//{login}{at}", 1))
+    url = url.difference_update_query(IGNORED_PARAMETERS).update_query_dict(named)
     return url.set(drivername="postgresql+psycopg")
 
 
@@ -122,9 +140,10 @@ def cannot_be_used(text: str, error: Exception) -> tuple[str, str]:
 
 
 def _connection_trouble(error: object) -> tuple[str, str] | None:
-    """What a failed connection is about. libpq says it in words alone, which are not passed on."""
+    """Tell what a failed connection is about: libpq says it in words alone, which stay here."""
     words = str(error).casefold()
-    return next((said for part, said in _CONNECTION_TROUBLES.items() if part in words), None)
+    known = (said for part, said in _CONNECTION_TROUBLES.items() if re.search(part, words))
+    return next(known, None)
 
 
 @asynccontextmanager

@@ -117,6 +117,9 @@ class SharedState:
 
     async def put(self, key: Key, value: str, seconds: float, *, if_greater: bool = False) -> None:
         """As the protocol says."""
+        earlier = self._unwritten.get(key)
+        if if_greater and earlier and earlier.text >= value:
+            return
         self._unwritten.pop(key, None)
         try:
             await self._ask(lambda: self._values.put([Value(key, value, seconds, if_greater)]))
@@ -163,12 +166,14 @@ class SharedState:
     async def still_ours(
         self, claim: str, step: str | None = None, *, recorded: bool = False
     ) -> bool:
-        """As the protocol says; while nobody can tell, it waits for some seconds."""
+        """Ask the database, for some seconds if need be, as `Claims` says."""
         held = self._held.get(claim)
         give_up = self._clock() + self._waits.certainty
-        while not (held and held.alone):
+        while recorded or not (held and held.alone):
             asked = self._clock()
             try:
+                if held and held.alone and await self._ask_patiently(self._take(held)) is None:
+                    return False
                 is_ours = await self._ask_patiently(self._renew_one(claim, step, held))
             except _Away:
                 if not recorded and held and self._clock() < held.safe_until:
@@ -269,7 +274,7 @@ class SharedState:
                 del self._held[claim]  # another process has it, or has done it
 
     async def _write_down(self) -> None:
-        """Writes what the database has yet to be told, but for what has expired since."""
+        """Write what the database has yet to be told, but for what has expired since."""
         self._forget_expired()
         while self._unmarked:
             some = dict(islice(self._unmarked.items(), _AT_ONCE))
@@ -304,6 +309,7 @@ class SharedState:
         for owed in await self._patiently(self._claims.take_over(list(self._held))):
             if await self._memory.is_done(owed.claim):
                 _log.error("what is done stands in the database as pending: it is not done again")
+                self._unmarked[owed.claim] = asked + self._waits.owed
                 continue
             await self._memory.take(owed.claim, owed.work)
             sealed = Sealed(owed.claim, owed.work, owed.step, owed.attempts, owed.made)

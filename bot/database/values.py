@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 from sqlalchemy import bindparam, delete, or_, select, update
@@ -73,6 +74,7 @@ class SqlValues:
                     for one in values
                     if one.if_greater is if_greater
                 ]
+                rows.sort(key=itemgetter("name"))  # in one order everywhere, as above
                 insert = self._insert(bindparam("name"), bindparam("text"), bindparam("seconds"))
                 new = {"value": insert.excluded.value, "expires": insert.excluded.expires}
                 is_less = _columns.value < insert.excluded.value

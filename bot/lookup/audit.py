@@ -15,7 +15,8 @@ from bot.lookup.access import Actor
 from bot.lookup.events import AuditEvent, AuditQuery, PersonHashes, Result
 from bot.sessions import Query
 
-_LIKE_AN_ID: Final = re.compile(r"[\w.\\$-]{1,100}")  # Slack's, or the operating system's
+_LONGEST_ID: Final = 100
+_FREE_TEXT: Final = re.compile(r"[@\s]")  # neither Slack's ids nor login names have them
 _NO_ID: Final = "(not an id)"
 
 
@@ -93,13 +94,19 @@ class Audit:
         Returns the event for `complete`. Where a record is required, it is in the store then; if
         that fails, None is returned: it must not be done.
         """
-        if self.store and not self._required:
+        if not self.store:
+            return event
+        if not self._required:
             self.store.add(event)
-        elif self.store and not await self.store.write(event):
+            return event
+        failure = "cancelled"
+        try:
+            failure = "" if await self.store.write(event) else "not recorded"
+        finally:
             # A commit that was too slow may come about later: the record must not say "done".
-            self.complete(event, failure="not recorded")
-            return None
-        return event
+            if failure:
+                self.complete(event, failure=failure)
+        return None if failure else event
 
     def complete(self, event: AuditEvent, *, failure: str = "") -> None:
         """Log what became of a prepared event; a failure is recorded in the place of the event."""
@@ -140,4 +147,5 @@ class Audit:
 
 def _id(text: str) -> str:
     """Return an id from outside, if it is one; a free text, which could name a customer, is not."""
-    return text if not text or _LIKE_AN_ID.fullmatch(text) else _NO_ID
+    printable = "".join(filter(str.isprintable, text))[:_LONGEST_ID]
+    return _NO_ID if _FREE_TEXT.search(printable) else printable

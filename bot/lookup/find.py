@@ -99,9 +99,11 @@ class FindSessions:
         That takes the place of the event of what was `looked_up` for it. Returns the event for
         `complete_share`, or None where they must not be shown.
         """
-        shared = self._audit.event(request.actor, Result.SHARED, query=request.query, count=count)
         if looked_up:
-            shared = replace(shared, id=looked_up.id, time=looked_up.time)
+            return await self._audit.prepare(
+                replace(looked_up, result=Result.SHARED.value, count=count)
+            )
+        shared = self._audit.event(request.actor, Result.SHARED, query=request.query, count=count)
         return await self._audit.prepare(shared)
 
     def complete_share(self, event: AuditEvent, *, failure: str = "") -> None:

@@ -42,6 +42,7 @@ class SeveralBots:
         self._environment = environment
         self._folder = folder  # without a `.env`
         self._running: dict[str, Process] = {}
+        self._reading: dict[str, asyncio.Task[bytes]] = {}  # a full pipe would stop them
 
     async def start_one(self) -> None:
         """Start a bot, and send requests to it once it listens."""
@@ -54,12 +55,18 @@ class SeveralBots:
             cwd=self._folder,
         )
         assert process.stderr  # noqa: S101 - it is a pipe
-        async with asyncio.timeout(_START_SECONDS):
-            line = {"event": ""}
-            while line["event"] != "listening":
-                line = json.loads(await process.stderr.readline())
+        try:
+            async with asyncio.timeout(_START_SECONDS):
+                line = {"event": ""}
+                while line["event"] != "listening":
+                    line = json.loads(await process.stderr.readline())
+        except BaseException:
+            process.kill()
+            await process.communicate()
+            raise
         url = f"http://127.0.0.1:{line['port']}/slack/events"
         self._running[url] = process
+        self._reading[url] = asyncio.create_task(process.stderr.read())
         self._slack.request_urls.append(url)
 
     async def kill_one(self) -> None:
@@ -73,7 +80,9 @@ class SeveralBots:
             owners = (await connection.scalars(jobs)).all()
         busy = [int(owner.partition(".")[0]) for owner in owners if owner]
         by_pid = {process.pid: url for url, process in self._running.items()}
-        url = next(by_pid[pid] for pid in [*busy, *by_pid] if pid in by_pid)
+        url = next((by_pid[pid] for pid in [*busy, *by_pid] if pid in by_pid), None)
+        if url is None:  # the last one is being replaced
+            return
         self._slack.request_urls.remove(url)
         process = self._running.pop(url)
         process.kill()
@@ -85,7 +94,8 @@ class SeveralBots:
         for process in self._running.values():
             with suppress(ProcessLookupError):
                 process.send_signal(signal.SIGTERM)
-        await asyncio.gather(*(process.communicate() for process in self._running.values()))
+        waiting = [process.wait() for process in self._running.values()]
+        await asyncio.gather(*waiting, *self._reading.values())
 
 
 @asynccontextmanager

@@ -1,7 +1,8 @@
 """Work at rest: encrypted, and bound to all that decides what is done with its row.
 
 That is: which claim it is, how far it had come, how often it was tried, and when it was taken. So
-no row can be put in another's place, be brought back to an earlier step, or be kept for longer.
+no row can be put in another's place, or be kept for longer, and none of its fields alone be brought
+back. (A whole earlier row can, for as long as it is good, but not to the process that did it.)
 https://cryptography.io/en/latest/fernet/#cryptography.fernet.MultiFernet
 """
 

@@ -23,7 +23,7 @@ NOT_WITHIN_A_WORD: Final = r"(?<![A-Za-z0-9.-])(?<![A-Za-z0-9]_)"
 def labels_of(names: Iterable[str]) -> Labels:
     """A pattern for these names: "user id" is also "user_id", "User-ID" and "userid"."""
     words = [re.split(r"[ _-]+", name) for name in ("uid", *names)]
-    return Labels(f"(?:{'|'.join(r'[ _-]?'.join(map(re.escape, one)) for one in words)})")
+    return Labels(f"(?:{'|'.join(r'[ _-]{0,2}'.join(map(re.escape, one)) for one in words)})")
 
 
 RESERVED: Final = frozenset({"at", "email", "id", "limit", "mail"})

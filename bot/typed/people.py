@@ -84,18 +84,24 @@ _URL: Final = re.compile(
 
 def _in_url(url: str, labels: Labels) -> Iterator[Identity | None]:
     """Read the parameters and the path: there the borders are known."""
+    url = url.rstrip(",;:!?'’)]}>*_~")
+    is_cut = url.endswith(("…", ".."))
     try:
-        parts = urlsplit(url.rstrip(".,;:!?'’)]}>…*_~"))
+        parts = urlsplit(url.rstrip(".…"))
     except ValueError:
         return
     fragment_path, _, fragment_query = parts.fragment.partition("?")
-    for path in (parts.path, fragment_path):
-        for segment in path.split("/"):
-            yield _customer(unquote(segment))
-    for parameter in f"{parts.query}&{fragment_query}".split("&"):
+    segments = [*parts.path.split("/"), *fragment_path.split("/")]
+    parameters = [one for one in (*parts.query.split("&"), *fragment_query.split("&")) if one]
+    if is_cut:  # what stands last goes on
+        segments = segments if parameters else segments[:-2]
+        parameters = parameters[:-1]
+    for segment in segments:
+        yield _customer(unquote(segment))
+    for parameter in parameters:
         name, _, value = parameter.partition("=")
         # A plus stays one: addresses have it, and never a space.
-        value = unquote(value)
+        value = without_separators(unquote(value))
         if _label_alone(labels).fullmatch(unquote(name)):
             yield Identity(uid=value) if _is_uid(value) else None
         else:
@@ -112,7 +118,7 @@ def _customer(text: str) -> Identity | None:
 @cache
 def _label_pattern(labels: Labels) -> re.Pattern[str]:
     """Match a label as tools write it: bold, over two lines, in JSON, in a Ruby hash, in XML."""
-    sign = r"(?:[=-]>|:=|={1,3}+|[:：]{1,2}+|[#№])"
+    sign = r"(?:[=-]>|:=|={1,3}+|#?\s?[:：]{1,2}+|[#№])"
     after_sign = r"(?:[*_~]{1,3}+(?=\s))?[ \t]{0,40}+\n?[ \t]{0,40}+"
     return re.compile(
         rf"{NOT_WITHIN_A_WORD}(?P<label>{labels})"
@@ -122,7 +128,7 @@ def _label_pattern(labels: Labels) -> re.Pattern[str]:
         r"|>(?=[^<>\s]++</)"
         r"|(?P<line>[ \t]{0,40}+\n[ \t]{0,40}+(?=\S*\d\S*[ \t]*(?:\n|$)))"
         # Without a sign, the next word has to look like an id: "failed for user ID 12345".
-        r"|[*_~]{0,3}[ \t]++(?=[#№\"'“‘]?[\w|.-]*\d))",
+        r"|[*_~]{0,3}[ \t]++(?:(?:is|of|[-–—→])[ \t]++)?(?=\(?[#№\"'“‘]?[\w|.-]*\d))",
         re.IGNORECASE,
     )
 
@@ -138,7 +144,19 @@ def label_cell_pattern(labels: Labels) -> re.Pattern[str]:
     return re.compile(rf"[\s*_]*+{labels}[\s*_:]*+", re.IGNORECASE)
 
 
-_QUOTES: Final = {'"': '"', "“": "”", "„": "“", "'": "'", "‘": "’", "`": "`", '\\"': '\\"'}
+_QUOTES: Final = {
+    '"': '"',
+    "“": "”",
+    "„": "“",
+    "«": "»",
+    "»": "«",
+    "'": "'",
+    "‘": "’",
+    "‚": "‘",
+    "‹": "›",
+    "`": "`",
+    '\\"': '\\"',
+}
 # What people and forms write where they know no uid.
 _NO_UID: Final = frozenset(
     {"", "-", "—", "–", "n/a", "na", "no", "none", "not", "null", "nil", "nan", "undefined"}
@@ -157,24 +175,40 @@ _LIKE_AN_ID: Final = re.compile(r"\d|[_@|:+=/-]|[a-z][A-Z]|\w{16}")
 _LIKE_A_QUANTITY: Final = re.compile(r"\d+(?::\d\d)+|\d+(?:[.,]\d+)?%|v\d[\d.]*|\d+(?:st|nd|rd|th)")
 # A value ends here: the next key of a list, a quote, a tag.
 _NEXT_KEY: Final = re.compile(
-    r"[,;][\"'\\]{0,8}[a-z_][\w.-]{0,60}+[\"'\\]{0,8}(?:=>|[:=])|&[a-z_][\w.\[\]-]{0,60}=|[,;][\"'{\[]|</?[a-z]",
+    r"[,;][\"'\\]{0,8}[a-z_][\w.-]{0,60}+[\"'\\]{0,8}(?:=>|[:=])|&[a-z_][\w.\[\]-]{0,60}=|[,;][\"'{\[]|</|<br",
     re.IGNORECASE,
 )
 _DIRECTORY_NAME: Final = re.compile(r",(?:ou|dc|cn|o|c|l|st)=", re.IGNORECASE)  # LDAP's
-_NOT_IN_A_UID: Final = re.compile(r"[,;\"“”<>(){}\[\]`\\\s]")
+_NOT_IN_A_UID: Final = re.compile(r"[,;\"“”<>(){}\[\]`\\\s—–•→←、，。；：！？\ufffc]")
 _OPENING: Final = "([{<'‘\"“`「『【（"
 _CLOSING: Final = ".,;!?)]}>'’\"”`」』】）、。，；！？|"
 _CUT_SHORT: Final = re.compile(r"…|\.\.")
 # Punctuation that no id has, also right beside it.
-_BORDER: Final = re.compile("[—–•→←、，。；：！？「」『』【】（）]")
+_BORDER: Final = re.compile("[—–→←、，。；：！？「」『』【】（）](?![A-Za-z0-9])")
 _MASKED_UID: Final = re.compile(r"\*\*|x{4}", re.IGNORECASE)
 # What languages print around a value: `int(4711)`, `ObjectId('…')`, `{"$oid":"…"}`.
 _WRAPPED: Final = re.compile(
-    r"(?:(?:int|string|(?:bson\.)?ObjectI[dD]|UUID|Some|Decimal|Number(?:Long|Int)|Guid)"
-    r"\((?:\d+\) \"?)?|\{[\"'\\]{0,2}\$\w+[\"'\\]{0,2}:\s?)[\"'\\]{0,2}([\w-]+)[\"'\\]{0,2}[)}]?"
+    r"(?:string\(\d+\) \"(?P<b>[^\"]*)\""
+    r"|(?:int(?:32|64)?|(?:bson\.)?ObjectI[dD]|UUID|Some|Number(?:Long|Int)|Guid)"
+    r"\((?P<q>[\"'\\]{0,2})(?P<a>[^\"'()\\]+)(?P=q)\)"
+    r"|\{(?P<r>[\"'\\]{1,2})\$oid(?P=r):\s?(?P=r)(?P<c>[^\"'\\{}]+)(?P=r)\})(?![\w|.-])"
+)
+# What is behind a uid, and shows that it was not all of it, or not the only one.
+_GOES_ON: Final = re.compile(
+    r" ?(?:…|\.\.)|[ \t]\d|,? ?(?:and|or|to|und|oder|bis|et|ou|y|&|/) ?#?\d{3,}|, #?\d{3,}"
+)
+_DATE: Final = re.compile(r"\d{4}-\d\d-\d\d.*")
+_NAMED: Final = re.compile(r"[A-Za-z_]\w{0,30}=.+")  # the next key of a log, or a directory's
+# Before a label, these say that it is an id of another system, or of no customer.
+_ELSEWHERE: Final = re.compile(
+    r"\b(?:slack|discord|github|gitlab|jira|telegram|agent|admin|staff|employee|bot|process|unix)"
+    r"(?:'s|’s)?[ _-]$",
+    re.IGNORECASE,
 )
 _TEMPLATE: Final = re.compile(r"[$%#]?\{\{?|<%|%[(a-z]", re.IGNORECASE)
-_THOUSANDS_WITH_SPACES: Final = re.compile(r"(?P<first>\d{1,3})(?P<more>(?P<space>\s)\d{3}(?!\d))")
+_THOUSANDS_WITH_SPACES: Final = re.compile(
+    r"\d{1,3}(?P<space>[\u00a0\u202f\u2009 ])\d{3}(?:(?P=space)\d{3})*(?![\d\u00a0\u202f\u2009])"
+)
 
 
 def _in_words(text: str, start: int, end: int, labels: Labels) -> Iterator[Identity | None]:
@@ -195,6 +229,8 @@ def _uid_at(text: str, label: re.Match[str], end: int) -> tuple[str, int]:
     start = label.end()
     if label["line"] and text[: label.start()].rpartition("\n")[2].strip(" \t*_•-"):
         return "", start  # a label above its value is alone on its line
+    if _ELSEWHERE.search(text[max(0, label.start() - 20) : label.start()]):
+        return "", start
     inside, after = _in_known_borders(text, start, end)
     if after:
         uid = inside if _is_uid(inside) else ""
@@ -205,16 +241,31 @@ def _uid_at(text: str, label: re.Match[str], end: int) -> tuple[str, int]:
         is_group = thousands["space"] in "\u00a0\u202f\u2009"
         return (joined if is_group else "", thousands.end() if is_group else start)
     if wrapped := _WRAPPED.match(text, start, end):
-        return (wrapped[1], wrapped.end()) if _is_uid(wrapped[1]) else ("", start)
+        uid = wrapped["a"] or wrapped["b"] or wrapped["c"] or ""
+        return (uid, wrapped.end()) if _is_uid(uid) else ("", start)
+    return _bare_uid_at(text, label, end)
+
+
+def _bare_uid_at(text: str, label: re.Match[str], end: int) -> tuple[str, int]:
+    """Do the same for a word without known borders."""
+    start = label.end()
     token = _TOKEN.match(text, start, end)
     if not token or len(token[0]) > _LONGEST_TOKEN:
         return "", token.end() if token else start
     value = _up_to_border(token[0])
+    if value == token[0] and _GOES_ON.match(text, token.end(), end) and token[0][-1] not in ".;":
+        return "", start
+    if label[0][-1:].isspace() and _NAMED.match(value):
+        return "", start  # nothing is behind the label
     uid = _bare_uid(value, token[0][len(value) :], text[max(0, label.start() - 200) : start])
     sign = label[0][len(label["label"]) :]
     if sign.endswith("="):
         uid = _decoded(uid)  # of a form's body, or of an address without its host
-    is_sure = _is_uid(uid) and _is_sure(uid, label["label"], has_sign=not sign.isspace())
+    has_sign = re.search("[:：=>#№\n`]", sign) is not None
+    is_sure = _is_uid(uid) and _is_sure(uid, label["label"], has_sign=has_sign)
+    if is_sure and not has_sign and uid.isdigit() and len(uid) < 4:
+        # "user id 42." may be one, "user id 401 Unauthorized" is none.
+        is_sure = token[0] != uid or not text[token.end() : end].strip(" \t").strip("\n")
     return (uid, start + len(value)) if is_sure else ("", start)
 
 
@@ -247,19 +298,25 @@ def _in_known_borders(text: str, start: int, end: int) -> tuple[str, int]:
             continue
         first = start + len(opening)
         after = text.find(closing, first, min(end, first + MAX_UID_LENGTH + 1))
-        is_closed = after > first and not text[after + len(closing) :][:1].isalnum()
+        behind = text[after + len(closing) : after + len(closing) + 1]
+        is_closed = after > first and not re.match(r"[\w|/@+=&%#-]", behind)
         if is_closed:
-            return without_marks(text[first:after]).strip(), after + len(closing)
+            inside = without_marks(text[first:after]).strip()
+            return inside.lstrip("#№") if opening == "`" else inside, after + len(closing)
     return "", 0
 
 
 def _in_field(value: str) -> str:
     """Return the uid that is all of a field; an explanation may follow it: "4711 (Acme)"."""
-    value = value.strip().strip("*`").strip()
+    value = value.strip().strip("*`_").strip()
+    for quote in "\"'":
+        value = value.removeprefix(quote).removesuffix(quote) if value[:1] == quote else value
     first, _, rest = value.partition(" ")
-    if rest and re.match(r"[(\[–—|/·-]", rest.lstrip()):
+    if rest.lstrip()[:1] in ("(", "["):
         value = first
-    return without_separators(value.removeprefix("#"))
+    # Several values, or words: none of them is sure.
+    is_one = not re.search(r"[\s,;]", value) or without_separators(value) != value
+    return without_separators(value.lstrip("#№")) if is_one else ""
 
 
 def _up_to_border(token: str) -> str:
@@ -274,10 +331,12 @@ def _bare_uid(value: str, rest: str, before: str) -> str:
 
     `rest` and `before` are what follows in the same word, and what is left of it.
     """
-    if _TEMPLATE.match(value) or value[:1] == "@" or _CUT_SHORT.search(value):
+    if _TEMPLATE.match(value) or value[:1] in ("@", '"', "“") or _CUT_SHORT.search(value):
+        return ""
+    if value.endswith("|") or _DATE.fullmatch(value):
         return ""
     value = without_marks(value).lstrip(_OPENING).lstrip("#№")
-    value = _without_markup(value.rstrip(_CLOSING), before).rstrip(_CLOSING)
+    value = _without_markup(value.rstrip(_CLOSING), before).rstrip(_CLOSING).lstrip("#№")
     for ending in ("'s", "’s"):
         value = value.removesuffix(ending)
     value = up_to_other_script(value)
@@ -317,7 +376,7 @@ def _is_uid(uid: str) -> bool:
         return False
     if uid[0] in "@$" or _TEMPLATE.match(uid) or len(uid) > MAX_UID_LENGTH:
         return False
-    if _MASKED_UID.search(uid):
+    if _MASKED_UID.search(uid) or _CUT_SHORT.search(uid):
         return False
     return len(uid) > 1 or uid.isdigit()
 
@@ -332,8 +391,8 @@ _TOKEN: Final = re.compile(r"\S++")
 _PART: Final = re.compile(rf"[{_ADDRESS_CHARACTERS}]++")
 _MARKED: Final = re.compile(f"{_ADDRESS}([^{_ADDRESS}{_ADDRESS_END}]*+){_ADDRESS_END}")
 _DOMAIN: Final = re.compile(r"[\w.\u200c\u200d\u0300-\u036f\u0900-\u0dff\u0e00-\u0eff-]+")
-# Slack makes a link of the end of a word that has one of these before what looks like an address.
-_LINK_MAY_BE_CUT: Final = frozenset("&/#?%$!^'’")
+# Before a link of its own. Slack also makes links of what looks like an address at a word's end.
+_BEFORE_A_LINK: Final = frozenset(":([{<>\"“”„«»,;*~`→·—–•-_'‘’/")
 _NAMES_AN_ADDRESS: Final = (
     r"(?:e?[_-]?mail(?:[_-]?(?:address|adresse))?|user(?:[_-]?name)?|usr|login(?:[_-]?hint)?"
     r"|customer|client|contact|requester|reporter|submitter|sender|recipient|account|owner|author"
@@ -355,6 +414,9 @@ _BARE_DOMAIN: Final = re.compile(
     r"[\w.-]+\.(?:com|net|org|edu|gov|info|biz|io|co|dev|app|example|[a-z]{2})", re.IGNORECASE
 )
 # Before an address: the name of a header that has a message's own id, or a content id.
+_MAY_GO_ON: Final = re.compile(r"[@A-Za-z0-9_]|[.-]+[A-Za-z0-9]")
+# Before an ellipsis, these may be the beginning of a longer one.
+_CUT_TOPS: Final = frozenset({"c", "co", "ne", "or", "in", "inf", "ed", "go"})
 _MESSAGE_ID: Final = re.compile(
     r"(?:message-id|in-reply-to|references|content-id)\s?:[^\n]*$|cid:$", re.IGNORECASE
 )
@@ -387,10 +449,16 @@ def _in_token(token: str, following: str) -> Iterator[Identity | None]:
 
 def _is_set_apart(token: str, marked: re.Match[str]) -> bool:
     """Whether a link is an address of its own, and not the end of a longer word."""
-    left = token[: marked.start()]
+    left, right = token[: marked.start()], token[marked.end() :]
+    if _MAY_GO_ON.match(right) or (_CUT_SHORT.match(right) and _is_top_cut(marked[1])):
+        return False
     if left.endswith("|"):
         return _is_row(token)
-    return not left or left[-1] not in _LINK_MAY_BE_CUT
+    if left.endswith("="):
+        return _KEY_WITH_EQUALS.match(left) is not None
+    if left[-1:] in ("-", "_", "/", "'", "’"):
+        return len(left) == 1 or left[-2:-1] in ("(", '"')
+    return not left or left[-1] in _BEFORE_A_LINK or up_to_other_script(f"a{left[-1]}") == "a"
 
 
 def _in_part(token: str, part: re.Match[str], following: str) -> Iterator[Identity | None]:
@@ -406,7 +474,8 @@ def _in_part(token: str, part: re.Match[str], following: str) -> Iterator[Identi
 def _has_borders(token: str, start: int, end: int) -> bool:
     """Whether a value ends where no character of an address is, and not only there."""
     left, right = token[:start], token[end:]
-    if left.endswith((",", ";")) or (right[:1] in (",", ";") and right[1:].strip(_CLOSING)):
+    is_listed = right[:1] in (",", ";") and right[1:2].isascii() and right[1:].strip(_CLOSING)
+    if left.endswith((",", ";")) or is_listed:
         return _is_list(token)
     if left.endswith("|") or (right[:1] == "|" and right[1:].strip(_CLOSING)):
         return _is_row(token)
@@ -414,7 +483,12 @@ def _has_borders(token: str, start: int, end: int) -> bool:
         return False
     if right[:1] in (":", "…") and right.strip(f":*_…{_CLOSING}"):
         return False
+    if right[:1] == "…" and _is_top_cut(token[start:end]):
+        return False
     if right.startswith("\\") and not re.match(r"\\+[nrt\"'/]", right):
+        return False
+    # A mask, a name in brackets, an opening quote in the middle of a word, something not shown.
+    if re.search(r"(?:••|\w•|\w[\])]|\w[\"“`]|\ufffc)$", left):
         return False
     return not left.endswith(("\\", "@", "…", "..."))
 
@@ -426,6 +500,8 @@ def _is_row(token: str) -> bool:
 
 def _is_list(token: str) -> bool:
     """Whether commas separate a list: of addresses, of keys with values, or a row of CSV."""
+    if "," in token and ";" in token:
+        return False
     items = re.split("[,;]", token.strip("()[]{}<>,;.\"'"))
     clear = [one for one in items if "@" in one or re.search(r"[=:]|^[\"'].*[\"']$", one)]
     return len(items) > 2 or len(clear) == len(items)
@@ -444,9 +520,19 @@ def _address(part: str, following: str) -> str:
     cut = up_to_other_script(domain)
     if cut == domain and not _is_only_punctuation(tail):
         return ""
+    if match[0][len(domain) :].startswith("..") and _is_top_cut(domain):
+        return ""
+    is_in_form = tail.startswith("&")  # another key follows: then one has to be before it
+    if is_in_form and not _KEY_WITH_EQUALS.match(local):
+        return ""
     markup = match[0][len(domain) :] + tail
     local = _local(local.replace("’", "'"), markup + following.partition("\n")[0])
     return f"{local}@{cut}" if local else ""
+
+
+def _is_top_cut(domain: str) -> bool:
+    """Whether an ellipsis behind this may stand for the rest of it: "example.co…"."""
+    return domain.rpartition(".")[2].lower() in _CUT_TOPS
 
 
 def _is_only_punctuation(tail: str) -> bool:
@@ -459,6 +545,8 @@ def _local(local: str, following: str) -> str:
     for sign in "*_~":
         if local.startswith(sign) and re.search(rf"{re.escape(sign)}(?!\w)", following):
             local = local.lstrip(sign)
+    if re.match(r"[bruN]'", local) and following.startswith("'"):
+        local = local[2:]  # as languages write texts: b'jane@example.com'
     local = local.lstrip("'")
     if key := _KEY_WITH_EQUALS.match(local):
         local = local[key.end() :].lstrip("'")
@@ -469,25 +557,32 @@ def _local(local: str, following: str) -> str:
 
 # -- Who is no customer ---------------------------------------------------------------------------
 
-# Programs that send mail: as any part of the name, or as its beginning.
+# Programs that send mail: as a part of the name, or as its beginning. A dot is for people's names.
 _MACHINE: Final = re.compile(
-    r"(?:.*[._+-])?(?:no[._-]?reply|do[._-]?not[._-]?reply|mailer-daemon|bounces?|notifications?)"
-    r"(?:[+._-].*)?"
-    r"|(?:postmaster|notify|notifier|unsubscribe|alerts?|invitations?|git|root|www-data|daemon"
-    r"|auto[._-]?confirm|auto[._-]?reply|mailer)(?:[+._-].*)?"
-    r"|(?:reply|replies|receipts?|invoice|invoices|support)\+.*",
+    r"(?:.*[._+-])?(?:no[._-]?reply|do[._-]?not[._-]?reply|mailer-daemon)(?:[+._-].*)?"
+    r"|(?:.*[_-])?(?:bounces?|notifications?)(?:[+_-].*)?"
+    r"|(?:postmaster|notify|notifier|(?:list-)?unsubscribe|alerts?|invitations?|git|root|www-data"
+    r"|daemon|auto[._-]?confirm|auto[._-]?repl(?:y|ies)|autoresponder|out-of-office|mailer|abuse"
+    r"|wordpress|dmarc[._-]?reports?|systemalerts?)(?:[+_-].*)?"
+    r"|(?:reply|replies|receipts?|invoices?|support)\+.*|.*\+acct_\w+",
     re.IGNORECASE | re.DOTALL,
 )
 _MACHINE_DOMAINS: Final = re.compile(
     r"(?:.*\.)?(?:amazonses\.com|sendgrid\.net|mailgun\.org|mandrillapp\.com|mcsv\.net|mtasv\.net"
-    r"|gserviceaccount\.com|calendar\.google\.com|noreply\.github\.com|intercom-mail\.com)"
-    r"|.+\.(?:zendesk\.com|freshdesk\.com|helpscout\.net|atlassian\.net)"
-    r"|(?:bounces?|reply|no-?reply)\..*",
+    r"|gserviceaccount\.com|calendar\.google\.com|noreply\.github\.com|intercom-mail\.com"
+    r"|microsoftonline\.com|docusign\.net|incoming\.gitlab\.com|mg\.gitlab\.com|bcc\.hubspot\.com)"
+    r"|.+\.(?:zendesk\.com|freshdesk\.com|helpscout\.net|atlassian\.net|gorgias\.com|spiceworks\.com)"
+    r"|(?:bounces?|reply|no-?reply|notifications?)\..*\..*",
+    re.IGNORECASE,
+)
+_MACHINE_ADDRESSES: Final = re.compile(
+    r"service@(?:intl\.)?paypal\.com|feedback@slack\.com|builds@(?:circleci|travis-ci)\.com"
+    r"|automated@airbnb\.com|hello@calendly\.com",
     re.IGNORECASE,
 )
 # A sender rewritten on the way has another address within: "bounces+1-jane=example.com@…".
 _REWRITTEN: Final = re.compile(
-    r".*=[\w-]+(?:\.[\w-]+)+|srs[01][=+-].*|(?:ms)?prvs\d?=.*|btv1=.*|.*\+caf_=.*|imcea\w+-.*|.*#ext#",
+    r".*[=%][\w-]+(?:\.[\w-]+)+|srs[01][=+-].*|(?:ms)?prvs\d?=.*|btv1=.*|.*\+caf_=.*|imcea\w+-.*|.*#ext#",
     re.IGNORECASE,
 )
 _MASKED: Final = re.compile(r".*\*\*.*|\*.*|.*\*|x{3,}", re.IGNORECASE)
@@ -504,6 +599,7 @@ def is_customers_address(address: str) -> bool:
         is_address(address)
         and not _MACHINE.fullmatch(local)
         and not _MACHINE_DOMAINS.fullmatch(domain)
+        and not _MACHINE_ADDRESSES.fullmatch(address)
         and not _REWRITTEN.fullmatch(local)
         and not _MASKED.fullmatch(local)
         and _DOMAIN_END.fullmatch(top) is not None

@@ -203,7 +203,7 @@ def _patterns(labels: Labels) -> _Patterns:
     word = rf"""
     (?: (?P<label>id|e?-?mail|at) \s? [:=] \s* (?!{any_label})
       # As in messages: "*User ID*: 42", `"user_id": "42"`, "uid #42".
-      | [*_`"']{{0,3}}+ (?P<uid>{labels}) [*_`"']{{0,3}}+ \s? [:：=#]
+      | [*_`"']{{0,3}}+ (?P<uid>{labels}) [*_`"']{{0,3}}+ \s? (?:\#\s?(?=[:：=]))? [:：=#]
         (?: [*_`]{{1,3}}+ (?=\s) | [*`]{{0,3}}+ ) \s*  # an underscore may begin a uid
         (?!{any_label})
       | (?P<spaced>uid|e?-?mail|at(?=\s+\d)|{labels}(?=\s+\S*\d|\s?`)) [\s`]+
@@ -260,7 +260,8 @@ def _pieces(label: str, bare: str) -> list[_Word]:
         # A quote that is left over was never closed: it means nothing.
         plain = piece.strip(_QUOTES).rstrip(",;")
         if label == "uid":
-            plain = _without_brackets(plain.strip("`"))
+            plain = _without_brackets(plain.strip("`")).lstrip("#№")
+            plain = without_separators(plain)
         if _NUMBER.fullmatch(plain.rstrip(".")):
             plain = plain.rstrip(".")  # the end of a sentence
         if plain:
@@ -331,13 +332,16 @@ def _limit(text: str, limits: Limits) -> int | Problem:
 
 
 # Identity providers put the kind of sign-in before an id: "auth0|5f7c", "samlp|acme|jane@…".
+_AROUND_UID: Final = "`()<>[]{}"
 _OF_A_PROVIDER: Final = re.compile(r"[a-z][\w.-]*\|.+", re.IGNORECASE)
 
 
 def _meant_as_address(word: _Word) -> bool:
     if "@" not in word.text and "＠" not in word.text:
         return False
-    return is_address(word.text) if word.quoted else not _OF_A_PROVIDER.fullmatch(word.text)
+    if _OF_A_PROVIDER.fullmatch(word.text.strip(_AROUND_UID)):
+        return False
+    return not word.quoted or is_address(word.text)
 
 
 def _with_whole_times(words: list[_Word]) -> list[_Word]:
@@ -450,7 +454,8 @@ def _is_in_angle_brackets(word: _Word) -> bool:
 def _text_of(word: _Word) -> str:
     """The word; of an address, without what stands around it, unless it was quoted."""
     if not _is_address_word(word):
-        return word.text
+        bare = word.text.strip(_AROUND_UID)
+        return bare if "@" in bare and _OF_A_PROVIDER.fullmatch(bare) else word.text
     text = word.text.translate(dict.fromkeys(map(ord, _SINGLE_QUOTES), "'") | _WIDE)
     if word.quoted or text.startswith("@"):
         return text

@@ -121,13 +121,18 @@ class _Written:
             if self.distance is None or self.back_to or self.weekday is not None or self.zone:
                 raise UnclearTime
             return now - self.distance
-        days = [_moments(day, self.clock, here) for day in self._days(today)]
-        passed = [[one for one in moments if one <= now] for moments in days]
-        # The latest day on which that time has passed; without one, it is still to come.
-        meant = next(filter(None, passed), None) or next(filter(None, days), [])
-        if len(meant) != 1:
+        to_come: list[datetime] = []
+        for day in self._days(today):
+            moments = _moments(day, self.clock, here)
+            passed = [one for one in moments if one <= now]
+            if len(passed) == 1:
+                return passed[0]
+            if not moments or passed:
+                raise UnclearTime  # never, or twice, on the latest day that can be meant
+            to_come += moments
+        if not to_come:
             raise UnclearTime
-        return meant[0]
+        return to_come[0]
 
     def _days(self, today: date) -> Iterator[date]:
         """The days that may be meant, the latest first."""
@@ -166,19 +171,22 @@ def _days_back_to(weekday: int, today: date) -> Iterator[date]:
 # As programs write times: seconds since 1970, a message's `ts`, Slack's markup; or with three, six
 # or nine digits more, milliseconds, microseconds or nanoseconds.
 _MACHINE: Final = re.compile(
-    r"(?:<!date\^|@)?(?P<seconds>\d{9,10})(?:(?:\d{3}){0,3}|\.\d+)(?:\^[^<>]*>)?"
+    r"(?:<!date\^|@)?(?P<seconds>\d{9}|\d{10})(?:(?<=\d{10})(?:\d{3}){1,3}|\.\d+)?(?:\^[^<>]*>)?"
 )
 _HALVES: Final = re.compile(r"(\d)\s?([ap])\.?m\b\.?")  # "5 p.m." is "5pm"
-_ZONE_AT_END: Final = re.compile(r"(?<=[\dm])(z|utc|gmt|(?<=:\d\d)[+-]\d\d:?\d\d)$")
+_ZONE_AT_END: Final = re.compile(r"(?<=[\dm])(z|utc|gmt|(?<=:\d\d)[+-]\d\d(?::?\d\d)?)$")
 _SECONDS: Final = re.compile(r"(:\d\d)[.,]\d+")  # "14:05:00.000" and "14:05:00,000" are "14:05:00"
 _ISO: Final = re.compile(r"^(\d{4}-\d\d-\d\d)t(?=\d)")
 _ISO_BASIC: Final = re.compile(r"^(\d{4})(\d\d)(\d\d)t(\d\d)(\d\d)(\d\d)?(?=z|[+-]|$)")
+_COMMENT: Final = re.compile(r"( [+-]\d{4}) \([a-z]+\)$")  # "+0100 (CET)", as e-mails have it
+_OF_UTC: Final = re.compile(r"\(?\b(?:utc|gmt)([+-])(\d\d)((?::?\d\d)?)\)?$")  # "UTC+01:00"
+_WITH_DASHES: Final = re.compile(r"^(\d\d?)-([a-z]{3})-(\d{4})\b")  # "20-Nov-2026"
 _WEB_SERVER: Final = re.compile(r"^(\d\d)/([a-z]{3})/(\d{4}):(?=\d\d:)")  # "20/Nov/2026:18:39:53"
 
 _CLOCK: Final = re.compile(
     r"(?P<hour>\d{1,2})(?:[:.](?P<minute>\d\d))?(?::(?P<second>\d\d))?(?P<half>[ap]m)?"
 )
-_ZONE: Final = re.compile(r"z|utc|gmt|(?P<sign>[+-])(?P<hours>\d\d):?(?P<minutes>\d\d)")
+_ZONE: Final = re.compile(r"z|utc|gmt|(?P<sign>[+-])(?P<hours>\d\d)(?::?(?P<minutes>\d\d))?")
 _YEAR_FIRST: Final = re.compile(r"(?P<year>\d{4})([-/.])(?P<month>\d{1,2})\2(?P<day>\d{1,2})")
 _NUMBERS: Final = re.compile(
     r"(?P<one>\d{1,2})([-/.])(?P<other>\d{1,2})(?:\2(?P<year>\d{4}|(?<=[/.])\d\d)|\.)?"
@@ -189,7 +197,7 @@ _DISTANCE: Final = re.compile(
     r"(?P<coming>in )?(?P<count>\d{1,4}|an?|one|half an?)\s?(?P<unit>[a-z]+)"
     r"(?(coming)| ago)(?=\s|$)"
 )
-_SMALL_WORDS: Final = frozenset({"at", "on", "the", "of", "o'clock"})
+_SMALL_WORDS: Final = frozenset({"at", "on", "the", "of", "o'clock", "uhr"})
 _CLOCK_WORDS: Final = {"noon": 12, "midnight": 0}
 _DAY_WORDS: Final = {"yesterday": -1, "today": 0, "tomorrow": 1}
 _MONTHS: Final = (
@@ -210,11 +218,13 @@ _UNITS: Final = {
 
 def _read(text: str) -> _Written:
     """What stands in a text. Raises `UnclearTime` for a word that is no part of a time."""
-    text = " ".join(text.split()).lower().strip("[]()")
+    text = re.sub(r"^\[(.*)\]$", r"\1", " ".join(text.split()).lower())
     if machine := _MACHINE.fullmatch(text):
         return _Written(fixed=datetime.fromtimestamp(int(machine["seconds"]), UTC))
     if len(text) > MAX_LENGTH or not text.isascii():
         raise UnclearTime
+    text = _OF_UTC.sub(r"\1\g<2>\3", _COMMENT.sub(r"\1", text))
+    text = _WITH_DASHES.sub(r"\1 \2 \3", text)
     text = _WEB_SERVER.sub(r"\1 \2 \3 ", _ISO.sub(r"\1 ", text))
     text = _ISO_BASIC.sub(
         lambda t: f"{t[1]}-{t[2]}-{t[3]} {t[4]}:{t[5]}" + (f":{t[6]}" if t[6] else ""), text
@@ -331,7 +341,7 @@ def _clock(word: str) -> time:
 def _offset(match: re.Match[str]) -> tzinfo:
     if not match["sign"]:
         return UTC
-    offset = timedelta(hours=int(match["hours"]), minutes=int(match["minutes"]))
+    offset = timedelta(hours=int(match["hours"]), minutes=int(match["minutes"] or 0))
     if offset > timedelta(hours=14):
         raise UnclearTime
     return timezone(-offset if match["sign"] == "-" else offset)

@@ -57,7 +57,7 @@ def test_every_route_has_its_entry_point(services: Services) -> None:
 def test_an_actor_comes_from_nowhere_else() -> None:
     """Slack's requests get theirs where they come in, the terminal where it begins."""
     made = {module for module in MODULES if "Actor(" in MODULES[module].read_text()}
-    assert made == {"bot.slack.requests", "bot.cli.lookup"}
+    assert made == {"bot.slack.requests", "bot.cli.audit", "bot.cli.lookup"}
 
 
 @pytest.mark.parametrize("row", ENTRY_POINTS, ids=lambda row: row.entry_point.name)

@@ -386,11 +386,14 @@ def test_several_hosts() -> None:
     url = "postgresql://u:p@host1:123,host2:456/db?target_session_attrs=any"
     settings = load(ENOUGH | {"DATABASE_URL": url}, NO_FILE, for_slack=True)
     made = url_of(settings.database)
-    assert made.query["host"] == ("host1:123", "host2:456")
+    assert (made.query["host"], made.query["port"]) == ("host1,host2", "123,456")
     assert made.query["target_session_attrs"] == "any"
     assert (made.username, made.database) == ("u", "db")
     assert shown_database(url) == "db at host1:123, host2:456"
     assert problems(ENOUGH | {"DATABASE_URL": "postgresql://u:p@host1:x,host2/db"})
+    for odd in ("postgresql://h1,h2/db", "postgresql://u@[::1]:1,[::2]:2/db"):
+        arguments = url_of(odd).get_dialect()().create_connect_args(url_of(odd))[1]
+        assert arguments["host"] in ("h1,h2", "::1,::2")
 
 
 def test_a_file_in_utf_16(tmp_path: Path) -> None:
@@ -410,6 +413,10 @@ def test_a_file_in_utf_16(tmp_path: Path) -> None:
         ("AUDIT_REQIRED", "AUDIT_REQUIRED"),
         ("AUDITOR", "AUDITORS"),
         ("allowed_users", "ALLOWED_USERS"),
+        ("ALLOWED_GROUP", "ALLOWED_USERGROUPS"),
+        ("SLACK_ALLOWED_USERS", "ALLOWED_USERS"),
+        ("ALLOWED_SLACK_USERS", "ALLOWED_USERS"),
+        ("REQUIRE_AUDIT", "AUDIT_REQUIRED"),
     ],
 )
 def test_a_slip_in_a_setting_about_access_or_audit(name: str, meant: str) -> None:

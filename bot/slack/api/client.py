@@ -13,7 +13,7 @@ from slack_sdk.errors import SlackApiError, SlackClientError
 from slack_sdk.web.async_client import AsyncWebClient
 from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
-from bot.connections import proxy_for, watch_request
+from bot.connections import Request, proxy_for, watch_request
 from bot.errors import SlackError
 from bot.settings import Settings
 from bot.waits import Waits
@@ -130,13 +130,21 @@ async def call_api(call: Awaitable[AsyncSlackResponse]) -> AsyncSlackResponse:
             raise SlackError(
                 code,
                 float(wait) if wait.isdecimal() else None,
-                may_have_arrived=code in _MAYBE_DONE or (not code and request.may_have_arrived),
+                may_have_arrived=code in _MAYBE_DONE or (not code and _may_be_done(request)),
             ) from error
-        except (
-            *(SlackClientError, aiohttp.ClientError, OSError),
-            *(ValueError, AttributeError),
-        ) as error:
-            raise SlackError("", may_have_arrived=request.may_have_arrived) from error
+        except _UNREADABLE as error:
+            raise SlackError("", may_have_arrived=_may_be_done(request)) from error
+
+
+_UNREADABLE: Final = (
+    *(SlackClientError, aiohttp.ClientError, OSError, ValueError),
+    AttributeError,  # slack_sdk's, for what is no JSON object
+)
+
+
+def _may_be_done(request: Request) -> bool:
+    """Tell whether a method may be done, whose answer is not one of the Web API."""
+    return request.may_have_arrived or (request.status >= 500 and request.status != 503)
 
 
 def _code(error: object) -> str:

@@ -112,7 +112,7 @@ class Colleagues:
 
     async def _ask(self, user: str, workspace: str) -> tuple[str, float]:
         try:
-            bot = await self._bot_identity(workspace)
+            bot, is_sure = await self._bot_identity(workspace)
             member = await self._profiles.member(user, bot)
         except (SlackError, ProfileError) as error:
             missing = isinstance(error, ProfileError) and error.problem is ProfileProblem.SCOPE
@@ -124,13 +124,16 @@ class Colleagues:
             Standing.GUEST: (Refusal.GUEST.name, NO_SECONDS),
             Standing.STRANGER: (Refusal.STRANGER.name, NO_SECONDS),
         }[member.standing]
-        return json.dumps([name, member.zone, member.offset]), seconds
+        return json.dumps([name, member.zone, member.offset]), seconds if is_sure else 0
 
-    async def _bot_identity(self, workspace: str) -> BotIdentity:
-        """Raises `SlackError`, unless the bot's workspace is known without Slack."""
+    async def _bot_identity(self, workspace: str) -> tuple[BotIdentity, bool]:
+        """Return who the bot is, and whether that is Slack's word; otherwise it is not kept.
+
+        Raises `SlackError`, unless the bot's workspace is known without Slack.
+        """
         try:
-            return await self._workspace.bot_identity()
+            return await self._workspace.bot_identity(), True
         except SlackError:
             if not workspace:
                 raise
-            return BotIdentity(workspace, "", "")
+            return BotIdentity(workspace, "", ""), False

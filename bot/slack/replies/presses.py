@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import secrets
-import time
 from typing import Any, Final
 
 from bot.slack.claims import Claim
@@ -40,9 +39,9 @@ class Presses:
 
 def _time_of(body: dict[str, Any]) -> float:
     """When something was pressed, in seconds since 1970; 0 where Slack doesn't say."""
-    if "actions" not in body:
-        return time.time()  # not a press: what the bot itself shows next
+    actions = body.get("actions")
+    first = actions[0] if isinstance(actions, list) and actions else {}
     try:
-        return float(body["actions"][0].get("action_ts", ""))
+        return float(first.get("action_ts", ""))
     except ValueError:
         return 0.0

@@ -13,8 +13,8 @@ import structlog
 
 from bot.errors import SlackError
 from bot.slack.api.client import SlackClient, call_api
-from bot.slack.replies.places import Place
-from bot.slack.replies.response_url import StillWanted, always
+from bot.slack.replies.places import UNCONFIRMED, Place
+from bot.slack.replies.response_url import Posted, StillWanted, always
 from bot.slack.ui.pieces import WINDOW, Drawing, Message, Room, View
 
 _log = structlog.get_logger()
@@ -36,12 +36,22 @@ class Views:
         return str((shown or {}).get("id", ""))
 
     async def update(self, view_id: str, view: View) -> bool:
-        """What an open window shows from now on. Gives whether Slack took it, or it was closed."""
-        # The same view a second time does no harm.
-        updating = self._client.call_with_retries(
-            lambda: self._client.views_update(view_id=view_id, view=view)
-        )
-        return await self._shown(updating) is not None
+        """Change what an open window shows. Returns whether Slack took it, or it was closed."""
+        return await self.put(view_id, view) is Posted.TAKEN
+
+    async def put(self, view_id: str, view: View) -> Posted:
+        """Do the same, and say what became of it. A failure is logged."""
+        try:
+            # The same view a second time does no harm.
+            await self._client.call_with_retries(
+                lambda: self._client.views_update(view_id=view_id, view=view)
+            )
+        except SlackError as error:
+            if error.code in _GONE:
+                return Posted.TAKEN
+            _log.error("view not shown", exc_info=error)
+            return Posted.UNKNOWN if error.may_have_arrived else Posted.FAILED
+        return Posted.TAKEN
 
     async def publish_home(self, user: str, view: View) -> None:
         """Shows the person's Home. Raises `SlackError`."""
@@ -93,8 +103,9 @@ class Window:
         """As the protocol says."""
         if not await wanted():
             return
-        if not await self.views.update(self.view_id, self.frame(drawing(self.room))):
-            await self.otherwise.send(drawing)
+        posted = await self.views.put(self.view_id, self.frame(drawing(self.room)))
+        if posted is not Posted.TAKEN:
+            await self.otherwise.send(UNCONFIRMED if posted is Posted.UNKNOWN else drawing)
 
     async def say_meanwhile(self, message: Message) -> None:
         """As the protocol says."""

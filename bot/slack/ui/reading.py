@@ -12,10 +12,11 @@ and total.
 
 from __future__ import annotations
 
+import csv
 import re
 from collections.abc import Collection, Iterator, Sequence
 from datetime import UTC, datetime
-from itertools import chain, islice
+from itertools import chain, groupby, islice
 from typing import Any, Final, NamedTuple
 from urllib.parse import unquote
 
@@ -39,6 +40,7 @@ from bot.typed.query import (
     Refused,
     parse,
     parse_person,
+    plain_text,
     typed_form,
 )
 
@@ -124,18 +126,27 @@ def _forwarded(
     """Yield who is named in the messages that this one forwards, with the time of each."""
     for attachment in _items(message.get("attachments")):
         if isinstance(attachment, dict) and any(attachment.get(name) for name in _FORWARDS):
-            time = message_time(attachment)
+            time = _forward_time(attachment)
             if time:
                 for one in identities({"attachments": [attachment]}, labels):
                     yield one.key, time
 
 
+def _forward_time(attachment: dict[str, Any]) -> datetime | None:
+    """When a forwarded message was written: by its `ts`, or by its address in Slack."""
+    in_url = _TS_IN_URL.search(str(attachment.get("from_url")))
+    if not attachment.get("ts") and in_url:
+        return message_time({"ts": f"{in_url[1]}.{in_url[2]}"})
+    return message_time(attachment) if attachment.get("ts") else None
+
+
+_TS_IN_URL: Final = re.compile(r"/p(\d{10})(\d{6})\b")
 _FORWARDS: Final = ("is_share", "is_msg_unfurl", "message_blocks")
 
 # -- What people write to the bot -----------------------------------------------------------------
 
 # A text that is typed for the bot has none of these; unless a person is clear, it is left alone.
-_NOT_TYPED: Final = re.compile(r"[\n{}<>]|&[lg]t;|```")
+_NOT_TYPED: Final = re.compile(r"[\n{}<>•]|```|://")
 
 
 def parse_free_text(
@@ -184,13 +195,9 @@ def _meant(people: Sequence[Identity], internal_domains: Collection[str]) -> Seq
 def _if_typed(text: str, parsed: Parsed) -> Parsed:
     """Return what was parsed, unless the text is a message in which no one is clear."""
     names_someone = isinstance(parsed, Query) and (parsed.email or parsed.uid)
-    if names_someone and _NOT_TYPED.search(text) and not _MARKUP_ALONE.fullmatch(text.strip()):
+    if names_someone and _NOT_TYPED.search(plain_text(text)):
         return Refused(Problem.UNCLEAR, "", "jane@example.com")
     return parsed
-
-
-# A link that Slack made of what was typed: `<http://user.example.com|user.example.com>`.
-_MARKUP_ALONE: Final = re.compile(r"<[^<>\n]*>(?:\s+\d+)?")
 
 
 def _is_about(parsed: Parsed, people: Sequence[Identity]) -> bool:
@@ -216,22 +223,35 @@ def _one_of(people: Sequence[Identity], limits: Limits, limit: str | None = None
 
 # https://docs.slack.dev/messaging/formatting-message-text. Other angle brackets are just that.
 _LINK: Final = re.compile(r"<([@#!]|[a-z][a-z0-9+.-]*:)([^<>|]*)(?:\|([^<>]*))?>", re.IGNORECASE)
+_ODD_SPACES: Final = re.compile(
+    r"(?<!\d)[\u00a0\u2007\u202f\u3000]|[\u00a0\u2007\u202f\u3000](?!\d)"
+)
+_BAR: Final = "\ue004"  # an escaped bar, until the cells of a table are known
+_NOT_SHOWN: Final = "\ufffc"  # in the place of an emoji, a mention and the like
+_BOX: Final = str.maketrans("│┃║─━═├┤┼┌┐└┘┬┴╞╡╪", "|||---++++++++++++")
 _MAILTO: Final = re.compile(r"\bmailto:([^\s<>()\[\]{}\"'`|]+)", re.IGNORECASE)
-_JSON_ESCAPE: Final = re.compile(r"\\u00(2[267b]|3[ce]|40)", re.IGNORECASE)  # as Go writes "<"
-_ESCAPED_PUNCTUATION: Final = re.compile(r"\\([_*~`|.+@#&!-])")  # as Markdown does
+_JSON_ESCAPE: Final = re.compile(r"\\u00(2[267b]|3[ce]|40|7c)", re.IGNORECASE)  # as Go writes "<"
+_ESCAPED_PUNCTUATION: Final = re.compile(r"\\([_*~`.+@#&!/-])")  # as Markdown does
 
 
 def _plain(text: str) -> str:
     """Undo Slack's links and entities, and mark the addresses that links hold."""
-    text = _LINK.sub(_linked, without_marks(INVISIBLE.sub("", text)))
+    text = _LINK.sub(_linked, _clean(text)).replace("\\|", _BAR)
     text = _ESCAPED_PUNCTUATION.sub(r"\1", _unescape(text))
     text = _JSON_ESCAPE.sub(lambda escaped: chr(int(escaped[1], 16)), text)
     # Markdown's links, and addresses that somebody pasted with their scheme.
     return _MAILTO.sub(lambda link: _address_of(link[1]), text)
 
 
+def _clean(text: str) -> str:
+    """A text without what no one sees; spaces that do not break are plain but between digits."""
+    return _ODD_SPACES.sub(" ", without_marks(INVISIBLE.sub("", text)))
+
+
 def _linked(link: re.Match[str]) -> str:
     scheme, target, label = link[1], link[2], link[3] or ""
+    if scheme in "@#!":
+        return scheme + target  # of Slack's own, whatever their names are
     if scheme.lower() != "mailto:":
         return label or scheme + target
     return _address_of(_unescape(target)) or label
@@ -286,18 +306,21 @@ def _file_texts(file: object, at: _Level) -> Iterator[str]:
     if isinstance(file, dict):
         headers = file.get("headers")
         # A contact form sends in the site's own name, and asks to reply to the customer.
-        yield from _senders(headers.get("reply_to") if isinstance(headers, dict) else None)
+        for name, value in headers.items() if isinstance(headers, dict) else ():
+            if str(name).casefold().replace("-", "_") == "reply_to":
+                yield from _senders(value)
         yield from _senders(file.get("from"))
-        for name in ("title", "subject", "plain_text", "preview_plain_text"):
+        for name in ("title", "subject", "plain_text", "preview_plain_text", "preview"):
             yield from _texts(file.get(name), at)
 
 
 def _senders(value: object) -> Iterator[str]:
     """Who an e-mail is from: a text as in the mail's header, an object, or a list of these."""
     for one in [value] if isinstance(value, str | dict) else _items(value):
-        text = (one.get("address") or one.get("email")) if isinstance(one, dict) else one
-        if isinstance(text, str):
-            yield without_marks(text)
+        if isinstance(one, dict):
+            one = one.get("address") or one.get("email") or one.get("original")
+        if isinstance(one, str):
+            yield _plain(one)
 
 
 def _attachment_texts(attachment: object, at: _Level) -> Iterator[str]:
@@ -341,8 +364,10 @@ def _block_texts(block: object, at: _Level) -> Iterator[str]:
             yield from _block_texts(inside, at.deeper)
     else:
         match block.get("type"):
-            case "rich_text_section" | "rich_text_preformatted" | "rich_text_quote":
+            case "rich_text_section" | "rich_text_quote":
                 yield _rich_text(block, at)
+            case "rich_text_preformatted":
+                yield from _with_tables(_rich_text(block, at), at)
             case "table":
                 yield from _table_texts(_cells(block, at), at)
             case _:
@@ -373,8 +398,10 @@ def _rich_text(section: dict[str, Any], at: _Level) -> str:
         elif piece.get("type") == "link" and not text:
             pieces.append(without_marks(str(piece.get("url") or "")))
         elif isinstance(text, str):
-            text = without_marks(INVISIBLE.sub("", text))
+            text = _clean(text)
             pieces.append(f"`{text}`" if _is_code(piece) else text)
+        else:
+            pieces.append(_NOT_SHOWN)
     return _MAILTO.sub(lambda link: _address_of(link[1]), "".join(pieces))
 
 
@@ -390,8 +417,8 @@ def _texts(text: object, at: _Level) -> Iterator[str]:
             yield from _texts(text.get("text"), at.deeper)
     elif isinstance(text, str):
         # A label and its value often are on two lines: "*User ID*:\n42".
-        plain = _plain(text)
-        yield from _with_tables(plain, at) if "|" in plain else _with_csv(plain, at)
+        for one in _with_tables(_plain(text[:MAX_CHARACTERS]).translate(_BOX), at):
+            yield one.replace(_BAR, "|")
 
 
 def _link_target(url: object) -> str:
@@ -407,7 +434,8 @@ def _items(value: object) -> list[Any]:
 
 # -- Tables ---------------------------------------------------------------------------------------
 
-_RULE: Final = re.compile(r"(?=.*---)[\s|+:=-]++|-\[ RECORD \d+ \][+-]*+")
+_RULE: Final = re.compile(r"(?=.*-)(?=.*[|+])[\s|+:=-]++|-\[ RECORD \d+ \][+-]*+")
+_HEADING: Final = re.compile(r"\w[\w.-]*(?: [\w.-]+){0,2}")
 _BETWEEN_CELLS: Final = re.compile(r"\s\|(?=\s)|\s\|$|^\|\s")
 
 
@@ -423,20 +451,19 @@ def _cells(table: dict[str, Any], at: _Level) -> list[list[str]]:
 
 def _with_tables(text: str, at: _Level) -> Iterator[str]:
     """A text whose lines may be tables, as Markdown and database shells draw them."""
-    lines = text.splitlines()
+    if "|" not in text:
+        yield from _with_csv(text, at)
+        return
     others: list[str] = []
-    while lines:
-        end = next((n for n, line in enumerate(lines) if not _is_in_table(line)), len(lines))
-        table, lines = lines[:end], lines[end:]
-        rows = [_row(line) for line in table if not _is_rule(line)]
-        if len(rows) == len(table):  # without a rule it is a text with bars in it
-            others += table
+    for is_table, group in groupby(text.splitlines(), _is_in_table):
+        lines = list(group)
+        rows = [_row(line) for line in lines if not _is_rule(line)] if is_table else []
+        if not is_table or len(rows) == len(lines):  # without a rule it is a text with bars
+            others += lines
         elif rows:
             yield "\n".join(others)
             others = []
             yield from _table_texts(rows, at)
-        others += lines[:1]
-        lines = lines[1:]
     yield "\n".join(others)
 
 
@@ -446,7 +473,8 @@ def _with_csv(text: str, at: _Level) -> Iterator[str]:
     label = label_cell_pattern(at.labels)
     for number, line in enumerate(lines):
         heading = _csv_row(line)
-        if not any(label.fullmatch(cell) for cell in heading):
+        is_heading = any(label.fullmatch(cell) for cell in heading)
+        if not is_heading or not all(map(_HEADING.fullmatch, heading)):
             continue
         table: list[list[str]] = []
         for following in lines[number + 1 : number + _MAX_ROWS]:
@@ -461,7 +489,10 @@ def _with_csv(text: str, at: _Level) -> Iterator[str]:
 
 
 def _csv_row(line: str) -> list[str]:
-    return [cell.strip('" ') for cell in line.strip("` \t\r").split(",")] if "," in line else []
+    try:
+        return next(csv.reader([line.strip("` \t\r")]), []) if "," in line else []
+    except csv.Error:
+        return []
 
 
 def _is_in_table(line: str) -> bool:
@@ -495,7 +526,9 @@ def _table_texts(rows: list[list[str]], at: _Level) -> Iterator[str]:
         return
     for row in rows[1:]:
         for heading, cell in zip(rows[0], row, strict=False):
-            yield from _field(heading, cell, at) if label.fullmatch(heading) else (cell,)
+            # Of a row that does not fit, nobody knows what is below which heading.
+            is_uid = label.fullmatch(heading) and len(row) == len(rows[0])
+            yield from _field(heading, cell, at) if is_uid else (cell,)
 
 
 def _has_headings(rows: list[list[str]], label: re.Pattern[str]) -> bool:
@@ -503,6 +536,8 @@ def _has_headings(rows: list[list[str]], label: re.Pattern[str]) -> bool:
     if len(rows) < 2 or not rows[0]:
         return False
     first, *others = rows[0]
+    if any(re.fullmatch(r"[#\w|.-]*\d[\w|.-]*", cell) for cell in others) and len(others) > 1:
+        return False  # labels beside their values, several in a row
     if any(label.fullmatch(cell) for cell in others):
         return True
     # "User ID" beside one cell: that is another heading, or the uid itself.
