@@ -73,8 +73,8 @@ async def _findings(settings: Settings) -> AsyncIterator[Finding]:
             yield await _app_token(settings, connections)
         else:
             yield _signing_secret(settings)
-        if hooks := _hooks(settings):
-            yield await _response_urls(hooks, connections)
+        if host := hooks(settings):
+            yield await response_urls(host, connections)
         for channel in settings.support_channels:
             yield await _support_channel(channel, settings, connections)
         yield Finding("Who may look", _who_may_look(settings))
@@ -319,7 +319,7 @@ def _signing_secret(settings: Settings) -> Finding:
     return Finding(part, result, is_known=False)
 
 
-async def _response_urls(url: str, connections: Connections) -> Finding:
+async def response_urls(url: str, connections: Connections) -> Finding:
     """Whether answers after the ack get out: they go to a host of their own."""
     part = "Slack response_urls"
     try:
@@ -330,7 +330,7 @@ async def _response_urls(url: str, connections: Connections) -> Finding:
         return Finding(part, f"{url} can't be reached ({type(error).__name__})", remedy)
 
 
-def _hooks(settings: Settings) -> str:
+def hooks(settings: Settings) -> str:
     """The host of Slack's response_urls; "" where that of its API is the same, as of a stand-in."""
     host = urlsplit(settings.slack_api_url).hostname
     return f"https://hooks.{host}" if host in _SLACK else ""

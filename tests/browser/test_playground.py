@@ -316,7 +316,6 @@ class TestTrouble:
         [
             ("down", "trouble answering"),
             ("busy", "too many requests"),
-            ("key", "doesn't accept this bot's API key"),
         ],
     )
     async def test_fullstory(self, windows: Windows, value: str, sentence: str) -> None:
@@ -328,6 +327,14 @@ class TestTrouble:
         await self.choose(page, "fullstory", "fine")
         await page.get_by_role("button", name="Try again").click()
         await only_you(page, "Latest 2 sessions")
+
+    async def test_a_refused_key(self, windows: Windows) -> None:
+        """Trying again would not help, so there is no button for it."""
+        page = await windows.open(channel=CHANNEL)
+        await self.choose(page, "fullstory", "key")
+        await say(page, f"/fsessions {JANE} 2")
+        await only_you(page, "doesn't accept this bot's API key")
+        assert await page.get_by_role("button", name="Try again").count() == 0
 
     async def test_slow(self, windows: Windows) -> None:
         """It says so; the answer follows."""

@@ -237,10 +237,10 @@ async def test_fullstory_down(
     start_bot: StartBot, slack: SlackSandbox, fullstory: FullstorySandbox
 ) -> None:
     """As for the command, with a button to try again."""
-    fullstory.always = Scripted(status=401)
+    fullstory.always = Scripted(status=503)
     async with start_bot():
         shown = await mentioned(slack, JANE)
-        assert "doesn't accept this bot's API key" in shown.message["text"]
+        assert "trouble answering" in shown.message["text"]
         fullstory.always = None
         await slack.press("refresh", shown)
         await until(lambda: "Latest 20" in shown.message["text"])

@@ -20,10 +20,13 @@ import aiohttp
 import psycopg
 import pytest
 
+from bot.cli import check
 from bot.cli.check import clocks
+from bot.connections import open_connections
 from bot.sandbox.fullstory import FullstorySandbox, Scripted
 from bot.sandbox.slack import SlackSandbox
 from bot.sandbox.workspace import CHANNEL, MANAGER, TICKETS, USER
+from bot.settings import Settings
 from bot.slack.routes import scopes_needed
 from bot.slack.ui import wording
 from tests.conftest import FERNET, migrated, until
@@ -893,3 +896,42 @@ async def test_check_finds_a_key_of_too_low_a_level(
     code, out, _ = await run("check", env=environment(slack, fullstory))
     assert code == 1
     assert "isn't allowed to list sessions" in out
+
+
+async def test_check_tries_the_host_of_late_answers() -> None:
+    """It is another than the API's, and a firewall may know only that one."""
+    settings = Settings.model_validate({"fullstory_api_key": "x"})
+    assert check.hooks(settings) == "https://hooks.slack.com"
+    async with FullstorySandbox().running() as other, open_connections() as connections:
+        reached = await check.response_urls(other.url, connections)
+        assert (reached.remedy, "can be reached" in reached.result) == ("", True)
+        blocked = await check.response_urls("http://127.0.0.1:9", connections)
+        assert "Open the way to that host" in blocked.remedy
+
+
+@pytest.mark.skipif(not is_installed(), reason="PostgreSQL is not installed")
+async def test_a_killed_test_run_leaves_no_postgresql() -> None:
+    """The server ends with the process that started it."""
+    script = (
+        "from bot.sandbox.postgres import *\n"
+        "with postgres_server(programs()) as server:\n"
+        "    print(server.url('postgres'), flush=True)\n"
+        "    input()\n"
+    )
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-c", script), cwd=ROOT, stdin=PIPE, stdout=PIPE
+    )
+    assert process.stdout
+    url = (await process.stdout.readline()).decode().strip()
+    psycopg.connect(url).close()
+    process.kill()
+    await process.wait()
+
+    def is_gone() -> bool:
+        try:
+            psycopg.connect(url).close()
+        except psycopg.OperationalError:
+            return True
+        return False
+
+    await until(is_gone, 30)

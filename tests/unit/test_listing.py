@@ -16,7 +16,7 @@ from bot.sandbox.workspace import invalid_blocks
 from bot.sessions import MAX_UID_LENGTH, Moment, Query, Session, SessionList, replay_at
 from bot.slack.ui import listing, notes, windows, wording
 from bot.slack.ui.listing import Reader
-from bot.slack.ui.pieces import RESPONSE_URL, Message, bold, header
+from bot.slack.ui.pieces import RESPONSE_URL, WINDOW, Message, bold, header
 from bot.typed.query import Limits, Problem, Refused
 from bot.typed.slips import Slip, slip_in
 
@@ -368,3 +368,10 @@ def test_emoji_count_twice(text: str) -> None:
 def test_names_in_bold(text: str, drawn: str) -> None:
     """Or as code, where Slack would take a sign in them for markup."""
     assert bold(text) == drawn
+
+
+def test_a_window_of_long_links_fits() -> None:
+    """Slack takes views of 250 KB."""
+    message = listing.answer(found(100, link_length=2_600), Reader(NOW), WINDOW)
+    assert len(texts(message)) < 250_000
+    assert "didn't fit" in texts(message)
