@@ -128,7 +128,7 @@ def _label_pattern(labels: Labels) -> re.Pattern[str]:
         r"|>(?=[^<>\s]++</)"
         r"|(?P<line>[ \t]{0,40}+\n[ \t]{0,40}+(?=\S*\d\S*[ \t]*(?:\n|$)))"
         # Without a sign, the next word has to look like an id: "failed for user ID 12345".
-        r"|[*_~]{0,3}[ \t]++(?:(?:is|of|[-–—→])[ \t]++)?(?=\(?[#№\"'“‘]?[\w|.-]*\d))",
+        r"|[*_~]{0,3}[ \t]++(?:(?:is|was|of|[-–—→])[ \t]++)?(?=\(?[#№\"'“‘]?[\w|.-]*\d))",
         re.IGNORECASE,
     )
 

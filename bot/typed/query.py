@@ -207,6 +207,7 @@ def _patterns(labels: Labels) -> _Patterns:
         (?: [*_`]{{1,3}}+ (?=\s) | [*`]{{0,3}}+ ) \s*  # an underscore may begin a uid
         (?!{any_label})
       | (?P<spaced>uid|e?-?mail|at(?=\s+\d)|{labels}(?=\s+\S*\d|\s?`)) [\s`]+
+        (?: (?:is|was|of) \s+ (?=\S*\d) )?
       | (?P<limit>limit) (?: \s? [:=] \s* | \s+ (?=[-+]?\d) ) )?
     (?: {_quoted("double", _DOUBLE_QUOTES)}
       | {_quoted("single", _SINGLE_QUOTES)}

@@ -40,6 +40,7 @@ JANE = "jane@example.com"
         ("uid: 12345", None, "12345", 20),
         ("UID=12345 5", None, "12345", 5),
         ("uid 12345", None, "12345", 20),
+        ("uid was 42", None, "42", 20),
         ("uid 12345 5", None, "12345", 5),
         ("user_id:42", None, "42", 20),
         ("userid=42 3", None, "42", 3),
