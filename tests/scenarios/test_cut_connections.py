@@ -257,3 +257,29 @@ async def test_a_share_that_could_not_be_sent(start_bot: StartBot, slack: SlackS
         await until(lambda: wording.NOT_SHARED in shown_texts(slack))
         slack.url = url
     assert public(slack) == []
+
+
+@pytest.mark.parametrize("phase", Phase, ids=lambda phase: phase.name.lower())
+@pytest.mark.parametrize("times", [1, 100], ids=["once", "always"])
+async def test_the_forms_results(
+    start_bot: StartBot,
+    slack: SlackSandbox,
+    fullstory: FullstorySandbox,
+    proxy: CuttingProxy,
+    phase: Phase,
+    times: int,
+) -> None:
+    """They fill the window, or the person is told in a direct message."""
+    async with start_bot(answer_budget_seconds=0.05):
+        await slack.shortcut("find_sessions")
+        await until(lambda: bool(slack.views))
+        (view_id,) = slack.views
+        looked_up = fullstory.hold()
+        person = {"person": {"type": "plain_text_input", "value": JANE}}
+        await slack.submit(view_id, person)
+        proxy.cut("/api/views.update", phase, times)
+        looked_up.set()
+        await until(lambda: proxy.cuts > 0)
+    in_window = str(slack.views).count("sessions of") or str(slack.views).count("20 sessions")
+    assert answers(slack) == []
+    assert in_window or wording.UNCONFIRMED in shown_texts(slack)
