@@ -409,7 +409,7 @@ _OPENS_IF_MISSED: Final = frozenset(
     | {"AUDITORS", "AUDIT_KEY", "AUDIT_REQUIRED", "AUDIT_RETENTION_DAYS"}
 )
 """Settings about access and audit. The bot does not start where one of them may be misspelt: it
-would let in, or not record, whom somebody wanted to keep out or to see."""
+would let in, or not record, the people that the setting is about."""
 
 NAMES: Final = tuple(name.upper() for name in Settings.model_fields)
 """The names of all settings, as they stand in the environment."""

@@ -306,7 +306,7 @@ async def _purge(events: AuditEvents, query: AuditQuery, asked: Asked) -> int:
 
 
 def _deletion(asked: Asked, count: int) -> AuditEvent:
-    """The event of a deletion: by whom, how many, and by which choice; not about which customer."""
+    """The event of a deletion: who deleted, how many, and by which choice; never which customer."""
     reasons = [
         "about a person" if asked.person else "",
         f"by {_user(asked.by)}" if asked.by else "",

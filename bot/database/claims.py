@@ -79,7 +79,7 @@ class SqlClaims:
         return bool(await self._rows(advanced.returning(_columns.id)))
 
     async def done(self, claims: Mapping[str, float]) -> None:
-        """Nobody else has to do them; what they were is forgotten, and that they were, in seconds.
+        """Mark them as not to be done: their content goes now, the mark after its own seconds.
 
         The mark is made in any case: a `take` that nobody waits for any more may come after it.
         """

@@ -67,7 +67,7 @@ class Claims(Protocol):
     ) -> bool:
         """Whether nobody has taken it from us, who were asleep for too long.
 
-        `step` is what comes next: a later owner will know that it was begun. Where nobody can tell
+        `step` is what comes next: a later owner will know that it was begun. Where that is unknown
         for some seconds, it counts as ours; unless it must be `recorded`: then it raises
         `NotStored`.
         """

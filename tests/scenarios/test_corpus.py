@@ -1,6 +1,6 @@
-"""Real messages and texts, and whom each names: `tests/corpus`, through every way to ask.
+"""Real messages and texts, and the people each names: `tests/corpus`, through every way to ask.
 
-A case has a `name`, its `source`, and whom it `names`: e-mails, and uids as `uid:…`. It is a
+A case has a `name`, its `source`, and the people it `names`: e-mails, and uids as `uid:…`. It is a
 `message` as Slack sends it, or a message's `text`, or a text that is `typed` for the bot.
 """
 
@@ -39,7 +39,7 @@ USERS: Final = [f"U0CORPUS{number}" for number in range(len(CASES))]
 
 
 class Reader:
-    """A bot, and what comes of a case: whom it asks Fullstory for, or lets people choose from."""
+    """A bot, and what comes of a case: who it asks Fullstory for, or lets people choose from."""
 
     def __init__(self, slack: SlackSandbox, fullstory: FullstorySandbox) -> None:
         self._slack = slack
@@ -136,20 +136,20 @@ async def assert_read(reader: Reader, way: str, cases: list[Case]) -> None:
 
 @pytest.mark.parametrize("transport", ["http"])
 @pytest.mark.parametrize("way", ["shortcut", "offer", "direct_message", "mention"])
-async def test_whom_a_message_names(reader: Reader, way: str) -> None:
+async def test_the_people_a_message_names(reader: Reader, way: str) -> None:
     """The same people, whichever way the message comes."""
     await assert_read(reader, way, MESSAGES)
 
 
 @pytest.mark.parametrize("transport", ["http"])
 @pytest.mark.parametrize("way", ["command", "typed_message", "step"])
-async def test_whom_a_typed_text_names(reader: Reader, way: str) -> None:
+async def test_the_people_a_typed_text_names(reader: Reader, way: str) -> None:
     """The same person, wherever it is typed."""
     await assert_read(reader, way, TYPED)
 
 
 @pytest.mark.parametrize("transport", ["http"])
-async def test_whom_a_forms_answer_names(reader: Reader) -> None:
+async def test_the_people_a_forms_answer_names(reader: Reader) -> None:
     """The step reads a text as a message; of several people it says so instead."""
     texts = [case for case in MESSAGES if "text" in case]
     await assert_read(reader, "step", [case for case in texts if _is_one_person(case)])

@@ -82,7 +82,7 @@ async def test_a_lookup_that_outlives_its_lease(
     own_postgres: Postgres,
     own_database: str,
 ) -> None:
-    """Is answered, though nobody can say whether it is still ours."""
+    """Is answered, though it is unknown whether it is still ours."""
     waits = replace(QUICK, certainty=0.1, state=2.0, claim=2.0, lease=0.5, lease_renewal=60)
     store = {"database_url": own_database, "state_keys": FERNET, "answer_budget_seconds": 0.1}
     async with start_bot(waits, **store):

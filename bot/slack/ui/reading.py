@@ -526,7 +526,7 @@ def _table_texts(rows: list[list[str]], at: _Level) -> Iterator[str]:
         return
     for row in rows[1:]:
         for heading, cell in zip(rows[0], row, strict=False):
-            # Of a row that does not fit, nobody knows what is below which heading.
+            # Where the cells do not line up with the headings, no cell can be told to be a uid.
             is_uid = label.fullmatch(heading) and len(row) == len(rows[0])
             yield from _field(heading, cell, at) if is_uid else (cell,)
 
