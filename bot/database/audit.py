@@ -76,14 +76,14 @@ class AuditEvents:
         return len(self._waiting) + len(self._under_way)
 
     def add(self, event: AuditEvent) -> None:
-        """As the protocol says."""
+        """See the protocol."""
         if len(self._waiting) >= MOST_WAITING:
             self._give_up(self._waiting.popleft())
         self._waiting.append(event)
         self._arrived.set()
 
     async def write(self, event: AuditEvent) -> bool:
-        """As the protocol says."""
+        """See the protocol."""
         try:
             await within(self._waits.audit, self._insert([event]))
         except TROUBLE as error:

@@ -103,20 +103,20 @@ class SharedState:
 
     @property
     def durable(self) -> bool:
-        """As the protocol says."""
+        """See the protocol."""
         return self._stores_work and not self.is_away
 
     # -- State ------------------------------------------------------------------------------------
 
     async def count(self, limits: Mapping[Key, int], seconds: float) -> bool:
-        """As the protocol says."""
+        """See the protocol."""
         try:
             return await self._ask(lambda: self._values.count(limits, seconds))
         except _Away:
             return await self._memory.count(limits, seconds)
 
     async def put(self, key: Key, value: str, seconds: float, *, if_greater: bool = False) -> None:
-        """As the protocol says."""
+        """See the protocol."""
         earlier = self._unwritten.get(key)
         if if_greater and earlier and earlier.text >= value:
             return
@@ -128,7 +128,7 @@ class SharedState:
                 self._unwritten[key] = _Unwritten(value, self._clock() + seconds, if_greater)
 
     async def get(self, key: Key) -> str | None:
-        """As the protocol says."""
+        """See the protocol."""
         if key in self._unwritten:
             return self._unwritten[key].text
         with suppress(_Away):
@@ -208,7 +208,7 @@ class SharedState:
                 self._unmarked[claim] = self._clock() + seconds
 
     async def hand_over(self, claim: str) -> bool:
-        """As the protocol says."""
+        """See the protocol."""
         self._held.pop(claim, None)  # it must not be renewed meanwhile
         try:
             return await self._ask_patiently(self._claims.hand_over(claim))

@@ -87,7 +87,7 @@ class SqlValues:
                 await connection.execute(upsert, rows)
 
     async def get(self, key: Key) -> str | None:
-        """As the protocol says."""
+        """See the protocol."""
         wanted = select(_columns.value).where(
             _columns.id == self._id(key), _columns.expires > now(self._engine)
         )

@@ -11,7 +11,7 @@ class People(Protocol):
     """Knows who somebody is: `bot.slack.api.colleagues`."""
 
     async def refusal(self, user: str, workspace: str = "") -> Refusal | None:
-        """Why somebody is no full member of the workspace, or None.
+        """Why a person is not a full member of the workspace, or None.
 
         `workspace` is the bot's, where it is known for sure; otherwise Slack is asked for it.
         """

@@ -70,7 +70,7 @@ class SeveralBots:
         self._slack.request_urls.append(url)
 
     async def kill_one(self) -> None:
-        """Kill the one that has to answer somebody, if any does; start another in its place."""
+        """Kill the process with an answer pending, if there is one, and start another."""
         jobs = (
             select(CLAIMS.c.owner)
             .where(CLAIMS.c.lease_until.is_not(None))

@@ -40,7 +40,7 @@ class InMemory:
     # -- State ------------------------------------------------------------------------------------
 
     async def count(self, limits: Mapping[Key, int], seconds: float) -> bool:
-        """As the protocol says."""
+        """See the protocol."""
         now = self._clock()
         counted = {}
         for key, limit in limits.items():
@@ -54,13 +54,13 @@ class InMemory:
         return True
 
     async def put(self, key: Key, value: str, seconds: float, *, if_greater: bool = False) -> None:
-        """As the protocol says."""
+        """See the protocol."""
         entry = self._kinds[key[0]].get(key)
         if not (if_greater and entry and entry.value >= value):
             self._kinds[key[0]][key] = _Entry(value, (), seconds)
 
     async def get(self, key: Key) -> str | None:
-        """As the protocol says."""
+        """See the protocol."""
         entry = self._kinds[key[0]].get(key)
         return entry.value if entry else None
 
@@ -87,7 +87,7 @@ class InMemory:
         return True
 
     async def done(self, claim: str, seconds: float) -> None:
-        """As the protocol says."""
+        """See the protocol."""
         await self.put(("claim", claim), "done", seconds)
 
     async def is_done(self, claim: str) -> bool:
@@ -95,6 +95,6 @@ class InMemory:
         return await self.get(("claim", claim)) == "done"
 
     async def hand_over(self, claim: str) -> bool:
-        """As the protocol says."""
+        """See the protocol."""
         del claim
         return False

@@ -61,7 +61,7 @@ class Colleagues:
         self._members = Cache(state, "members of")
 
     async def refusal(self, user: str, workspace: str = "") -> Refusal | None:
-        """As the protocol says."""
+        """See the protocol."""
         refusal, _, _ = await self._known(user, workspace)
         return Refusal[refusal] if refusal else None
 

@@ -70,16 +70,16 @@ class AtResponseUrl:
 
     @property
     def is_repeatable(self) -> bool:
-        """As the protocol says."""
+        """See the protocol."""
         return bool(self.fields.get("replace_original") or self.fields.get("delete_original"))
 
     def as_ack(self, message: Message, *, final: bool) -> dict[str, Any]:
-        """As the protocol says."""
+        """See the protocol."""
         del final
         return message
 
     async def send(self, drawing: Drawing, wanted: StillWanted = always) -> None:
-        """As the protocol says."""
+        """See the protocol."""
         if self.pressed and (saying := self.urls.courtesies.get(self.pressed)):
             await asyncio.wait({saying})  # some seconds at most: it has one attempt
         posted = await self.urls.post(
@@ -95,7 +95,7 @@ class AtResponseUrl:
         await self.otherwise.send(drawing if is_safe else UNCONFIRMED, wanted)
 
     async def say_meanwhile(self, message: Message) -> None:
-        """As the protocol says."""
+        """See the protocol."""
         courtesies = self.urls.courtesies
         saying = asyncio.create_task(self.urls.say_once(self.url, message | self.fields))
         if self.pressed:
@@ -119,7 +119,7 @@ class Alone:
     is_repeatable: bool = False
 
     async def send(self, drawing: Drawing, wanted: StillWanted = always) -> None:
-        """As the protocol says."""
+        """See the protocol."""
         if not await wanted():
             return
         message = drawing(self.room)
@@ -154,11 +154,11 @@ class Direct:
 
     @property
     def is_repeatable(self) -> bool:
-        """As the protocol says."""
+        """See the protocol."""
         return bool(self.replaced)
 
     async def send(self, drawing: Drawing, wanted: StillWanted = always) -> None:
-        """As the protocol says."""
+        """See the protocol."""
         if not await wanted():
             return
         message = drawing(self.room)
@@ -184,7 +184,7 @@ class Direct:
             _log.error("unconfirmed answer not announced", exc_info=error)
 
     async def say_meanwhile(self, message: Message) -> None:
-        """As the protocol says."""
+        """See the protocol."""
         try:
             posted = await self.posts.post_message_once(self.channel, message, self.thread)
         except SlackError as error:

@@ -121,7 +121,7 @@ class ResponseUrls:
         return Posted.TAKEN
 
     async def say_once(self, response_url: str, message: dict[str, Any]) -> None:
-        """Post what is only a courtesy: with one attempt, and little time."""
+        """Post what can be missed: one attempt, with a short timeout."""
         await self.post(response_url, message, attempts=1, seconds=self._waits.courtesy)
 
     async def _post(self, response_url: str, message: dict[str, Any], seconds: float) -> None:

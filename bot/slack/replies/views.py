@@ -96,11 +96,11 @@ class Window:
     is_repeatable: bool = True
 
     def as_ack(self, message: Message, *, final: bool) -> dict[str, Any]:
-        """As the protocol says."""
+        """See the protocol."""
         return {"response_action": "update", "view": self.frame(message, final=final)}
 
     async def send(self, drawing: Drawing, wanted: StillWanted = always) -> None:
-        """As the protocol says."""
+        """See the protocol."""
         if not await wanted():
             return
         posted = await self.views.put(self.view_id, self.frame(drawing(self.room)))
@@ -108,5 +108,5 @@ class Window:
             await self.otherwise.send(UNCONFIRMED if posted is Posted.UNKNOWN else drawing)
 
     async def say_meanwhile(self, message: Message) -> None:
-        """As the protocol says."""
+        """See the protocol."""
         await self.views.update(self.view_id, self.frame(message, final=False))
