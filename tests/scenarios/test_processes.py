@@ -11,6 +11,7 @@ import os
 import random
 import shutil
 import signal
+import socket
 import sys
 import tempfile
 from asyncio.subprocess import DEVNULL, PIPE, Process
@@ -389,12 +390,18 @@ default_pool_size = 2
         *("pgbouncer", "-q", str(shared / "pgbouncer.ini")), cwd=shared, stderr=DEVNULL, **user
     )
     try:
-        await until(lambda: (shared / ".s.PGSQL.6432").exists(), PATIENCE)
+        await until(lambda: is_listening(shared / ".s.PGSQL.6432"), PATIENCE)
         yield f"postgresql://postgres@/{name}?host={shared}&port=6432"
     finally:
         process.terminate()
         await process.wait()
         shutil.rmtree(shared)
+
+
+def is_listening(path: Path) -> bool:
+    """Connect to a server's socket: its file is there a moment before the server listens."""
+    with socket.socket(socket.AF_UNIX) as client:
+        return client.connect_ex(str(path)) == 0
 
 
 async def test_many_tickets(bot: Bot, slack: SlackSandbox) -> None:
