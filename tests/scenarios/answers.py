@@ -18,8 +18,8 @@ JANE = "jane@example.com"
 
 
 async def asked(slack: SlackSandbox) -> Shown:
-    """An answer to a command."""
-    await slack.command(f"/fsessions {JANE} 3")
+    """Return an answer to a command, whether it came in the ack or later."""
+    await final(await slack.command(f"/fsessions {JANE} 3"))
     return slack.screen[-1]
 
 
