@@ -44,6 +44,7 @@ from bot.service import running
 from bot.slack.routes import COMMAND
 from bot.slack.ui import action_ids
 from bot.typed.times import LocalZone, UnclearTime, parse_moment
+from bot.waits import Waits
 
 _FIRST: Final = f"{COMMAND} jane@example.com 3"
 Lines = asyncio.Queue[str | None]  # as they are typed; None is the end of the input
@@ -120,7 +121,8 @@ async def _bot(
             bots = await stack.enter_async_context(starting)
             slack.request_url = slack.request_urls[0]
         else:
-            port = (await stack.enter_async_context(running(settings))).port
+            waits = Waits(state=10.0)  # a slow disk of a busy laptop is not worth an error
+            port = (await stack.enter_async_context(running(settings, waits))).port
             slack.request_url = f"http://127.0.0.1:{port}/slack/events"
         yield bots
         await slack.told()
