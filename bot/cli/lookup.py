@@ -151,8 +151,8 @@ def _print_table(found: SessionList) -> None:
     for session in found.sessions:
         started = f"{session.started.astimezone():%Y-%m-%d %H:%M}" if session.started else ""
         rows.append((started or wording.UNKNOWN_TIME, session.link or wording.UNUSABLE_LINK))
-    if query.moment and not found.at_moment:
-        print(wording.TOO_FAR if found.moment_before_fetched else wording.NOT_AT_MOMENT)  # noqa: T201
+    if missed := wording.not_at_moment(found):
+        print(missed)  # noqa: T201
     if found.replay:
         rows.insert(1, (wording.at_moment(found.query.moment), found.replay))
     for started, link in rows:

@@ -35,7 +35,7 @@ TYPED: Final = [case for case in CASES if "typed" in case]
 CHANNELS: Final = [f"C0CORPUS{number}" for number in range(len(MESSAGES))]
 """A support channel for each message: there are ten offers a minute in one."""
 USERS: Final = [f"U0CORPUS{number}" for number in range(len(CASES))]
-"""Somebody for each case: Slack takes one direct message a second to one person."""
+"""A user for each case: Slack takes one direct message a second to one person."""
 
 
 class Reader:
@@ -128,7 +128,7 @@ async def reader(
 
 
 async def assert_read(reader: Reader, way: str, cases: list[Case]) -> None:
-    """Fails with all that is read as somebody else: name, what is read, what is expected."""
+    """Fail with every case that is read as another person, and with what is expected."""
     read = [(case["name"], await reader.read(case, way), sorted(case["names"])) for case in cases]
     wrong = [f"{name}: {found}, not {names}" for name, found, names in read if found != names]
     assert not wrong, "\n".join(wrong)

@@ -5,7 +5,6 @@ https://docs.slack.dev/surfaces/modals
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
@@ -30,10 +29,17 @@ class Views:
         self._client = client
 
     async def open(self, trigger_id: str, view: View) -> str:
-        """Opens a window at once: a trigger lives for three seconds. Gives its id, or ""."""
-        opening = call_api(self._client.views_open(trigger_id=trigger_id, view=view))
-        shown = await self._shown(opening)
-        return str((shown or {}).get("id", ""))
+        """Open a window with one attempt: a trigger lives for three seconds.
+
+        Returns the window's id; "" if it was not opened, which is logged unless it was closed.
+        """
+        try:
+            answer = await call_api(self._client.views_open(trigger_id=trigger_id, view=view))
+        except SlackError as error:
+            if error.code not in _GONE:
+                _log.error("view not shown", exc_info=error)
+            return ""
+        return str((answer.get("view") or {}).get("id", ""))
 
     async def update(self, view_id: str, view: View) -> bool:
         """Change what an open window shows. Returns whether Slack took it, or it was closed."""
@@ -58,20 +64,6 @@ class Views:
         await self._client.call_with_retries(
             lambda: self._client.views_publish(user_id=user, view=view)
         )
-
-    async def _shown(self, call: Awaitable[Any]) -> dict[str, Any] | None:
-        """Waits for Slack to show a view, and gives it: {} where the person has closed it.
-
-        A failure is logged, and gives None.
-        """
-        try:
-            answer = await call
-        except SlackError as error:
-            if error.code in _GONE:
-                return {}
-            _log.error("view not shown", exc_info=error)
-            return None
-        return dict(answer.get("view") or {})
 
 
 class Frame(Protocol):

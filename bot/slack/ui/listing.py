@@ -203,9 +203,8 @@ def _sessions(
     `around` is what else has to fit.
     """
     first, *others = found.sessions
-    moment = found.query.moment
-    if moment and not found.at_moment:
-        yield context(wording.TOO_FAR if found.moment_before_fetched else wording.NOT_AT_MOMENT)
+    if missed := wording.not_at_moment(found):
+        yield context(missed)
     top = list(_first(first, found.moment_of_first, found.replay, title))
     yield from top
     left = room.left_beside([*around, *top])

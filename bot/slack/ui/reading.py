@@ -239,7 +239,7 @@ def _plain(text: str) -> str:
     text = _LINK.sub(_linked, _clean(text)).replace("\\|", _BAR)
     text = _ESCAPED_PUNCTUATION.sub(r"\1", _unescape(text))
     text = _JSON_ESCAPE.sub(lambda escaped: chr(int(escaped[1], 16)), text)
-    # Markdown's links, and addresses that somebody pasted with their scheme.
+    # Markdown's links, and addresses that were pasted with their scheme.
     return _MAILTO.sub(lambda link: _address_of(link[1]), text)
 
 

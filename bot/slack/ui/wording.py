@@ -25,7 +25,7 @@ from bot.errors import (
     Unavailable,
 )
 from bot.lookup.access import Refusal
-from bot.sessions import Moment
+from bot.sessions import Moment, SessionList
 from bot.typed.query import Limits, Problem, Refused
 
 WATCH_REPLAY: Final = "Watch replay"
@@ -317,6 +317,13 @@ def at_moment(moment: Moment | None) -> str:
     if moment is None:
         return LATEST
     return CLOSEST_BEFORE_MESSAGE if moment.of_message else PROBABLY_THIS_ONE
+
+
+def not_at_moment(found: SessionList) -> str:
+    """Say that no session was in progress at the moment; "" if one was, or no moment is known."""
+    if found.query.moment is None or found.at_moment:
+        return ""
+    return TOO_FAR if found.moment_before_fetched else NOT_AT_MOMENT
 
 
 def audit_heading(person: str, count: int, *, more: bool) -> str:
