@@ -431,8 +431,8 @@ async def test_socket_mode_needs_no_port(slack: SlackSandbox, fullstory: Fullsto
     with socket.socket() as taken:
         taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         with suppress(TimeoutError):  # something of this machine's has it, which is as good
-            await until(lambda: binds(taken, 3000))  # a demo of another test may have it
-        taken.listen()
+            await until(lambda: binds(taken, 3000), 60)  # demos of other tests have it for seconds
+            taken.listen()
         process = await start("serve", env=env)
         await slack.connected()
         exchange = await slack.command("/fsessions jane@example.com 3")
