@@ -85,19 +85,12 @@ def _exit_code(events_given_up: int) -> int:
 @main.command()
 @click.option("--once", metavar="TEXT", help="Do this one command and exit.")
 @click.option("--no-browser", is_flag=True, help="Say the page's address, but don't open it.")
-@click.option(
-    "--processes",
-    type=click.IntRange(1, 8),
-    default=1,
-    show_default=True,
-    help="How many bots share the work; the page can kill one.",
-)
-def demo(once: str | None, *, no_browser: bool, processes: int) -> None:
+def demo(once: str | None, *, no_browser: bool) -> None:
     """Try the bot here: no account, no key, no network."""
     from bot.cli.demo import run
 
     with suppress(KeyboardInterrupt):
-        _run(run(once, browser=not no_browser, processes=processes))
+        _run(run(once, browser=not no_browser))
 
 
 @main.command()

@@ -17,8 +17,7 @@ from typing import Any, Final
 from aiohttp import web
 
 from bot.sandbox.fullstory import FullstorySandbox, Scripted
-from bot.sandbox.several import SeveralBots
-from bot.sandbox.slack import ACTIONS, SlackSandbox, as_slack_sends
+from bot.sandbox.slack import SlackSandbox, as_slack_sends
 from bot.sandbox.workspace import (
     AGENT,
     BOT_USER,
@@ -33,7 +32,7 @@ from bot.sandbox.workspace import (
     OnTheWire,
     Shown,
 )
-from bot.slack.entry_points.shortcuts import FIND_SESSIONS
+from bot.slack.entry_points.shortcuts import FIND_SESSIONS, FIND_SESSIONS_FROM_MESSAGE
 from bot.slack.entry_points.workflow_step import FIND_SESSIONS_STEP
 from bot.slack.routes import COMMAND, USAGE_HINT
 
@@ -52,7 +51,7 @@ _CHANNELS: Final = (
     },
     {"id": CHANNEL, "name": "support", "kind": "private", "about": "Private, without the bot"},
 )
-_ON_MESSAGE: Final = {one.label: one.on_message for one in ACTIONS if one.on_message}
+_MESSAGE_MENU: Final = {"Find sessions": FIND_SESSIONS_FROM_MESSAGE}
 _FULLSTORY: Final[dict[str, tuple[Scripted | None, float]]] = {
     "fine": (None, 0.0),
     "slow": (None, 3.0),
@@ -87,11 +86,8 @@ _FAILED: Final = "Slack would say: that didn't work, the app did not respond in 
 class Playground:
     """One page for all its visitors; each chooses who to be."""
 
-    def __init__(
-        self, slack: SlackSandbox, fullstory: FullstorySandbox, bots: SeveralBots | None = None
-    ) -> None:
+    def __init__(self, slack: SlackSandbox, fullstory: FullstorySandbox) -> None:
         self._slack = slack
-        self._bots = bots
         self._fullstory = fullstory
         self._trouble = {"fullstory": "fine", "response_url": "fine"}
         self._changed: set[asyncio.Event] = set()
@@ -160,9 +156,8 @@ class Playground:
             ],
             "home": slack.homes.get(user),
             "command": {"name": COMMAND, "hint": USAGE_HINT},
-            "message_menu": list(_ON_MESSAGE),
+            "message_menu": list(_MESSAGE_MENU),
             "trouble": self._trouble,
-            "several_bots": self._bots is not None,
             "wire": [
                 {
                     "way": one.way,
@@ -211,7 +206,6 @@ class Playground:
             "home": self._home,
             "step": self._step,
             "trouble": self._set_trouble,
-            "kill": self._kill,
         }
         try:
             told = await ways[asked["do"]](str(asked["as"]), asked)
@@ -251,8 +245,14 @@ class Playground:
 
     async def _choose(self, user: str, asked: Message) -> Message:
         """An entry in the menu of a message."""
-        choose = _ON_MESSAGE[str(asked["label"])]
-        return _told(await choose(self._slack, user, self._find(user, asked)))
+        shown = self._find(user, asked)
+        chosen = self._slack.message_shortcut(
+            _MESSAGE_MENU[str(asked["label"])],
+            shown.as_slack_tells(),
+            user=user,
+            channel=shown.channel,
+        )
+        return _told(await chosen)
 
     async def _submit(self, user: str, asked: Message) -> Message:
         exchange = await self._slack.submit(str(asked["view"]), asked["values"], user=user)
@@ -274,13 +274,6 @@ class Playground:
         except TimeoutError:
             return {"notice": _FAILED}
         return {"how": how, "what": what}
-
-    async def _kill(self, _: str, __: Message) -> Message:
-        """Kills a process of the bot, where there are several."""
-        if not self._bots:
-            raise web.HTTPBadRequest(text="there is one alone")
-        await self._bots.kill_one()
-        return {"notice": "One is dead. Another brings its pending answers within 20 seconds."}
 
     async def _set_trouble(self, _: str, asked: Message) -> Message:
         reply, seconds = _FULLSTORY[asked["fullstory"]]

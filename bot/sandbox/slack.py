@@ -1,20 +1,16 @@
 """A stand-in for Slack: what people do there, each thing as Slack tells the bot of it.
 
 `bot.sandbox.traffic` is the way between it and the bot, `bot.sandbox.web_api` the methods that the
-bot calls, `bot.sandbox.workspace` what stands in the channels. `ACTIONS` is the list of what people
-can do, for the demo's terminal and its page.
+bot calls, `bot.sandbox.workspace` what stands in the channels.
 """
 
 from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 from urllib.parse import urlencode
 
-from bot.lookup.access import EntryPoint
 from bot.sandbox.traffic import Traffic
 from bot.sandbox.workspace import (
     APP,
@@ -30,9 +26,6 @@ from bot.sandbox.workspace import (
     Shown,
     with_links,
 )
-from bot.slack.entry_points.shortcuts import FIND_SESSIONS, FIND_SESSIONS_FROM_MESSAGE
-from bot.slack.entry_points.workflow_step import FIND_SESSIONS_STEP
-from bot.slack.routes import COMMAND
 
 
 class SlackSandbox(Traffic):
@@ -242,100 +235,3 @@ def _button(holder: Message, action_id: str, option: str = "") -> Message:
                 return kept | {"selected_option": options[0]}
             return {name: element[name] for name in element if name not in ("style", "url")}
     return {}
-
-
-# -- The list -------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Action:
-    """A way to ask, in the demo.
-
-    On the terminal, `typed` is an example and `about` says what it does; its first word is
-    `word`. `do` gets the stand-in and the rest of the line. With a `label` it stands in the menu of
-    each message on the page, and the terminal takes the message's number instead: `on_message` gets
-    who chooses it, and the message.
-    """
-
-    entry_point: EntryPoint
-    typed: str
-    about: str
-    do: Callable[[SlackSandbox, str], Awaitable[Exchange | Run | Shown | None]] | None = None
-    label: str = ""
-    on_message: Callable[[SlackSandbox, str, Shown], Awaitable[Exchange]] | None = None
-
-    @property
-    def word(self) -> str:
-        """What the terminal knows it by."""
-        return self.typed.split()[0]
-
-
-async def _open_home(slack: SlackSandbox, _: str) -> None:
-    slack.homes.clear()  # so that it is published anew, and drawn
-    await slack.open_home()
-
-
-def _choose_on_message(slack: SlackSandbox, user: str, shown: Shown) -> Awaitable[Exchange]:
-    return slack.message_shortcut(
-        FIND_SESSIONS_FROM_MESSAGE, shown.as_slack_tells(), user=user, channel=shown.channel
-    )
-
-
-ACTIONS: Final = (
-    Action(
-        EntryPoint.COMMAND,
-        f"{COMMAND} help",
-        "what the bot itself says",
-        lambda slack, text: slack.command(f"{COMMAND} {text}"),
-    ),
-    Action(
-        EntryPoint.MESSAGE_SHORTCUT,
-        "find 1",
-        "the shortcut in the menu of a message",
-        label="Find sessions",
-        on_message=_choose_on_message,
-    ),
-    Action(
-        EntryPoint.FORM,
-        "find",
-        "the shortcut that opens the form",
-        lambda slack, _: slack.shortcut(FIND_SESSIONS),
-    ),
-    Action(
-        EntryPoint.OFFER,
-        "post broken for jane@example.com",
-        "in a support channel: an offer; press view",
-        lambda slack, text: slack.write(as_slack_sends(text)),
-    ),
-    Action(
-        EntryPoint.MENTION,
-        "@fsessions jane@example.com",
-        "a mention",
-        lambda slack, text: slack.write(f"<@{BOT_USER}> {as_slack_sends(text)}"),
-    ),
-    Action(
-        EntryPoint.DIRECT_MESSAGE,
-        "dm jane@example.com",
-        "a direct message to the bot",
-        lambda slack, text: slack.write(as_slack_sends(text), channel=DIRECT),
-    ),
-    Action(
-        EntryPoint.WORKFLOW_STEP,
-        "step jane@example.com",
-        "the step of Workflow Builder, and its outputs",
-        lambda slack, text: slack.run_step(FIND_SESSIONS_STEP, person=text),
-    ),
-    Action(EntryPoint.HOME, "home", "the app's Home", _open_home),
-    Action(
-        EntryPoint.AUDIT,
-        "press who looked",
-        "in your Home, as an auditor: who looked up a customer",
-    ),
-    Action(
-        EntryPoint.BUTTON,
-        "press show more",
-        "a button or menu entry of what you see: refresh, new search …",
-    ),
-    Action(EntryPoint.SHARE, "press share", "a window asks what; then everybody there sees it"),
-)
-"""One at least for each entry point."""

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from rich.console import Console
 from rich.text import Text
 
-from bot.sandbox.workspace import AGENT, BOT_USER, CHANNEL, PARTNER, TICKETS, USER, Message
+from bot.sandbox.workspace import BOT_USER, CHANNEL, TICKETS, USER, Message
 
 _TOKEN = re.compile(
     r"<!date\^(?P<seconds>-?\d+)\^(?P<format>[^|^>]*)(?:\^(?P<date_link>[^|>]*))?\|[^>]*>"
@@ -26,20 +26,12 @@ _NAMES = {
     CHANNEL: "support",
     TICKETS: "tickets",
     USER: "sam",
-    AGENT: "alex",
-    PARTNER: "pat",
     BOT_USER: "fsessions",
 }
 
 
 def draw(console: Console, message: Message) -> None:
     """Prints the blocks; an address stands in full, where terminals can open it."""
-    if message.get("delete_original"):
-        _print(console, Text("(the message is gone)", style="dim"))
-    if message.get("response_type") == "in_channel":
-        _print(console, Text("Everybody there sees:", style="dim"))
-    if title := message.get("title"):
-        _print(console, Text(f"── {_unescape(title['text'])} ──", style="bold"))
     for block in message.get("blocks", []):
         for line in _LINES.get(block["type"], _unknown)(block):
             _print(console, line)
@@ -52,21 +44,8 @@ def _unknown(block: Message) -> Iterator[Text]:
     raise ValueError(f"no way to draw {block['type']}")
 
 
-def _header(block: Message) -> Iterator[Text]:
-    yield Text(_unescape(block["text"]["text"]), style="bold")
-
-
-def _divider(_: Message) -> Iterator[Text]:
-    yield Text("─" * 20, style="dim")
-
-
 def _actions(block: Message) -> Iterator[Text]:
     yield Text(" ".join(map(_element, block["elements"])), style="green")
-
-
-def _input(block: Message) -> Iterator[Text]:
-    optional = "  (optional)" if block["optional"] else ""
-    yield Text(f"{block['label']['text']}: ____{optional}")
 
 
 def _section(block: Message) -> Iterator[Text]:
@@ -115,9 +94,6 @@ def _element(element: Message) -> str:
 _LINES: dict[str, Callable[[Message], Iterator[Text]]] = {
     "actions": _actions,
     "context": _context,
-    "divider": _divider,
-    "header": _header,
-    "input": _input,
     "rich_text": _rich_text,
     "section": _section,
 }

@@ -62,8 +62,7 @@ EVENT_SCOPES: Final = {
 class Traffic(Workspace):
     """A workspace that talks with the bot.
 
-    `request_url` is where the bot takes requests; while it is "", they go over Socket Mode. With
-    `request_urls`, each in turn is that address, as behind a balancer.
+    `request_url` is where the bot takes requests; while it is "", they go over Socket Mode.
     `ack_seconds` is how long an ack may take; a test on a busy machine may give more.
     `response_statuses` are what the response_urls answer first, instead of 200, and
     `response_status` what they answer as long as it is another; after `hang` they don't answer
@@ -74,7 +73,6 @@ class Traffic(Workspace):
     def __init__(self) -> None:
         super().__init__()
         self.request_url = ""
-        self.request_urls: deque[str] = deque()
         self.ack_seconds = ACK_SECONDS
         self.response_statuses: deque[int] = deque()
         self.response_status = 200
@@ -244,9 +242,6 @@ class Traffic(Workspace):
         self, body: bytes, exchange: Exchange, content_type: str = _FORM, **headers: str
     ) -> None:
         """Signs and sends a request over HTTP."""
-        if self.request_urls:
-            self.request_url = self.request_urls[0]
-            self.request_urls.rotate(-1)
         signed = self.sign(body, content_type=content_type) | headers
         timeout = aiohttp.ClientTimeout(total=self.ack_seconds)
         started, text = perf_counter(), ""

@@ -276,7 +276,6 @@ class WebApi:
         if view.get("type") != "home" or invalid_view(view):
             return {"error": "invalid_arguments"}
         self._slack.homes[user] = view | {"id": f"V{user}", "hash": secrets.token_hex(4)}
-        self._slack.on_view(self._slack.homes[user], user)
         return {"view": self._slack.homes[user]}
 
     # -- Workflow runs ----------------------------------------------------------------------------

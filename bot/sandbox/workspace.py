@@ -196,8 +196,8 @@ class Workspace:
     turns; `api_busy` says how many times a method answers 429 first, with `api_retry_after` seconds
     to wait; `api_held` holds an event for methods that wait until it is set; `lost_replies` are
     methods that are done, but whose reply nobody can read. `wire` is what went over the wire, and
-    `on_change` is called when something did. `on_message` and `on_view` are told of what appears,
-    and who alone sees it.
+    `on_change` is called when something did. `on_message` is told of what appears, and
+    who alone sees it.
     """
 
     def __init__(self) -> None:
@@ -225,7 +225,6 @@ class Workspace:
         self.url = ""
         self.clock: Callable[[], float] = time.time
         self.on_message: Callable[[Message, str], None] = lambda *_: None
-        self.on_view: Callable[[Message, str], None] = lambda *_: None
         self.api_calls: list[str] = []
         self.api_errors: dict[str, str] = {}
         self.api_busy: Counter[str] = Counter()
@@ -267,7 +266,6 @@ class Workspace:
         if invalid_view(view):
             return {"error": "invalid_arguments"}
         self.views[view_id] = view | {"id": view_id}
-        self.on_view(self.views[view_id], self.view_of.get(view_id, ""))
         return {"view": self.views[view_id]}
 
     def close_view(self, view_id: str) -> None:

@@ -103,7 +103,6 @@ function drawStrip() {
   }
   $("workflow").hidden = seen.outside;
   for (const [name, value] of Object.entries(seen.trouble)) $("troubles").elements[name].value = value;
-  $("bots").hidden = !seen.several_bots;
   $("trouble-on").hidden = Object.values(seen.trouble).every((value) => value === "fine");
 }
 
@@ -492,7 +491,6 @@ $("tabs").addEventListener("keydown", (event) => {
 });
 $("shortcut").addEventListener("click", () => act("shortcut"));
 $("troubles").addEventListener("change", () => act("trouble", Object.fromEntries(new FormData($("troubles")))));
-$("kill").addEventListener("click", () => act("kill"));
 $("trouble").addEventListener("keydown", (event) => {
   if (event.key !== "Escape") return;
   $("trouble").open = false;

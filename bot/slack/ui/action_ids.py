@@ -38,9 +38,6 @@ INCLUDE_NAME: Final = "include"
 IN_THREAD: Final = "thread"
 IN_CHANNEL: Final = "channel"
 
-OPENS_WINDOW: Final = frozenset({SHARE, SEARCH_AGAIN, WHY, "help", "search", "audit"})
-"""What opens a window, and says nothing on the screen."""
-
 # -- The form and its fields ----------------------------------------------------------------------
 
 FORM: Final = "find_sessions_form"
