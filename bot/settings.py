@@ -306,18 +306,6 @@ class Settings(BaseModel):
     )
     log_format: Annotated[Literal["auto", "json", "console"], BeforeValidator(_lower)] = "auto"
 
-    def as_environment(self) -> dict[str, str]:
-        """What to tell another process; secrets stand there as they are."""
-        told = {}
-        for name in self.model_fields_set:
-            value = getattr(self, name)
-            parts = value if isinstance(value, tuple) else (value,)
-            plain = [
-                one.get_secret_value() if isinstance(one, SecretStr) else str(one) for one in parts
-            ]
-            told[name.upper()] = ",".join(plain)
-        return told
-
     @property
     def fullstory_base_url(self) -> str:
         """Where Fullstory's API is: as set, or by the data centre that the key begins with.

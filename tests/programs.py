@@ -13,7 +13,6 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from bot.sandbox.fullstory import FullstorySandbox
-from bot.sandbox.settings import settings_for
 from bot.sandbox.slack import SlackSandbox
 
 ROOT = Path(__file__).parents[1]
@@ -24,7 +23,15 @@ HERE = (
 
 def environment(slack: SlackSandbox, fullstory: FullstorySandbox, **other: str) -> dict[str, str]:
     """What an administrator sets, leading to the stand-ins."""
-    return settings_for(slack, fullstory).as_environment() | other
+    return {
+        "SLACK_BOT_TOKEN": slack.bot_token,
+        "SLACK_SIGNING_SECRET": slack.signing_secret,
+        "SLACK_API_URL": slack.api_url,
+        "FULLSTORY_API_KEY": fullstory.key,
+        "FULLSTORY_API_URL": fullstory.url,
+        "HOST": "127.0.0.1",
+        "PORT": "0",
+    } | other
 
 
 _PERSONAL = re.compile(

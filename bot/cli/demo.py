@@ -85,7 +85,7 @@ async def _bot(slack: SlackSandbox, fullstory: FullstorySandbox) -> AsyncIterato
             state_keys=urlsafe_b64encode(secrets.token_bytes(32)).decode(),
         )
         # Leaving it waits for late answers, so that they are shown.
-        waits = Waits(state=10.0)  # a slow disk of a busy laptop is not worth an error
+        waits = Waits(state=10.0)  # on a busy laptop, a slow disk is not worth an error
         port = (await stack.enter_async_context(running(settings, waits))).port
         slack.request_url = f"http://127.0.0.1:{port}/slack/events"
         yield

@@ -25,7 +25,7 @@ from bot.waits import Waits
 
 _log = structlog.get_logger()
 
-VERSION: Final = 2
+VERSION: Final = 1
 """Of what is stored as work. A process takes over what is of its own version: a change that others
 could not read, such as a new route, makes it one more."""
 

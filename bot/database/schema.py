@@ -19,7 +19,7 @@ from bot.waits import within
 
 _log = structlog.get_logger()
 
-REVISIONS: Final = ("0001", "0002")
+REVISIONS: Final = ("0001",)
 """The migrations of this version, oldest first; a contract holds them against the folder."""
 
 _SECONDS: Final = 5.0

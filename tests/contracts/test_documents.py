@@ -9,11 +9,9 @@ from pathlib import Path
 import pytest
 
 from bot.settings import NAMES, Settings
-from bot.slack.ui import wording
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = [*ROOT.glob("[A-Z]*.md"), *sorted((ROOT / "docs").glob("*.md"))]
-README = (ROOT / "README.md").read_text()
 ADMINISTRATION = (ROOT / "docs" / "administration.md").read_text()
 
 
@@ -52,20 +50,6 @@ def test_env_example_holds_what_has_no_default() -> None:
     assert {"SLACK_BOT_TOKEN", "FULLSTORY_API_KEY"} <= {name for name, _ in names}
 
 
-def test_the_architecture_names_every_entry_point() -> None:
-    """By its module."""
-    page = (ROOT / "docs" / "architecture.md").read_text()
-    modules = {one.stem for one in (ROOT / "bot/slack/entry_points").glob("[a-z]*.py")}
-    assert modules <= set(re.findall(r"\w+", page))
-
-
-def test_buttons_have_the_names_that_people_see() -> None:
-    """Where an administrator is told what to press."""
-    plain = " ".join(ADMINISTRATION.split())
-    for name in (wording.SHOW_SESSIONS, wording.offer(1)):
-        assert f"*{name}*" in plain
-
-
 def test_every_dependency_has_its_reason() -> None:
     """Beside its pin."""
     text = (ROOT / "pyproject.toml").read_text()
@@ -73,11 +57,6 @@ def test_every_dependency_has_its_reason() -> None:
     needed = [*project["dependencies"], *project["optional-dependencies"]["dev"]]
     said = dict(re.findall(r'^    "([^"]+)", # (\w.+)$', text.split("[tool.")[0], re.MULTILINE))
     assert set(said) == set(needed)
-
-
-def test_the_readme_is_short() -> None:
-    """A newcomer reads it to its end."""
-    assert len(README.splitlines()) <= 150
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)

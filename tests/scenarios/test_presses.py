@@ -11,7 +11,7 @@ import pytest
 
 from bot.sandbox.fullstory import FullstorySandbox, Scripted
 from bot.sandbox.slack import SlackSandbox
-from bot.sandbox.workspace import TICKETS, USER, Shown
+from bot.sandbox.workspace import DIRECT, TICKETS, USER, Shown
 from bot.service import Service
 from bot.slack.ui import action_ids, wording
 from tests.conftest import QUICK, Logged, StartBot, until
@@ -33,13 +33,6 @@ async def answer(bot: Service, slack: SlackSandbox) -> Shown:  # noqa: ARG001
     return await asked(slack)
 
 
-def dismiss_button() -> dict[str, Any]:
-    """As answers of earlier versions have it."""
-    label = {"type": "plain_text", "text": "Dismiss"}
-    button = {"type": "button", "action_id": action_ids.DISMISS, "text": label, "value": "x"}
-    return {"type": "actions", "elements": [button]}
-
-
 class TestLaterPresses:
     """What is pressed later counts."""
 
@@ -58,19 +51,22 @@ class TestLaterPresses:
         await settled(slack)
         assert "Shared in" in str(answer.message)
 
+    @pytest.mark.usefixtures("bot")
     async def test_refresh_then_dismiss(
-        self, slack: SlackSandbox, fullstory: FullstorySandbox, answer: Shown
+        self, slack: SlackSandbox, fullstory: FullstorySandbox
     ) -> None:
-        """It stays away."""
+        """A dismissed answer does not come back when the refresh ends."""
+        question = await slack.write(JANE, channel=DIRECT)
+        await until(lambda: len(slack.screen) == 2)
+        answer = slack.screen[1]
         held = fullstory.hold()
         await refresh(slack, answer)
         await until(lambda: len(fullstory.received) == 2)
-        answer.message["blocks"].append(dismiss_button())
-        await slack.press(action_ids.DISMISS, answer)
+        await slack.press(action_ids.ANSWER_MENU, answer, option="dismiss")
         await until(lambda: answer not in slack.screen)
         held.set()
         await settled(slack)
-        assert [JANE in str(one.message) for one in slack.screen] == [False] * len(slack.screen)
+        assert [shown for shown in slack.screen if JANE in str(shown.message)] == [question]
 
     async def test_refresh_then_more(
         self, slack: SlackSandbox, fullstory: FullstorySandbox, answer: Shown

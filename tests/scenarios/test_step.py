@@ -307,11 +307,6 @@ class TestOnce:
         await slack.event(started.event)
         assert (await started.end())[0] == "success"
 
-    async def test_a_step_of_earlier_times(self, slack: SlackSandbox) -> None:
-        """In a workflow that nobody has changed since: it does not hang."""
-        started = await slack.run_step("find_sessions_of_old", person=JANE)
-        assert await started.end() == ("error", wording.STEP_UNKNOWN)
-
     async def test_slack_dislikes_the_outputs(self, slack: SlackSandbox) -> None:
         """Then the run fails, rather than hang."""
         slack.api_errors["functions.completeSuccess"] = "parameter_validation_failed"

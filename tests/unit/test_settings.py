@@ -169,20 +169,6 @@ def test_keys_for_what_is_owed() -> None:
     )
 
 
-def test_as_environment() -> None:
-    """What one process tells another is what it was told."""
-    given = ENOUGH | {
-        "SUPPORT_CHANNELS": "C0123,C0456",
-        "INTERNAL_DOMAINS": "acme.com",
-        "AUDIT_KEY": "one,two",
-        "DATABASE_URL": "sqlite:///a.db",
-        "ALLOW_GUESTS": "true",
-        "ANSWER_BUDGET_SECONDS": "0.5",
-    }
-    loaded = load(given, NO_FILE, for_slack=True)
-    assert load(loaded.as_environment(), NO_FILE, for_slack=True) == loaded
-
-
 @pytest.mark.parametrize("url", ["sqlite://", "sqlite:///", "sqlite:///:memory:", "sqlite://x.db"])
 def test_databases_that_are_no_file(url: str) -> None:
     """What is kept in memory is kept by nobody."""

@@ -9,15 +9,12 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
-from typing import Final
 
 from bot.lookup.access import EntryPoint
 from bot.slack.replies.services import Services, value_of
 from bot.slack.requests import Route, SlackRequest
 from bot.slack.ui import action_ids, notes, windows, wording
 from bot.typed.query import typed_form
-
-_OF_EARLIER_VERSIONS: Final = re.compile("share_(?:un)?named")
 
 
 class Buttons:
@@ -35,11 +32,9 @@ class Buttons:
             (ids.REFRESH, self.look_again),
             (re.compile(f"{ids.CHOOSE}:\\d"), self.look_again),
             (ids.ANSWER_MENU, self.chosen),
-            (ids.DISMISS, self.dismiss),
             (ids.HELP, self.explain),
             (ids.WHY, self.say_why),
             (ids.SEARCH_AGAIN, self.search_again),
-            (_OF_EARLIER_VERSIONS, self.outdated),
         )
         return tuple(Route("action", name, EntryPoint.BUTTON, handle) for name, handle in handlers)
 
@@ -120,8 +115,3 @@ class Buttons:
                 ),
             )
             self._services.delivery.start(opening)
-
-    async def outdated(self, request: SlackRequest) -> None:
-        """A button that answers no longer have."""
-        await request.ack()
-        self._services.tell_beside(wording.OUTDATED, request)

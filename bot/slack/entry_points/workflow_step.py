@@ -84,24 +84,13 @@ class Step:
         self._services = services
 
     def routes(self) -> tuple[Route, ...]:
-        """The step; and, after it, any other: workflows may hold steps of earlier times."""
-        return (
-            Route("function", FIND_SESSIONS_STEP, EntryPoint.WORKFLOW_STEP, self.run),
-            Route("function", re.compile(""), EntryPoint.WORKFLOW_STEP, self.unknown),
-        )
+        """The step."""
+        return (Route("function", FIND_SESSIONS_STEP, EntryPoint.WORKFLOW_STEP, self.run),)
 
     async def run(self, request: SlackRequest) -> None:
         """Most runs end before it returns: until then, Slack would try again."""
         inputs = request.body["event"].get("inputs") or {}
         await self._once(request, lambda: self._ending(inputs, request))
-
-    async def unknown(self, request: SlackRequest) -> None:
-        """A step that the app no longer has, in a workflow of earlier times."""
-
-        async def ending() -> Ending:
-            return Stopped(wording.STEP_UNKNOWN)
-
-        await self._once(request, ending)
 
     async def _check_workspace(self, request: SlackRequest) -> None:
         """Raises `CantRun` where the run is not the bot's workspace's, or nobody can tell."""

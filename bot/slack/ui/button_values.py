@@ -23,7 +23,7 @@ from bot.sessions import Moment, Query, Snapshot
 GOOD_FOR: Final = timedelta(days=30)
 """How long a value can be used: an answer in direct messages stands there for years."""
 
-_VERSION: Final = "4"  # of the fields below: a value of any other is not read
+_VERSION: Final = "1"  # of the fields below: a value of any other is not read
 _DAY: Final = timedelta(days=1)
 _FIRST_DAY: Final = datetime(2026, 1, 1, tzinfo=UTC)
 

@@ -226,10 +226,6 @@ STEP_RESTARTING: Final = (
 STEP_SLACK_TROUBLE: Final = (
     "Slack doesn't answer me just now. Please run the workflow again in a minute."
 )
-STEP_UNKNOWN: Final = (
-    "This step is no longer part of the app. Please put the step “Find Fullstory sessions” in its "
-    "place."
-)
 STEP_STRANGER: Final = (
     "The person in “Show privately to” is no full member of this workspace, so I showed them "
     "nothing. Please choose somebody else."

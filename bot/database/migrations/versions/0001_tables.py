@@ -1,4 +1,4 @@
-"""Who looked whom up."""
+"""All tables: the audit, and what several processes share."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -8,7 +8,7 @@ down_revision = None
 
 
 def upgrade() -> None:
-    """Makes the table of events."""
+    """Create the tables."""
     op.create_table(
         "audit_events",
         sa.Column("id", sa.String(32), primary_key=True),
@@ -31,3 +31,25 @@ def upgrade() -> None:
     op.create_index("audit_events_by_email", "audit_events", ["email_hash", "time", "id"])
     op.create_index("audit_events_by_uid", "audit_events", ["uid_hash", "time", "id"])
     op.create_index("audit_events_by_user", "audit_events", ["user", "time", "id"])
+    op.create_table(
+        "claims",
+        sa.Column("bot", sa.String(16), primary_key=True),
+        sa.Column("id", sa.String(64), primary_key=True),
+        sa.Column("owner", sa.String(32), nullable=False),
+        sa.Column("lease_until", sa.Double),
+        sa.Column("expires", sa.Double, nullable=False),
+        sa.Column("attempts", sa.Integer, nullable=False),
+        sa.Column("step", sa.String(20), nullable=False),
+        sa.Column("version", sa.Integer, nullable=False),
+        sa.Column("sealed_with", sa.String(16), nullable=False),
+        sa.Column("work", sa.Text),
+    )
+    op.create_index("claims_by_lease", "claims", ["bot", "lease_until"])
+    op.create_index("claims_by_expiry", "claims", ["expires"])
+    op.create_table(
+        "shared_values",
+        sa.Column("id", sa.String(64), primary_key=True),
+        sa.Column("value", sa.Text, nullable=False),
+        sa.Column("expires", sa.Double, nullable=False),
+    )
+    op.create_index("shared_values_by_expiry", "shared_values", ["expires"])
