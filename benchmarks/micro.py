@@ -17,8 +17,8 @@ from benchmarks.outside import SIGNING_SECRET, sessions
 from bot.fullstory.protocol import MAX_REPLY_BYTES, MAX_SESSIONS, parse_reply
 from bot.sessions import Query, SessionList
 from bot.slack.transport.http import MAX_BODY_BYTES, parse_body
-from bot.slack.ui import listing
-from bot.slack.ui.listing import Buttons, Reader
+from bot.slack.ui import answer
+from bot.slack.ui.answer import Buttons, Reader
 from bot.slack.ui.pieces import RESPONSE_URL
 from bot.slack.ui.reading import external_identities
 from bot.typed.labels import DEFAULT, labels_of
@@ -37,7 +37,7 @@ def found(count: int) -> SessionList:
 
 def draw(what: SessionList) -> None:
     """As an answer to a command."""
-    listing.answer(what, READER, RESPONSE_URL, BUTTONS)
+    answer.answer(what, READER, RESPONSE_URL, BUTTONS)
 
 
 def main() -> None:

@@ -27,12 +27,12 @@ from bot.lookup.events import AuditEvent
 from bot.sandbox.settings import temporary_database
 from bot.sessions import SessionList
 from bot.slack import requests
-from bot.slack.claims import Claim
+from bot.slack.jobs import Job
 from bot.slack.entry_points import command
 from bot.slack.replies.answers import Answers
 from bot.slack.transport import http
 from bot.slack.transport.dispatch import Reply
-from bot.slack.ui import listing
+from bot.slack.ui import answer
 
 _PART: Final = "BENCHMARK_WITHOUT"
 
@@ -88,10 +88,10 @@ def _bolt() -> None:
         _: object, body: dict[str, Any], acknowledged: requests.Acknowledged
     ) -> Reply:
         (route,) = made[0].routes()
-        ack, claims = requests.Ack(), made[0]._services.claims
+        ack, jobs = requests.Ack(), made[0]._services.jobs
         actor = requests.actor_in(body, route.entry_point)
-        claim = Claim(claims, route.label, body)
-        await route.handle(requests.SlackRequest(body, actor, ack, acknowledged, claim))
+        job = Job(jobs, route.label, body)
+        await route.handle(requests.SlackRequest(body, actor, ack, acknowledged, job))
         return Reply(200, ack.body, is_json=True)
 
     command.Command.__init__ = remember  # type: ignore[method-assign]
@@ -104,7 +104,7 @@ PARTS: Final[dict[str, Callable[[], None]]] = {
     "reading its reply": lambda: _once(protocol, "parse_reply"),
     "putting sessions in order": lambda: _once(SessionList, "of"),
     "sealing buttons": lambda: _once(Answers, "buttons"),
-    "drawing": lambda: _once(listing, "answer"),
+    "drawing": lambda: _once(answer, "answer"),
     "recording": _recording,
     "Bolt": _bolt,
 }

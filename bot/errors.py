@@ -18,7 +18,7 @@
             ├── ReplyMalformed   JSON of another shape
             └── ReplyRedirected  it points elsewhere; the key does not follow
 
-What a person typed wrongly is no exception but a value: `bot.typed.query.Refused`.
+What a person typed wrongly is no exception but a value: `bot.typed.query.ParseError`.
 
 Errors carry data, not sentences for people: those are in `bot.slack.ui.wording`. Nothing in an
 error is personal or secret, so each may be logged.
@@ -95,7 +95,7 @@ class KeyRejected(FullstoryError):
     """401: the API key is wrong or revoked."""
 
 
-class AccessDenied(FullstoryError):
+class PermissionMissing(FullstoryError):
     """403: the API key's level is too low for this request."""
 
 

@@ -163,7 +163,7 @@ def lines_lost() -> int:
     return sum(writer.lost for writer in _writers)
 
 
-class Seldom:
+class ThrottledLog:
     """Logs a warning that anybody can cause: the same one once in `seconds`.
 
     `clock` gives seconds. A line says how many were left out before it.
@@ -217,13 +217,13 @@ class _LibraryHandler(logging.Handler):
 
     def __init__(self) -> None:
         super().__init__()
-        self._seldom = Seldom()
+        self._throttled_log = ThrottledLog()
 
     def emit(self, record: logging.LogRecord) -> None:
         error = record.exc_info[1] if record.exc_info else None
         if type(error).__module__ == "aiohttp.http_exceptions":
             # What is no HTTP: anybody can send it, and it is no trouble of ours.
-            self._seldom.warn("request refused", reason=type(error).__name__)
+            self._throttled_log.warn("request refused", reason=type(error).__name__)
             return
         structlog.get_logger().log(
             record.levelno,

@@ -21,12 +21,12 @@ class Metrics:
     Outcomes are `found`, `none`, `refused`, `crashed`, `cancelled`, or the name of an error.
 
     Besides: how many log lines could not be written; and of the events for the `store`, if there is
-    one, how many are waiting, and how many could not be written. `is_away` tells whether what
+    one, how many are waiting, and how many could not be written. `is_unavailable` tells whether what
     processes share can't be asked for.
     """
 
     def __init__(
-        self, store: AuditStore | None = None, is_away: Callable[[], bool] | None = None
+        self, store: AuditStore | None = None, is_unavailable: Callable[[], bool] | None = None
     ) -> None:
         self._registry = CollectorRegistry()
         self._lookups = Counter(
@@ -42,12 +42,12 @@ class Metrics:
             "Log lines that could not be written since the start",
             registry=self._registry,
         ).set_function(logs.lines_lost)
-        if is_away:
+        if is_unavailable:
             Gauge(
                 "fsessions_shared_state_away",
                 "1 while this process goes on alone: the database doesn't answer",
                 registry=self._registry,
-            ).set_function(is_away)
+            ).set_function(is_unavailable)
         if store:
             Gauge(
                 "fsessions_audit_events_waiting",
@@ -58,7 +58,7 @@ class Metrics:
                 "fsessions_audit_events_given_up",
                 "Audit events since the start that are in the log alone",
                 registry=self._registry,
-            ).set_function(lambda: store.given_up)
+            ).set_function(lambda: store.dropped)
 
     def observe(self, outcome: str, seconds: float) -> None:
         """Counts one lookup."""

@@ -16,7 +16,7 @@ from bot.database.store import Stores, audit_of, open_stores
 from bot.errors import KeyRejected, SettingsError, SlackError
 from bot.fullstory.client import FullstoryClient, client_of
 from bot.lookup.audit import Audit
-from bot.lookup.find import FindSessions, Observe, Sessions
+from bot.lookup.find import Lookup, Observe, Sessions
 from bot.lookup.permission import Access
 from bot.lookup.read_audit import ReadAudit
 from bot.ports import BACKLOG, Address, CantListen, address_of, may_do_without
@@ -26,18 +26,18 @@ from bot.slack.api.identity import Workspace
 from bot.slack.api.slack_api import SlackApi
 from bot.slack.replies.answers import Answers
 from bot.slack.replies.delivery import Delivery
-from bot.slack.replies.in_flight import InFlight
-from bot.slack.replies.places import Places
+from bot.slack.replies.background import BackgroundTasks
+from bot.slack.replies.targets import Targets
 from bot.slack.replies.presses import Presses
 from bot.slack.replies.response_url import ResponseUrls
 from bot.slack.replies.services import Services
 from bot.slack.replies.views import Views
-from bot.slack.routes import COMMAND, HELP_LINES, build_app, go_on, routes
+from bot.slack.routes import COMMAND, HELP_LINES, build_app, resume_jobs, routes
 from bot.slack.transport import http as slack_http
 from bot.slack.transport.socket import SocketMode
 from bot.state.in_memory import InMemory
 from bot.state.protocol import Shared
-from bot.waits import Waits, end
+from bot.timeouts import Timeouts, end
 
 _log = structlog.get_logger()
 
@@ -64,13 +64,13 @@ class Service:
         self.connecting = asyncio.create_task(socket_mode.run()) if socket_mode else None
 
     @property
-    def events_given_up(self) -> int:
+    def events_dropped(self) -> int:
         """How many events of the audit are in the log alone."""
-        return self._stores.audit.given_up if self._stores.audit else 0
+        return self._stores.audit.dropped if self._stores.audit else 0
 
     def remarks(self) -> dict[str, str]:
         """What is no reason not to serve."""
-        away = self._stores.shared is not None and self._stores.shared.is_away
+        away = self._stores.shared is not None and self._stores.shared.is_unavailable
         return {"shared_state": "away: this process goes on alone"} if away else {}
 
     def state(self) -> str:
@@ -123,8 +123,8 @@ def build_services(
     settings: Settings,
     connections: Connections,
     fullstory: Sessions,
-    in_flight: InFlight,
-    waits: Waits,
+    background: BackgroundTasks,
+    timeouts: Timeouts,
     audit: Audit,
     shared: Shared,
     observe: Observe = lambda *_: None,
@@ -133,26 +133,26 @@ def build_services(
 
     What several processes have to know is in `shared`; what Slack answered is for each alone.
     """
-    client = slack_client(settings, connections.slack, settings.bot_token, waits)
-    slack = SlackApi.of(client, InMemory(), waits)
+    client = slack_client(settings, connections.slack, settings.bot_token, timeouts)
+    slack = SlackApi.of(client, InMemory(), timeouts)
     access = Access(slack.colleagues, settings.access_rules)
-    find = FindSessions(
+    find = Lookup(
         fullstory, access, audit, observe, replay_at_moment=settings.replay_at_moment
     )
-    urls = ResponseUrls(connections.response_urls, waits)
+    urls = ResponseUrls(connections.response_urls, timeouts)
     return Services(
         command=COMMAND,
         help_lines=HELP_LINES,
         settings=settings,
-        waits=waits,
+        timeouts=timeouts,
         state=shared,
-        claims=shared,
+        jobs=shared,
         slack=slack,
-        answers=Answers(find, slack, settings, lambda: in_flight.draining and not shared.durable),
-        read_audit=ReadAudit(audit, access, settings.auditors, waits),
-        places=Places(urls, slack.posts),
-        delivery=Delivery(in_flight, settings, waits),
-        in_flight=in_flight,
+        answers=Answers(find, slack, settings, lambda: background.draining and not shared.durable),
+        read_audit=ReadAudit(audit, access, settings.auditors, timeouts),
+        targets=Targets(urls, slack.posts),
+        delivery=Delivery(background, settings, timeouts),
+        background=background,
         views=Views(client),
         presses=Presses(shared),
     )
@@ -161,53 +161,53 @@ def build_services(
 @asynccontextmanager
 async def running(
     settings: Settings,
-    waits: Waits = Waits(),  # noqa: B008 - frozen
+    timeouts: Timeouts = Timeouts(),  # noqa: B008 - frozen
 ) -> AsyncIterator[Service]:
     """Start the bot; on leaving, finish what is in flight and end it. Raises `CantListen`."""
     async with AsyncExitStack() as stack:
         stack.callback(_log.info, "stopped")
-        stores = await stack.enter_async_context(open_stores(settings, waits))
+        stores = await stack.enter_async_context(open_stores(settings, timeouts))
         connections = await stack.enter_async_context(open_connections())
-        in_flight = InFlight(waits)
+        background = BackgroundTasks(timeouts)
         # Runs when nothing new can come any more: for what came while we were draining.
-        stack.push_async_callback(in_flight.drain)
-        observe = await _metrics(settings, waits, stack, stores)
+        stack.push_async_callback(background.drain)
+        observe = await _metrics(settings, timeouts, stack, stores)
         fullstory = client_of(settings, connections.fullstory)
         audit = audit_of(settings, stores.audit)
         shared = stores.shared or InMemory()
         services = build_services(
-            settings, connections, fullstory, in_flight, waits, audit, shared, observe
+            settings, connections, fullstory, background, timeouts, audit, shared, observe
         )
         listening = routes(services)
         app = build_app(services, slack_client(settings, connections.slack), listening)
         if stores.shared:
-            sharing = stores.shared.run(go_on(services, listening), lambda: not in_flight.draining)
+            sharing = stores.shared.run(resume_jobs(services, listening), lambda: not background.draining)
             stack.push_async_callback(stores.shared.finish, asyncio.create_task(sharing))
-        socket_mode = _socket_mode(settings, app, connections, in_flight, waits)
+        socket_mode = _socket_mode(settings, app, connections, background, timeouts)
         service = Service(services.slack.workspace, fullstory, socket_mode, stores)
         if service.connecting:
             stack.push_async_callback(end, service.connecting)
         web_app = slack_http.health_app(service.state, service.remarks)
         if settings.slack_signing_secret and not socket_mode:
             secret = settings.slack_signing_secret.get_secret_value()
-            slack_http.add_slack_events(web_app, app, secret, in_flight, waits.body)
-        server = await _listen_if_needed(web_app, settings, waits, stack)
+            slack_http.add_slack_events(web_app, app, secret, background, timeouts.body)
+        server = await _listen_if_needed(web_app, settings, timeouts, stack)
         service.port = _port_of(server) if server else 0
         try:
             yield service
         finally:
             service.draining = True
             _log.info("draining")
-            unfinished = await in_flight.drain()
+            unfinished = await background.drain()
             _log.info("drained", unfinished=unfinished)
 
 
 async def _listen_if_needed(
-    web_app: web.Application, settings: Settings, waits: Waits, stack: AsyncExitStack
+    web_app: web.Application, settings: Settings, timeouts: Timeouts, stack: AsyncExitStack
 ) -> asyncio.Server | None:
     """Listen; return None where the port is taken, and only health probes would come there."""
     try:
-        server = await _listen(web_app, address_of(settings), waits, stack)
+        server = await _listen(web_app, address_of(settings), timeouts, stack)
     except CantListen:
         if not may_do_without(settings):
             raise
@@ -223,35 +223,35 @@ def _port_of(server: asyncio.Server) -> int:
 
 
 def _socket_mode(
-    settings: Settings, app: AsyncApp, connections: Connections, in_flight: InFlight, waits: Waits
+    settings: Settings, app: AsyncApp, connections: Connections, background: BackgroundTasks, timeouts: Timeouts
 ) -> SocketMode | None:
     if settings.slack_app_token is None:
         return None
     token = settings.slack_app_token.get_secret_value()
     return SocketMode(
-        app, slack_client(settings, connections.slack), connections.slack, token, in_flight, waits
+        app, slack_client(settings, connections.slack), connections.slack, token, background, timeouts
     )
 
 
 async def _metrics(
-    settings: Settings, waits: Waits, stack: AsyncExitStack, stores: Stores
+    settings: Settings, timeouts: Timeouts, stack: AsyncExitStack, stores: Stores
 ) -> Observe:
     if settings.metrics_port is None:
         return lambda *_: None
     from bot.metrics import Metrics
 
     shared = stores.shared
-    metrics = Metrics(stores.audit, (lambda: shared.is_away) if shared else None)
+    metrics = Metrics(stores.audit, (lambda: shared.is_unavailable) if shared else None)
     address = Address(
         settings.metrics_host, settings.metrics_port, ("METRICS_HOST", "METRICS_PORT")
     )
-    server = await _listen(metrics.app(), address, waits, stack)
+    server = await _listen(metrics.app(), address, timeouts, stack)
     _log.info("metrics", host=settings.metrics_host, port=_port_of(server))
     return metrics.observe
 
 
 async def _listen(
-    web_app: web.Application, where: Address, waits: Waits, stack: AsyncExitStack
+    web_app: web.Application, where: Address, timeouts: Timeouts, stack: AsyncExitStack
 ) -> asyncio.Server:
     runner = web.AppRunner(web_app, access_log=None, shutdown_timeout=1.0)
     await runner.setup()
@@ -265,7 +265,7 @@ async def _listen(
             loop=loop,
             access_log=None,  # type: ignore[arg-type] # aiohttp takes it for "none"
             auto_decompress=False,  # a signature is over the bytes as they came
-            keepalive_timeout=waits.idle,
+            keepalive_timeout=timeouts.idle,
             lingering_time=0,  # what is refused is not read to its end
             max_field_size=_LONGEST_HEADER,
         )

@@ -344,7 +344,7 @@ class Settings(BaseModel):
         return tuple(_as_fernet(key.get_secret_value()) for key in self.state_keys)
 
     @property
-    def sealing_key(self) -> bytes:
+    def signing_key(self) -> bytes:
         """What seals the buttons: of its own setting, or else of a secret that seldom changes."""
         chosen = self.button_secret or self.slack_signing_secret or self.slack_app_token
         secret = chosen.get_secret_value() if chosen else self.bot_token

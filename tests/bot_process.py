@@ -15,7 +15,7 @@ import uvloop
 
 from bot import logs, settings
 from bot.service import running
-from bot.waits import Waits
+from bot.timeouts import Timeouts
 
 
 async def main() -> None:
@@ -23,7 +23,7 @@ async def main() -> None:
     loaded = settings.load(file=Path("none"), for_slack=True)
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
-    async with running(loaded, Waits(**json.loads(os.environ["WAITS"]))) as service:
+    async with running(loaded, Timeouts(**json.loads(os.environ["WAITS"]))) as service:
         await service.serve_until(stop)
 
 

@@ -25,10 +25,10 @@ from bot.sandbox.settings import settings_for
 from bot.sandbox.slack import SlackSandbox
 from bot.service import Service, build_services, running
 from bot.sessions import Query, SessionList
-from bot.slack.replies.in_flight import InFlight
+from bot.slack.replies.background import BackgroundTasks
 from bot.slack.replies.services import Services
 from bot.state.in_memory import InMemory
-from bot.waits import Waits
+from bot.timeouts import Timeouts
 from tests.databases import Postgres, everything_in, is_installed, postgres_server
 from tests.programs import assert_nothing_personal
 
@@ -46,14 +46,14 @@ settings.load_profile("fsessions")
 signal.signal(signal.SIGINT, signal.default_int_handler)
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
-QUICK = Waits(
+QUICK = Timeouts(
     first_retry=0.02,
     reconnect=0.02,
     profile_for_run=5.0,
     offer_retries=(0.1, 0.2),
     audit_end=30.0,
     state=10.0,
-    claim=10.0,
+    job=10.0,
 )
 """Second attempts come soon, and a slow machine may take its time at the end; else as in life."""
 
@@ -126,9 +126,9 @@ async def services(slack: SlackSandbox, fullstory: FullstorySandbox) -> AsyncIte
     """What entry points work with, around a client with a bug."""
     async with open_connections() as connections:
         settings = settings_for(slack, fullstory)
-        audit, in_flight = audit_of(settings, None), InFlight(QUICK)
+        audit, background = audit_of(settings, None), BackgroundTasks(QUICK)
         yield build_services(
-            settings, connections, BrokenFullstory(), in_flight, QUICK, audit, InMemory()
+            settings, connections, BrokenFullstory(), background, QUICK, audit, InMemory()
         )
 
 
@@ -198,7 +198,7 @@ def start_bot(
 
     @asynccontextmanager
     async def start(
-        waits: Waits = QUICK,
+        timeouts: Timeouts = QUICK,
         **settings: Any,  # noqa: ANN401
     ) -> AsyncIterator[Service]:
         # As long as can be, where a test says nothing: a slow machine is no reason to be late.
@@ -212,14 +212,14 @@ def start_bot(
             settings = database | settings
         if transport == "socket":
             settings["slack_app_token"] = slack.app_token
-        async with running(settings_for(slack, fullstory, **settings), waits) as service:
+        async with running(settings_for(slack, fullstory, **settings), timeouts) as service:
             if transport == "socket":
                 await until(lambda: service.state() == "ready")
             else:
                 slack.request_url = f"http://127.0.0.1:{service.port}/slack/events"
             yield service
             await slack.told()
-        assert not (uses_it and service.events_given_up)
+        assert not (uses_it and service.events_dropped)
 
     return start
 

@@ -24,12 +24,12 @@ from bot.lookup.audit import Audit
 from bot.lookup.events import AuditEvent, AuditQuery, PersonHashes, Result
 from bot.sessions import Query
 from bot.settings import Settings
-from bot.slack.ui import wording
-from bot.typed.query import Problem, Refused, parse_person
+from bot.slack.ui import texts
+from bot.typed.query import Problem, ParseError, parse_person
 from bot.typed.times import LocalZone, UnclearTime, parse_moment
-from bot.waits import Waits, within
+from bot.timeouts import Timeouts, within
 
-_SECONDS: Final = Waits().administration
+_SECONDS: Final = Timeouts().administration
 _PURGE_SECONDS: Final = 3600.0
 Format = Literal["table", "csv", "json"]
 _DAY: Final = re.compile(r"\d{4}-\d{2}-\d{2}")
@@ -87,7 +87,7 @@ async def run(settings: Settings, asked: Asked) -> int:
             if not state.can_be_used:
                 click.echo(f"The database has {state.value}: run fsessions migrate.", err=True)
                 return 1
-            events = AuditEvents(engine, Waits())
+            events = AuditEvents(engine, Timeouts())
             if asked.purge or asked.purge_before:
                 return await _purge(events, query, asked)
             if not await _WRITERS[asked.style](_in_time(events.search(query)), _Output()):
@@ -191,11 +191,11 @@ def _person(settings: Settings, text: str) -> Query:
     match parse_person(text, None, settings.limits, settings.labels):
         case Query() as query:
             return query
-        case Refused() as refused:
-            raise WrongCall(f"--person: {wording.refusal(refused, settings.limits)}")
+        case ParseError() as refused:
+            raise WrongCall(f"--person: {texts.refusal(refused, settings.limits)}")
         case _:
-            nobody = Refused(Problem.NOBODY, "", "")
-            raise WrongCall(f"--person: {wording.refusal(nobody, settings.limits)}")
+            nobody = ParseError(Problem.NOBODY, "", "")
+            raise WrongCall(f"--person: {texts.refusal(nobody, settings.limits)}")
 
 
 def _time(option: str, text: str, *, is_end: bool) -> datetime:

@@ -14,7 +14,7 @@ from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
 from bot.connections import Connections, open_connections, proxy_for
 from bot.errors import (
-    AccessDenied,
+    PermissionMissing,
     DeadlineExceeded,
     FullstoryError,
     KeyRejected,
@@ -27,12 +27,12 @@ from bot.sessions import Query
 from bot.settings import Settings, misspelt
 from bot.slack.api.client import TOKEN_ERRORS, call_api, slack_client
 from bot.slack.routes import scopes_needed
-from bot.waits import Waits, within
+from bot.timeouts import Timeouts, within
 
 _NOBODY = "fsessions-check"  # a uid that no site gives
 _SHORTEST_KEY = 20  # characters, so that nobody can try them all
 _CLOCK_SECONDS = 5.0
-_DATABASE_SECONDS = Waits().administration
+_DATABASE_SECONDS = Timeouts().administration
 _SIGNING_SECRET = re.compile(r"[0-9a-z]{32}")
 _SLACK = ("slack.com", "slack-gov.com")
 
@@ -378,7 +378,7 @@ async def _fullstory(settings: Settings, connections: Connections) -> Finding:
             "FULLSTORY_API_KEY, with everything before the first dot: the beginning (na1. or "
             "eu1.) tells the data centre.",
         )
-    except AccessDenied:
+    except PermissionMissing:
         return Finding(
             part,
             "isn't allowed to list sessions",

@@ -27,7 +27,7 @@ from bot.sandbox.terminal import draw
 from bot.sandbox.workspace import TICKETS, USER, Message
 from bot.service import running
 from bot.slack.routes import COMMAND
-from bot.waits import Waits
+from bot.timeouts import Timeouts
 
 _FIRST: Final = f"{COMMAND} jane@example.com 3"
 _PORTS: Final = (*range(3000, 3020), 0)
@@ -85,8 +85,8 @@ async def _bot(slack: SlackSandbox, fullstory: FullstorySandbox) -> AsyncIterato
             state_keys=urlsafe_b64encode(secrets.token_bytes(32)).decode(),
         )
         # Leaving it waits for late answers, so that they are shown.
-        waits = Waits(state=10.0)  # on a busy laptop, a slow disk is not worth an error
-        port = (await stack.enter_async_context(running(settings, waits))).port
+        timeouts = Timeouts(state=10.0)  # on a busy laptop, a slow disk is not worth an error
+        port = (await stack.enter_async_context(running(settings, timeouts))).port
         slack.request_url = f"http://127.0.0.1:{port}/slack/events"
         yield
         await slack.told()

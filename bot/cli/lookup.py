@@ -14,17 +14,17 @@ from bot.cli.user import system_user
 from bot.connections import Connections, open_connections
 from bot.database.store import audit_of, open_stores
 from bot.fullstory.client import client_of
-from bot.lookup.access import Actor, EntryPoint, Refusal, Rules
+from bot.lookup.access import Actor, EntryPoint, DenialReason, Rules
 from bot.lookup.audit import AuditStore
-from bot.lookup.find import FindSessions, LookupRequest
-from bot.lookup.outcomes import Crashed, Denied, Failed, Found, NotRecorded, Outcome
+from bot.lookup.find import Lookup, LookupRequest
+from bot.lookup.outcomes import Crashed, AccessDenied, Failed, Found, NotRecorded, Outcome
 from bot.lookup.permission import Access
 from bot.sessions import Query, Session, SessionList
 from bot.settings import Settings
-from bot.slack.ui import wording
-from bot.typed.query import Help, Problem, QueryNeedingProfile, Refused, parse_person
+from bot.slack.ui import texts
+from bot.typed.query import Help, Problem, QueryNeedingProfile, ParseError, parse_person
 from bot.typed.times import LocalZone, UnclearTime, parse_moment
-from bot.waits import Waits
+from bot.timeouts import Timeouts
 
 _SPINNER_AFTER = 0.5  # seconds
 
@@ -38,7 +38,7 @@ async def run(settings: Settings, person: str, limit: str | None, *, as_json: bo
             errors.print(line, markup=False)
         return 2
     async with open_connections() as connections, AsyncExitStack() as stack:
-        stores = await stack.enter_async_context(open_stores(settings, Waits(), serving=False))
+        stores = await stack.enter_async_context(open_stores(settings, Timeouts(), serving=False))
         outcome = await _look_up(settings, query, errors, connections, stores.audit)
         problem = _problem(settings, outcome)
         if isinstance(outcome, Found):
@@ -46,7 +46,7 @@ async def run(settings: Settings, person: str, limit: str | None, *, as_json: bo
             sys.stdout.flush()  # before the record is written
         else:
             errors.print(problem, markup=False)
-    if stores.audit and stores.audit.given_up and not problem:
+    if stores.audit and stores.audit.dropped and not problem:
         errors.print("The lookup could not be recorded: DATABASE_URL can't be used.")
         return 1
     return 1 if problem else 0
@@ -59,13 +59,13 @@ def _problem(settings: Settings, outcome: Outcome) -> str:
         case Found():
             return ""
         case Failed(error):
-            return wording.in_one_line(wording.failure(error), contact)
-        case Denied(refusal):
-            return wording.refused_in_one_line(refusal, settings.access_contact)
+            return texts.in_one_line(texts.failure(error), contact)
+        case AccessDenied(refusal):
+            return texts.refused_in_one_line(refusal, settings.access_contact)
         case NotRecorded(reference):
-            return wording.in_one_line(wording.NOT_RECORDED, contact, reference)
+            return texts.in_one_line(texts.NOT_RECORDED, contact, reference)
         case Crashed(reference):
-            return wording.in_one_line(wording.our_fault(), contact, reference)
+            return texts.in_one_line(texts.our_fault(), contact, reference)
 
 
 def _read(settings: Settings, person: str, limit: str | None) -> Query | list[str]:
@@ -74,19 +74,19 @@ def _read(settings: Settings, person: str, limit: str | None) -> Query | list[st
         case Query() as query:
             return query
         case QueryNeedingProfile(mention=mention) if mention:
-            return [wording.TERMINAL_MENTION]
+            return [texts.TERMINAL_MENTION]
         case QueryNeedingProfile() as unresolved:
             try:
                 return _here(unresolved)
             except UnclearTime as error:
-                refused = Refused(Problem.TIME_UNCLEAR, "", "")
-                unclear = wording.refusal(refused, settings.limits)
-                return [wording.MOMENT_TO_COME if error.to_come else unclear]
-        case Refused(problem=Problem.MENTION):
-            return [wording.TERMINAL_MENTION]
-        case Refused() as refused:
-            example = f"{wording.TRY}: fsessions lookup {refused.example}"
-            return [wording.refusal(refused, settings.limits), example]
+                refused = ParseError(Problem.TIME_UNCLEAR, "", "")
+                unclear = texts.refusal(refused, settings.limits)
+                return [texts.MOMENT_TO_COME if error.to_come else unclear]
+        case ParseError(problem=Problem.MENTION):
+            return [texts.TERMINAL_MENTION]
+        case ParseError() as refused:
+            example = f"{texts.TRY}: fsessions lookup {refused.example}"
+            return [texts.refusal(refused, settings.limits), example]
         case Help():
             return ["Usage: fsessions lookup PERSON [LIMIT] [--json]"]
 
@@ -105,10 +105,10 @@ def _print(found: SessionList, *, as_json: bool) -> None:
 class _OnThisMachine:
     """Who has the key may use it."""
 
-    async def refusal(self, _: str, __: str = "") -> Refusal | None:
+    async def refusal(self, _: str, __: str = "") -> DenialReason | None:
         return None
 
-    async def refusal_by_usergroups(self, _: str, __: tuple[str, ...]) -> Refusal | None:
+    async def refusal_by_usergroups(self, _: str, __: tuple[str, ...]) -> DenialReason | None:
         return None
 
 
@@ -125,7 +125,7 @@ async def _look_up(
     connections: Connections,
     store: AuditStore | None,
 ) -> Outcome:
-    find = FindSessions(
+    find = Lookup(
         client_of(settings, connections.fullstory),
         Access(_OnThisMachine(), Rules()),
         audit_of(settings, store),
@@ -142,19 +142,19 @@ async def _look_up(
 def _print_table(found: SessionList) -> None:
     """Links stand whole and as they are: one that is cut or wrapped can't be opened."""
     query = found.query
-    print(wording.heading(query.person, len(found.sessions), query.limit))  # noqa: T201
+    print(texts.heading(query.person, len(found.sessions), query.limit))  # noqa: T201
     if not found.sessions:
-        reasons = (f"- {reason}" for reason in wording.NONE_FOUND_REASONS)
-        print("\n".join([wording.NONE_FOUND_INTRO, *reasons]))  # noqa: T201
+        reasons = (f"- {reason}" for reason in texts.NONE_FOUND_REASONS)
+        print("\n".join([texts.NONE_FOUND_INTRO, *reasons]))  # noqa: T201
         return
     rows = [("Started (local time)", "Replay")]
     for session in found.sessions:
         started = f"{session.started.astimezone():%Y-%m-%d %H:%M}" if session.started else ""
-        rows.append((started or wording.UNKNOWN_TIME, session.link or wording.UNUSABLE_LINK))
-    if missed := wording.not_at_moment(found):
+        rows.append((started or texts.UNKNOWN_TIME, session.link or texts.UNUSABLE_LINK))
+    if missed := texts.not_at_moment(found):
         print(missed)  # noqa: T201
     if found.replay:
-        rows.insert(1, (wording.at_moment(found.query.moment), found.replay))
+        rows.insert(1, (texts.at_moment(found.query.moment), found.replay))
     for started, link in rows:
         print(f"{started:<20}  {link}")  # noqa: T201
 

@@ -67,7 +67,7 @@ async def _serve(loaded: Settings) -> int:
     async with running(loaded) as service:
         _leave_alone_what_stays()
         await service.serve_until(stop)
-    return _exit_code(service.events_given_up)
+    return _exit_code(service.events_dropped)
 
 
 def _leave_alone_what_stays() -> None:
@@ -76,9 +76,9 @@ def _leave_alone_what_stays() -> None:
     gc.enable()
 
 
-def _exit_code(events_given_up: int) -> int:
-    if events_given_up:
-        _fail([f"Events of the audit that are in the log alone: {events_given_up}"], 1)
+def _exit_code(events_dropped: int) -> int:
+    if events_dropped:
+        _fail([f"Events of the audit that are in the log alone: {events_dropped}"], 1)
     return 0
 
 

@@ -7,7 +7,7 @@ from rich.console import Console
 from bot.database.engine import TROUBLE, cannot_be_used, open_engine, shown
 from bot.database.schema import Schema, migrate, state_of
 from bot.settings import Settings
-from bot.waits import Waits, within
+from bot.timeouts import Timeouts, within
 
 
 async def run(settings: Settings) -> int:
@@ -16,7 +16,7 @@ async def run(settings: Settings) -> int:
     where = shown(settings.database)
     async with open_engine(settings.database) as engine:
         try:
-            before = await within(Waits().administration, state_of(engine))
+            before = await within(Timeouts().administration, state_of(engine))
             if not before.can_be_used:
                 await migrate(engine)
         except TROUBLE as error:

@@ -35,9 +35,9 @@ from bot import logs
 from bot.database.dialects import insert_into
 from bot.database.engine import TROUBLE
 from bot.database.tables import AUDIT_EVENTS
-from bot.logs import Seldom
+from bot.logs import ThrottledLog
 from bot.lookup.events import AuditEvent, AuditQuery
-from bot.waits import Waits, end, within
+from bot.timeouts import Timeouts, end, within
 
 _log = structlog.get_logger()
 
@@ -58,15 +58,15 @@ _columns = AUDIT_EVENTS.c
 class AuditEvents:
     """A `bot.lookup.audit.AuditStore`; `run` does the writing."""
 
-    def __init__(self, engine: AsyncEngine, waits: Waits) -> None:
+    def __init__(self, engine: AsyncEngine, timeouts: Timeouts) -> None:
         self._engine = engine
-        self._waits = waits
+        self._timeouts = timeouts
         self._waiting: deque[AuditEvent] = deque()
         self._under_way: list[AuditEvent] = []
         self._arrived = asyncio.Event()
         self._ending = asyncio.Event()
-        self._seldom = Seldom(60.0)
-        self.given_up = 0
+        self._throttled_log = ThrottledLog(60.0)
+        self.dropped = 0
 
     # -- Writing ----------------------------------------------------------------------------------
 
@@ -78,47 +78,47 @@ class AuditEvents:
     def add(self, event: AuditEvent) -> None:
         """See the protocol."""
         if len(self._waiting) >= MOST_WAITING:
-            self._give_up(self._waiting.popleft())
+            self._drop(self._waiting.popleft())
         self._waiting.append(event)
         self._arrived.set()
 
     async def write(self, event: AuditEvent) -> bool:
         """See the protocol."""
         try:
-            await within(self._waits.audit, self._insert([event]))
+            await within(self._timeouts.audit, self._insert([event]))
         except TROUBLE as error:
             _log.error("audit event not written", reference=event.reference, exc_info=error)
             return False
         except asyncio.CancelledError:
-            self._give_up(event)
+            self._drop(event)
             raise
         return True
 
     async def run(self) -> None:
         """Writes what arrives, until it is told to end and everything is written."""
-        pause = self._waits.first_retry
+        pause = self._timeouts.first_retry
         while self._waiting or not self._ending.is_set():
             if not self._waiting:
                 self._arrived.clear()
                 await self._arrived.wait()
                 # The answer goes first, and what arrives together is written together.
-                await self._sleep(self._waits.audit_gather)
+                await self._sleep(self._timeouts.audit_gather)
                 continue
             try:
                 await self._write_some()
             except Exception as error:  # noqa: BLE001 - whatever it is, later events are written
-                self._seldom.warn("audit events not written yet", error=type(error).__name__)
+                self._throttled_log.warn("audit events not written yet", error=type(error).__name__)
                 await self._sleep(pause)
-                pause = min(2 * pause, self._waits.audit_retry)
+                pause = min(2 * pause, self._timeouts.audit_retry)
             else:
-                if pause > self._waits.first_retry:
+                if pause > self._timeouts.first_retry:
                     _log.info("audit events are written again")
-                pause = self._waits.first_retry
+                pause = self._timeouts.first_retry
 
     async def _sleep(self, seconds: float) -> None:
         """Between two attempts; when the end begins, the next one comes soon."""
         if self._ending.is_set():
-            await asyncio.sleep(self._waits.first_retry)
+            await asyncio.sleep(self._timeouts.first_retry)
             return
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
@@ -128,23 +128,23 @@ class AuditEvents:
         """Lets `writing`, which does `run`, write what is left; gives up what it can't."""
         self._ending.set()
         self._arrived.set()
-        await asyncio.wait({writing}, timeout=self._waits.audit_end)
+        await asyncio.wait({writing}, timeout=self._timeouts.audit_end)
         await end(writing)  # what it was writing is left behind, and waits again
         left = list(self._waiting)
         self._waiting.clear()
         for number, event in enumerate(left, start=1):
-            self._give_up(event)
+            self._drop(event)
             if number % _LOGGED_AT_ONCE == 0:
                 logs.flush()  # the log, too, is bounded in memory
-        if self.given_up:
-            _log.error("audit events are in the log alone", count=self.given_up)
+        if self.dropped:
+            _log.error("audit events are in the log alone", count=self.dropped)
 
     async def _write_some(self) -> None:
         count = min(_BATCH, len(self._waiting))
         batch = self._under_way = [self._waiting.popleft() for _ in range(count)]
         try:
             try:
-                await within(self._waits.audit_batch, self._insert(batch))
+                await within(self._timeouts.audit_batch, self._insert(batch))
             except _REFUSED:
                 while batch:
                     await self._insert_or_give_up(batch[0])
@@ -158,10 +158,10 @@ class AuditEvents:
     async def _insert_or_give_up(self, event: AuditEvent) -> None:
         """What the database refuses would else stand in the way of all others for ever."""
         try:
-            await within(self._waits.audit_batch, self._insert([event]))
+            await within(self._timeouts.audit_batch, self._insert([event]))
         except _REFUSED as error:
             _log.error("audit event refused by the database", exc_info=error)
-            self._give_up(event)
+            self._drop(event)
 
     async def _insert(self, events: Sequence[AuditEvent]) -> None:
         insert = insert_into(self._engine, AUDIT_EVENTS)
@@ -172,8 +172,8 @@ class AuditEvents:
         async with self._engine.begin() as connection:
             await connection.execute(upsert, [event.fields for event in events])
 
-    def _give_up(self, event: AuditEvent) -> None:
-        self.given_up += 1
+    def _drop(self, event: AuditEvent) -> None:
+        self.dropped += 1
         _log.error("audit event given up", **event.plain)
 
     # -- Reading ----------------------------------------------------------------------------------
@@ -224,13 +224,13 @@ class AuditEvents:
         while True:
             try:
                 old = AuditQuery(until=datetime.now(UTC) - timedelta(days=days))
-                count = await within(self._waits.audit_purge, self.purge(old))
+                count = await within(self._timeouts.audit_purge, self.purge(old))
             except TROUBLE as error:
                 _log.warning("audit events not purged", exc_info=error)
             else:
                 if count:
                     _log.info("audit events purged", count=count, days=days)
-            await asyncio.sleep(self._waits.audit_purge)
+            await asyncio.sleep(self._timeouts.audit_purge)
 
 
 def _page(query: AuditQuery, last: tuple[datetime, str] | None, size: int) -> Select[Any]:

@@ -17,7 +17,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from bot.settings import IGNORED_PARAMETERS
-from bot.waits import abandoned_work, within
+from bot.timeouts import abandoned_work, within
 
 TROUBLE: Final = (SQLAlchemyError, OSError, TimeoutError, UnicodeError)
 """What a database that can't be used raises."""

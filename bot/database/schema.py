@@ -15,7 +15,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from bot.database.engine import TROUBLE
-from bot.waits import within
+from bot.timeouts import within
 
 _log = structlog.get_logger()
 

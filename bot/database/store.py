@@ -13,7 +13,7 @@ import structlog
 from bot.lookup.audit import Audit, AuditStore
 from bot.lookup.events import PersonHashes
 from bot.settings import Settings
-from bot.waits import Waits
+from bot.timeouts import Timeouts
 
 if TYPE_CHECKING:
     from bot.database.shared import SharedState
@@ -31,7 +31,7 @@ class Stores:
 
 @asynccontextmanager
 async def open_stores(
-    settings: Settings, waits: Waits, *, serving: bool = True
+    settings: Settings, timeouts: Timeouts, *, serving: bool = True
 ) -> AsyncIterator[Stores]:
     """Where events are written behind the answers, and what processes share.
 
@@ -52,7 +52,7 @@ async def open_stores(
         # Each has connections of its own: a lock on one's tables is no trouble of the other.
         engine = await stack.enter_async_context(open_engine(settings.database))
         has_tables = not serving or await check(engine)
-        events = AuditEvents(engine, waits)
+        events = AuditEvents(engine, timeouts)
         stack.push_async_callback(events.finish, asyncio.create_task(events.run()))
         if not serving:
             yield Stores(events)
@@ -61,8 +61,8 @@ async def open_stores(
             keeping = asyncio.create_task(events.keep_for(settings.audit_retention_days))
             stack.callback(keeping.cancel)
         state_engine = await stack.enter_async_context(open_engine(settings.database))
-        shared = open_shared(state_engine, settings.bot_name, settings.fernet_keys, waits)
-        shared.is_away = not has_tables  # which is in the log already
+        shared = open_shared(state_engine, settings.bot_name, settings.fernet_keys, timeouts)
+        shared.is_unavailable = not has_tables  # which is in the log already
         yield Stores(events, shared)
 
 

@@ -68,7 +68,7 @@ AUDIT_EVENTS = Table(
 )
 """One row for each `bot.lookup.audit.AuditEvent`, with the same names."""
 
-CLAIMS = Table(
+JOBS = Table(
     "claims",
     METADATA,
     Column("bot", String(16), primary_key=True),
@@ -84,7 +84,7 @@ CLAIMS = Table(
     Index("claims_by_lease", "bot", "lease_until"),
     Index("claims_by_expiry", "expires"),
 )
-"""Work that is done once, of each bot, for `bot.database.claims`. Times are seconds since 1970; a
+"""Work that is done once, of each bot, for `bot.database.jobs`. Times are seconds since 1970; a
 row without `lease_until` is of work that is done."""
 
 SHARED_VALUES = Table(

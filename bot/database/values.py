@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from bot.database.dialects import insert_into, now
 from bot.database.tables import SHARED_VALUES
-from bot.state.protocol import Key, claim_id
+from bot.state.protocol import Key, job_id
 
 _columns = SHARED_VALUES.c
 
@@ -103,7 +103,7 @@ class SqlValues:
             )
 
     def _id(self, key: Key) -> str:
-        return claim_id((self._bot, *key))
+        return job_id((self._bot, *key))
 
     def _insert(self, name: Any, value: Any, seconds: Any) -> Any:  # noqa: ANN401 - of a dialect
         insert = insert_into(self._engine, SHARED_VALUES)

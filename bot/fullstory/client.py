@@ -157,13 +157,13 @@ def _worth_another_try(deadline: float) -> Callable[[FullstoryError], float | No
 
     Not also where the wait would not fit: rather the true reason now than "too slow" then.
     """
-    waits = iter(_WAITS)
+    timeouts = iter(_WAITS)
 
     def decide(error: FullstoryError) -> float | None:
         if not isinstance(error, RateLimited | Unavailable | ReplyCutOff | DeadlineExceeded):
             return None
         remaining = deadline - asyncio.get_running_loop().time()
-        wait = next(waits, None)
+        wait = next(timeouts, None)
         if wait is not None and isinstance(error, RateLimited) and error.retry_after is not None:
             wait = max(error.retry_after, wait)
         return wait if wait is not None and wait < remaining else None

@@ -23,7 +23,7 @@ from pydantic import TypeAdapter, ValidationError
 from pydantic_core import from_json
 
 from bot.errors import (
-    AccessDenied,
+    PermissionMissing,
     FullstoryError,
     KeyRejected,
     RateLimited,
@@ -143,7 +143,7 @@ def _error(status: int, reply_headers: Mapping[str, str]) -> FullstoryError:
         case 401:
             return KeyRejected()
         case 403:
-            return AccessDenied()
+            return PermissionMissing()
         case 429:
             return RateLimited(_retry_after(reply_headers.get("Retry-After", "")))
         case _ if status >= 500:

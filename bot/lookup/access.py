@@ -49,7 +49,7 @@ class Actor:
     workflow: str = ""
 
 
-class Refusal(Enum):
+class DenialReason(Enum):
     """Why somebody is shown no sessions."""
 
     STRANGER = auto()
@@ -84,7 +84,7 @@ class Refusal(Enum):
     """Not among those who may see who looked whom up."""
 
 
-PASSING = frozenset({Refusal.NOT_KNOWN})
+PASSING = frozenset({DenialReason.NOT_KNOWN})
 """What may be different in a minute."""
 
 
@@ -103,16 +103,16 @@ class Rules:
     workflows: frozenset[str] = frozenset()
     guests: bool = False
 
-    def refusal(self, actor: Actor) -> Refusal | None:
+    def refusal(self, actor: Actor) -> DenialReason | None:
         """Why not, as far as it can be told without the user groups."""
         if not actor.user:
-            return None if self.gives_outputs(actor) else Refusal.NOT_FOR_WORKFLOW
+            return None if self.gives_outputs(actor) else DenialReason.NOT_FOR_WORKFLOW
         if self.users and not self.usergroups and actor.user not in self.users:
-            return Refusal.NOT_ALLOWED
+            return DenialReason.NOT_ALLOWED
         is_named = actor.workflow in self.workflows
         if actor.entry_point in _ANYWHERE or is_named or not self.channels:
             return None
-        return None if actor.channel in self.channels else Refusal.NOT_HERE
+        return None if actor.channel in self.channels else DenialReason.NOT_HERE
 
     def gives_outputs(self, actor: Actor) -> bool:
         """Whether a workflow may have the sessions, beside whoever is shown them.

@@ -33,10 +33,10 @@ class Details(TypedDict, total=False):
 class AuditStore(Protocol):
     """Where events are kept: `bot.database.audit`.
 
-    So many are `waiting` to be written; so many were `given_up`, and are in the log alone.
+    So many are `waiting` to be written; so many were `dropped`, and are in the log alone.
     """
 
-    given_up: int
+    dropped: int
 
     @property
     def waiting(self) -> int:

@@ -16,10 +16,10 @@ import structlog
 
 from bot.errors import FullstoryError
 from bot.logs import new_reference
-from bot.lookup.access import Actor, EntryPoint, Refusal
+from bot.lookup.access import Actor, EntryPoint, DenialReason
 from bot.lookup.audit import Audit, Details
 from bot.lookup.events import AuditEvent, Result
-from bot.lookup.outcomes import Crashed, Denied, Failed, Found, Looked, NotRecorded, Outcome
+from bot.lookup.outcomes import Crashed, AccessDenied, Failed, Found, LookupResult, NotRecorded, Outcome
 from bot.lookup.permission import Access
 from bot.sessions import Query, SessionList
 
@@ -45,7 +45,7 @@ class LookupRequest:
     query: Query
 
 
-class FindSessions:
+class Lookup:
     """Finds sessions for those who may see them; every attempt is recorded by `audit`.
 
     With `replay_at_moment`, what is found has a link that opens the replay at the moment. `observe`
@@ -67,23 +67,23 @@ class FindSessions:
         self._observe = observe
         self._replay_at_moment = replay_at_moment
 
-    async def refusal(self, actor: Actor) -> Refusal | None:
+    async def refusal(self, actor: Actor) -> DenialReason | None:
         """Why somebody would not be shown sessions, where nothing is looked up afterwards.
 
         A refusal is recorded like any other; but for the Home, where nobody asks yet.
         """
-        return self._noted(actor, await self._access.refusal(actor))
+        return self._record_denial(actor, await self._access.refusal(actor))
 
-    async def refusal_at_once(self, actor: Actor) -> Refusal | None:
+    async def refusal_at_once(self, actor: Actor) -> DenialReason | None:
         """The same where a lookup follows: what may be found out beside it is left to that."""
-        return self._noted(actor, await self._access.refusal_at_once(actor))
+        return self._record_denial(actor, await self._access.refusal_at_once(actor))
 
-    def _noted(self, actor: Actor, refusal: Refusal | None) -> Refusal | None:
+    def _record_denial(self, actor: Actor, refusal: DenialReason | None) -> DenialReason | None:
         if refusal and actor.entry_point is not EntryPoint.HOME:
             self.note_refusal(actor, refusal)
         return refusal
 
-    def note_refusal(self, actor: Actor, refusal: Refusal) -> None:
+    def note_refusal(self, actor: Actor, refusal: DenialReason) -> None:
         """Records that somebody was refused."""
         self._audit.note(actor, Result.REFUSED, reason=refusal.name.lower())
 
@@ -124,15 +124,15 @@ class FindSessions:
             self._audit.note(request.actor, Result.CANCELLED, query=request.query, seconds=seconds)
             raise
         seconds = perf_counter() - started
-        if not isinstance(outcome, Denied):
-            result, details = _told(outcome)
+        if not isinstance(outcome, AccessDenied):
+            result, details = _audit_fields(outcome)
             self._observe(details.get("reason") or result, seconds)
         if seen_before and isinstance(outcome, Found):
             return outcome
         return await self._recorded(outcome, request, seconds)
 
-    async def _recorded(self, outcome: Looked, request: LookupRequest, seconds: float) -> Outcome:
-        result, details = _told(outcome)
+    async def _recorded(self, outcome: LookupResult, request: LookupRequest, seconds: float) -> Outcome:
+        result, details = _audit_fields(outcome)
         reference = details.get("reference") or new_reference()
         details |= {"query": request.query, "seconds": seconds, "reference": reference}
         event = await self._audit.record(request.actor, result, **details)
@@ -143,24 +143,24 @@ class FindSessions:
         _log.error("answer withheld: it could not be recorded", reference=reference)
         return NotRecorded(reference)
 
-    async def _run(self, request: LookupRequest) -> Looked:
+    async def _run(self, request: LookupRequest) -> LookupResult:
         try:
             if refusal := await self._access.refusal_at_once(request.actor):
-                return Denied(refusal)
+                return AccessDenied(refusal)
             if not self._access.depends_on_usergroups(request.actor):
                 return await self._look_up(request.query)
             # The rest may have to be asked of Slack: an allowed person doesn't wait for that, too.
             looking_up = asyncio.create_task(self._look_up(request.query))
             try:
                 if refusal := await self._access.refusal_by_usergroup_rules(request.actor):
-                    return Denied(refusal)
+                    return AccessDenied(refusal)
                 return await looking_up
             finally:
                 looking_up.cancel()
         except Exception as error:  # noqa: BLE001 - nobody is left without a word
             return _crashed(error)
 
-    async def _look_up(self, query: Query) -> Looked:
+    async def _look_up(self, query: Query) -> LookupResult:
         try:
             found = await self._fullstory.sessions(query)
         except FullstoryError as error:
@@ -178,13 +178,13 @@ def _crashed(error: Exception) -> Crashed:
     return Crashed(reference)
 
 
-def _told(outcome: Looked) -> tuple[Result, Details]:
+def _audit_fields(outcome: LookupResult) -> tuple[Result, Details]:
     """For the record."""
     match outcome:
         case Found(found):
             count = len(found.sessions)
             return (Result.FOUND if count else Result.NONE), {"count": count}
-        case Denied(refusal):
+        case AccessDenied(refusal):
             return Result.REFUSED, {"reason": refusal.name.lower()}
         case Failed(error, reference):
             return Result.FAILED, {"reason": type(error).__name__, "reference": reference}

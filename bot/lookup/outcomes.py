@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from bot.errors import FullstoryError
-from bot.lookup.access import Refusal
+from bot.lookup.access import DenialReason
 from bot.lookup.events import AuditEvent
 from bot.sessions import SessionList
 
@@ -19,10 +19,10 @@ class Found:
 
 
 @dataclass(frozen=True, slots=True)
-class Denied:
+class AccessDenied:
     """Who asked may not be shown sessions."""
 
-    refusal: Refusal
+    refusal: DenialReason
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ class NotRecorded:
     reference: str
 
 
-Looked = Found | Denied | Failed | Crashed
+LookupResult = Found | AccessDenied | Failed | Crashed
 """Before it is recorded."""
 
-Outcome = Looked | NotRecorded
+Outcome = LookupResult | NotRecorded

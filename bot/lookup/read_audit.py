@@ -10,13 +10,13 @@ from time import perf_counter
 import structlog
 
 from bot.logs import new_reference
-from bot.lookup.access import Actor, Refusal
+from bot.lookup.access import Actor, DenialReason
 from bot.lookup.audit import Audit
 from bot.lookup.events import AuditEvent, AuditQuery, Result
-from bot.lookup.outcomes import Crashed, Denied
+from bot.lookup.outcomes import Crashed, AccessDenied
 from bot.lookup.permission import Access
 from bot.sessions import Query
-from bot.waits import Waits, within
+from bot.timeouts import Timeouts, within
 
 _log = structlog.get_logger()
 
@@ -33,9 +33,9 @@ class ReadAudit:
     """Finds events for `auditors`, Slack's ids of people."""
 
     def __init__(
-        self, audit: Audit, access: Access, auditors: Collection[str], waits: Waits
+        self, audit: Audit, access: Access, auditors: Collection[str], timeouts: Timeouts
     ) -> None:
-        self._seconds = waits.audit_search
+        self._seconds = timeouts.audit_search
         self._audit = audit
         self._access = access
         self._auditors = auditors
@@ -45,23 +45,23 @@ class ReadAudit:
         """Whether there is a key under which people are recorded."""
         return self._audit.hashes.has_key
 
-    async def refusal(self, actor: Actor) -> Refusal | None:
+    async def refusal(self, actor: Actor) -> DenialReason | None:
         """Why somebody may not see who looked whom up; recorded."""
         refusal = await self._access.refusal_by_membership(actor)
         if not refusal and actor.user not in self._auditors:
-            refusal = Refusal.NOT_AUDITOR
+            refusal = DenialReason.NOT_AUDITOR
         if refusal:
             self._audit.note(actor, Result.REFUSED, reason=refusal.name.lower())
         return refusal
 
     async def run(
         self, actor: Actor, person: Query, since: datetime | None, most: int
-    ) -> Entries | Denied | Crashed:
+    ) -> Entries | AccessDenied | Crashed:
         """The latest `most` events about a person. It never raises."""
         started, reference = perf_counter(), new_reference()
         try:
             if refusal := await self.refusal(actor):
-                return Denied(refusal)
+                return AccessDenied(refusal)
             found = await within(self._seconds, self._search(person, since, most + 1))
         except Exception as error:  # noqa: BLE001 - nobody is left without a word
             _log.error("audit not read", reference=reference, exc_info=error)

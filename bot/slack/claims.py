@@ -9,7 +9,7 @@ from __future__ import annotations
 import secrets
 from typing import Any, Final
 
-from bot.state.protocol import Claims, Owed, claim_id
+from bot.state.protocol import Jobs, PendingJob, job_id
 
 REPEATED_SECONDS: Final = 15 * 60.0
 """How long it is known that something was done: Slack's last repeat comes after five minutes, and a
@@ -22,24 +22,24 @@ _MOST_ATTEMPTS: Final = 3
 """Processes that end before they have answered one request: perhaps it is the request's fault."""
 
 
-class Claim:
+class Job:
     """What one request makes us owe somebody.
 
-    `route` is the entry point's way that handles `body`. With `owed`, an earlier process has left
+    `route` is the entry point's way that handles `body`. With `pending`, an earlier process has left
     it undone; it is ours from the beginning. One that is hopeless is only apologised for.
     """
 
     def __init__(
-        self, claims: Claims, route: str, body: dict[str, Any], owed: Owed | None = None
+        self, jobs: Jobs, route: str, body: dict[str, Any], pending: PendingJob | None = None
     ) -> None:
-        self._claims = claims
+        self._jobs = jobs
         self._route = route
         self._body = body
-        self._id = owed.claim if owed else ""
+        self._id = pending.job if pending else ""
         self._keep = REPEATED_SECONDS
-        self.is_resumed = owed is not None
-        self.step = owed.step if owed else ""
-        self.is_hopeless = owed is not None and owed.attempts > _MOST_ATTEMPTS
+        self.is_resumed = pending is not None
+        self.step = pending.step if pending else ""
+        self.is_hopeless = pending is not None and pending.attempts > _MOST_ATTEMPTS
 
     async def take(self, *name: str, keep: float = REPEATED_SECONDS) -> bool:
         """Makes it ours, and stores it; False where another one has it or has done it.
@@ -49,13 +49,13 @@ class Claim:
         self._keep = keep
         if self._id:
             return True
-        claim = claim_id(name)
+        job = job_id(name)
         # Slack's old way to prove that it is Slack is nothing to keep.
         body = {name: value for name, value in self._body.items() if name != "token"}
-        step = await self._claims.take(claim, {"route": self._route, "body": body})
+        step = await self._jobs.take(job, {"route": self._route, "body": body})
         if step is None:
             return False
-        self._id, self.step = claim, step
+        self._id, self.step = job, step
         return True
 
     async def take_interaction(self) -> bool:
@@ -71,13 +71,13 @@ class Claim:
 
         What must never be done twice is `recorded` first, however long that takes.
         """
-        return not self._id or await self._claims.still_ours(self._id, step, recorded=recorded)
+        return not self._id or await self._jobs.still_ours(self._id, step, recorded=recorded)
 
     async def done(self) -> None:
         """Nothing is owed any more."""
         if self._id:
-            await self._claims.done(self._id, self._keep)
+            await self._jobs.done(self._id, self._keep)
 
     async def hand_over(self) -> bool:
         """Where this process ends before it is done: whether another one goes on with it."""
-        return bool(self._id) and await self._claims.hand_over(self._id)
+        return bool(self._id) and await self._jobs.hand_over(self._id)

@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from bot.fast_json import dumps
 from bot.lookup.access import Actor, EntryPoint
-from bot.slack.claims import Claim
+from bot.slack.jobs import Job
 
 Acknowledged = asyncio.Future[bool]
 """Whether the ack reached Slack: the transport sets it, once the ack is sent or lost."""
@@ -44,14 +44,14 @@ class SlackRequest:
     """A verified request: its `body` as Slack sent it, and who asks.
 
     `ack` answers it. What is sent by another way waits for `acknowledged`, so that it can't arrive
-    before the ack. `claim` is the right to answer it.
+    before the ack. `job` is the right to answer it.
     """
 
     body: dict[str, Any]
     actor: Actor
     ack: Ack
     acknowledged: Acknowledged
-    claim: Claim
+    job: Job
 
 
 @dataclass(frozen=True, slots=True)

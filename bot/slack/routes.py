@@ -23,7 +23,7 @@ from slack_bolt.response import BoltResponse
 from bot.logs import new_reference
 from bot.lookup.access import EntryPoint
 from bot.slack.api.client import SlackClient
-from bot.slack.claims import Claim
+from bot.slack.jobs import Job
 from bot.slack.entry_points.audit import AuditWindow
 from bot.slack.entry_points.buttons import Buttons
 from bot.slack.entry_points.command import Command
@@ -36,9 +36,9 @@ from bot.slack.entry_points.shortcuts import Shortcuts
 from bot.slack.entry_points.workflow_step import Step
 from bot.slack.replies.services import Services
 from bot.slack.requests import Ack, Route, SlackRequest, actor_in, settle
-from bot.slack.ui import notes, windows, wording
-from bot.slack.ui.pieces import Message, drawn
-from bot.state.protocol import Owed
+from bot.slack.ui import messages, modals, texts
+from bot.slack.ui.pieces import Message, always
+from bot.state.protocol import PendingJob
 
 _log = structlog.get_logger()
 
@@ -61,7 +61,7 @@ class Row:
 
     `events` and `scopes` are Slack's names. One `for_support_channels` is used only if there are
     support channels; `fsessions check` asks for its scopes only then.
-    `help` is its line in the Home: a name, and how to use it. `bot.slack.ui.windows.ways_to_ask`
+    `help` is its line in the Home: a name, and how to use it. `bot.slack.ui.modals.ways_to_ask`
     fills in what stands in braces.
     """
 
@@ -203,27 +203,27 @@ def build_app(services: Services, client: SlackClient, listening: Iterable[Route
     return app
 
 
-def go_on(services: Services, listening: Iterable[Route]) -> Callable[[Owed], None]:
+def resume_jobs(services: Services, listening: Iterable[Route]) -> Callable[[PendingJob], None]:
     """How to go on with what another process has left undone: as if its ack had been lost."""
     by_label = {route.label: route for route in listening}
 
-    async def handle(owed: Owed) -> None:
-        label, body = str(owed.work["route"]), dict(owed.work["body"])
-        claim = Claim(services.claims, label, body, owed)
+    async def handle(pending: PendingJob) -> None:
+        label, body = str(pending.work["route"]), dict(pending.work["body"])
+        job = Job(services.jobs, label, body, pending)
         acknowledged = asyncio.get_running_loop().create_future()
         settle(acknowledged, sent=False)
         try:
             route = by_label[label]
             actor = actor_in(body, route.entry_point)
-            await route.handle(SlackRequest(body, actor, Ack(), acknowledged, claim))
+            await route.handle(SlackRequest(body, actor, Ack(), acknowledged, job))
         except Exception as error:  # noqa: BLE001 - nobody is left without a word
             apology = _apology(services, body, error)
             _send_beside(services, body, apology)
-            await claim.done()
+            await job.done()
 
-    def start(owed: Owed) -> None:
-        _log.info("going on with what another process owed", attempts=owed.attempts)
-        services.delivery.start(handle(owed))
+    def start(pending: PendingJob) -> None:
+        _log.info("going on with what another process owed", attempts=pending.attempts)
+        services.delivery.start(handle(pending))
 
     return start
 
@@ -239,11 +239,11 @@ def _register(app: AsyncApp, route: Route, services: Services) -> Listener:
             # So that Slack sends the event again: to another process.
             return BoltResponse(status=503)
         actor = actor_in(body, route.entry_point)
-        claim, ack = Claim(services.claims, route.label, body), Ack()
+        job, ack = Job(services.jobs, route.label, body), Ack()
         try:
-            await route.handle(SlackRequest(body, actor, ack, context["acknowledged"], claim))
+            await route.handle(SlackRequest(body, actor, ack, context["acknowledged"], job))
         except Exception:
-            await claim.done()  # nobody else would fare better
+            await job.done()  # nobody else would fare better
             raise
         return BoltResponse(status=200, body=ack.body)
 
@@ -296,7 +296,7 @@ def _error_handler(
         if is_command:
             return BoltResponse(status=200, body=apology)
         if body.get("type") == "view_submission":
-            update = {"response_action": "update", "view": windows.results(apology)}
+            update = {"response_action": "update", "view": modals.results(apology)}
             return BoltResponse(status=200, body=update)
         _send_beside(services, body, apology)
         return BoltResponse(status=200, body="")
@@ -309,13 +309,13 @@ def _apology(services: Services, body: dict[str, Any], error: Exception) -> Mess
     reference = new_reference()
     _log.error("listener failed", reference=reference, type=_kind(body), exc_info=error)
     contact = services.settings.admin_contact
-    return notes.trouble(wording.our_fault(), contact, reference)
+    return messages.trouble(texts.our_fault(), contact, reference)
 
 
 def _send_beside(services: Services, body: dict[str, Any], message: Message) -> None:
     """Where there is a response_url."""
     if isinstance(url := body.get("response_url"), str) and url:
-        services.delivery.start(services.places.beside(body).send(drawn(message)))
+        services.delivery.start(services.targets.beside(body).send(always(message)))
 
 
 def _kind(body: dict[str, Any]) -> str:

@@ -25,7 +25,7 @@ class _Entry(NamedTuple):
 
 
 class InMemory:
-    """A `State` and `Claims` of `bot.state.protocol`; `clock` gives seconds."""
+    """A `State` and `Jobs` of `bot.state.protocol`; `clock` gives seconds."""
 
     durable = False
 
@@ -66,35 +66,35 @@ class InMemory:
 
     # -- Claims -----------------------------------------------------------------------------------
 
-    async def take(self, claim: str, work: Work) -> str | None:
+    async def take(self, job: str, work: Work) -> str | None:
         """As the protocol says. Nobody else could go on with the work, so it is not kept."""
         del work
-        key = ("claim", claim)
+        key = ("claim", job)
         if key in self._kinds["claim"]:
             return None
         await self.put(key, "", LONGEST_WORK)
         return ""
 
-    def release(self, claim: str) -> None:
+    def release(self, job: str) -> None:
         """Makes a claim free again."""
-        self._kinds["claim"].pop(("claim", claim), None)
+        self._kinds["claim"].pop(("claim", job), None)
 
     async def still_ours(
-        self, claim: str, step: str | None = None, *, recorded: bool = False
+        self, job: str, step: str | None = None, *, recorded: bool = False
     ) -> bool:
         """As the protocol says: there is nobody else."""
-        del claim, step, recorded
+        del job, step, recorded
         return True
 
-    async def done(self, claim: str, seconds: float) -> None:
+    async def done(self, job: str, seconds: float) -> None:
         """See the protocol."""
-        await self.put(("claim", claim), "done", seconds)
+        await self.put(("claim", job), "done", seconds)
 
-    async def is_done(self, claim: str) -> bool:
+    async def is_done(self, job: str) -> bool:
         """Whether this process has done it."""
-        return await self.get(("claim", claim)) == "done"
+        return await self.get(("claim", job)) == "done"
 
-    async def hand_over(self, claim: str) -> bool:
+    async def hand_over(self, job: str) -> bool:
         """See the protocol."""
-        del claim
+        del job
         return False

@@ -44,7 +44,7 @@ class State(Protocol):
         """The value, or None if there is none any more."""
 
 
-class Claims(Protocol):
+class Jobs(Protocol):
     """Work that must be done once, whichever process does it; each piece has an id.
 
     A claim has two stages. While the work goes on, its owner holds a lease, which is renewed by
@@ -56,14 +56,14 @@ class Claims(Protocol):
     def durable(self) -> bool:
         """Whether work is stored, so that another process can go on with it."""
 
-    async def take(self, claim: str, work: Work) -> str | None:
+    async def take(self, job: str, work: Work) -> str | None:
         """Makes the work ours, unless somebody has it or has done it: then it gives None.
 
         Gives the last step of an earlier owner, or "".
         """
 
     async def still_ours(
-        self, claim: str, step: str | None = None, *, recorded: bool = False
+        self, job: str, step: str | None = None, *, recorded: bool = False
     ) -> bool:
         """Whether nobody has taken it from us, who were asleep for too long.
 
@@ -72,32 +72,32 @@ class Claims(Protocol):
         `NotStored`.
         """
 
-    async def done(self, claim: str, seconds: float) -> None:
+    async def done(self, job: str, seconds: float) -> None:
         """The work is done; that is known for so long."""
 
-    async def hand_over(self, claim: str) -> bool:
+    async def hand_over(self, job: str) -> bool:
         """Lets another process go on with it at once; gives whether one can."""
 
 
-class Shared(State, Claims, Protocol):
+class Shared(State, Jobs, Protocol):
     """Both: what all processes of one bot have to know."""
 
 
 @dataclass(frozen=True, slots=True)
-class Owed:
+class PendingJob:
     """A piece of work whose owner is gone, and which is ours now.
 
     `step` is the last that was begun. `attempts` have failed, with their processes. `made` is when
     it was taken first, in seconds since 1970.
     """
 
-    claim: str
+    job: str
     work: Work
     step: str
     attempts: int
     made: float
 
 
-def claim_id(key: Key) -> str:
+def job_id(key: Key) -> str:
     """The id of the claim on something: 64 characters that tell nothing about it."""
     return hashlib.sha256("\x1f".join(key).encode(errors="surrogatepass")).hexdigest()

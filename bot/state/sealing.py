@@ -27,7 +27,7 @@ class Unreadable(FsessionsError):
 class Sealed:
     """The work of a claim; `made` is when it was taken, in seconds since 1970."""
 
-    claim: str
+    job: str
     work: Work
     step: str
     attempts: int
@@ -51,7 +51,7 @@ class Seals:
         text = json.dumps(asdict(sealed), separators=(",", ":"))
         return self._fernet.encrypt(text.encode()).decode()
 
-    def unseal(self, text: str, claim: str, step: str, attempts: int, oldest: float) -> Sealed:
+    def unseal(self, text: str, job: str, step: str, attempts: int, oldest: float) -> Sealed:
         """Return the work of a row with these fields. Raises `Unreadable`.
 
         A row may be ahead of what was sealed, for both are not always written together; never
@@ -61,7 +61,7 @@ class Seals:
             sealed = Sealed(**json.loads(self._fernet.decrypt(text.encode())))
         except (InvalidToken, TypeError):
             raise Unreadable("changed, of another key or of another version") from None
-        if sealed.claim != claim:
+        if sealed.job != job:
             raise Unreadable("of another claim")
         if sealed.step not in ("", step) or sealed.attempts > attempts or sealed.made < oldest:
             raise Unreadable("of another time")

@@ -2,7 +2,7 @@
 
 Strategy: undo what Slack and phones do to a text (links, entities, smart quotes, odd spaces), split
 it into words, sort the words into addresses, uids and limits, and only then judge. Pure and total:
-any text gives a `Query`, `Help` or a `Refused` with the reason; nothing raises. The sentences that
+any text gives a `Query`, `Help` or a `ParseError` with the reason; nothing raises. The sentences that
 people read are in `bot.slack.ui.wording`.
 
 How Slack escapes a command's text: https://docs.slack.dev/interactivity/implementing-slash-commands
@@ -82,7 +82,7 @@ _OF_LIMIT: Final = frozenset(
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
+class ParseError:
     """The text can't be looked up.
 
     `shown` is the part of the text that is meant, or ""; `example` is a text that would work.
@@ -112,7 +112,7 @@ class QueryNeedingProfile:
         return Query(self.email or email, self.uid, self.limit, moment)
 
 
-Parsed = Query | QueryNeedingProfile | Help | Refused
+Parsed = Query | QueryNeedingProfile | Help | ParseError
 
 # -- Undoing what Slack and phones do -------------------------------------------------------------
 
@@ -530,19 +530,19 @@ def parse(text: str, limits: Limits, labels: Labels = UID) -> Parsed:
     """
     simple = f"{_EXAMPLE_EMAIL} {min(5, limits.highest)}"
     if len(text) > _MAX_RAW_LENGTH:
-        return Refused(Problem.TEXT_TOO_LONG, "", simple)
+        return ParseError(Problem.TEXT_TOO_LONG, "", simple)
     if CONTROL.search(text):
-        return Refused(Problem.CONTROL_CHARACTER, "", simple)
+        return ParseError(Problem.CONTROL_CHARACTER, "", simple)
     if channel := _CHANNEL.search(text):
         name = _unescape(channel[2] or channel[1])
-        return Refused(Problem.CHANNEL, f"#{name}" if channel[0][1] == "#" else name, simple)
+        return ParseError(Problem.CHANNEL, f"#{name}" if channel[0][1] == "#" else name, simple)
     mentions = {mention[1] for mention in _MENTION.finditer(text)}
     plain = plain_text(_MENTION.sub(" ", text))
     plain = _SPACES.sub(" ", INVISIBLE.sub("", plain)).strip()
     if plain.lower().rstrip("!?. ") in _HELP and not mentions:
         return Help()
     if len(plain) > MAX_TEXT_LENGTH:
-        return Refused(Problem.TEXT_TOO_LONG, "", simple)
+        return ParseError(Problem.TEXT_TOO_LONG, "", simple)
     words = _words(plain, _patterns(labels))
     return _judge(_classify(words, mentions), limits) if words or mentions else Help()
 
@@ -553,14 +553,14 @@ def parse_person(person: str, limit: str | None, limits: Limits, labels: Labels 
     A uid with spaces needs no quotes there, and nothing in `person` is taken for a limit.
     """
     if len(person) > _MAX_RAW_LENGTH or len(limit or "") > _MAX_RAW_LENGTH:
-        return Refused(Problem.TEXT_TOO_LONG, "", f"{_EXAMPLE_EMAIL} {min(5, limits.highest)}")
+        return ParseError(Problem.TEXT_TOO_LONG, "", f"{_EXAMPLE_EMAIL} {min(5, limits.highest)}")
     person = person.strip()
     plain = " " in person and "@" not in person and not _patterns(labels).has_label.search(person)
     suffix = "" if limit is None else f" limit:{limit.lower().removeprefix('limit:')}"
     return parse(_escape(f"{_uid_form(person) if plain else person}{suffix}"), limits, labels)
 
 
-def _judge(found: _Classified, limits: Limits) -> Query | QueryNeedingProfile | Refused:
+def _judge(found: _Classified, limits: Limits) -> Query | QueryNeedingProfile | ParseError:
     trouble = _identity_problem(found)
     limit: int | Problem = limits.default
     if not trouble and len(found.limits) > 1:
@@ -571,7 +571,7 @@ def _judge(found: _Classified, limits: Limits) -> Query | QueryNeedingProfile | 
             trouble = limit, found.limits[0]
     if trouble or isinstance(limit, Problem):
         problem, shown = trouble or (Problem.UNCLEAR, "")
-        return Refused(problem, shown, _example(found, problem, limits))
+        return ParseError(problem, shown, _example(found, problem, limits))
     email, uid = next(iter(found.emails), None), next(iter(found.uids), None)
     if found.mentions or found.times:
         return QueryNeedingProfile(email, uid, limit, "".join(found.mentions), "".join(found.times))

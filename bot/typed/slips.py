@@ -18,7 +18,7 @@ _LIKE_A_DOMAIN: Final = re.compile(r"[\w.+-]+\.[a-z]{2,10}", re.IGNORECASE)
 _PLAIN_WORD: Final = re.compile(r"[^\W\d_]+")
 
 
-class Slip(Enum):
+class Suggestion(Enum):
     """What was perhaps meant."""
 
     HELP = auto()
@@ -29,13 +29,13 @@ class Slip(Enum):
     """A word of a sentence, rather than an id."""
 
 
-def slip_in(query: Query) -> Slip | None:
+def suggest(query: Query) -> Suggestion | None:
     """What a uid looks like, where it was not found."""
     uid = query.uid or ""
     if query.email or not uid:
         return None
     if get_close_matches(uid.lower(), _HELP, n=1, cutoff=0.75):
-        return Slip.HELP
+        return Suggestion.HELP
     if "@" not in uid and _LIKE_A_DOMAIN.fullmatch(uid):
-        return Slip.ADDRESS_WITHOUT_AT
-    return Slip.WORD if _PLAIN_WORD.fullmatch(uid) else None
+        return Suggestion.ADDRESS_WITHOUT_AT
+    return Suggestion.WORD if _PLAIN_WORD.fullmatch(uid) else None

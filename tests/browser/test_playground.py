@@ -21,7 +21,7 @@ from bot.sandbox.workspace import (
     USER,
     Shown,
 )
-from bot.slack.ui import wording
+from bot.slack.ui import texts
 from tests.browser.stage import Windows, only_you, say
 from tests.conftest import until
 
@@ -174,7 +174,7 @@ class TestEntryPoints:
         await only_you(page, "1 session")
         await page.click(f"[data-channel={DIRECT}]")
         await say(page, "thanks!")
-        await page.wait_for_selector(f"article:has-text({wording.MENTION_HELP[:40]!r})")
+        await page.wait_for_selector(f"article:has-text({texts.MENTION_HELP[:40]!r})")
 
     async def test_home(self, windows: Windows) -> None:
         """Its button opens the form."""
@@ -192,7 +192,7 @@ class TestEntryPoints:
         await expect(page.locator("#step-message")).to_contain_text("20 sessions")
         await page.fill("[name=person]", "the checkout is broken")
         await page.click("#step-form .primary")
-        await expect(page.locator("#step-end")).to_contain_text(wording.STEP_NOBODY)
+        await expect(page.locator("#step-end")).to_contain_text(texts.STEP_NOBODY)
         await page.fill("[name=person]", JANE)
         await page.select_option("[name=show_to]", AGENT)
         await page.select_option("[name=show_in]", TICKETS)
@@ -298,7 +298,7 @@ class TestPeople:
         await expect(page.locator("#notice")).to_contain_text("another organisation")
         await page.locator(".replies-bar").first.click()
         await page.locator("#replies button", has_text="View privately").click()
-        await only_you(page, wording.NOT_OF_THIS_WORKSPACE)
+        await only_you(page, texts.NOT_OF_THIS_WORKSPACE)
         assert await replays(page) == 0
 
 

@@ -12,10 +12,10 @@ from typing import Any
 import yaml
 
 from bot.settings import NAMES
-from bot.waits import Waits
+from bot.timeouts import Timeouts
 from tests.programs import ROOT
 
-DRAIN = Waits().drain + Waits().last_words + 1
+DRAIN = Timeouts().drain + Timeouts().shutdown_notice + 1
 
 
 def of_kubernetes(kind: str) -> dict[str, Any]:

@@ -11,7 +11,7 @@ import pytest
 
 from bot.sandbox.workspace import MAX_POSTED, invalid_blocks, invalid_view
 from bot.sessions import Query
-from bot.slack.ui import windows
+from bot.slack.ui import modals
 from tests.contracts.worst_cases import (
     LIMITS,
     LONGEST,
@@ -34,9 +34,9 @@ def query(request: pytest.FixtureRequest) -> Query:
 @pytest.mark.parametrize("length", [40, 400, 1400, 2800])
 def test_posted_messages(query: Query, length: int) -> None:
     """chat.postMessage takes fewer characters in all, values of buttons included."""
-    drawn = messages(query, length)
+    always = messages(query, length)
     for kind in ("posted", "direct", "posted choice"):
-        size = len(json.dumps(drawn[kind]["blocks"], ensure_ascii=False))
+        size = len(json.dumps(always[kind]["blocks"], ensure_ascii=False))
         assert size <= MAX_POSTED, kind
 
 
@@ -70,4 +70,4 @@ def test_the_judge_can_say_no() -> None:
     assert invalid_blocks({"text": "x", "blocks": [section]})
     assert invalid_blocks({"text": "x", "blocks": [{"type": "divider"}] * 51})
     assert invalid_blocks({"text": "", "blocks": []})
-    assert invalid_view(windows.form(LIMITS) | {"title": {"type": "plain_text", "text": "x" * 25}})
+    assert invalid_view(modals.form(LIMITS) | {"title": {"type": "plain_text", "text": "x" * 25}})

@@ -18,7 +18,7 @@ from bot.slack.manifest import manifest as manifest_text
 from bot.slack.replies.services import Services
 from bot.slack.requests import Route
 from bot.slack.routes import OPTIONAL_SCOPES, SCOPES, USAGE_HINT, routes, scopes_needed
-from bot.slack.ui import action_ids, wording
+from bot.slack.ui import action_ids, texts
 
 ROOT = Path(__file__).parents[2]
 
@@ -132,8 +132,8 @@ def test_sentences_name_the_inputs_as_the_builder_does(manifest: dict[str, Any])
     (step,) = manifest["functions"].values()
     titles = {one["title"] for one in step["input_parameters"].values()} | {step["title"]}
     said = " ".join(
-        [getattr(wording, name) for name in dir(wording) if name.startswith("STEP_")]
-        + [wording.step_not_shown(code, "") for code in ("not_in_channel", "user_not_in_channel")]
+        [getattr(texts, name) for name in dir(texts) if name.startswith("STEP_")]
+        + [texts.step_not_shown(code, "") for code in ("not_in_channel", "user_not_in_channel")]
     )
     assert set(re.findall(r"“([^”]*)”", said)) <= titles
 

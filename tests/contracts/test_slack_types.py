@@ -41,8 +41,8 @@ def test_types(kind: str) -> None:
     """In all their forms, with short links and long ones."""
     query = query_of(LONGEST[kind])
     for length in (40, 1400):
-        drawn = messages(query, length) | sentences()
-        blocks = {name: message["blocks"] for name, message in drawn.items()}
+        always = messages(query, length) | sentences()
+        blocks = {name: message["blocks"] for name, message in always.items()}
         assert wrong({"messages": blocks, "views": views(query, length)}) == ""
 
 

@@ -7,16 +7,16 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from bot.errors import FullstoryError, KeyRejected, ProfileProblem, RateLimited, Unavailable
-from bot.lookup.access import Actor, EntryPoint, Refusal
+from bot.lookup.access import Actor, EntryPoint, DenialReason
 from bot.lookup.events import AuditEvent
 from bot.sessions import MAX_UID_LENGTH, Moment, Query, Session, SessionList
 from bot.slack.entry_points.share import origin
 from bot.slack.routes import HELP_LINES
-from bot.slack.ui import button_values, listing, notes, pieces, windows, wording
-from bot.slack.ui.button_values import Kind
-from bot.slack.ui.listing import Reader
-from bot.slack.ui.pieces import DIRECT, POSTED, RESPONSE_URL
-from bot.typed.query import Limits, Problem, Refused
+from bot.slack.ui import signing, answer, messages, blocks, modals, texts
+from bot.slack.ui.signing import Kind
+from bot.slack.ui.answer import Reader
+from bot.slack.ui.blocks import DIRECT, POSTED, RESPONSE_URL
+from bot.typed.query import Limits, Problem, ParseError
 
 NOW: Final = datetime(2026, 11, 23, 12, tzinfo=UTC)
 LIMITS: Final = Limits(100, 100)
@@ -71,32 +71,32 @@ def messages(query: Query, length: int) -> dict[str, dict[str, Any]]:
     """One of each kind."""
     sessions = found(query, length).with_replay()
     values = buttons(sessions)
-    person, value, failed = query.person, values.same, wording.failure(KeyRejected())
+    person, value, failed = query.person, values.same, texts.failure(KeyRejected())
     return {
-        "answer": listing.answer(sessions, READER, RESPONSE_URL, values),
-        "shared answer": listing.answer(sessions, READER, RESPONSE_URL, values, "<#C0CHANNEL>"),
-        "none": listing.answer(SessionList(query, ()), READER, RESPONSE_URL, values),
-        "shared": listing.shared(sessions, NOW, "U" * 20, RESPONSE_URL, named=True),
-        "shared unnamed": listing.shared(sessions, NOW, "U" * 20, RESPONSE_URL, named=False),
-        "choice": notes.choice([(person, value)] * 10, 30, RESPONSE_URL),
-        "trouble": notes.trouble(failed, "x" * 200, "ab12cd34", value),
-        "help": notes.help_message("/" + "f" * 31, LIMITS),
-        "offer": notes.offer(100),
-        "refused": notes.refused(Refusal.NOT_HERE, "x" * 200, ["C" * 12] * 100, value),
-        "audit entries": notes.audit_entries(person, [EVENT] * 30, more=True),
-        "posted": listing.answer(sessions, READER, POSTED, values),
-        "direct": listing.answer(sessions, READER, DIRECT, values),
-        "posted choice": notes.choice([(person, value)] * 10, 30, POSTED),
+        "answer": answer.answer(sessions, READER, RESPONSE_URL, values),
+        "shared answer": answer.answer(sessions, READER, RESPONSE_URL, values, "<#C0CHANNEL>"),
+        "none": answer.answer(SessionList(query, ()), READER, RESPONSE_URL, values),
+        "shared": answer.shared(sessions, NOW, "U" * 20, RESPONSE_URL, named=True),
+        "shared unnamed": answer.shared(sessions, NOW, "U" * 20, RESPONSE_URL, named=False),
+        "choice": messages.choice([(person, value)] * 10, 30, RESPONSE_URL),
+        "trouble": messages.trouble(failed, "x" * 200, "ab12cd34", value),
+        "help": messages.help_message("/" + "f" * 31, LIMITS),
+        "offer": messages.offer(100),
+        "refused": messages.refused(DenialReason.NOT_HERE, "x" * 200, ["C" * 12] * 100, value),
+        "audit entries": messages.audit_entries(person, [EVENT] * 30, more=True),
+        "posted": answer.answer(sessions, READER, POSTED, values),
+        "direct": answer.answer(sessions, READER, DIRECT, values),
+        "posted choice": messages.choice([(person, value)] * 10, 30, POSTED),
     }
 
 
-def buttons(sessions: SessionList) -> listing.Buttons:
+def buttons(sessions: SessionList) -> answer.Buttons:
     """The values of an answer's buttons."""
     query = sessions.query
-    value = button_values.sign(query, "U" * 20, b"key", NOW)
+    value = signing.sign(query, "U" * 20, b"key", NOW)
     shown = replace(query, shown=sessions.snapshot(NOW))
-    share = button_values.sign(shown, "U" * 20, b"key", NOW, Kind.SHARE)
-    return listing.Buttons(value, value, share)
+    share = signing.sign(shown, "U" * 20, b"key", NOW, Kind.SHARE)
+    return answer.Buttons(value, value, share)
 
 
 def metadata(sessions: SessionList) -> str:
@@ -107,28 +107,28 @@ def metadata(sessions: SessionList) -> str:
     }
     actor = Actor("T" * 12, "U" * 12, EntryPoint.SHARE, "C" * 12)
     text = origin(buttons(sessions).share, body, actor)
-    return button_values.seal(text, "U" * 12, b"key", NOW, Kind.SHARE_FORM)
+    return signing.seal(text, "U" * 12, b"key", NOW, Kind.SHARE_FORM)
 
 
 def views(query: Query, length: int) -> dict[str, dict[str, Any]]:
     """The form and its results, sharing, help and the Home."""
     sessions = found(query, length)
-    entries = [listing.time_in_words(one, READER) for one in sessions.sessions]
+    entries = [answer.time_in_words(one, READER) for one in sessions.sessions]
     ways = [(name, "<#C0>, " * 100) for name, _ in HELP_LINES]
-    shown = messages(query, length) | {"looking": pieces.note(wording.LOOKING)}
+    shown = messages(query, length) | {"looking": blocks.note(texts.LOOKING)}
     return {
-        "form": windows.form(LIMITS),
-        "form that asks": windows.form(LIMITS, wording.NOBODY_IN_MESSAGE, NOW, query.person),
-        **{f"results: {kind}": windows.results(message) for kind, message in shown.items()},
-        "share": windows.share_form(entries, query.person, metadata(sessions), in_thread=True),
-        "help": windows.help_window("/" + "f" * 31, LIMITS),
-        "why": windows.why_window(),
-        "note": windows.note_window(wording.SHARE_TITLE, pieces.note(wording.SESSIONS_CHANGED)),
-        "home": windows.home(ways),
-        "home of an auditor": windows.home(ways, ["C" * 12] * 100, is_auditor=True),
-        "home refused": windows.home_refused(shown["refused"], is_auditor=True),
-        "audit": windows.audit_form(),
-        "who looked": windows.audit_window(shown["audit entries"]),
+        "form": modals.form(LIMITS),
+        "form that asks": modals.form(LIMITS, texts.NOBODY_IN_MESSAGE, NOW, query.person),
+        **{f"results: {kind}": modals.results(message) for kind, message in shown.items()},
+        "share": modals.share_form(entries, query.person, metadata(sessions), in_thread=True),
+        "help": modals.help_window("/" + "f" * 31, LIMITS),
+        "why": modals.why_window(),
+        "note": modals.note_window(texts.SHARE_TITLE, blocks.note(texts.SESSIONS_CHANGED)),
+        "home": modals.home(ways),
+        "home of an auditor": modals.home(ways, ["C" * 12] * 100, is_auditor=True),
+        "home refused": modals.home_refused(shown["refused"], is_auditor=True),
+        "audit": modals.audit_form(),
+        "who looked": modals.audit_window(shown["audit entries"]),
     }
 
 
@@ -138,17 +138,17 @@ def sentences() -> dict[str, dict[str, Any]]:
     example = f'uid:"{"&" * MAX_UID_LENGTH}"'
     return {
         **{
-            f"refused: {problem.name}": notes.refusal(
-                Refused(problem, "&" * 2000, example), "/fsessions", LIMITS
+            f"refused: {problem.name}": messages.refusal(
+                ParseError(problem, "&" * 2000, example), "/fsessions", LIMITS
             )
             for problem in Problem
         },
         **{
-            f"failed: {type(error).__name__}": notes.trouble(wording.failure(error), "", "ab12cd34")
+            f"failed: {type(error).__name__}": messages.trouble(texts.failure(error), "", "ab12cd34")
             for error in errors
         },
         **{
-            f"profile: {lack.name}": pieces.note(wording.profile_problem(lack))
+            f"profile: {lack.name}": blocks.note(texts.profile_problem(lack))
             for lack in ProfileProblem
         },
     }

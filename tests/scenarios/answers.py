@@ -11,7 +11,7 @@ from pydantic import SecretStr
 from bot.sandbox.slack import SlackSandbox
 from bot.sandbox.workspace import BOT, USER, Exchange, Shown
 from bot.settings import Settings
-from bot.slack.ui import action_ids, wording
+from bot.slack.ui import action_ids, texts
 from tests.conftest import until
 
 JANE = "jane@example.com"
@@ -26,7 +26,7 @@ async def asked(slack: SlackSandbox) -> Shown:
 async def final(exchange: Exchange) -> dict[str, Any]:
     """The answer, in the ack or after it."""
     shown = exchange.ack or {}
-    return await exchange.answer() if shown.get("text") == wording.STILL_LOOKING else shown
+    return await exchange.answer() if shown.get("text") == texts.STILL_LOOKING else shown
 
 
 def links(shown: Shown) -> list[str]:
@@ -97,12 +97,12 @@ async def settled(slack: SlackSandbox) -> None:
     await exchange.answer()
 
 
-def sealing_key(slack: SlackSandbox) -> bytes:
+def signing_key(slack: SlackSandbox) -> bytes:
     """What the bot of `settings_for` seals its buttons with."""
     settings = Settings(
         fullstory_api_key=SecretStr("key"), slack_signing_secret=SecretStr(slack.signing_secret)
     )
-    return settings.sealing_key
+    return settings.signing_key
 
 
 def offers(slack: SlackSandbox) -> list[Shown]:

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from bot.lookup.access import Refusal
+from bot.lookup.access import DenialReason
 from bot.sandbox.fullstory import FullstorySandbox
 from bot.sandbox.slack import SlackSandbox
 from bot.sandbox.workspace import CHANNEL, TICKETS, USER
@@ -21,7 +21,7 @@ from bot.slack.api.client import SlackClient
 from bot.slack.api.colleagues import GROUP_SECONDS, NO_SECONDS, YES_SECONDS, Colleagues
 from bot.slack.api.identity import Workspace
 from bot.slack.api.profiles import Profiles
-from bot.slack.ui import action_ids, wording
+from bot.slack.ui import action_ids, texts
 from bot.state.in_memory import InMemory
 from tests.conftest import QUICK, Logged, StartBot, until
 from tests.scenarios.answers import JANE, asked, final, public, share_window, submit_share
@@ -41,7 +41,7 @@ async def test_home(slack: SlackSandbox, fullstory: FullstorySandbox) -> None:
     slack.users[ASKER] |= {"team_id": "T0OTHER"}
     await slack.open_home(user=ASKER)
     await until(lambda: ASKER in slack.homes)
-    assert wording.NOT_OF_THIS_WORKSPACE in str(slack.homes[ASKER])
+    assert texts.NOT_OF_THIS_WORKSPACE in str(slack.homes[ASKER])
     assert "Search" not in str(slack.homes[ASKER])
     assert fullstory.received == []
 
@@ -65,12 +65,12 @@ async def test_remembered(slack: SlackSandbox) -> None:
     slack.users[ASKER] |= {"is_restricted": True}
     now = YES_SECONDS
     assert await asked() == 1
-    assert await colleagues.refusal(ASKER) is Refusal.GUEST
+    assert await colleagues.refusal(ASKER) is DenialReason.GUEST
     now += NO_SECONDS - 1
     assert await asked() == 0
     now += 1
     slack.api_errors["users.info"] = "fatal_error"
-    assert await colleagues.refusal(ASKER) is Refusal.NOT_KNOWN
+    assert await colleagues.refusal(ASKER) is DenialReason.NOT_KNOWN
     slack.api_errors.clear()
     assert await asked() == 1
 
@@ -114,7 +114,7 @@ async def test_user_groups_are_asked_about_beside_the_lookup(
         await until(lambda: bool(fullstory.received))
         assert "usergroups.users.list" in slack.api_calls
         assert exchange.ack is not None
-        assert exchange.ack["text"] == wording.STILL_LOOKING
+        assert exchange.ack["text"] == texts.STILL_LOOKING
         held.set()
         assert "sessions of jane" in (await exchange.answer())["text"]
 
@@ -163,11 +163,11 @@ async def test_user_groups_are_remembered_for_a_minute(
     now = GROUP_SECONDS - 1
     assert await colleagues.refusal_by_usergroups(USER, ("S0ONE",)) is None
     now = GROUP_SECONDS
-    assert await colleagues.refusal_by_usergroups(USER, ("S0ONE",)) is Refusal.NOT_ALLOWED
-    assert await colleagues.refusal_by_usergroups(USER, ("S0GONE",)) is Refusal.NOT_ALLOWED
+    assert await colleagues.refusal_by_usergroups(USER, ("S0ONE",)) is DenialReason.NOT_ALLOWED
+    assert await colleagues.refusal_by_usergroups(USER, ("S0GONE",)) is DenialReason.NOT_ALLOWED
     slack.scopes = slack.scopes.replace(",usergroups:read", "")
     refusal = await colleagues.refusal_by_usergroups(USER, ("S0OTHER",))
-    assert refusal is Refusal.GROUPS_NOT_READABLE
+    assert refusal is DenialReason.GROUPS_NOT_READABLE
 
 
 class TestChannels:
@@ -204,7 +204,7 @@ class TestChannels:
         assert "fullstory.com" in str(slack.views[view_id])
         slack.views.clear()
         await slack.shortcut("find_sessions")
-        await until(lambda: wording.NOT_HERE in str(slack.views))
+        await until(lambda: texts.NOT_HERE in str(slack.views))
         assert f"<#{CHANNEL}>" in str(slack.views)
 
     @pytest.mark.usefixtures("bot")
@@ -213,9 +213,9 @@ class TestChannels:
         await slack.open_home()
         await until(lambda: USER in slack.homes)
         assert f"<#{CHANNEL}>" in str(slack.homes[USER])
-        assert wording.HOME_SEARCH not in str(slack.homes[USER])
-        assert wording.IN_THESE_CHANNELS in str(slack.homes[USER])
-        for other in (wording.IN_ANY_CHANNEL, wording.OR_DIRECTLY, "the button above"):
+        assert texts.HOME_SEARCH not in str(slack.homes[USER])
+        assert texts.IN_THESE_CHANNELS in str(slack.homes[USER])
+        for other in (texts.IN_ANY_CHANNEL, texts.OR_DIRECTLY, "the button above"):
             assert other not in str(slack.homes[USER])
 
 
@@ -236,7 +236,7 @@ class TestWorkflows:
         async with start_bot(**rules, allowed_workflows=("triage",)):
             run = await slack.run_step(self.STEP, person=JANE)
             how, sentence = await run.end()
-            assert (how, wording.STEP_NOT_NAMED in sentence) == ("error", True)
+            assert (how, texts.STEP_NOT_NAMED in sentence) == ("error", True)
             run = await slack.run_step(self.STEP, person=JANE, workflow="other")
             assert (await run.end())[0] == "error"
             run = await slack.run_step(self.STEP, person=JANE, workflow="triage")
@@ -255,7 +255,7 @@ class TestWorkflows:
             assert (await run.end())[0] == "success"
             run = await slack.run_step(self.STEP, person=JANE, show_to=USER)
             how, sentence = await run.end()
-            assert (how, wording.STEP_NOT_HERE in sentence) == ("error", True)
+            assert (how, texts.STEP_NOT_HERE in sentence) == ("error", True)
 
     @pytest.mark.parametrize(
         "rules",
@@ -271,7 +271,7 @@ class TestWorkflows:
             run = await slack.run_step(self.STEP, told=True, **shown)
             how, outputs = await run.end()
             assert (how, outputs["count"]) == ("success", 20)
-            assert outputs["list"] == wording.STEP_SHOWN_ALONE
+            assert outputs["list"] == texts.STEP_SHOWN_ALONE
             assert "fullstory.com" not in str(outputs)
             assert JANE not in str(outputs)
             assert "fullstory.com" in str(slack.screen[-1].message)
@@ -284,7 +284,7 @@ class TestWorkflows:
         slack.api_errors["auth.test"] = "internal_error_or_so"
         run = await slack.run_step(self.STEP, told=False, person=JANE)
         await slack.event(run.event, team_id="T0OTHER", authorizations=[{"team_id": "T0OTHER"}])
-        assert await run.end() == ("error", wording.STEP_SLACK_TROUBLE)
+        assert await run.end() == ("error", texts.STEP_SLACK_TROUBLE)
 
     @pytest.mark.usefixtures("bot")
     async def test_of_another_workspace(
@@ -293,7 +293,7 @@ class TestWorkflows:
         """An event with another workspace's ids fails, in words, and is recorded."""
         run = await slack.run_step(self.STEP, told=False, person=JANE)
         await slack.event(run.event, team_id="T0OTHER", authorizations=[{"team_id": "T0OTHER"}])
-        assert await run.end() == ("error", wording.STEP_OF_ANOTHER)
+        assert await run.end() == ("error", texts.STEP_OF_ANOTHER)
         assert fullstory.received == []
         (line,) = [one for one in logged() if one["event"] == "audit"]
         assert (line["result"], line["reason"]) == ("refused", "stranger")
@@ -316,4 +316,4 @@ async def test_whom_to_ask(
         text = (await final(exchange))["blocks"][0]["text"]["text"]
     if contact.startswith("C0"):
         shown = shown.replace("&lt;", "<").replace("&gt;", ">")
-    assert text == f"{wording.NOT_ALLOWED.replace('&', '&amp;')} {shown}"
+    assert text == f"{texts.NOT_ALLOWED.replace('&', '&amp;')} {shown}"

@@ -34,7 +34,7 @@ from bot.sandbox.workspace import AGENT, MANAGER, PARTNER, USER
 from bot.service import Service
 from bot.sessions import Query
 from bot.settings import Settings
-from bot.slack.ui import action_ids, wording
+from bot.slack.ui import action_ids, texts
 from tests.conftest import QUICK, Logged, StartBot, until
 from tests.databases import everything_in, postgres_server
 from tests.programs import environment, run, serving, start
@@ -107,17 +107,17 @@ async def server_that_says_nothing() -> AsyncIterator[str]:
 async def written(events: AuditEvents) -> None:
     """Returns when everything that was added is written."""
     await events.finish(asyncio.create_task(events.run()))
-    assert (events.waiting, events.given_up) == (0, 0)
+    assert (events.waiting, events.dropped) == (0, 0)
 
 
 def rows_of(url: str) -> list[tuple[Any, ...]]:
     """The rows as the database has them, read without our code."""
-    wanted = 'SELECT "user", entry_point, result, count FROM audit_events ORDER BY time'
+    is_current = 'SELECT "user", entry_point, result, count FROM audit_events ORDER BY time'
     if url.startswith("sqlite"):
         with sqlite3.connect(url.removeprefix("sqlite:///")) as file:
-            return file.execute(wanted).fetchall()
+            return file.execute(is_current).fetchall()
     with psycopg.connect(url) as connection:
-        return connection.execute(wanted.encode()).fetchall()
+        return connection.execute(is_current.encode()).fetchall()
 
 
 async def audit(url: str, *options: str, key: str = KEY) -> tuple[int | None, str, str]:
@@ -244,7 +244,7 @@ class TestTrouble:
                 await until(lambda: len(rows_of(url)) == 125, seconds=30)
             assert answered == 125
             assert len(rows_of(url)) == 125
-            assert service.events_given_up == 0
+            assert service.events_dropped == 0
 
     async def test_gone_at_the_end(
         self, start_bot: StartBot, slack: SlackSandbox, logged: Logged
@@ -253,7 +253,7 @@ class TestTrouble:
         gone = "postgresql://127.0.0.1:9/gone"
         async with start_bot(replace(QUICK, audit_end=0.5), database_url=gone) as service:
             assert "sessions" in (await final(await slack.command(f"/fsessions {JANE}")))["text"]
-        assert service.events_given_up == 1
+        assert service.events_dropped == 1
         (line,) = [one for one in logged() if one["event"] == "audit event given up"]
         assert (line["user"], line["result"], line["count"]) == (USER, "found", 20)
         assert line["time"]
@@ -331,7 +331,7 @@ class TestTrouble:
             view_id = await share_window(slack, await asked(slack))
             slack.response_statuses.append(404)
             await submit_share(slack, view_id)
-            await until(lambda: wording.NOT_SHARED in str(slack.screen[-1].message))
+            await until(lambda: texts.NOT_SHARED in str(slack.screen[-1].message))
         results = [f"{one['result']}: {one['reason']}" for one in await found(database)]
         assert results == ["failed: not shared", "found: "]
 
@@ -343,17 +343,17 @@ class TestTrouble:
             await asyncio.sleep(0.1)
             writing.cancel()
             await asyncio.wait({writing})
-            assert events.given_up == 1
+            assert events.dropped == 1
         assert [one["id"] for one in logged() if one["event"] == "audit event given up"]
 
     async def test_a_database_that_says_nothing(
         self, start_bot: StartBot, slack: SlackSandbox, logged: Logged
     ) -> None:
         """Nobody waits for it longer than is said: neither a person, nor the end of the process."""
-        waits = replace(QUICK, audit=0.3, audit_search=0.3, audit_end=0.3)
+        timeouts = replace(QUICK, audit=0.3, audit_search=0.3, audit_end=0.3)
         async with server_that_says_nothing() as url:
             silent = {"database_url": url, "audit_key": KEY, "auditors": (USER,)}
-            async with start_bot(waits, **silent, audit_required=True):
+            async with start_bot(timeouts, **silent, audit_required=True):
                 shown = await final(await slack.command(f"/fsessions {JANE}"))
                 assert "could not be recorded" in shown["text"]
                 await slack.open_home()
@@ -377,7 +377,7 @@ class TestTrouble:
                 events = AuditEvents(engine, replace(QUICK, audit_end=0.2, audit_gather=0))
                 events.add(event(1))
                 await events.finish(asyncio.create_task(events.run()))
-                assert (events.given_up, events.waiting) == (1, 0)
+                assert (events.dropped, events.waiting) == (1, 0)
         finally:
             blocking.close()
         assert asyncio.all_tasks() == {asyncio.current_task()}
@@ -388,13 +388,13 @@ class TestTrouble:
             events = AuditEvents(engine, QUICK)
             for number in range(MOST_WAITING + 3):
                 events.add(event(number))
-            assert (events.waiting, events.given_up) == (MOST_WAITING, 3)
-            given_up = [one["id"] for one in logged() if one["event"] == "audit event given up"]
-            assert given_up == [event(number).id for number in range(3)]
+            assert (events.waiting, events.dropped) == (MOST_WAITING, 3)
+            dropped = [one["id"] for one in logged() if one["event"] == "audit event given up"]
+            assert dropped == [event(number).id for number in range(3)]
             await events.finish(asyncio.create_task(asyncio.sleep(0)))
-            assert events.given_up == MOST_WAITING + 3
-        given_up = [one["id"] for one in logged() if one["event"] == "audit event given up"]
-        assert given_up == [event(number).id for number in range(MOST_WAITING + 3)]
+            assert events.dropped == MOST_WAITING + 3
+        dropped = [one["id"] for one in logged() if one["event"] == "audit event given up"]
+        assert dropped == [event(number).id for number in range(MOST_WAITING + 3)]
 
     async def test_more_than_memory_holds_while_a_batch_is_written(
         self, events: AuditEvents, database: str
@@ -407,14 +407,14 @@ class TestTrouble:
         for number in range(MOST_WAITING, MOST_WAITING + 700):
             events.add(event(number))
         await events.finish(writing)
-        assert len(rows_of(database)) + events.given_up == MOST_WAITING + 700
+        assert len(rows_of(database)) + events.dropped == MOST_WAITING + 700
 
     async def test_one_that_the_database_refuses(self, events: AuditEvents, database: str) -> None:
         """It alone is given up, and stands in nobody's way."""
         for number in range(5):
             events.add(event(number, **({"count": 2**80} if number == 2 else {})))
         await events.finish(asyncio.create_task(events.run()))
-        assert (len(rows_of(database)), events.given_up) == (4, 1)
+        assert (len(rows_of(database)), events.dropped) == (4, 1)
 
     async def test_twice(self, events: AuditEvents, database: str) -> None:
         """An event whose commit was not heard of is not written a second time."""
@@ -660,11 +660,11 @@ class TestHome:
         assert action_ids.AUDIT not in str(slack.homes[USER])
         slack.homes[USER] = (await self._homes(slack))[MANAGER]
         await slack.press_in_view(action_ids.AUDIT, "")
-        await until(lambda: wording.NOT_AUDITOR in str(slack.views))
+        await until(lambda: texts.NOT_AUDITOR in str(slack.views))
         slack.views.clear()
         view_id = await self._window(slack, MANAGER)
         await slack.submit(view_id, {"person": {"value": JANE}}, user=USER)
-        await until(lambda: wording.NOT_AUDITOR in str(slack.views[view_id]))
+        await until(lambda: texts.NOT_AUDITOR in str(slack.views[view_id]))
         await until(lambda: len(rows_of(database)) == 2)
         assert {row[:3] for row in rows_of(database)} == {(USER, "audit", "refused")}
 
@@ -682,7 +682,7 @@ class TestHome:
             await slack.command(f"/fsessions {JANE}")
             await until(lambda: len(rows_of(database)) == 1)
             view_id = await self._window(slack, MANAGER)
-            assert wording.NOT_ALLOWED in str(slack.homes[MANAGER])
+            assert texts.NOT_ALLOWED in str(slack.homes[MANAGER])
             await slack.submit(view_id, {"person": {"value": JANE}}, user=MANAGER)
             await until(lambda: ": 1 entry" in str(slack.views[view_id]))
 
@@ -690,7 +690,7 @@ class TestHome:
         """Nobody can be found; it says why."""
         async with start_bot(database_url=database, auditors=(MANAGER,)):
             view_id = await self._window(slack, MANAGER)
-            assert wording.AUDIT_NO_KEY[0] in str(slack.views[view_id])
+            assert texts.AUDIT_NO_KEY[0] in str(slack.views[view_id])
 
     async def test_the_database_is_gone(self, start_bot: StartBot, slack: SlackSandbox) -> None:
         """A sentence, and what to do."""

@@ -11,7 +11,7 @@ import pytest
 from bot.sandbox.fullstory import FullstorySandbox, Scripted
 from bot.sandbox.slack import SlackSandbox
 from bot.sandbox.workspace import DIRECT, USER, Shown
-from bot.slack.ui import action_ids, wording
+from bot.slack.ui import action_ids, texts
 from tests.conftest import StartBot, until
 from tests.scenarios.answers import JANE, labels, links, refresh
 
@@ -125,10 +125,10 @@ async def test_no_sessions(slack: SlackSandbox) -> None:
 @pytest.mark.parametrize(
     ("typed", "said"),
     [
-        ("hepl", wording.MEANT_HELP),
+        ("hepl", texts.MEANT_HELP),
         ("janeexample.com", "There is no @ in janeexample.com"),
         ("banana", "I looked for the uid “banana”"),
-        ("user-9999", wording.NONE_FOUND),
+        ("user-9999", texts.NONE_FOUND),
     ],
 )
 async def test_slips(slack: SlackSandbox, typed: str, said: str) -> None:
@@ -200,7 +200,7 @@ async def test_a_value_of_another_version(
         for button in block.get("elements", []):
             button["value"] = value
     exchange = await slack.press("show_more", answer)
-    assert (await exchange.answer())["text"] == wording.OUTDATED
+    assert (await exchange.answer())["text"] == texts.OUTDATED
     assert len(links(answer)) == 3
     assert len(fullstory.received) == 1
 
@@ -213,7 +213,7 @@ async def test_buttons_that_answers_no_longer_have(
     button = {"type": "button", "action_id": name, "value": "of old"}
     answer.message = {"text": "old", "blocks": [{"type": "actions", "elements": [button]}]}
     exchange = await slack.press(name, answer)
-    assert (await exchange.answer())["text"] == wording.OUTDATED
+    assert (await exchange.answer())["text"] == texts.OUTDATED
 
 
 @pytest.mark.parametrize("button", ["answer_menu", "show_more", "share"])
@@ -223,7 +223,7 @@ async def test_somebody_elses_answer(
     """Who did not ask is told to ask for themselves; the answer stays as it is."""
     before = answer.message
     exchange = await slack.press(button, answer, user="U0OTHER")
-    assert (await exchange.answer())["text"] == wording.NOT_YOURS
+    assert (await exchange.answer())["text"] == texts.NOT_YOURS
     assert answer.message is before
     assert len(fullstory.received) == 1
 
@@ -233,7 +233,7 @@ async def test_a_value_that_was_tampered_with(slack: SlackSandbox, answer: Shown
     text = json.dumps(answer.message).replace("jane@", "omar@")
     answer.message = json.loads(text)
     exchange = await refresh(slack, answer)
-    assert (await exchange.answer())["text"] == wording.OUTDATED
+    assert (await exchange.answer())["text"] == texts.OUTDATED
 
 
 async def test_nothing_hides_in_a_button(answer: Shown) -> None:
@@ -263,7 +263,7 @@ class TestSlow:
         """In the same place, all the time."""
         held = fullstory.hold()
         await refresh(slack, answer)
-        await until(lambda: answer.message["text"] == wording.STILL_LOOKING)
+        await until(lambda: answer.message["text"] == texts.STILL_LOOKING)
         held.set()
         await until(lambda: len(links(answer)) == 3)
         assert slack.screen == [answer]

@@ -26,7 +26,7 @@ from bot.sandbox.workspace import (
 from bot.service import Service, running
 from bot.slack.entry_points.offers import OFFERS_A_MINUTE
 from bot.slack.entry_points.shortcuts import FIND_SESSIONS_FROM_MESSAGE
-from bot.slack.ui import wording
+from bot.slack.ui import texts
 from tests.conftest import Logged, StartBot, until
 from tests.scenarios.answers import JANE, offers, refresh, share
 
@@ -296,7 +296,7 @@ class TestPressing:
         await self.press(slack, await offered(slack, JANE), AGENT)
         shown = slack.screen[-1]
         exchange = await refresh(slack, shown, user=USER)
-        assert (await exchange.answer())["text"] == wording.NOT_YOURS
+        assert (await exchange.answer())["text"] == texts.NOT_YOURS
         exchange = await refresh(slack, shown, user=AGENT)
         assert JANE in (await exchange.answer())["text"]
 
@@ -314,7 +314,7 @@ class TestPressing:
         offer = await offered(slack, JANE)
         await until(lambda: slack.api_calls.count("conversations.replies") == 2)
         shown = await self.press(slack, offer, PARTNER)
-        assert shown["text"] == wording.NOT_OF_THIS_WORKSPACE
+        assert shown["text"] == texts.NOT_OF_THIS_WORKSPACE
         assert fullstory.received == []
         assert slack.api_calls.count("conversations.replies") == 2
 
@@ -334,14 +334,14 @@ class TestPressing:
         offer = await offered(slack, JANE)
         (ticket,) = (one for one in slack.screen if one.ts == offer.thread_ts)
         ticket.message = {"text": "solved"}
-        assert (await self.press(slack, offer))["text"] == wording.MESSAGE_NAMES_NOBODY
+        assert (await self.press(slack, offer))["text"] == texts.MESSAGE_NAMES_NOBODY
 
     async def test_the_message_is_gone(self, slack: SlackSandbox) -> None:
         """It names nobody any more."""
         offer = await offered(slack, JANE)
         (ticket,) = (one for one in slack.screen if one.ts == offer.thread_ts)
         slack.screen.remove(ticket)
-        assert (await self.press(slack, offer))["text"] == wording.MESSAGE_NAMES_NOBODY
+        assert (await self.press(slack, offer))["text"] == texts.MESSAGE_NAMES_NOBODY
 
     async def test_the_message_can_not_be_read(self, slack: SlackSandbox, logged: Logged) -> None:
         """It says so, and what else to do."""
@@ -360,7 +360,7 @@ class TestPressing:
         async with running(settings_for(slack, fullstory, support_channels=(TICKETS,))) as fresh:
             slack.request_url = f"http://127.0.0.1:{fresh.port}/slack/events"
             await self.press(slack, offer)
-            await until(lambda: slack.screen[-1].message["text"] == wording.WHO_ASKS)
+            await until(lambda: slack.screen[-1].message["text"] == texts.WHO_ASKS)
             assert fullstory.received == []
 
 

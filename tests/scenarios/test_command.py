@@ -15,7 +15,7 @@ from bot.sandbox.people import PEOPLE, Trouble
 from bot.sandbox.slack import SlackSandbox
 from bot.sandbox.workspace import PARTNER
 from bot.service import Service
-from bot.slack.ui import wording
+from bot.slack.ui import texts
 from tests.conftest import Logged, StartBot, until
 from tests.scenarios.answers import final
 
@@ -92,7 +92,7 @@ async def test_all_of_the_demos_people_can_be_looked_up(slack: SlackSandbox) -> 
             Trouble.BUSY: "again",
         }
         assert expected.get(person.trouble, "ession") in shown["text"]
-        assert wording.TRY not in shown["text"]
+        assert texts.TRY not in shown["text"]
 
 
 async def test_as_slack_writes_it(slack: SlackSandbox) -> None:
@@ -236,7 +236,7 @@ class TestLate:
         fullstory.script.append(Scripted(200, b'{"sessions": []}', seconds=0.3))
         exchange = await slack.command("/fsessions jane@example.com")
         assert exchange.ack is not None
-        assert exchange.ack["text"] == wording.STILL_LOOKING
+        assert exchange.ack["text"] == texts.STILL_LOOKING
         assert (await exchange.answer())["text"].startswith("No sessions of jane@example.com")
         assert exchange.uses == 1
 
@@ -251,9 +251,9 @@ class TestLate:
             fullstory.script.append(Scripted(200, b"[]", seconds=seconds))
             exchange = await slack.command("/fsessions jane@example.com")
             assert exchange.ack is not None
-            if exchange.ack["text"] == wording.STILL_LOOKING:
+            if exchange.ack["text"] == texts.STILL_LOOKING:
                 await exchange.answer()
-                assert order[0] == wording.STILL_LOOKING
+                assert order[0] == texts.STILL_LOOKING
 
     async def test_no_answer_at_all(
         self, start_bot: StartBot, slack: SlackSandbox, fullstory: FullstorySandbox
@@ -326,7 +326,7 @@ async def test_the_workspace_is_known_by_the_command(
     async with start_bot():
         assert len(links(await answer_to(slack, "/fsessions jane@example.com 3"))) == 3
         stranger = await answer_to(slack, "/fsessions jane@example.com", user_id=PARTNER)
-        assert stranger["text"] == wording.NOT_OF_THIS_WORKSPACE
+        assert stranger["text"] == texts.NOT_OF_THIS_WORKSPACE
 
 
 async def test_bot_starts_while_slack_is_in_trouble(
@@ -337,7 +337,7 @@ async def test_bot_starts_while_slack_is_in_trouble(
     async with start_bot() as service:
         assert service.state() == "ready"
         exchange = await slack.command("/fsessions omar@example.com")
-        await until(lambda: wording.WHO_ASKS in str([exchange.ack, exchange.later]))
+        await until(lambda: texts.WHO_ASKS in str([exchange.ack, exchange.later]))
         assert fullstory.received == []
         slack.api_errors.clear()
         assert links(await answer_to(slack, "/fsessions omar@example.com"))

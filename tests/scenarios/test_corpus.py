@@ -19,7 +19,7 @@ from bot.sandbox.slack import SlackSandbox
 from bot.sandbox.workspace import BOT_USER, TICKETS, USER
 from bot.slack.entry_points.shortcuts import FIND_SESSIONS_FROM_MESSAGE
 from bot.slack.entry_points.workflow_step import FIND_SESSIONS_STEP
-from bot.slack.ui import action_ids, wording
+from bot.slack.ui import action_ids, texts
 from tests.conftest import StartBot, until
 from tests.scenarios.answers import labels
 
@@ -56,7 +56,7 @@ class Reader:
             emails = [one["email"] for one in asked if "email" in one]
             return sorted(emails + [f"uid:{one['uid']}" for one in asked if "uid" in one])
         shown = self._slack.screen[-1]
-        choices = labels(shown) if shown.message["text"] == wording.CHOOSE else []
+        choices = labels(shown) if shown.message["text"] == texts.CHOOSE else []
         return sorted(re.sub(r"^uid ", "uid:", choice) for choice in choices)
 
     async def shortcut(self, case: Case) -> None:

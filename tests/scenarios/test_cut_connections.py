@@ -18,7 +18,7 @@ from bot.sandbox.fullstory import FullstorySandbox
 from bot.sandbox.slack import SlackSandbox
 from bot.sandbox.workspace import BOT_USER, DIRECT, TICKETS, USER
 from bot.slack.entry_points.workflow_step import FIND_SESSIONS_STEP
-from bot.slack.ui import wording
+from bot.slack.ui import texts
 from tests.conftest import StartBot, until
 from tests.scenarios.answers import JANE, asked, public, refresh, share_window, submit_share
 
@@ -196,14 +196,14 @@ async def test_an_answer_comes_once_or_is_said_to_be_unconfirmed(
         asking = asyncio.create_task(kind(slack))
         await until(lambda: len(fullstory.received) > before)
         if kind in PROGRESS:
-            await until(lambda: wording.STILL_LOOKING in shown_texts(slack))
+            await until(lambda: texts.STILL_LOOKING in shown_texts(slack))
         proxy.cut(KINDS[kind], phase, times)
         looked_up.set()
         await asking
         await until(lambda: proxy.cuts > 0)
     # The bot has ended: whatever was on its way has arrived.
     assert len(answers(slack)) <= 1, shown_texts(slack)
-    is_told = answers(slack) or wording.UNCONFIRMED in shown_texts(slack)
+    is_told = answers(slack) or texts.UNCONFIRMED in shown_texts(slack)
     # Of a direct message, there is no other way than the one that stays cut.
     has_other_way = times == 1 or kind not in (quick_direct_message, step)
     assert is_told or not has_other_way, shown_texts(slack)
@@ -242,7 +242,7 @@ async def test_a_share_is_posted_once(
         proxy.cut("/response/", phase)
         await submit_share(slack, view_id)
         await until(lambda: proxy.cuts > 0)
-        await until(lambda: wording.MAYBE_SHARED in shown_texts(slack))
+        await until(lambda: texts.MAYBE_SHARED in shown_texts(slack))
     assert len(public(slack)) <= 1
 
 
@@ -254,7 +254,7 @@ async def test_a_share_that_could_not_be_sent(start_bot: StartBot, slack: SlackS
         await slack.command(f"/fsessions {JANE} 3")
         view_id = await share_window(slack, slack.screen[-1])
         await submit_share(slack, view_id)
-        await until(lambda: wording.NOT_SHARED in shown_texts(slack))
+        await until(lambda: texts.NOT_SHARED in shown_texts(slack))
         slack.url = url
     assert public(slack) == []
 
@@ -282,4 +282,4 @@ async def test_the_forms_results(
         await until(lambda: proxy.cuts > 0)
     in_window = str(slack.views).count("sessions of") or str(slack.views).count("20 sessions")
     assert answers(slack) == []
-    assert in_window or wording.UNCONFIRMED in shown_texts(slack)
+    assert in_window or texts.UNCONFIRMED in shown_texts(slack)

@@ -18,14 +18,14 @@ from bot.sandbox.fullstory import FullstorySandbox, Scripted
 from bot.sandbox.slack import SlackSandbox
 from bot.sandbox.workspace import USER
 from bot.settings import Settings
-from bot.slack.claims import Claim
+from bot.slack.jobs import Job
 from bot.slack.replies.delivery import Delivery
-from bot.slack.replies.in_flight import InFlight
-from bot.slack.replies.places import AtResponseUrl
+from bot.slack.replies.background import BackgroundTasks
+from bot.slack.replies.targets import ResponseUrlTarget
 from bot.slack.replies.response_url import Posted, ResponseUrls
 from bot.slack.requests import Acknowledged, SlackRequest
-from bot.slack.ui import wording
-from bot.slack.ui.pieces import Drawing, drawn, note
+from bot.slack.ui import texts
+from bot.slack.ui.pieces import Renderer, always, note
 from bot.state.in_memory import InMemory
 from tests.conftest import QUICK, Logged, StartBot, until
 
@@ -46,35 +46,35 @@ class Held:
         self.messages: list[dict[str, Any]] = []
         self.sent: Acknowledged = asyncio.get_running_loop().create_future()
         actor = Actor("T0SANDBOX", USER, EntryPoint.COMMAND)
-        claim = Claim(InMemory(), "command /fsessions", {})
-        self.request = SlackRequest({}, actor, self._take, self.sent, claim)  # type: ignore[arg-type]
+        job = Job(InMemory(), "command /fsessions", {})
+        self.request = SlackRequest({}, actor, self._take, self.sent, job)  # type: ignore[arg-type]
 
     async def _take(self, message: dict[str, Any]) -> None:
         """Acknowledges, and keeps the message."""
         self.messages.append(message)
 
 
-async def answered() -> Drawing:
+async def answered() -> Renderer:
     """A lookup that is done at once."""
-    return drawn(ANSWER)
+    return always(ANSWER)
 
 
-async def answered_when(allowed: asyncio.Event) -> Drawing:
+async def answered_when(allowed: asyncio.Event) -> Renderer:
     """A lookup that is done when the test allows it."""
     await allowed.wait()
-    return drawn(ANSWER)
+    return always(ANSWER)
 
 
 def delivery_over(
     http: aiohttp.ClientSession,
     budget: float = 1.0,
-    **waits: Any,  # noqa: ANN401
-) -> tuple[Delivery, ResponseUrls, InFlight]:
+    **timeouts: Any,  # noqa: ANN401
+) -> tuple[Delivery, ResponseUrls, BackgroundTasks]:
     """With second attempts that come soon."""
-    patience = replace(QUICK, **waits)
-    in_flight = InFlight(patience)
+    patience = replace(QUICK, **timeouts)
+    background = BackgroundTasks(patience)
     settings = Settings(fullstory_api_key=SecretStr("key"), answer_budget_seconds=budget)
-    return Delivery(in_flight, settings, patience), ResponseUrls(http, patience), in_flight
+    return Delivery(background, settings, patience), ResponseUrls(http, patience), background
 
 
 async def test_the_answer_waits_for_the_ack(
@@ -83,9 +83,9 @@ async def test_the_answer_waits_for_the_ack(
     """It is ready, and yet nothing is sent before the ack is on its way."""
     held, exchange, looked_up = Held(), slack.new_exchange(), asyncio.Event()
     late, urls, _ = delivery_over(http, budget=0.01)
-    place = AtResponseUrl(urls, exchange.response_url, {})
+    place = ResponseUrlTarget(urls, exchange.response_url, {})
     await late.answer_in_ack(answered_when(looked_up), held.request, place)
-    assert held.messages[0]["text"] == wording.STILL_LOOKING
+    assert held.messages[0]["text"] == texts.STILL_LOOKING
     looked_up.set()
     # A message that is sent afterwards arrives, and still nothing else has.
     marker = slack.new_exchange()
@@ -104,13 +104,13 @@ async def test_an_answer_whose_ack_is_lost(
 ) -> None:
     """It goes to the response_url instead; once is enough."""
     held, exchange = Held(), slack.new_exchange()
-    delivery, urls, in_flight = delivery_over(http)
-    place = AtResponseUrl(urls, exchange.response_url, {})
+    delivery, urls, background = delivery_over(http)
+    place = ResponseUrlTarget(urls, exchange.response_url, {})
     await delivery.answer_in_ack(answered(), held.request, place)
     assert held.messages == [ANSWER]
     held.sent.set_result(arrived)
     await asyncio.sleep(0)  # who waits for it is told at the next turn of the loop
-    await in_flight.drain()
+    await background.drain()
     assert exchange.uses == uses
 
 
@@ -239,10 +239,10 @@ class TestCourtesies:
     ) -> None:
         """The answer doesn't wait for it."""
         hangs, exchange, looked_up = slack.hang(), slack.new_exchange(), asyncio.Event()
-        delivery, urls, _ = delivery_over(http, budget=0.01, courtesy=30, courtesy_grace=0.01)
+        delivery, urls, _ = delivery_over(http, budget=0.01, progress=30, progress_grace=0.01)
         held = Held()
         held.sent.set_result(True)
-        place = AtResponseUrl(urls, exchange.response_url, {})
+        place = ResponseUrlTarget(urls, exchange.response_url, {})
         delivery.answer_after_ack(answered_when(looked_up), held.request, place)
         await until(lambda: exchange.uses == 1)
         slack.hangs = None  # it is fine again, but for what hangs already
@@ -257,16 +257,16 @@ class TestCourtesies:
         """It has one attempt; the answer has all the others."""
         slack.response_statuses.extend([status, 500, 500, 500])
         exchange, looked_up = slack.new_exchange(), asyncio.Event()
-        delivery, urls, in_flight = delivery_over(http, budget=0.01)
+        delivery, urls, background = delivery_over(http, budget=0.01)
         held = Held()
         held.sent.set_result(True)
-        place = AtResponseUrl(urls, exchange.response_url, {})
+        place = ResponseUrlTarget(urls, exchange.response_url, {})
         delivery.answer_after_ack(answered_when(looked_up), held.request, place)
         await until(lambda: exchange.uses == 1)
         looked_up.set()
         assert (await exchange.answer())["text"] == "the answer"
         assert exchange.uses == 5
-        await in_flight.drain()
+        await background.drain()
         assert len(exchange.later) == 1
 
 
@@ -292,7 +292,7 @@ class TestTheEnd:
         assert answer is not None
         assert answer["text"].startswith("No sessions of zoe")
         assert later.ack is not None
-        assert later.ack["text"] == wording.RESTARTING
+        assert later.ack["text"] == texts.RESTARTING
         assert len(fullstory.received) == 1
 
     async def test_one_limit_for_all(
@@ -303,12 +303,12 @@ class TestTheEnd:
     ) -> None:
         """However much is in flight and comes meanwhile, the end is not put off."""
         fullstory.always = Scripted(seconds=300)
-        waits = replace(QUICK, drain=0.5)
+        timeouts = replace(QUICK, drain=0.5)
         async with asyncio.timeout(60):
             settings = {"answer_budget_seconds": 0.1, "fullstory_timeout_seconds": 300}
-            async with start_bot(waits, state_keys=(), **settings):
+            async with start_bot(timeouts, state_keys=(), **settings):
                 exchanges = [await slack.command("/fsessions jane@example.com") for _ in range(3)]
-        assert [exchange.later[0]["text"] for exchange in exchanges] == [wording.RESTARTING] * 3
+        assert [exchange.later[0]["text"] for exchange in exchanges] == [texts.RESTARTING] * 3
 
 
 class TestLostAcks:

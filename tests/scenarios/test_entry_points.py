@@ -20,10 +20,10 @@ from bot.sandbox.fullstory import FullstorySandbox, Scripted
 from bot.sandbox.slack import SlackSandbox
 from bot.sandbox.workspace import BOT, BOT_USER, CHANNEL, TEAM, TICKETS, USER, Shown
 from bot.sessions import Query, Snapshot
-from bot.slack.ui import action_ids, button_values, wording
-from bot.slack.ui.button_values import Kind
+from bot.slack.ui import action_ids, signing, texts
+from bot.slack.ui.signing import Kind
 from tests.conftest import QUICK, Logged, StartBot, until
-from tests.scenarios.answers import sealing_key
+from tests.scenarios.answers import signing_key
 
 JANE = "jane@example.com"
 ASKER = "U0ASKER"
@@ -114,7 +114,7 @@ def holding(slack: SlackSandbox, action_id: str, person: str) -> Shown:
     now, kind = datetime.now(UTC), Kind.LOOK
     if action_id == action_ids.SHARE:
         query, kind = replace(query, shown=Snapshot(now, "of other sessions")), Kind.SHARE
-    value = button_values.sign(query, ASKER, sealing_key(slack), now, kind)
+    value = signing.sign(query, ASKER, signing_key(slack), now, kind)
     button = {"type": "button", "action_id": action_id, "value": value}
     actions = {"type": "actions", "elements": [button]}
     shown = Shown({"text": "an answer", "blocks": [actions]}, slack.new_ts(), ASKER)
@@ -133,13 +133,13 @@ class Way:
 
     entry_point: EntryPoint
     ask: Callable[[SlackSandbox, str], Awaitable[None]]
-    looking: str = wording.STILL_LOOKING
-    ending: str = wording.RESTARTING
+    looking: str = texts.STILL_LOOKING
+    ending: str = texts.RESTARTING
     found: str = ""
-    stranger: str = wording.NOT_OF_THIS_WORKSPACE
-    guest: str = wording.NOT_FOR_GUESTS
-    not_allowed: str = wording.NOT_ALLOWED
-    not_here: str = wording.NOT_HERE
+    stranger: str = texts.NOT_OF_THIS_WORKSPACE
+    guest: str = texts.NOT_FOR_GUESTS
+    not_allowed: str = texts.NOT_ALLOWED
+    not_here: str = texts.NOT_HERE
     event: bool = False
     reads: str = ""
     again: Callable[[SlackSandbox], Awaitable[None]] | None = None
@@ -151,16 +151,16 @@ WAYS = {
         Way(EntryPoint.COMMAND, by_command),
         Way(EntryPoint.COMMAND, by_command_with_a_time),
         Way(EntryPoint.MESSAGE_SHORTCUT, by_shortcut),
-        Way(EntryPoint.FORM, by_form, looking=wording.LOOKING),
+        Way(EntryPoint.FORM, by_form, looking=texts.LOOKING),
         Way(EntryPoint.BUTTON, by_refresh),
         Way(EntryPoint.BUTTON, by_more),
         Way(EntryPoint.BUTTON, by_choice),
         Way(
             EntryPoint.SHARE,
             by_sharing,
-            looking=wording.SHARE_PREPARING,
+            looking=texts.SHARE_PREPARING,
             # Whose sessions they are is not told again where they are not those that were shown.
-            found=wording.SESSIONS_CHANGED,
+            found=texts.SESSIONS_CHANGED,
         ),
         Way(EntryPoint.OFFER, by_offer, reads="conversations.replies", again=press_offer),
         Way(EntryPoint.MENTION, by_mention, event=True),
@@ -169,11 +169,11 @@ WAYS = {
             EntryPoint.WORKFLOW_STEP,
             by_step,
             looking="",
-            ending=wording.STEP_RESTARTING,
-            stranger=wording.STEP_STRANGER,
-            guest=wording.STEP_STRANGER,
-            not_allowed=wording.STEP_NOT_ALLOWED,
-            not_here=wording.STEP_NOT_HERE,
+            ending=texts.STEP_RESTARTING,
+            stranger=texts.STEP_STRANGER,
+            guest=texts.STEP_STRANGER,
+            not_allowed=texts.STEP_NOT_ALLOWED,
+            not_here=texts.STEP_NOT_HERE,
             event=True,
         ),
     )
@@ -224,8 +224,8 @@ def way(request: pytest.FixtureRequest) -> Way:
 def start(start_bot: StartBot) -> StartBot:
     """Starts a bot with a support channel; arguments as for `start_bot`."""
 
-    def starting(*waits: Any, **settings: Any) -> Any:  # noqa: ANN401
-        return start_bot(*waits, **{"support_channels": (TICKETS,)} | settings)
+    def starting(*timeouts: Any, **settings: Any) -> Any:  # noqa: ANN401
+        return start_bot(*timeouts, **{"support_channels": (TICKETS,)} | settings)
 
     return starting
 
@@ -477,7 +477,7 @@ async def test_not_readable(
         slack.api_errors[way.reads] = "missing_scope"
         assert way.again
         await way.again(slack)
-        await until(lambda: wording.MESSAGE_NOT_READ in said(slack))
+        await until(lambda: texts.MESSAGE_NOT_READ in said(slack))
     assert len(fullstory.received) == before
 
 
@@ -521,9 +521,9 @@ async def test_the_process_ends(
 ) -> None:
     """Whoever still waits is told so."""
     fullstory.hold()
-    waits = replace(QUICK, drain=0.2)
+    timeouts = replace(QUICK, drain=0.2)
     settings = {"answer_budget_seconds": 0.05, "fullstory_timeout_seconds": 60, "state_keys": ()}
-    async with start(waits, **settings):
+    async with start(timeouts, **settings):
         await way.ask(slack, JANE)
         await until(lambda: bool(fullstory.received))
     assert way.ending in said(slack)
@@ -534,8 +534,8 @@ async def test_another_process_goes_on(
 ) -> None:
     """Where what is owed is stored, nobody hears of the end: the next process answers."""
     held = fullstory.hold()
-    waits = replace(QUICK, drain=0.2)
-    async with start(waits, answer_budget_seconds=0.05, fullstory_timeout_seconds=60):
+    timeouts = replace(QUICK, drain=0.2)
+    async with start(timeouts, answer_budget_seconds=0.05, fullstory_timeout_seconds=60):
         await way.ask(slack, JANE)
         await until(lambda: bool(fullstory.received))
     if way.entry_point is EntryPoint.SHARE:  # its window can be opened only by a new press

@@ -10,7 +10,7 @@ import pytest
 from bot.sandbox.fullstory import FullstorySandbox, Scripted
 from bot.sandbox.slack import SlackSandbox
 from bot.sandbox.workspace import AGENT, BOT_USER, DIRECT, PARTNER, TICKETS, USER, Shown
-from bot.slack.ui import wording
+from bot.slack.ui import texts
 from tests.conftest import Logged, StartBot, until
 
 JANE = "jane@example.com"
@@ -76,7 +76,7 @@ class TestMention:
     ) -> None:
         """One line of help; nothing is looked up."""
         shown = await mentioned(slack, text)
-        assert shown.message["text"] == wording.MENTION_HELP
+        assert shown.message["text"] == texts.MENTION_HELP
         assert len(shown.message["blocks"]) == 1
         assert fullstory.received == []
 
@@ -109,7 +109,7 @@ class TestMention:
     ) -> None:
         """Shown a polite sentence, and nothing else."""
         shown = await mentioned(slack, JANE, user=PARTNER)
-        assert shown.message["text"] == wording.NOT_OF_THIS_WORKSPACE
+        assert shown.message["text"] == texts.NOT_OF_THIS_WORKSPACE
         assert fullstory.received == []
 
     async def test_an_event_that_names_no_team(
@@ -118,21 +118,21 @@ class TestMention:
         """Slack's own examples do without: then the profile tells who belongs here."""
         slack.names_teams = False
         shown = await mentioned(slack, JANE, user=PARTNER)
-        assert shown.message["text"] == wording.NOT_OF_THIS_WORKSPACE
+        assert shown.message["text"] == texts.NOT_OF_THIS_WORKSPACE
         assert fullstory.received == []
         assert JANE in (await mentioned(slack, JANE)).message["text"]
         slack.scopes = "chat:write,app_mentions:read"
         slack.users["U0NEW"] = slack.users[USER] | {"id": "U0NEW"}
         slack.members[TICKETS].add("U0NEW")
         shown = await mentioned(slack, "omar@example.com", user="U0NEW")
-        assert shown.message["text"] == wording.MAY_NOT_READ_PROFILES
+        assert shown.message["text"] == texts.MAY_NOT_READ_PROFILES
 
     async def test_slack_in_trouble(self, slack: SlackSandbox) -> None:
         """All who wait for the same are told at once, not one after the other."""
         slack.api_errors["auth.test"] = ""
         for _ in range(20):
             await slack.write(f"<@{BOT_USER}> {JANE}")
-        told = wording.SLACK_TROUBLE
+        told = texts.SLACK_TROUBLE
         await until(lambda: [one.message["text"] for one in slack.screen].count(told) == 20)
         # Each of the twenty alone would have asked four times.
         assert slack.api_calls.count("auth.test") <= 20 * 4 // 2
@@ -177,7 +177,7 @@ class TestDirectMessage:
         assert shown.message["text"].startswith(f"Latest 3 sessions of {JANE}")
         await answer(slack, "thanks", channel=DIRECT)
         assert len(slack.screen) == 4
-        assert slack.screen[-1].message["text"] == wording.MENTION_HELP
+        assert slack.screen[-1].message["text"] == texts.MENTION_HELP
 
     async def test_as_many_as_fit(self, slack: SlackSandbox) -> None:
         """chat.postMessage takes less than a response_url; the message says so."""
@@ -198,7 +198,7 @@ async def test_slow(start_bot: StartBot, slack: SlackSandbox, fullstory: Fullsto
     async with start_bot(answer_budget_seconds=0.1):
         await slack.write("zoe@example.com", channel=DIRECT)
         await until(lambda: len(slack.screen) == 2)
-        assert slack.screen[1].message["text"] == wording.STILL_LOOKING
+        assert slack.screen[1].message["text"] == texts.STILL_LOOKING
         looked_up.set()
         await until(lambda: slack.screen[1].message["text"].startswith("No sessions of zoe"))
     assert len(slack.screen) == 2
@@ -229,7 +229,7 @@ async def test_slow_in_a_channel(
         await until(lambda: len(slack.screen) == 2)
         looked_up.set()
         await until(lambda: len(slack.screen) == 3)
-    assert slack.screen[1].message["text"] == wording.STILL_LOOKING
+    assert slack.screen[1].message["text"] == texts.STILL_LOOKING
     assert slack.screen[2].message["text"].startswith("No sessions of zoe")
 
 

@@ -58,9 +58,9 @@ async def test_the_database_is_away(start_bot: StartBot, logged: Logged) -> None
     with postgres_server() as server:
         url = server.new_database()
         await migrated(url)
-        waits = replace(QUICK, lease_renewal=0.05)
+        timeouts = replace(QUICK, lease_renewal=0.05)
         async with (
-            start_bot(waits, database_url=url, metrics_port=0) as service,
+            start_bot(timeouts, database_url=url, metrics_port=0) as service,
             aiohttp.ClientSession() as http,
         ):
             (metrics,) = [line["port"] for line in logged() if line["event"] == "metrics"]

@@ -13,7 +13,7 @@ from bot.sandbox.fullstory import FullstorySandbox, Scripted
 from bot.sandbox.slack import SlackSandbox
 from bot.sandbox.workspace import DIRECT, TICKETS, USER, Shown
 from bot.service import Service
-from bot.slack.ui import action_ids, wording
+from bot.slack.ui import action_ids, texts
 from tests.conftest import QUICK, Logged, StartBot, until
 from tests.scenarios.answers import (
     JANE,
@@ -86,8 +86,8 @@ async def test_a_slow_courtesy(
     start_bot: StartBot, slack: SlackSandbox, fullstory: FullstorySandbox
 ) -> None:
     """What the first press is told meanwhile doesn't come after the answer to the second."""
-    waits = replace(QUICK, courtesy=60)
-    async with start_bot(waits, answer_budget_seconds=0.05, fullstory_timeout_seconds=60):
+    timeouts = replace(QUICK, progress=60)
+    async with start_bot(timeouts, answer_budget_seconds=0.05, fullstory_timeout_seconds=60):
         answer = await asked(slack)
         await until(lambda: JANE in str(slack.screen[-1].message))
         answer = slack.screen[-1]
@@ -135,7 +135,7 @@ class TestRestarts:
             held = fullstory.hold()
             await refresh(slack, answer)
             await until(lambda: len(fullstory.received) == 2)
-        assert answer.message["text"] == wording.RESTARTING
+        assert answer.message["text"] == texts.RESTARTING
         assert labels(answer) == ["Try again"]
         held.set()
         async with start_bot():
@@ -155,7 +155,7 @@ class TestRestarts:
             ending = asyncio.create_task(stack.aclose())
             await until(lambda: bot.state() == "draining")
             await refresh(slack, answer)
-            await until(lambda: answer.message["text"] == wording.RESTARTING)
+            await until(lambda: answer.message["text"] == texts.RESTARTING)
             assert labels(answer) == ["Try again"]
             held.set()
             await ending
@@ -204,7 +204,7 @@ class TestTrouble:
         answer.thread_ts = "1700000000.000100"
         exchange = await refresh(slack, answer, user="U0AGENT")
         note = await exchange.answer()
-        assert (note["text"], note["thread_ts"]) == (wording.NOT_YOURS, answer.thread_ts)
+        assert (note["text"], note["thread_ts"]) == (texts.NOT_YOURS, answer.thread_ts)
 
     async def test_markup_in_a_uid(self, bot: Service, slack: SlackSandbox) -> None:
         """A customer's name is drawn as it is."""
@@ -227,7 +227,7 @@ async def test_the_thread_of_an_offer(start_bot: StartBot, slack: SlackSandbox, 
             fields[where]["thread_ts"] = offer.thread_ts
         exchange = await slack.press(action_ids.SHOW_SESSIONS, offer, **fields)
         said = (await exchange.answer())["text"]
-        assert said == wording.MESSAGE_NOT_READ if where == "nowhere" else JANE in said
+        assert said == texts.MESSAGE_NOT_READ if where == "nowhere" else JANE in said
         assert USER
 
 
@@ -286,8 +286,8 @@ async def test_a_busy_slack_and_a_run(start_bot: StartBot, slack: SlackSandbox) 
 async def test_an_offer_outlasts_slacks_trouble(start_bot: StartBot, slack: SlackSandbox) -> None:
     """Slack doesn't send an acknowledged message again, so the bot tries again by itself."""
     slack.api_errors["auth.test"] = "internal_error"
-    waits = replace(QUICK, offer_retries=(0.05,) * 50)
-    async with start_bot(waits, support_channels=(TICKETS,)):
+    timeouts = replace(QUICK, offer_retries=(0.05,) * 50)
+    async with start_bot(timeouts, support_channels=(TICKETS,)):
         await slack.write(f"Broken! {JANE}")
         await until(lambda: slack.api_calls.count("auth.test") >= 8)
         slack.api_errors.clear()

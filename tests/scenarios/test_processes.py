@@ -26,8 +26,8 @@ from bot.sandbox.fullstory import FullstorySandbox
 from bot.sandbox.slack import SlackSandbox
 from bot.sandbox.workspace import AGENT, BOT_USER, TICKETS, USER, Exchange, Shown
 from bot.slack.entry_points.workflow_step import FIND_SESSIONS_STEP
-from bot.slack.ui import wording
-from bot.waits import Waits
+from bot.slack.ui import texts
+from bot.timeouts import Timeouts
 from tests.conftest import FERNET, migrated, until
 from tests.databases import Postgres, postgres_server
 from tests.programs import HERE, ROOT, assert_nothing_personal, environment
@@ -171,7 +171,7 @@ async def test_a_dead_process_owes_nothing(bot: Bot, fullstory: FullstorySandbox
     first = await bot.start()
     may_answer = fullstory.hold()
     exchange = await bot.command(first)
-    assert shown_to_all(exchange) == [wording.STILL_LOOKING]
+    assert shown_to_all(exchange) == [texts.STILL_LOOKING]
     await bot.kill(first)
     await bot.start()
     await until(lambda: len(fullstory.received) == 2, PATIENCE)
@@ -190,7 +190,7 @@ async def test_a_dead_process_that_owed_many(
     may_answer = fullstory.hold()
     slack.request_url = first
     exchanges = await asyncio.gather(*(bot.command(first) for _ in range(30)))
-    assert all(shown_to_all(one) == [wording.STILL_LOOKING] for one in exchanges)
+    assert all(shown_to_all(one) == [texts.STILL_LOOKING] for one in exchanges)
     await bot.kill(first)
     for _ in range(2):
         await bot.start(**slow)
@@ -204,8 +204,8 @@ async def test_a_dead_process_that_owed_many(
 
 async def test_within_twenty_seconds() -> None:
     """So long it takes at most until another one goes on, as long as the database answers."""
-    waits = Waits()
-    assert waits.lease + waits.lease_renewal + 1 < 20
+    timeouts = Timeouts()
+    assert timeouts.lease + timeouts.lease_renewal + 1 < 20
 
 
 async def test_one_that_was_asleep(bot: Bot, fullstory: FullstorySandbox) -> None:
@@ -237,7 +237,7 @@ async def test_killed_while_sending(
     slack.response_seconds = 0.0
     await bot.start()
     said = await exchange.answer(PATIENCE)
-    assert said["text"] == wording.MAYBE_ANSWERED
+    assert said["text"] == texts.MAYBE_ANSWERED
     assert answers_in(exchange) == []
 
 
@@ -291,7 +291,7 @@ async def test_any_moment(bot: Bot, fullstory: FullstorySandbox) -> None:
 
     def unanswered() -> list[Exchange]:
         # Once in a while, four processes die over the same command: it is apologised for, then.
-        instead = (wording.MAYBE_ANSWERED, wording.our_fault()[0])
+        instead = (texts.MAYBE_ANSWERED, texts.our_fault()[0])
         return [
             one
             for one in acked
@@ -491,7 +491,7 @@ async def window_to_share(bot: Bot, slack: SlackSandbox) -> tuple[str, str, Exch
     """An answer whose window for sharing is open; the process, the window, and the press."""
     slack.request_url = url = await bot.start(ANSWER_BUDGET_SECONDS="2.5")
     exchange = await slack.command(f"/fsessions {JANE} 3")
-    if exchange.ack and exchange.ack["text"] == wording.STILL_LOOKING:
+    if exchange.ack and exchange.ack["text"] == texts.STILL_LOOKING:
         await exchange.answer(PATIENCE)
     view_id = await share_window(slack, slack.screen[-1])
     return url, view_id, next(one for one in reversed(slack.exchanges()) if one.pressed)
@@ -525,6 +525,6 @@ async def test_maybe_shared(bot: Bot, slack: SlackSandbox) -> None:
     await bot.kill(first)
     slack.response_seconds = 0.0
     second = await bot.start()
-    assert (await pressed.answer(PATIENCE))["text"] == wording.MAYBE_SHARED
+    assert (await pressed.answer(PATIENCE))["text"] == texts.MAYBE_SHARED
     await bot.kill(second, signal.SIGTERM)
     assert public(slack) == []

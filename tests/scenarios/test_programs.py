@@ -28,7 +28,7 @@ from bot.sandbox.slack import SlackSandbox
 from bot.sandbox.workspace import CHANNEL, MANAGER, TICKETS, USER
 from bot.settings import Settings
 from bot.slack.routes import scopes_needed
-from bot.slack.ui import wording
+from bot.slack.ui import texts
 from tests.conftest import FERNET, migrated, until
 from tests.databases import Postgres, is_installed
 from tests.programs import HERE, ROOT, environment, run, serving, start
@@ -349,7 +349,7 @@ async def test_lookup_says_what_the_terminal_cannot_know(fullstory: FullstorySan
     assert (code, "The terminal does not know the people" in err) == (2, True)
     assert "pick" not in err
     code, out, _ = await run("lookup", 'omar@example.com at:"2020-01-01 10:00"', env=env)
-    assert (code, wording.NOT_AT_MOMENT in out) == (0, True)
+    assert (code, texts.NOT_AT_MOMENT in out) == (0, True)
 
 
 async def test_lookup_prints_links_letter_for_letter(fullstory: FullstorySandbox) -> None:

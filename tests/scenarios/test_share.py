@@ -14,7 +14,7 @@ from bot.sandbox.fullstory import FullstorySandbox, Scripted
 from bot.sandbox.slack import SlackSandbox
 from bot.sandbox.workspace import AGENT, BOT_USER, TICKETS, USER, Shown
 from bot.service import Service
-from bot.slack.ui import action_ids, wording
+from bot.slack.ui import action_ids, texts
 from tests.conftest import QUICK, StartBot, until
 from tests.scenarios.answers import (
     JANE,
@@ -67,15 +67,15 @@ class TestWindow:
         shown = await on_message(slack)
         window = fields(slack, await share_window(slack, shown))
         first = texts([window[action_ids.WHICH_FIELD]["initial_option"]])[0]
-        assert first.startswith(wording.CLOSEST_BEFORE_MESSAGE)
+        assert first.startswith(texts.CLOSEST_BEFORE_MESSAGE)
 
     async def test_in_a_thread(self, slack: SlackSandbox, answer: Shown) -> None:
         """The thread is chosen, and the channel offered."""
         answer.thread_ts = "1700000000.000100"
         window = fields(slack, await share_window(slack, answer))
         where = window[action_ids.WHERE_FIELD]
-        assert texts(where["options"]) == [wording.SHARE_IN_THREAD, wording.SHARE_IN_CHANNEL]
-        assert texts([where["initial_option"]]) == [wording.SHARE_IN_THREAD]
+        assert texts(where["options"]) == [texts.SHARE_IN_THREAD, texts.SHARE_IN_CHANNEL]
+        assert texts([where["initial_option"]]) == [texts.SHARE_IN_THREAD]
 
     async def test_a_slow_lookup(
         self, slack: SlackSandbox, fullstory: FullstorySandbox, answer: Shown
@@ -83,7 +83,7 @@ class TestWindow:
         """The window opens at once, for its trigger lives three seconds; then it is filled."""
         held = fullstory.hold()
         await slack.press(action_ids.SHARE, answer)
-        await until(lambda: wording.SHARE_PREPARING in str(slack.views))
+        await until(lambda: texts.SHARE_PREPARING in str(slack.views))
         held.set()
         await until(lambda: "All 3 sessions" in str(slack.views))
 
@@ -91,7 +91,7 @@ class TestWindow:
         """The person is told, and the answer stays."""
         slack.api_errors["views.open"] = "expired_trigger_id"
         exchange = await slack.press(action_ids.SHARE, answer)
-        assert (await exchange.answer())["text"] == wording.WINDOW_NOT_OPENED
+        assert (await exchange.answer())["text"] == texts.WINDOW_NOT_OPENED
         assert len(links(answer)) == 3
 
     async def test_fullstory_fails(
@@ -142,9 +142,9 @@ class TestSharing:
         assert "day_divider_pretty" in json.dumps(answered.message)
         await share(slack, answered, which="all")
         await until(lambda: len(public(slack)) == 1)
-        drawn = json.dumps(public(slack)[0].message)
-        assert "day_divider_pretty" not in drawn
-        assert drawn.count("{date_short_pretty}, {time}") == 20
+        always = json.dumps(public(slack)[0].message)
+        assert "day_divider_pretty" not in always
+        assert always.count("{date_short_pretty}, {time}") == 20
 
     @pytest.mark.parametrize("name", ["😀" * 250, "ж" * 250, '"' * 250])
     async def test_long_names(
@@ -229,7 +229,7 @@ class TestOnce:
         await until(lambda: len(public(slack)) == 1)
         slack.put_view(view_id, view)
         await submit_share(slack, view_id)
-        assert wording.SHARED_ALREADY in str(slack.views[view_id])
+        assert texts.SHARED_ALREADY in str(slack.views[view_id])
         await settled(slack)
         assert len(public(slack)) == 1
 
@@ -245,7 +245,7 @@ class TestOnce:
         view_id = await share_window(slack, answer)
         slack.response_statuses.append(500)
         await submit_share(slack, view_id)
-        await until(lambda: slack.screen[-1].message["text"] == wording.MAYBE_SHARED)
+        await until(lambda: slack.screen[-1].message["text"] == texts.MAYBE_SHARED)
         assert public(slack) == []
         assert len(links(answer)) == 3
 
@@ -254,7 +254,7 @@ class TestOnce:
         view_id = await share_window(slack, answer)
         slack.response_statuses.append(400)
         await submit_share(slack, view_id)
-        await until(lambda: slack.screen[-1].message["text"] == wording.NOT_SHARED)
+        await until(lambda: slack.screen[-1].message["text"] == texts.NOT_SHARED)
         assert public(slack) == []
 
     async def test_closing_the_window_shares_nothing(
@@ -300,7 +300,7 @@ class TestWhatWasShown:
         """Such as by a deletion at Fullstory: nothing is shared, and the person is told so."""
         fullstory.script.append(Scripted(200, b"[]"))
         view_id = await share_window(slack, answer)
-        assert wording.SESSIONS_CHANGED in str(slack.views[view_id])
+        assert texts.SESSIONS_CHANGED in str(slack.views[view_id])
         assert public(slack) == []
         assert len(links(answer)) == 3
 
@@ -317,7 +317,7 @@ class TestWhatWasShown:
         """What a window remembers is sealed for who opened it."""
         view_id = await share_window(slack, answer)
         await submit_share(slack, view_id, user=AGENT)
-        assert wording.NOT_YOURS in str(slack.views[view_id])
+        assert texts.NOT_YOURS in str(slack.views[view_id])
         assert public(slack) == []
 
     async def test_a_window_that_was_tampered_with(
@@ -328,7 +328,7 @@ class TestWhatWasShown:
         view = slack.views[view_id]
         view["private_metadata"] = view["private_metadata"].replace("C0SUPPORT", "C0OTHER")
         await submit_share(slack, view_id)
-        assert wording.OUTDATED in str(slack.views[view_id])
+        assert texts.OUTDATED in str(slack.views[view_id])
         assert public(slack) == []
 
 
@@ -360,7 +360,7 @@ class TestRestarts:
             fullstory.hold()
             await slack.press(action_ids.SHARE, answer)
             await until(lambda: len(fullstory.received) == 2)
-        assert wording.RESTARTING in str(slack.views)
+        assert texts.RESTARTING in str(slack.views)
 
     async def test_before_the_post(
         self, start_bot: StartBot, slack: SlackSandbox, fullstory: FullstorySandbox
@@ -377,7 +377,7 @@ class TestRestarts:
             fullstory.hold()  # another process has to ask again
             await submit_share(slack, view_id)
             await until(lambda: len(fullstory.received) == 3)
-        assert slack.screen[-1].message["text"] == wording.RESTARTING
+        assert slack.screen[-1].message["text"] == texts.RESTARTING
         assert public(slack) == []
         assert len(links(answer)) == 3
 
@@ -392,6 +392,6 @@ class TestRestarts:
             await until(lambda: any(one.uses for one in slack.exchanges()))
             slack.hangs = None
             await stack.aclose()
-        assert slack.screen[-1].message["text"] == wording.MAYBE_SHARED
+        assert slack.screen[-1].message["text"] == texts.MAYBE_SHARED
         hangs.set()
         await until(lambda: len(public(slack)) == 1)

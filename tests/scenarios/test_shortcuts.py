@@ -14,7 +14,7 @@ import pytest
 from bot.sandbox.fullstory import FullstorySandbox, Scripted
 from bot.sandbox.slack import SlackSandbox
 from bot.sandbox.workspace import USER, Exchange, invalid_view
-from bot.slack.ui import wording
+from bot.slack.ui import texts
 from tests.conftest import Logged, StartBot, until
 
 pytestmark = pytest.mark.usefixtures("bot")
@@ -78,7 +78,7 @@ class TestOnMessage:
         written = f"{time.time() - 60 * 60:.6f}"  # jane's sessions began 7, 68 and 151 minutes ago
         exchange = await on_message(slack, message(JANE, ts=written))
         first = (await exchange.answer())["blocks"][1]["text"]["text"]
-        assert first.startswith(f":dart: *{wording.CLOSEST_BEFORE_MESSAGE}*")
+        assert first.startswith(f":dart: *{texts.CLOSEST_BEFORE_MESSAGE}*")
         assert re.search(r"started (7|8) min before$", first)
 
     async def test_no_session_at_that_time(self, slack: SlackSandbox) -> None:
@@ -86,7 +86,7 @@ class TestOnMessage:
         written = f"{time.time() - 90 * 86400:.6f}"
         exchange = await on_message(slack, message(JANE, ts=written))
         answer = await exchange.answer()
-        assert wording.NOT_AT_MOMENT in json.dumps(answer)
+        assert texts.NOT_AT_MOMENT in json.dumps(answer)
         assert len(links(answer)) == 20
 
     async def test_uid_with_a_label(self, slack: SlackSandbox) -> None:
@@ -156,7 +156,7 @@ class TestOnMessage:
         (shown,) = slack.screen
         await slack.press("choose_identity:1")
         await until(lambda: "omar" in shown.message["text"])
-        assert wording.CLOSEST_BEFORE_MESSAGE in json.dumps(shown.message)
+        assert texts.CLOSEST_BEFORE_MESSAGE in json.dumps(shown.message)
         assert "started 7 min before" in json.dumps(shown.message)
         assert len(slack.screen) == 1
 
@@ -174,7 +174,7 @@ class TestOnMessage:
         await on_message(slack, message("The checkout is broken", ts=f"{written}.000100"))
         await until(lambda: bool(slack.views))
         _, view = only_view(slack)
-        assert view["blocks"][0]["text"]["text"] == wording.NOBODY_IN_MESSAGE
+        assert view["blocks"][0]["text"]["text"] == texts.NOBODY_IN_MESSAGE
         assert view["blocks"][3]["element"]["initial_date_time"] == written
 
     @pytest.mark.parametrize("odd", [{}, {"ts": None}, {"text": None, "blocks": "x"}, {"ts": "x"}])
@@ -212,7 +212,7 @@ class TestForm:
         moment = int(time.time()) - 3600
         await slack.submit(view_id, filled_in(JANE, None, moment))
         first = only_view(slack)[1]["blocks"][1]["text"]["text"]
-        assert first.startswith(f":dart: *{wording.PROBABLY_THIS_ONE}*")
+        assert first.startswith(f":dart: *{texts.PROBABLY_THIS_ONE}*")
         assert f"before <!date^{moment}^" in first
 
     @pytest.mark.parametrize(
@@ -297,7 +297,7 @@ class TestSlow:
         fullstory.script.append(Scripted(200, b"[]", seconds=0.4))
         await slack.submit(view_id, filled_in(JANE))
         looking = json.dumps(only_view(slack)[1], ensure_ascii=False)
-        assert wording.LOOKING in looking
+        assert texts.LOOKING in looking
         assert "new_search" not in looking  # the results would take its place
         await until(lambda: "No sessions of" in json.dumps(slack.views[view_id]))
 
@@ -323,7 +323,7 @@ class TestSlow:
             view_id = await opened_form(slack)
             submitted = await slack.submit(view_id, filled_in(JANE))
             assert submitted.status == 200
-            assert (await exchange.answer())["text"] == wording.STILL_LOOKING
+            assert (await exchange.answer())["text"] == texts.STILL_LOOKING
             await until(lambda: len(exchange.later) == 2)
             assert "took longer" in exchange.later[1]["text"]
             await until(lambda: "took longer" in json.dumps(slack.views[view_id]))
@@ -404,7 +404,7 @@ class TestMentions:
         slack.api_calls.clear()
         then = datetime.now(UTC) - timedelta(hours=1)
         shown = await self.answer(slack, f"{JANE} at:{then:%Y-%m-%dT%H:%MZ}")
-        assert wording.PROBABLY_THIS_ONE in json.dumps(shown)
+        assert texts.PROBABLY_THIS_ONE in json.dumps(shown)
         assert "users.info" not in slack.api_calls
 
     @pytest.mark.parametrize("when", ["banana", "yesterday", "5/11/2026 14:05"])
@@ -417,4 +417,4 @@ class TestMentions:
     async def test_times_to_come(self, slack: SlackSandbox) -> None:
         """Clear, and too early."""
         shown = await self.answer(slack, f'{JANE} at:"tomorrow 5pm"')
-        assert shown["text"] == wording.MOMENT_TO_COME
+        assert shown["text"] == texts.MOMENT_TO_COME

@@ -12,19 +12,19 @@ import pytest
 from sqlalchemy import update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from bot.database.claims import SqlClaims
+from bot.database.jobs import SqlJobs
 from bot.database.engine import open_engine
 from bot.database.shared import SharedState, open_shared
-from bot.database.tables import CLAIMS, SHARED_VALUES
+from bot.database.tables import JOBS, SHARED_VALUES
 from bot.state.in_memory import MOST, InMemory
-from bot.state.protocol import Key, Owed, Shared, claim_id
+from bot.state.protocol import Key, PendingJob, Shared, job_id
 from bot.state.sealing import Sealed, Seals
 from tests.conftest import FERNET, QUICK, Logged, migrated, until
 from tests.databases import Postgres, postgres_server
 
 JANE = "jane@example.com"
 KEY = ("event", "C1", "1700000000.000100")
-CLAIM = claim_id(KEY)
+JOB = job_id(KEY)
 WORK = {"route": "command /fsessions", "body": {"text": "jane@example.com"}}
 OTHER_FERNET = "cGxhbnRlZCBwbGFudGVkIHBsYW50ZWQgcGxhbnRlZDI="
 # Nothing may hang on how soon a slow machine's database answers.
@@ -53,9 +53,9 @@ class Bot:
 async def make_older(engine: AsyncEngine, seconds: float) -> None:
     """Lets time pass in a database: nobody has to wait for its clock."""
     async with engine.begin() as connection:
-        leases = CLAIMS.c.lease_until
+        leases = JOBS.c.lease_until
         await connection.execute(
-            update(CLAIMS).values(lease_until=leases - seconds, expires=CLAIMS.c.expires - seconds)
+            update(JOBS).values(lease_until=leases - seconds, expires=JOBS.c.expires - seconds)
         )
         # What is counted stands in the values as times.
         for row in (await connection.execute(SHARED_VALUES.select())).all():
@@ -151,29 +151,29 @@ async def test_values(bot: Bot) -> None:
 
 async def test_a_claim_is_the_firsts(bot: Bot) -> None:
     """Until it expires, done or not."""
-    assert await bot.state.take(CLAIM, WORK) == ""
-    assert await bot.state.take(CLAIM, WORK) is None
-    assert await bot.another().take(CLAIM, WORK) is None
-    assert await bot.another().take(claim_id(("event", "C2")), WORK) == ""
-    assert await bot.state.still_ours(CLAIM, "sending")
-    await bot.state.done(CLAIM, 60)
+    assert await bot.state.take(JOB, WORK) == ""
+    assert await bot.state.take(JOB, WORK) is None
+    assert await bot.another().take(JOB, WORK) is None
+    assert await bot.another().take(job_id(("event", "C2")), WORK) == ""
+    assert await bot.state.still_ours(JOB, "sending")
+    await bot.state.done(JOB, 60)
     await bot.pass_time(59)
-    assert await bot.another().take(CLAIM, WORK) is None
+    assert await bot.another().take(JOB, WORK) is None
     await bot.pass_time(2)
-    assert await bot.another().take(CLAIM, WORK) is not None
+    assert await bot.another().take(JOB, WORK) is not None
 
 
 async def test_claims_at_once(bot: Bot) -> None:
     """One of many gets it."""
     processes = [bot.another() for _ in range(5)]
-    taking = [one.take(CLAIM, WORK) for one in processes for _ in range(10)]
+    taking = [one.take(JOB, WORK) for one in processes for _ in range(10)]
     assert sorted(map(str, await asyncio.gather(*taking))) == ["", *["None"] * 49]
 
 
 async def test_strange_keys(bot: Bot) -> None:
     """Whatever Slack signs: it can't break what is stored."""
     for key in (("event", "\x00"), ("event", "\ud800"), ("event", "x" * 100_000)):
-        assert await bot.state.take(claim_id(key), {"body": {"text": key[1]}}) == ""
+        assert await bot.state.take(job_id(key), {"body": {"text": key[1]}}) == ""
         assert await bot.state.count({key: 1}, 60)
         await bot.state.put(("value", *key), "1", 60)
         assert await bot.state.get(("value", *key)) == "1"
@@ -196,69 +196,69 @@ async def test_memory_is_bounded() -> None:
 # -- Leases ---------------------------------------------------------------------------------------
 
 
-def claims_of(engine: AsyncEngine, *keys: str) -> SqlClaims:
+def claims_of(engine: AsyncEngine, *keys: str) -> SqlJobs:
     """Those of one process more."""
-    return SqlClaims(engine, "bot", Seals(keys or [FERNET]), PATIENT)
+    return SqlJobs(engine, "bot", Seals(keys or [FERNET]), PATIENT)
 
 
-def sealed(claim: str) -> Sealed:
+def sealed(job: str) -> Sealed:
     """The work of a claim that was taken just now."""
-    return Sealed(claim, WORK, step="", attempts=0, made=time.time())
+    return Sealed(job, WORK, step="", attempts=0, made=time.time())
 
 
 async def test_what_a_dead_process_leaves(engine: AsyncEngine) -> None:
     """Goes to one of the others, with what it was and how far it had come; once."""
     dead, living = claims_of(engine), [claims_of(engine) for _ in range(3)]
-    await dead.take(sealed(CLAIM))
-    await dead.advance(CLAIM, "sending", sealed(CLAIM))
-    assert [one for claims in living for one in await claims.take_over()] == []
+    await dead.take(sealed(JOB))
+    await dead.advance(JOB, "sending", sealed(JOB))
+    assert [one for jobs in living for one in await jobs.take_over()] == []
     await make_older(engine, PATIENT.lease + 1)
-    taken = await asyncio.gather(*(claims.take_over() for claims in living))
-    (owed,) = [one for each in taken for one in each]
-    assert (owed.claim, owed.work, owed.step, owed.attempts) == (CLAIM, WORK, "sending", 1)
+    taken = await asyncio.gather(*(jobs.take_over() for jobs in living))
+    (pending,) = [one for each in taken for one in each]
+    assert (pending.job, pending.work, pending.step, pending.attempts) == (JOB, WORK, "sending", 1)
     # Should it only have been asleep: it is told that it is not its own any more.
-    assert not await dead.advance(CLAIM, "sending", sealed(CLAIM))
-    await dead.done({CLAIM: 60})
-    owner = next(claims for claims, each in zip(living, taken, strict=True) if each)
-    assert await owner.renew([CLAIM]) == {CLAIM}
+    assert not await dead.advance(JOB, "sending", sealed(JOB))
+    await dead.done({JOB: 60})
+    owner = next(jobs for jobs, each in zip(living, taken, strict=True) if each)
+    assert await owner.renew([JOB]) == {JOB}
 
 
 async def test_a_lease_that_is_renewed(engine: AsyncEngine) -> None:
     """Is nobody else's, for as long as the owner lives."""
     owner, other = claims_of(engine), claims_of(engine)
-    await owner.take(sealed(CLAIM))
+    await owner.take(sealed(JOB))
     for _ in range(3):
         await make_older(engine, PATIENT.lease - 1)
-        assert await owner.renew([CLAIM]) == {CLAIM}
+        assert await owner.renew([JOB]) == {JOB}
         assert await other.take_over() == []
-        assert await other.take(sealed(CLAIM)) is None
+        assert await other.take(sealed(JOB)) is None
 
 
 async def test_handed_over(engine: AsyncEngine) -> None:
     """At the end of a process, another one has it at once; what is done is nobody's."""
     ending, other = claims_of(engine), claims_of(engine)
-    await ending.take(sealed(CLAIM))
+    await ending.take(sealed(JOB))
     await ending.take(sealed("done"))
     await ending.done({"done": 60})
-    assert await ending.hand_over(CLAIM)
+    assert await ending.hand_over(JOB)
     assert not await ending.hand_over("done")
-    assert [one.claim for one in await other.take_over()] == [CLAIM]
+    assert [one.job for one in await other.take_over()] == [JOB]
 
 
 async def test_done_is_forgotten(engine: AsyncEngine) -> None:
     """What it was is gone at once, the mark later; what nobody did in time is counted."""
-    claims = claims_of(engine)
-    await claims.take(sealed(CLAIM))
-    await claims.take(sealed("never done"))
-    await claims.done({CLAIM: 60})
+    jobs = claims_of(engine)
+    await jobs.take(sealed(JOB))
+    await jobs.take(sealed("never done"))
+    await jobs.done({JOB: 60})
     async with engine.connect() as connection:
-        rows = {row.id: row for row in (await connection.execute(CLAIMS.select())).all()}
-    assert rows[CLAIM].work is None
+        rows = {row.id: row for row in (await connection.execute(JOBS.select())).all()}
+    assert rows[JOB].work is None
     assert "jane" not in rows["never done"].work
-    assert await claims.purge() == 0
-    await make_older(engine, PATIENT.owed + 1)
-    assert await claims.purge() == 1
-    assert await claims.take_over() == []
+    assert await jobs.purge() == 0
+    await make_older(engine, PATIENT.pending + 1)
+    assert await jobs.purge() == 1
+    assert await jobs.take_over() == []
 
 
 async def test_keys_change(engine: AsyncEngine) -> None:
@@ -267,65 +267,65 @@ async def test_keys_change(engine: AsyncEngine) -> None:
     await old.take(sealed("by the old"))
     await new.take(sealed("by the new"))
     await make_older(engine, PATIENT.lease + 1)
-    assert [one.claim for one in await old.take_over()] == ["by the old"]
-    assert [one.claim for one in await new.take_over()] == ["by the new"]
+    assert [one.job for one in await old.take_over()] == ["by the old"]
+    assert [one.job for one in await new.take_over()] == ["by the new"]
     await make_older(engine, PATIENT.lease + 1)
-    assert {one.claim for one in await new.take_over()} == {"by the old", "by the new"}
+    assert {one.job for one in await new.take_over()} == {"by the old", "by the new"}
 
 
 async def test_versions(engine: AsyncEngine) -> None:
     """What a later version stored is left to later versions."""
     later, now = claims_of(engine), claims_of(engine)
-    await later.take(sealed(CLAIM))
+    await later.take(sealed(JOB))
     async with engine.begin() as connection:
-        await connection.execute(update(CLAIMS).values(version=CLAIMS.c.version + 1))
+        await connection.execute(update(JOBS).values(version=JOBS.c.version + 1))
     await make_older(engine, PATIENT.lease + 1)
     assert await now.take_over() == []
     async with engine.begin() as connection:
-        await connection.execute(update(CLAIMS).values(version=CLAIMS.c.version - 1))
+        await connection.execute(update(JOBS).values(version=JOBS.c.version - 1))
     assert len(await now.take_over()) == 1
 
 
 async def test_a_take_that_comes_too_late(engine: AsyncEngine) -> None:
     """Nobody waits for it any more, and the work is done: it doesn't begin anew."""
     owner, other = claims_of(engine), claims_of(engine)
-    await owner.done({CLAIM: 3600})
-    assert await owner.take(sealed(CLAIM)) is None
+    await owner.done({JOB: 3600})
+    assert await owner.take(sealed(JOB)) is None
     await make_older(engine, PATIENT.lease + 1)
     assert await other.take_over() == []
 
 
 async def test_what_was_done_and_begins_anew(engine: AsyncEngine) -> None:
     """Of an earlier time, no step is left."""
-    claims = claims_of(engine)
-    await claims.take(sealed(CLAIM))
-    await claims.advance(CLAIM, "sending", sealed(CLAIM))
-    await claims.done({CLAIM: 60})
+    jobs = claims_of(engine)
+    await jobs.take(sealed(JOB))
+    await jobs.advance(JOB, "sending", sealed(JOB))
+    await jobs.done({JOB: 60})
     await make_older(engine, 61)
-    assert await claims.take(sealed(CLAIM)) == ""
+    assert await jobs.take(sealed(JOB)) == ""
 
 
 async def test_what_is_under_way_here(engine: AsyncEngine) -> None:
     """Is not taken over by the same process, though it has lost it: there would be two of it."""
-    claims = claims_of(engine)
-    await claims.take(sealed(CLAIM))
+    jobs = claims_of(engine)
+    await jobs.take(sealed(JOB))
     await make_older(engine, PATIENT.lease + 1)
-    assert await claims.take_over([CLAIM]) == []
+    assert await jobs.take_over([JOB]) == []
 
 
 async def test_one_that_can_not_be_done(engine: AsyncEngine, logged: Logged) -> None:
     """Nothing else stops because of it."""
     dead, living = claims_of(engine), open_shared(engine, "bot", [FERNET], PATIENT)
-    await dead.take(sealed(CLAIM))
-    await dead.hand_over(CLAIM)
-    went_on: list[Owed] = []
+    await dead.take(sealed(JOB))
+    await dead.hand_over(JOB)
+    went_on: list[PendingJob] = []
 
-    def go_on(owed: Owed) -> None:
-        went_on.append(owed)
+    def resume_jobs(pending: PendingJob) -> None:
+        went_on.append(pending)
         if len(went_on) == 1:
             raise KeyError(JANE)
 
-    running = asyncio.create_task(living.run(go_on, lambda: True))
+    running = asyncio.create_task(living.run(resume_jobs, lambda: True))
     await until(lambda: bool(went_on), 30)
     await dead.take(sealed("another"))
     await dead.hand_over("another")
@@ -337,12 +337,12 @@ async def test_one_that_can_not_be_done(engine: AsyncEngine, logged: Logged) -> 
 async def test_rows_that_were_swapped(engine: AsyncEngine, logged: Logged) -> None:
     """Work is bound to its claim: nobody is sent somebody else's answer."""
     dead, living = claims_of(engine), claims_of(engine)
-    await dead.take(sealed(CLAIM))
+    await dead.take(sealed(JOB))
     await dead.take(sealed("another"))
     async with engine.begin() as connection:
-        rows = (await connection.execute(CLAIMS.select().order_by(CLAIMS.c.id))).all()
+        rows = (await connection.execute(JOBS.select().order_by(JOBS.c.id))).all()
         for row, other in zip(rows, reversed(rows), strict=True):
-            changed = update(CLAIMS).where(CLAIMS.c.id == row.id)
+            changed = update(JOBS).where(JOBS.c.id == row.id)
             await connection.execute(changed.values(work=other.work))
     await make_older(engine, PATIENT.lease + 1)
     assert await living.take_over() == []
@@ -355,29 +355,29 @@ async def test_rows_that_were_swapped(engine: AsyncEngine, logged: Logged) -> No
 async def test_a_row_that_was_written_back(engine: AsyncEngine) -> None:
     """Work is bound to its step, its attempts and its age: what was done is not done again."""
     dead, living = claims_of(engine), claims_of(engine)
-    await dead.take(sealed(CLAIM))
-    await dead.advance(CLAIM, "sending", sealed(CLAIM))
-    await dead.take(replace(sealed("too old"), made=time.time() - PATIENT.owed - 1))
+    await dead.take(sealed(JOB))
+    await dead.advance(JOB, "sending", sealed(JOB))
+    await dead.take(replace(sealed("too old"), made=time.time() - PATIENT.pending - 1))
     await dead.take(replace(sealed("tried often"), attempts=3))
     await make_older(engine, PATIENT.lease + 1)
     async with engine.begin() as connection:
-        await connection.execute(update(CLAIMS).values(step="", attempts=0))
+        await connection.execute(update(JOBS).values(step="", attempts=0))
     assert await living.take_over() == []
 
 
 async def test_what_this_process_has_done(engine: AsyncEngine, logged: Logged) -> None:
     """Is not done again, whatever the database says."""
     state = open_shared(engine, "bot", [FERNET], replace(PATIENT, lease_renewal=0.05))
-    await state.take(CLAIM, WORK)
+    await state.take(JOB, WORK)
     async with engine.begin() as connection:
-        before = (await connection.execute(CLAIMS.select())).one()
-    await state.done(CLAIM, 60)
+        before = (await connection.execute(JOBS.select())).one()
+    await state.done(JOB, 60)
     async with engine.begin() as connection:
         back = {"work": before.work, "lease_until": 1.0, "expires": before.expires}
         await connection.execute(
-            update(CLAIMS).values(back | {"sealed_with": before.sealed_with, "owner": ""})
+            update(JOBS).values(back | {"sealed_with": before.sealed_with, "owner": ""})
         )
-    went_on: list[Owed] = []
+    went_on: list[PendingJob] = []
     running = asyncio.create_task(state.run(went_on.append, lambda: True))
     await until(lambda: "not done again" in str(logged()), 30)
     await state.finish(running)
@@ -387,12 +387,12 @@ async def test_what_this_process_has_done(engine: AsyncEngine, logged: Logged) -
 async def test_work_that_another_process_has(engine: AsyncEngine) -> None:
     """Is forgotten, not renewed for ever."""
     state = open_shared(engine, "bot", [FERNET], replace(PATIENT, lease_renewal=0.05))
-    await state.take(CLAIM, WORK)
+    await state.take(JOB, WORK)
     await make_older(engine, PATIENT.lease + 1)
     assert len(await claims_of(engine).take_over()) == 1
-    assert not await state.still_ours(CLAIM, "sending")
+    assert not await state.still_ours(JOB, "sending")
     running = asyncio.create_task(state.run(lambda _: None, lambda: False))
-    assert CLAIM not in state._held
+    assert JOB not in state._held
     await state.finish(running)
 
 
@@ -410,29 +410,29 @@ async def test_the_latest_press_counts(engine: AsyncEngine) -> None:
 async def test_two_bots(engine: AsyncEngine) -> None:
     """In one database, even with the same keys, know nothing of each other."""
     one, other = (open_shared(engine, name, [FERNET], PATIENT) for name in ("one", "other"))
-    assert await one.take(CLAIM, WORK) == ""
-    assert await other.take(CLAIM, WORK) == ""
+    assert await one.take(JOB, WORK) == ""
+    assert await other.take(JOB, WORK) == ""
     await one.put(KEY, "1", 60)
     assert await other.get(KEY) is None
     limits: dict[Key, int] = {("limit", "C1"): 1}
     assert await one.count(limits, 60)
     assert await other.count(limits, 60)
     await make_older(engine, PATIENT.lease + 1)
-    third = SqlClaims(engine, "third", Seals([FERNET]), PATIENT)
+    third = SqlJobs(engine, "third", Seals([FERNET]), PATIENT)
     assert await third.take_over() == []
     assert await claims_of(engine).take_over() == []
 
 
 async def test_without_keys(engine: AsyncEngine) -> None:
     """It is known who does what; nothing is stored, and nothing can be taken over."""
-    without, other = SqlClaims(engine, "bot", None, PATIENT), claims_of(engine)
-    assert await without.take(sealed(CLAIM)) == ""
-    assert await other.take(sealed(CLAIM)) is None
-    assert not await without.hand_over(CLAIM)
+    without, other = SqlJobs(engine, "bot", None, PATIENT), claims_of(engine)
+    assert await without.take(sealed(JOB)) == ""
+    assert await other.take(sealed(JOB)) is None
+    assert not await without.hand_over(JOB)
     await make_older(engine, PATIENT.lease + 1)
     assert await other.take_over() == []
     assert await without.take_over() == []
-    assert await other.take(sealed(CLAIM)) == ""
+    assert await other.take(sealed(JOB)) == ""
 
 
 # -- In the background ----------------------------------------------------------------------------
@@ -441,19 +441,19 @@ async def test_without_keys(engine: AsyncEngine) -> None:
 async def test_takes_over_by_itself(engine: AsyncEngine) -> None:
     """A running process renews what is its own, and goes on with what others have left."""
     dead, living = claims_of(engine), open_shared(engine, "bot", [FERNET], PATIENT)
-    went_on: list[Owed] = []
+    went_on: list[PendingJob] = []
     may_take_over = False
 
     running = asyncio.create_task(living.run(went_on.append, lambda: may_take_over))
-    await dead.take(sealed(CLAIM))
+    await dead.take(sealed(JOB))
     await living.take("its own", WORK)
-    await dead.hand_over(CLAIM)
+    await dead.hand_over(JOB)
     await asyncio.sleep(3 * PATIENT.lease_renewal)
     assert went_on == []  # it is about to end
     may_take_over = True
     await until(lambda: bool(went_on), 30)
-    assert [one.claim for one in went_on] == [CLAIM]
-    assert await living.still_ours(CLAIM)
+    assert [one.job for one in went_on] == [JOB]
+    assert await living.still_ours(JOB)
     await living.finish(running)
 
 
@@ -473,22 +473,22 @@ async def test_goes_on_alone(own_postgres: Postgres, logged: Logged) -> None:
     await migrated(url)
     async with open_engine(url) as engine:
         one, other = (open_shared(engine, "bot", [FERNET], PATIENT) for _ in range(2))
-        went_on: list[Owed] = []
+        went_on: list[PendingJob] = []
         running = asyncio.create_task(one.run(went_on.append, lambda: True))
-        assert await one.take(CLAIM, WORK) == ""
+        assert await one.take(JOB, WORK) == ""
         await one.put(KEY, "before", 60)
         own_postgres.stop()
         try:
             assert await one.take("alone", WORK) == ""
             assert await one.take("alone", WORK) is None
-            assert await one.take(CLAIM, WORK) is None
+            assert await one.take(JOB, WORK) is None
             assert await one.count({("limit", "C1"): 1}, 60)
             assert not await one.count({("limit", "C1"): 1}, 60)
             await one.put(KEY, "meanwhile", 60)
             assert await one.get(KEY) == "meanwhile"
-            assert await one.still_ours(CLAIM)  # by our own clock, nobody else can have it
+            assert await one.still_ours(JOB)  # by our own clock, nobody else can have it
             assert await one.still_ours("alone")
-            await one.done(CLAIM, 3600)
+            await one.done(JOB, 3600)
             assert not one.durable
             assert not await one.hand_over("alone")
         finally:
@@ -500,7 +500,7 @@ async def test_goes_on_alone(own_postgres: Postgres, logged: Logged) -> None:
         assert await other.get(KEY) == await one.get(KEY) == "after"
         # What was done meanwhile is marked: nobody does it again.
         await make_older(engine, PATIENT.lease + 1)
-        assert await other.take(CLAIM, WORK) is None
+        assert await other.take(JOB, WORK) is None
         await one.finish(running)
     told = [line["event"] for line in logged()]
     assert told.count("shared state is away: this process goes on alone") == 1
@@ -513,9 +513,9 @@ async def test_comes_back_under_load(own_postgres: Postgres) -> None:
     await migrated(url)
     async with open_engine(url) as engine:
         # A question may take its time: the machine is as busy as can be.
-        waits = replace(PATIENT, lease_renewal=10.0)
-        state = open_shared(engine, "bot", [FERNET], waits)
-        went_on: list[Owed] = []
+        timeouts = replace(PATIENT, lease_renewal=10.0)
+        state = open_shared(engine, "bot", [FERNET], timeouts)
+        went_on: list[PendingJob] = []
         running = asyncio.create_task(state.run(went_on.append, lambda: True))
         asking = True
 
@@ -528,12 +528,12 @@ async def test_comes_back_under_load(own_postgres: Postgres) -> None:
 
         own_postgres.stop()
         try:
-            assert await state.take(CLAIM, WORK) == ""
-            await until(lambda: state.is_away, 60)
+            assert await state.take(JOB, WORK) == ""
+            await until(lambda: state.is_unavailable, 60)
             load = [asyncio.create_task(ask()) for _ in range(5)]
         finally:
             own_postgres.start()
-        await until(lambda: not state.is_away, 60)
+        await until(lambda: not state.is_unavailable, 60)
         asking = False
         await asyncio.gather(*load)
         await state.finish(running)
@@ -544,14 +544,14 @@ async def test_a_database_that_hangs(own_postgres: Postgres) -> None:
     url = own_postgres.new_database()
     await migrated(url)
     async with open_engine(url) as engine, engine.connect() as blocking:
-        await blocking.execute(CLAIMS.select().with_for_update())
+        await blocking.execute(JOBS.select().with_for_update())
         await blocking.exec_driver_sql("LOCK TABLE claims, shared_values")
         state = open_shared(engine, "bot", [FERNET], replace(PATIENT, state=0.3))
         loop = asyncio.get_running_loop()
         started = loop.time()
-        assert await state.take(CLAIM, WORK) == ""
+        assert await state.take(JOB, WORK) == ""
         assert loop.time() - started >= 0.3
-        assert state.is_away
+        assert state.is_unavailable
         for number in range(100):
             assert await state.take(str(number), WORK) == ""
         await blocking.rollback()
@@ -561,18 +561,18 @@ async def test_asleep_beyond_the_lease(own_postgres: Postgres) -> None:
     """With nobody to ask, what may be another's is not sent: it waits until that is known."""
     url = own_postgres.new_database()
     await migrated(url)
-    waits = replace(PATIENT, lease=-1.0)  # it is over before it begins
+    timeouts = replace(PATIENT, lease=-1.0)  # it is over before it begins
     async with open_engine(url) as engine:
-        state = open_shared(engine, "bot", [FERNET], waits)
-        went_on: list[Owed] = []
+        state = open_shared(engine, "bot", [FERNET], timeouts)
+        went_on: list[PendingJob] = []
         running = asyncio.create_task(state.run(went_on.append, lambda: False))
-        await state.take(CLAIM, WORK)
+        await state.take(JOB, WORK)
         other = claims_of(engine)
-        assert [one.claim for one in await other.take_over()] == [CLAIM]
+        assert [one.job for one in await other.take_over()] == [JOB]
         own_postgres.stop()
         try:
-            asking = asyncio.create_task(state.still_ours(CLAIM))
-            await until(lambda: state.is_away, 60)
+            asking = asyncio.create_task(state.still_ours(JOB))
+            await until(lambda: state.is_unavailable, 60)
             assert not asking.done()
         finally:
             own_postgres.start()

@@ -15,10 +15,10 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from bot.database.engine import open_engine
 from bot.database.shared import open_shared
-from bot.database.tables import CLAIMS, SHARED_VALUES
+from bot.database.tables import JOBS, SHARED_VALUES
 from bot.sandbox.fullstory import FullstorySandbox
 from bot.sandbox.slack import SlackSandbox
-from bot.slack.ui import wording
+from bot.slack.ui import texts
 from tests.conftest import FERNET, QUICK, StartBot, migrated, until
 from tests.databases import Postgres, postgres_server
 from tests.scenarios.answers import JANE, asked, final, public, share_window, submit_share
@@ -57,18 +57,18 @@ async def test_a_share_that_could_not_be_stored(
     own_database: str,
 ) -> None:
     """The person is told within seconds, and it is not posted later, when the database is back."""
-    waits = replace(QUICK, certainty=0.1, state=2.0, claim=2.0, lease_renewal=0.1)
+    timeouts = replace(QUICK, certainty=0.1, state=2.0, job=2.0, lease_renewal=0.1)
     store = {"database_url": own_database, "state_keys": FERNET}
-    async with start_bot(waits, **store):
+    async with start_bot(timeouts, **store):
         view_id = await share_window(slack, await asked(slack))
-    async with start_bot(waits, **store):
+    async with start_bot(timeouts, **store):
         looked_up = fullstory.hold()  # another process has to ask again
         before = len(fullstory.received)
         await submit_share(slack, view_id)
         await until(lambda: len(fullstory.received) > before)
         own_postgres.stop()
         looked_up.set()
-        told = wording.SHARE_NOT_STORED
+        told = texts.SHARE_NOT_STORED
         await until(lambda: told in str([one.message for one in slack.screen]), 30)
         own_postgres.start()
         await final(await slack.command(f"/fsessions {JANE} 3"))
@@ -83,13 +83,13 @@ async def test_a_lookup_that_outlives_its_lease(
     own_database: str,
 ) -> None:
     """Is answered, though it is unknown whether it is still ours."""
-    waits = replace(QUICK, certainty=0.1, state=2.0, claim=2.0, lease=0.5, lease_renewal=60)
+    timeouts = replace(QUICK, certainty=0.1, state=2.0, job=2.0, lease=0.5, lease_renewal=60)
     store = {"database_url": own_database, "state_keys": FERNET, "answer_budget_seconds": 0.1}
-    async with start_bot(waits, **store):
+    async with start_bot(timeouts, **store):
         looked_up = fullstory.hold()
         exchange = await slack.command(f"/fsessions {JANE} 3")
         own_postgres.stop()
-        await asyncio.sleep(waits.lease)
+        await asyncio.sleep(timeouts.lease)
         looked_up.set()
         assert (await exchange.answer(30))["text"].startswith("Latest 3 sessions of jane")
 
@@ -111,7 +111,7 @@ async def test_a_slow_commit_withholds_the_answer_and_says_so(
     async with start_bot(replace(QUICK, audit=0.2), **required) as service:
         answer = await final(await slack.command(f"/fsessions {JANE} 3"))
         assert "could not be recorded" in answer["text"]
-    assert service.events_given_up == 0
+    assert service.events_dropped == 0
     with psycopg.connect(own_database) as connection:
         rows = connection.execute("SELECT result, reason, count FROM audit_events").fetchall()
     assert rows == [("failed", "not recorded", 0)]
@@ -122,8 +122,8 @@ async def test_a_lock_on_the_jobs_withholds_no_answer(
 ) -> None:
     """The audit has connections of its own."""
     required = {"database_url": own_database, "audit_key": AUDIT_KEY, "audit_required": True}
-    waits = replace(QUICK, state=0.2, claim=0.2)
-    async with start_bot(waits, **required, answer_budget_seconds=0.05):
+    timeouts = replace(QUICK, state=0.2, job=0.2)
+    async with start_bot(timeouts, **required, answer_budget_seconds=0.05):
         with psycopg.connect(own_database) as connection:
             connection.execute("LOCK TABLE claims, shared_values IN ACCESS EXCLUSIVE MODE")
             exchanges = await asyncio.gather(
@@ -144,25 +144,25 @@ class TestCatchingUp:
 
     async def test_in_batches(self, engine: AsyncEngine, own_postgres: Postgres) -> None:
         """Thousands of marks and values are a few statements; what has expired is left out."""
-        waits = replace(QUICK, state=5.0, claim=5.0, lease_renewal=0.05)
-        state = open_shared(engine, "bot", [FERNET], waits)
+        timeouts = replace(QUICK, state=5.0, job=5.0, lease_renewal=0.05)
+        state = open_shared(engine, "bot", [FERNET], timeouts)
         own_postgres.stop()
         for number in range(3_000):
             await state.put(("value", str(number)), "x", 3600 if number % 2 else 0.001)
             await state._memory.done(str(number), 3600)
             state._unmarked[str(number)] = state._clock() + (3600 if number % 2 else -1)
-        assert state.is_away
+        assert state.is_unavailable
         own_postgres.start()
         statements: list[str] = []
         event.listen(
             engine.sync_engine, "before_cursor_execute", lambda *given: statements.append(given[2])
         )
         running = asyncio.create_task(state.run(lambda _: None, lambda: False))
-        await until(lambda: not state.is_away, 60)
+        await until(lambda: not state.is_unavailable, 60)
         await state.finish(running)
         assert len(statements) < 60
         async with engine.connect() as connection:
-            marks = (await connection.execute(CLAIMS.select())).all()
+            marks = (await connection.execute(JOBS.select())).all()
             values = (await connection.execute(SHARED_VALUES.select())).all()
         assert len(marks) == 1_500
         assert len(values) == 1_501  # with the one that tells whether the database is quick
@@ -171,8 +171,8 @@ class TestCatchingUp:
         self, engine: AsyncEngine, own_postgres: Postgres
     ) -> None:
         """What can't be written in time is left."""
-        waits = replace(QUICK, state=0.1, claim=0.1, lease_renewal=0.05, state_end=0.2)
-        state = open_shared(engine, "bot", [FERNET], waits)
+        timeouts = replace(QUICK, state=0.1, job=0.1, lease_renewal=0.05, state_end=0.2)
+        state = open_shared(engine, "bot", [FERNET], timeouts)
         own_postgres.stop()
         for number in range(2_000):
             await state.put(("value", str(number)), "x", 3600)
@@ -193,9 +193,9 @@ async def test_a_rotated_secret_loses_no_answer(
     store: dict[str, Any] = {"database_url": own_database, "state_keys": FERNET}
     held = fullstory.hold()
     async with AsyncExitStack() as stack:
-        waits = replace(QUICK, drain=0.2)
+        timeouts = replace(QUICK, drain=0.2)
         slow = {"answer_budget_seconds": 0.1, "fullstory_timeout_seconds": 60}
-        await stack.enter_async_context(start_bot(waits, **store, **slow))
+        await stack.enter_async_context(start_bot(timeouts, **store, **slow))
         exchange = await slack.command(f"/fsessions {JANE} 3")
     fullstory.held = None
     held.set()

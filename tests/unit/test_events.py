@@ -68,7 +68,7 @@ def test_ids_that_no_database_takes() -> None:
     kept: list[AuditEvent] = []
 
     class Kept:
-        given_up = waiting = 0
+        dropped = waiting = 0
         add = kept.append
 
         async def write(self, event: AuditEvent) -> bool:

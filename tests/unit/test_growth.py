@@ -21,7 +21,7 @@ from bot.fullstory import protocol
 from bot.sessions import Query, SessionList
 from bot.slack.transport import http
 from bot.slack.transport.dispatch import BadBody
-from bot.slack.ui import pieces, wording
+from bot.slack.ui import blocks, texts
 from bot.slack.ui.reading import (
     MAX_CHARACTERS,
     MAX_FOUND,
@@ -161,7 +161,7 @@ def test_bodies(unit: bytes) -> None:
 def test_drawing(unit: str) -> None:
     """Whatever a uid is made of."""
     assert (
-        growth(repeated(unit), lambda uid: pieces.note(wording.heading(uid, 1, 1)), 20_000) < MOST
+        growth(repeated(unit), lambda uid: blocks.note(texts.heading(uid, 1, 1)), 20_000) < MOST
     )
 
 

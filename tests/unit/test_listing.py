@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 from bot.errors import KeyRejected
 from bot.sandbox.workspace import invalid_blocks
 from bot.sessions import MAX_UID_LENGTH, Moment, Query, Session, SessionList, replay_at
-from bot.slack.ui import listing, notes, windows, wording
-from bot.slack.ui.listing import Reader
+from bot.slack.ui import answer, messages, modals, texts
+from bot.slack.ui.answer import Reader
 from bot.slack.ui.pieces import RESPONSE_URL, WINDOW, Message, bold, header
-from bot.typed.query import Limits, Problem, Refused
-from bot.typed.slips import Slip, slip_in
+from bot.typed.query import Limits, Problem, ParseError
+from bot.typed.slips import Suggestion, suggest
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 LIMITS = Limits(20, 100)
@@ -26,7 +26,7 @@ LIMITS = Limits(20, 100)
 
 def answer(found: SessionList, zone: timezone = UTC) -> Message:
     """As in the ack of a command."""
-    return listing.answer(found, Reader(NOW, zone), RESPONSE_URL)
+    return answer.answer(found, Reader(NOW, zone), RESPONSE_URL)
 
 
 def found(
@@ -171,19 +171,19 @@ def test_no_sessions() -> None:
 @pytest.mark.parametrize(
     ("uid", "slip"),
     [
-        ("hepl", Slip.HELP),
-        ("Hlep", Slip.HELP),
-        ("janeexample.com", Slip.ADDRESS_WITHOUT_AT),
-        ("banana", Slip.WORD),
+        ("hepl", Suggestion.HELP),
+        ("Hlep", Suggestion.HELP),
+        ("janeexample.com", Suggestion.ADDRESS_WITHOUT_AT),
+        ("banana", Suggestion.WORD),
         ("user-42", None),
         ("12345", None),
         ("a1b2.c3", None),
     ],
 )
-def test_slips(uid: str, slip: Slip | None) -> None:
+def test_slips(uid: str, suggestion: Suggestion | None) -> None:
     """What was perhaps meant."""
-    assert slip_in(Query(None, uid, 5)) is slip
-    assert slip_in(Query("jane@example.com", uid, 5)) is None
+    assert suggest(Query(None, uid, 5)) is suggestion
+    assert suggest(Query("jane@example.com", uid, 5)) is None
 
 
 class TestMoment:
@@ -311,9 +311,9 @@ def test_links_too_long_for_slack(length: int) -> None:
 @given(st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=300))
 def test_whatever_people_type_stays_text(text: str) -> None:
     """No markup, mention or link comes out of what came in."""
-    refused = Refused(Problem.UNCLEAR, text, "jane@example.com")
+    refused = ParseError(Problem.UNCLEAR, text, "jane@example.com")
     messages = [
-        notes.refusal(refused, "/fsessions", LIMITS),
+        messages.refusal(refused, "/fsessions", LIMITS),
         answer(SessionList(Query(None, text, 5), ())),
     ]
     for message in messages:
@@ -327,18 +327,18 @@ def test_whatever_people_type_stays_text(text: str) -> None:
 @pytest.mark.parametrize("command", ["/fsessions", "/fs-staging"])
 def test_help_names_the_command_that_was_typed(command: str) -> None:
     """A company may have renamed it."""
-    message = notes.help_message(command, Limits(7, 50))
+    message = messages.help_message(command, Limits(7, 50))
     assert invalid_blocks(message) == ""
     assert f"`{command} jane@example.com`" in texts(message)
     assert "the latest 7 sessions" in texts(message)
     assert texts(message).count(f"`{command}") == 3
-    assert "at most 50" in json.dumps(windows.help_window(command, Limits(7, 50)))
+    assert "at most 50" in json.dumps(modals.help_window(command, Limits(7, 50)))
 
 
 @pytest.mark.parametrize("contact", ["", "<@U0ADMIN1>", "ask <b>Bob</b>"])
 def test_failures(contact: str) -> None:
     """What happened, whom to tell, and the mark that an administrator finds in the log."""
-    message = notes.trouble(wording.failure(KeyRejected()), contact, "ab12cd34", "value")
+    message = messages.trouble(texts.failure(KeyRejected()), contact, "ab12cd34", "value")
     first, again, last = message["blocks"]
     assert first["text"]["text"].startswith(":warning: *Fullstory doesn't accept")
     assert "{administrator}" not in texts(message)
@@ -365,13 +365,13 @@ def test_emoji_count_twice(text: str) -> None:
         ("a`", "`a'`"),
     ],
 )
-def test_names_in_bold(text: str, drawn: str) -> None:
+def test_names_in_bold(text: str, always: str) -> None:
     """Or as code, where Slack would take a sign in them for markup."""
-    assert bold(text) == drawn
+    assert bold(text) == always
 
 
 def test_a_window_of_long_links_fits() -> None:
     """Slack takes views of 250 KB."""
-    message = listing.answer(found(100, link_length=2_600), Reader(NOW), WINDOW)
+    message = answer.answer(found(100, link_length=2_600), Reader(NOW), WINDOW)
     assert len(texts(message)) < 250_000
     assert "didn't fit" in texts(message)

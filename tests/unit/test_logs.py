@@ -57,11 +57,11 @@ def test_libraries_whisper_unheard(logged: Logged) -> None:
 class Full(StringIO):
     """A disk that takes nothing until there is room again."""
 
-    room = False
+    size_limit = False
 
     def write(self, text: str) -> int:
         """As a disk does."""
-        if not self.room:
+        if not self.size_limit:
             raise OSError(errno.ENOSPC, "No space left on device")
         return super().write(text)
 
@@ -74,7 +74,7 @@ def test_lines_that_could_not_be_written_are_counted() -> None:
         structlog.get_logger().info("lost")
     logs.flush()
     assert logs.lines_lost() == 3
-    disk.room = True
+    disk.size_limit = True
     structlog.get_logger().info("written")
     logs.flush()  # of the line itself, and of the one about those before it
     logs.flush()
@@ -98,7 +98,7 @@ def test_a_writer_that_is_stuck_holds_nobody() -> None:
 def test_what_anybody_can_cause_is_said_seldom(logged: Logged) -> None:
     """Once in ten seconds for each kind, with the number of those that were left out."""
     now = 0.0
-    seldom = logs.Seldom(10, clock=lambda: now)
+    seldom = logs.ThrottledLog(10, clock=lambda: now)
     for seconds in (0.0, 1.0, 9.9, 10.0, 11.0):
         now = seconds
         seldom.warn("request refused", reason="signature")

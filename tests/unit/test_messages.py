@@ -17,7 +17,7 @@ from bot.slack.ui.reading import (
     parse_step_person,
 )
 from bot.typed.people import Identity
-from bot.typed.query import Limits, Problem, Refused
+from bot.typed.query import Limits, Problem, ParseError
 
 JANE = "jane@example.com"
 LIMITS = Limits(20, 100)
@@ -392,7 +392,7 @@ def test_depth_is_bounded() -> None:
 def test_asked_in(text: str, understood: Query | Problem) -> None:
     """Typed as for the command, or anybody that a free text names."""
     parsed = parse_free_text(text, LIMITS)
-    assert (parsed.problem if isinstance(parsed, Refused) else parsed) == understood
+    assert (parsed.problem if isinstance(parsed, ParseError) else parsed) == understood
 
 
 @pytest.mark.parametrize(
@@ -416,14 +416,14 @@ def test_asked_in(text: str, understood: Query | Problem) -> None:
 def test_person_in(text: str, understood: Query | Problem) -> None:
     """A form's answer: whom it names counts, and nothing else in it."""
     parsed = parse_step_person(text, LIMITS)
-    assert (parsed.problem if isinstance(parsed, Refused) else parsed) == understood
+    assert (parsed.problem if isinstance(parsed, ParseError) else parsed) == understood
 
 
 def test_person_in_with_a_limit_of_its_own() -> None:
     """From another field; what is wrong with it is said."""
     assert parse_step_person(f"I am {JANE} 3", LIMITS, "7") == Query(JANE, None, 7)
     refused = parse_step_person(f"I am {JANE}", LIMITS, "0")
-    assert isinstance(refused, Refused)
+    assert isinstance(refused, ParseError)
     assert refused.problem is Problem.LIMIT_ZERO
 
 

@@ -18,7 +18,7 @@ from bot.typed.query import (
     Limits,
     Problem,
     QueryNeedingProfile,
-    Refused,
+    ParseError,
     parse,
     parse_person,
     typed_form,
@@ -282,7 +282,7 @@ REFUSALS = [
 def test_refused_with_an_example_that_works(text: str, problem: Problem) -> None:
     """What can't be looked up says why, and shows a text that can."""
     refused = parse(text, LIMITS)
-    assert isinstance(refused, Refused)
+    assert isinstance(refused, ParseError)
     assert refused.problem is problem
     assert isinstance(parse(as_slack_sends(refused.example), LIMITS), Query)
 
@@ -310,27 +310,27 @@ def test_every_problem_is_tested() -> None:
 
 def test_example_is_made_of_what_was_typed() -> None:
     """The example keeps the person's own words, so that it can be copied."""
-    assert parse("bob@example.com 500", LIMITS) == Refused(
+    assert parse("bob@example.com 500", LIMITS) == ParseError(
         Problem.LIMIT_TOO_HIGH, "500", "bob@example.com 100"
     )
-    assert parse("bob@example.com user-42", LIMITS) == Refused(
+    assert parse("bob@example.com user-42", LIMITS) == ParseError(
         Problem.UNCLEAR, "user-42", "bob@example.com uid:user-42"
     )
-    assert parse("bob@example.com maybe 5", LIMITS) == Refused(
+    assert parse("bob@example.com maybe 5", LIMITS) == ParseError(
         Problem.UNCLEAR, "maybe", "bob@example.com 5"
     )
-    assert parse("john smith", LIMITS) == Refused(Problem.UNCLEAR, "john smith", 'uid:"john smith"')
+    assert parse("john smith", LIMITS) == ParseError(Problem.UNCLEAR, "john smith", 'uid:"john smith"')
 
 
 def test_a_number_after_a_word_for_people_is_a_uid_perhaps() -> None:
     """The text "customer 42" is not the uid "customer", 42 times."""
-    assert parse("customer 42", LIMITS) == Refused(Problem.UNCLEAR, "customer 42", "uid:42")
+    assert parse("customer 42", LIMITS) == ParseError(Problem.UNCLEAR, "customer 42", "uid:42")
 
 
 def test_a_channels_name_is_shown_as_it_is() -> None:
     """Unescaped once, and without a # that it has not."""
-    assert parse("<#C1|r&amp;d>", LIMITS) == Refused(Problem.CHANNEL, "#r&d", f"{JANE} 5")
-    assert parse("<!subteam^S1|@support>", LIMITS) == Refused(
+    assert parse("<#C1|r&amp;d>", LIMITS) == ParseError(Problem.CHANNEL, "#r&d", f"{JANE} 5")
+    assert parse("<!subteam^S1|@support>", LIMITS) == ParseError(
         Problem.CHANNEL, "@support", f"{JANE} 5"
     )
 
@@ -339,8 +339,8 @@ def test_configured_limits() -> None:
     """The administrator's limits count, in the judgement and in the example."""
     few = Limits(default=2, highest=3)
     assert parse(JANE, few) == Query(JANE, None, 2)
-    assert parse(f"{JANE} 4", few) == Refused(Problem.LIMIT_TOO_HIGH, "4", f"{JANE} 3")
-    assert parse(f"{JANE} 0", few) == Refused(Problem.LIMIT_ZERO, "0", f"{JANE} 3")
+    assert parse(f"{JANE} 4", few) == ParseError(Problem.LIMIT_TOO_HIGH, "4", f"{JANE} 3")
+    assert parse(f"{JANE} 0", few) == ParseError(Problem.LIMIT_ZERO, "0", f"{JANE} 3")
 
 
 @pytest.mark.parametrize(
@@ -409,7 +409,7 @@ SLACKISH = st.lists(
 def test_total(text: str) -> None:
     """Any text at all gives a query, help, or a refusal with an example that works."""
     parsed = parse(text, LIMITS)
-    if isinstance(parsed, Refused):
+    if isinstance(parsed, ParseError):
         assert isinstance(parse(as_slack_sends(parsed.example), LIMITS), Query)
     elif isinstance(parsed, Query):
         assert 1 <= parsed.limit <= LIMITS.highest
@@ -444,5 +444,5 @@ def test_any_uid_can_be_asked_for(text: str, limit: int) -> None:
         query = Query(None, uid, limit)
         parsed = parse(as_slack_sends(typed_form(query)), LIMITS)
         assert parsed == query or (
-            isinstance(parsed, Refused) and parsed.problem is Problem.MARKUP and "<" in uid
+            isinstance(parsed, ParseError) and parsed.problem is Problem.MARKUP and "<" in uid
         )

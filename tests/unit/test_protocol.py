@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.errors import (
-    AccessDenied,
+    PermissionMissing,
     FullstoryError,
     KeyRejected,
     RateLimited,
@@ -124,7 +124,7 @@ def test_not_json_is_an_error(body: bytes) -> None:
         (301, ReplyRedirected),
         (400, RequestRejected),
         (401, KeyRejected),
-        (403, AccessDenied),
+        (403, PermissionMissing),
         (418, RequestRejected),
         (429, RateLimited),
         (500, Unavailable),

@@ -108,9 +108,9 @@ def test_sessions_without_any_mark_are_all_kept() -> None:
 
 
 @given(st.lists(st.tuples(st.integers(1, 5), st.none() | st.integers(0, 5))), st.integers(1, 5))
-def test_order(drawn: list[tuple[int, int | None]], limit: int) -> None:
+def test_order(always: list[tuple[int, int | None]], limit: int) -> None:
     """Whatever comes in: sorted, without repeats, within the limit, and nothing invented."""
-    sessions = [session(number, minutes) for number, minutes in drawn]
+    sessions = [session(number, minutes) for number, minutes in always]
     found = newest_first(sessions, limit)
     times = [one.started.timestamp() if one.started else 0.0 for one in found]
     assert times == sorted(times, reverse=True)

@@ -217,13 +217,13 @@ def test_what_seals_the_buttons() -> None:
     """A secret of its own, or else the signing secret; the bot token may change."""
     usual = load(ENOUGH, NO_FILE, for_slack=True)
     other_token = load(ENOUGH | {"SLACK_BOT_TOKEN": "xoxb-2"}, NO_FILE, for_slack=True)
-    assert usual.sealing_key == other_token.sealing_key
+    assert usual.signing_key == other_token.signing_key
     other_secret = load(ENOUGH | {"SLACK_SIGNING_SECRET": "2"}, NO_FILE, for_slack=True)
-    assert usual.sealing_key != other_secret.sealing_key
+    assert usual.signing_key != other_secret.signing_key
     own = {"BUTTON_SECRET": "its-own"}
     assert (
-        load(ENOUGH | own, NO_FILE, for_slack=True).sealing_key
-        == load(ENOUGH | own | {"SLACK_SIGNING_SECRET": "2"}, NO_FILE, for_slack=True).sealing_key
+        load(ENOUGH | own, NO_FILE, for_slack=True).signing_key
+        == load(ENOUGH | own | {"SLACK_SIGNING_SECRET": "2"}, NO_FILE, for_slack=True).signing_key
     )
 
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 import pytest
 
 from bot import errors
-from bot.slack.ui import wording
-from bot.typed.query import Limits, Problem, Refused
+from bot.slack.ui import texts
+from bot.typed.query import Limits, Problem, ParseError
 
 LIMITS = Limits(20, 100)
 
 FAILURES = [
     errors.KeyRejected(),
-    errors.AccessDenied(),
+    errors.PermissionMissing(),
     errors.RequestRejected(400),
     errors.RateLimited(None),
     errors.RateLimited(30.0),
@@ -29,7 +29,7 @@ FAILURES = [
 
 def test_every_failure_has_its_own_sentence() -> None:
     """And each says what to do next."""
-    sentences = {" ".join(wording.failure(error)) for error in FAILURES}
+    sentences = {" ".join(texts.failure(error)) for error in FAILURES}
     assert len(sentences) == len(FAILURES)
     assert all("try again" in s.lower() or "trying again" in s.lower() for s in sentences)
 
@@ -46,7 +46,7 @@ def test_no_failure_is_forgotten() -> None:
 
 def test_every_problem_has_its_own_sentence() -> None:
     """The same for what people type."""
-    sentences = {wording.refusal(Refused(p, "", ""), LIMITS) for p in Problem}
+    sentences = {texts.refusal(ParseError(p, "", ""), LIMITS) for p in Problem}
     assert len(sentences) == len(Problem)
 
 
@@ -64,4 +64,4 @@ def test_every_problem_has_its_own_sentence() -> None:
 )
 def test_durations_are_rounded_up(seconds: float, said: str) -> None:
     """Who comes back then is not too early."""
-    assert wording.duration(seconds) == said
+    assert texts.duration(seconds) == said

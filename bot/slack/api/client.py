@@ -16,7 +16,7 @@ from slack_sdk.web.async_slack_response import AsyncSlackResponse
 from bot.connections import Request, proxy_for, watch_request
 from bot.errors import SlackError
 from bot.settings import Settings
-from bot.waits import Waits
+from bot.timeouts import Timeouts
 
 TOKEN_ERRORS: Final = frozenset(
     {
@@ -49,7 +49,7 @@ _LONGEST_WAIT: Final = 30.0
 class SlackClient(AsyncWebClient):
     """slack_sdk's client, with more patience: `first_retry` is in seconds."""
 
-    first_retry = Waits().first_retry
+    first_retry = Timeouts().first_retry
 
     async def call_with_retries(
         self,
@@ -96,7 +96,7 @@ def slack_client(
     settings: Settings,
     http: aiohttp.ClientSession,
     token: str | None = None,
-    waits: Waits = Waits(),  # noqa: B008 - frozen
+    timeouts: Timeouts = Timeouts(),  # noqa: B008 - frozen
 ) -> SlackClient:
     """A client of the Web API, by default without a token."""
     client = SlackClient(
@@ -106,7 +106,7 @@ def slack_client(
         retry_handlers=[],  # slack_sdk's own would send a message twice whose reply was lost
     )
     client.proxy = proxy_for(settings.slack_api_url)
-    client.first_retry = waits.first_retry
+    client.first_retry = timeouts.first_retry
     return client
 
 

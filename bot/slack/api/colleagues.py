@@ -19,14 +19,14 @@ from typing import Final
 import structlog
 
 from bot.errors import ProfileError, ProfileProblem, SlackError
-from bot.lookup.access import Refusal
+from bot.lookup.access import DenialReason
 from bot.slack.api.client import SlackClient
 from bot.slack.api.identity import BotIdentity, Workspace
 from bot.slack.api.profiles import Profiles, Standing
 from bot.state.cache import Cache
 from bot.state.protocol import State
 from bot.typed.times import zone
-from bot.waits import Waits
+from bot.timeouts import Timeouts
 
 _log = structlog.get_logger()
 
@@ -51,40 +51,40 @@ class Colleagues:
         profiles: Profiles,
         workspace: Workspace,
         state: State,
-        waits: Waits,
+        timeouts: Timeouts,
     ) -> None:
         self._client = client
-        self._seconds = waits.profile
+        self._seconds = timeouts.profile
         self._profiles = profiles
         self._workspace = workspace
         self._answers = Cache(state, "member")
         self._members = Cache(state, "members of")
 
-    async def refusal(self, user: str, workspace: str = "") -> Refusal | None:
+    async def refusal(self, user: str, workspace: str = "") -> DenialReason | None:
         """See the protocol."""
         refusal, _, _ = await self._known(user, workspace)
-        return Refusal[refusal] if refusal else None
+        return DenialReason[refusal] if refusal else None
 
-    async def refusal_by_usergroups(self, user: str, usergroups: tuple[str, ...]) -> Refusal | None:
+    async def refusal_by_usergroups(self, user: str, usergroups: tuple[str, ...]) -> DenialReason | None:
         """As the protocol says. All groups are asked about at the same time; one yes is enough."""
-        refusal = Refusal.NOT_ALLOWED
+        refusal = DenialReason.NOT_ALLOWED
         for asking in asyncio.as_completed([self._refusal_by(user, one) for one in usergroups]):
             refused = await asking
             if refused is None:
                 return None
-            if refused is not Refusal.NOT_ALLOWED:
+            if refused is not DenialReason.NOT_ALLOWED:
                 refusal = refused
         return refusal
 
-    async def _refusal_by(self, user: str, usergroup: str) -> Refusal | None:
+    async def _refusal_by(self, user: str, usergroup: str) -> DenialReason | None:
         """The same for one group. It raises nothing: perhaps nobody waits for it any more."""
         try:
             members = await self._members.get(usergroup, partial(self._ask_members, usergroup))
         except SlackError as error:
             _log.warning("not known who is in a user group", exc_info=error)
             missing = error.code == "missing_scope"
-            return Refusal.GROUPS_NOT_READABLE if missing else Refusal.NOT_KNOWN
-        return None if user in members.split() else Refusal.NOT_ALLOWED
+            return DenialReason.GROUPS_NOT_READABLE if missing else DenialReason.NOT_KNOWN
+        return None if user in members.split() else DenialReason.NOT_ALLOWED
 
     async def _ask_members(self, usergroup: str) -> tuple[str, float]:
         try:
@@ -117,12 +117,12 @@ class Colleagues:
         except (SlackError, ProfileError) as error:
             missing = isinstance(error, ProfileError) and error.problem is ProfileProblem.SCOPE
             _log.warning("not known who asks", exc_info=error)
-            refusal = Refusal.NOT_READABLE if missing else Refusal.NOT_KNOWN
+            refusal = DenialReason.NOT_READABLE if missing else DenialReason.NOT_KNOWN
             return json.dumps([refusal.name, "", 0]), 0
         name, seconds = {
             Standing.COLLEAGUE: ("", YES_SECONDS),
-            Standing.GUEST: (Refusal.GUEST.name, NO_SECONDS),
-            Standing.STRANGER: (Refusal.STRANGER.name, NO_SECONDS),
+            Standing.GUEST: (DenialReason.GUEST.name, NO_SECONDS),
+            Standing.STRANGER: (DenialReason.STRANGER.name, NO_SECONDS),
         }[member.standing]
         return json.dumps([name, member.zone, member.offset]), seconds if is_sure else 0
 

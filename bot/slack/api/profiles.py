@@ -14,7 +14,7 @@ import structlog
 from bot.errors import ProfileError, ProfileProblem, SlackError
 from bot.slack.api.client import SlackClient
 from bot.slack.api.identity import BotIdentity
-from bot.waits import Waits
+from bot.timeouts import Timeouts
 
 _log = structlog.get_logger()
 
@@ -43,9 +43,9 @@ class Profiles:
     `ProfileError`.
     """
 
-    def __init__(self, client: SlackClient, waits: Waits) -> None:
+    def __init__(self, client: SlackClient, timeouts: Timeouts) -> None:
         self._client = client
-        self._seconds = waits.profile
+        self._seconds = timeouts.profile
 
     async def email(self, user: str, bot: BotIdentity, seconds: float | None = None) -> str:
         """The e-mail address of somebody in the bot's workspace."""

@@ -10,7 +10,7 @@ from bot.slack.api.identity import Workspace
 from bot.slack.api.posts import Posts
 from bot.slack.api.profiles import Profiles
 from bot.state.protocol import State
-from bot.waits import Waits
+from bot.timeouts import Timeouts
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,8 +24,8 @@ class SlackApi:
     colleagues: Colleagues
 
     @classmethod
-    def of(cls, client: SlackClient, state: State, waits: Waits) -> SlackApi:
+    def of(cls, client: SlackClient, state: State, timeouts: Timeouts) -> SlackApi:
         """All of it over one client."""
-        workspace, profiles = Workspace(client, state), Profiles(client, waits)
-        colleagues = Colleagues(client, profiles, workspace, state, waits)
+        workspace, profiles = Workspace(client, state), Profiles(client, timeouts)
+        colleagues = Colleagues(client, profiles, workspace, state, timeouts)
         return cls(client, workspace, profiles, Posts(client), colleagues)

@@ -10,15 +10,15 @@ from datetime import UTC, datetime
 from typing import Final
 
 from bot.lookup.access import Actor, EntryPoint
-from bot.lookup.outcomes import Crashed, Denied
+from bot.lookup.outcomes import Crashed, AccessDenied
 from bot.lookup.read_audit import Entries
 from bot.sessions import Query
 from bot.slack.replies.services import Services
 from bot.slack.replies.views import Window
 from bot.slack.requests import Route, SlackRequest, field_value
-from bot.slack.ui import action_ids, notes, windows, wording
-from bot.slack.ui.pieces import Drawing, drawn, note
-from bot.typed.query import Problem, Refused, parse_person
+from bot.slack.ui import action_ids, messages, modals, texts
+from bot.slack.ui.pieces import Renderer, always, note
+from bot.typed.query import Problem, ParseError, parse_person
 
 MOST: Final = 30
 """Events in the window; `fsessions audit` shows all."""
@@ -44,14 +44,14 @@ class AuditWindow:
 
     async def _open(self, request: SlackRequest) -> None:
         services = self._services
-        view = windows.audit_form()
+        view = modals.audit_form()
         if not services.read_audit.can_find_people:
             contact = services.settings.admin_contact
-            sentence = wording.in_one_line(wording.AUDIT_NO_KEY, contact)
-            view = windows.audit_window(note(sentence))
+            sentence = texts.in_one_line(texts.AUDIT_NO_KEY, contact)
+            view = modals.audit_window(note(sentence))
         view_id = await services.views.open(request.body["trigger_id"], view)
         if view_id and (refusal := await services.read_audit.refusal(request.actor)):
-            refused = windows.audit_window(services.answers.refused(refusal))
+            refused = modals.audit_window(services.answers.refused(refusal))
             await services.views.update(view_id, refused)
 
     async def submitted(self, request: SlackRequest) -> None:
@@ -60,24 +60,24 @@ class AuditWindow:
         typed = str(field_value(view, action_ids.PERSON_FIELD, "value") or "")
         parsed = parse_person(typed, None, services.answers.limits, services.settings.labels)
         if not isinstance(parsed, Query):
-            refused = parsed if isinstance(parsed, Refused) else Refused(Problem.NOBODY, "", "")
-            sentence = wording.refusal(refused, services.answers.limits)
+            refused = parsed if isinstance(parsed, ParseError) else ParseError(Problem.NOBODY, "", "")
+            sentence = texts.refusal(refused, services.answers.limits)
             await request.ack(response_action="errors", errors={action_ids.PERSON_FIELD: sentence})
             return
         seconds = field_value(view, action_ids.SINCE_FIELD, "selected_date_time")
         since = datetime.fromtimestamp(int(seconds), UTC) if seconds else None
         work = self._entries(request.actor, parsed, since)
-        otherwise = services.places.of_person(request.actor.user, request.actor.user)
-        window = Window(services.views, str(view["id"]), windows.audit_window, otherwise)
-        await services.delivery.answer_in_ack(work, request, window, note(wording.AUDIT_READING))
+        otherwise = services.targets.of_person(request.actor.user, request.actor.user)
+        window = Window(services.views, str(view["id"]), modals.audit_window, otherwise)
+        await services.delivery.answer_in_ack(work, request, window, note(texts.AUDIT_READING))
 
-    async def _entries(self, actor: Actor, person: Query, since: datetime | None) -> Drawing:
+    async def _entries(self, actor: Actor, person: Query, since: datetime | None) -> Renderer:
         services = self._services
         match await services.read_audit.run(actor, person, since, MOST):
             case Entries(events, more):
-                return drawn(notes.audit_entries(person.person, events, more=more))
-            case Denied(refusal):
-                return drawn(services.answers.refused(refusal))
+                return always(messages.audit_entries(person.person, events, more=more))
+            case AccessDenied(refusal):
+                return always(services.answers.refused(refusal))
             case Crashed(reference):
                 contact = services.settings.admin_contact
-                return drawn(notes.trouble(wording.AUDIT_TROUBLE, contact, reference))
+                return always(messages.trouble(texts.AUDIT_TROUBLE, contact, reference))

@@ -13,7 +13,7 @@ from dataclasses import replace
 from bot.lookup.access import EntryPoint
 from bot.slack.replies.services import Services, value_of
 from bot.slack.requests import Route, SlackRequest
-from bot.slack.ui import action_ids, notes, windows, wording
+from bot.slack.ui import action_ids, messages, modals, texts
 from bot.typed.query import typed_form
 
 
@@ -48,23 +48,23 @@ class Buttons:
         query = services.pressed_query(request)
         if query is None:
             await request.ack()
-            await request.claim.done()
+            await request.job.done()
             return
-        wanted = await services.presses.begin(body, request.claim)
-        is_ours = await request.claim.take_interaction()
+        is_current = await services.presses.begin(body, request.job)
+        is_ours = await request.job.take_interaction()
         await request.ack()
         if not is_ours:
             return
         query = replace(query, shown=None)  # as things are now, not as they were shown
-        place = services.places.in_place(body)
+        target = services.targets.in_place(body)
         services.delivery.answer_after_ack(
             services.answers.to_query(query, request.actor),
             request,
-            place,
-            wanted=wanted,
+            target,
+            is_current=is_current,
             # Both stand in the place of the sessions: there is a way back to them.
-            meanwhile=notes.note_with_retry(wording.STILL_LOOKING, value_of(request)),
-            last_words=notes.note_with_retry(wording.RESTARTING, value_of(request)),
+            progress=messages.note_with_retry(texts.STILL_LOOKING, value_of(request)),
+            shutdown_notice=messages.note_with_retry(texts.RESTARTING, value_of(request)),
         )
 
     async def chosen(self, request: SlackRequest) -> None:
@@ -81,21 +81,21 @@ class Buttons:
     async def dismiss(self, request: SlackRequest) -> None:
         """The message goes away, however old it is."""
         await request.ack()
-        wanted = await self._services.presses.begin(request.body)
-        place = self._services.places.away(request.body)
-        self._services.delivery.send_after_ack({}, request, place, wanted)
+        is_current = await self._services.presses.begin(request.body)
+        target = self._services.targets.away(request.body)
+        self._services.delivery.send_after_ack({}, request, target, is_current)
 
     async def explain(self, request: SlackRequest) -> None:
         """*How to ask*: all that can be typed, in a window."""
         await request.ack()
         services = self._services
-        view = windows.help_window(services.command, services.answers.limits)
+        view = modals.help_window(services.command, services.answers.limits)
         services.delivery.start(services.views.open(request.body["trigger_id"], view))
 
     async def say_why(self, request: SlackRequest) -> None:
         """*Why?*, where there are no sessions."""
         await request.ack()
-        opening = self._services.views.open(request.body["trigger_id"], windows.why_window())
+        opening = self._services.views.open(request.body["trigger_id"], modals.why_window())
         self._services.delivery.start(opening)
 
     async def search_again(self, request: SlackRequest) -> None:
@@ -110,8 +110,8 @@ class Buttons:
                 moment=moment,
                 person=person,
                 otherwise=(
-                    self._services.places.beside(request.body),
-                    wording.WINDOW_NOT_OPENED,
+                    self._services.targets.beside(request.body),
+                    texts.WINDOW_NOT_OPENED,
                 ),
             )
             self._services.delivery.start(opening)

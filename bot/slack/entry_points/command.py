@@ -28,5 +28,5 @@ class Command:
         parsed = parse(str(body.get("text") or ""), answers.limits, labels)
         # Examples have the name as it was typed: a company may have renamed the command.
         work = answers.to_text(parsed, request.actor, str(body["command"]))
-        place = self._services.places.of_command(body)
-        await self._services.delivery.answer_in_ack(work, request, place)
+        target = self._services.targets.of_command(body)
+        await self._services.delivery.answer_in_ack(work, request, target)

@@ -15,10 +15,10 @@ from bot.sessions import Moment, Query
 from bot.slack.replies.services import Services
 from bot.slack.replies.views import Window
 from bot.slack.requests import Route, SlackRequest, field_value
-from bot.slack.ui import action_ids, windows, wording
+from bot.slack.ui import action_ids, modals, texts
 from bot.slack.ui.button_values import Kind, Outdated, WrongUser
 from bot.slack.ui.pieces import View, note
-from bot.typed.query import Problem, QueryNeedingProfile, Refused, parse_person
+from bot.typed.query import Problem, QueryNeedingProfile, ParseError, parse_person
 
 _ANYBODY: Final = "jane@example.com"
 """In the place of the person, where only the number is looked at."""
@@ -42,9 +42,9 @@ class Form:
         await request.ack()
         services, shown = self._services, request.body["view"]
         metadata = str(shown.get("private_metadata") or "")
-        view = windows.form(services.answers.limits, metadata=metadata)
+        view = modals.form(services.answers.limits, metadata=metadata)
         try:
-            services.answers.unseal(metadata, request.actor.user, Kind.PLACE)
+            services.answers.unseal(metadata, request.actor.user, Kind.CHANNEL)
         except (WrongUser, Outdated) as error:
             view = self._refused(request, error)
         services.delivery.start(services.views.update(str(shown["id"]), view))
@@ -54,7 +54,7 @@ class Form:
         services, view = self._services, request.body["view"]
         metadata = str(view.get("private_metadata") or "")
         try:
-            channel = services.answers.unseal(metadata, request.actor.user, Kind.PLACE)
+            channel = services.answers.unseal(metadata, request.actor.user, Kind.CHANNEL)
         except (WrongUser, Outdated) as error:
             await request.ack(response_action="update", view=self._refused(request, error))
             return
@@ -62,16 +62,16 @@ class Form:
         if isinstance(asked, Query):
             # A window is in no channel; but it may have been opened in one.
             work = services.answers.to_query(asked, replace(request.actor, channel=channel))
-            frame = partial(windows.results, metadata=metadata)
-            otherwise = services.places.of_person(request.actor.user, request.actor.user)
+            frame = partial(modals.results, metadata=metadata)
+            otherwise = services.targets.of_person(request.actor.user, request.actor.user)
             window = Window(services.views, str(view["id"]), frame, otherwise)
-            await services.delivery.answer_in_ack(work, request, window, note(wording.LOOKING))
+            await services.delivery.answer_in_ack(work, request, window, note(texts.LOOKING))
         else:
             await request.ack(response_action="errors", errors=asked)
 
     def _refused(self, request: SlackRequest, error: WrongUser | Outdated) -> View:
         self._services.refuse_sealed(request, error)
-        return windows.note_window(wording.FORM_TITLE, note(wording.FORM_OUTDATED))
+        return modals.note_window(texts.FORM_TITLE, note(texts.FORM_OUTDATED))
 
     def _read(self, view: dict[str, Any]) -> Query | dict[str, str]:
         """Whose sessions, or all that is wrong, by field."""
@@ -87,20 +87,20 @@ class Form:
             time = datetime.fromtimestamp(int(seconds), UTC)
             moment = Moment(time, of_message=False, whole_minute=time.second == 0)
         if moment and moment.time > datetime.now(UTC):
-            wrong[action_ids.MOMENT_FIELD] = wording.MOMENT_TO_COME
+            wrong[action_ids.MOMENT_FIELD] = texts.MOMENT_TO_COME
         limited = parse_person(_ANYBODY, limit, limits)
-        if isinstance(limited, Refused):
-            wrong[action_ids.LIMIT_FIELD] = wording.refusal(limited, limits)
+        if isinstance(limited, ParseError):
+            wrong[action_ids.LIMIT_FIELD] = texts.refusal(limited, limits)
             limit = None
         match parse_person(person, limit, limits, labels):
             case Query() as query:
                 return wrong or replace(query, moment=moment)
             case QueryNeedingProfile():
-                wrong[action_ids.PERSON_FIELD] = wording.USE_MOMENT_FIELD
-            case Refused(problem) as refused:
+                wrong[action_ids.PERSON_FIELD] = texts.USE_MOMENT_FIELD
+            case ParseError(problem) as refused:
                 field = action_ids.LIMIT_FIELD if problem.of_limit else action_ids.PERSON_FIELD
-                wrong[field] = wording.refusal(refused, limits)
+                wrong[field] = texts.refusal(refused, limits)
             case _:
-                nobody = Refused(Problem.NOBODY, "", "")
-                wrong[action_ids.PERSON_FIELD] = wording.refusal(nobody, limits)
+                nobody = ParseError(Problem.NOBODY, "", "")
+                wrong[action_ids.PERSON_FIELD] = texts.refusal(nobody, limits)
         return wrong

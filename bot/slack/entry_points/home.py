@@ -11,7 +11,7 @@ from bot.errors import SlackError
 from bot.lookup.access import EntryPoint
 from bot.slack.replies.services import Services
 from bot.slack.requests import Route, SlackRequest
-from bot.slack.ui import action_ids, windows
+from bot.slack.ui import action_ids, modals
 from bot.slack.ui.pieces import View
 
 _log = structlog.get_logger()
@@ -53,14 +53,14 @@ class Home:
         services, settings = self._services, self._services.settings
         is_auditor = request.actor.user in settings.auditors
         if refused := await services.answers.refusal(request.actor):
-            return windows.home_refused(refused, is_auditor=is_auditor)
+            return modals.home_refused(refused, is_auditor=is_auditor)
         bot = await services.slack.workspace.bot_identity()
         channels = settings.allowed_channels
-        ways = windows.ways_to_ask(
+        ways = modals.ways_to_ask(
             services.help_lines,
             services.command,
             bot.user,
             settings.support_channels,
             restricted=bool(channels),
         )
-        return windows.home(ways, channels, is_auditor=is_auditor)
+        return modals.home(ways, channels, is_auditor=is_auditor)

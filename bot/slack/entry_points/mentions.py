@@ -13,17 +13,17 @@ from typing import Any, Final
 import structlog
 
 from bot.errors import SlackError
-from bot.lookup.access import Actor, EntryPoint, Refusal
+from bot.lookup.access import Actor, EntryPoint, DenialReason
 from bot.sessions import Query
 from bot.settings import Settings
 from bot.slack.api.identity import BotIdentity, by_person
 from bot.slack.replies.services import Services
 from bot.slack.requests import Route, SlackRequest
-from bot.slack.ui import wording
-from bot.slack.ui.pieces import Drawing, drawn, note
+from bot.slack.ui import texts
+from bot.slack.ui.pieces import Renderer, always, note
 from bot.slack.ui.reading import MAX_CHARACTERS, parse_free_text
 from bot.typed.labels import Labels
-from bot.typed.query import Help, Limits, Parsed, Problem, QueryNeedingProfile, Refused
+from bot.typed.query import Help, Limits, Parsed, Problem, QueryNeedingProfile, ParseError
 
 _log = structlog.get_logger()
 
@@ -52,32 +52,32 @@ class Mentions:
         if not by_person(event) or event.get("subtype") not in _WRITTEN:
             return
         channel, user = request.actor.channel, request.actor.user
-        if await request.claim.take("answered message", channel, str(event["ts"])):
+        if await request.job.take("answered message", channel, str(event["ts"])):
             work = self._answer(event, request.actor)
-            place = services.places.of_person(channel, user, str(event.get("thread_ts") or ""))
-            services.delivery.answer_after_ack(work, request, place)
+            target = services.targets.of_person(channel, user, str(event.get("thread_ts") or ""))
+            services.delivery.answer_after_ack(work, request, target)
 
-    async def _answer(self, event: dict[str, Any], actor: Actor) -> Drawing:
+    async def _answer(self, event: dict[str, Any], actor: Actor) -> Renderer:
         services = self._services
         try:
             bot = await services.slack.workspace.bot_identity()
         except SlackError as error:
             _log.warning("auth.test failed", exc_info=error)
-            services.answers.note_refusal(actor, Refusal.NOT_KNOWN)
-            return drawn(note(wording.SLACK_TROUBLE))
+            services.answers.note_refusal(actor, DenialReason.NOT_KNOWN)
+            return always(note(texts.SLACK_TROUBLE))
         text = str(event.get("text") or "")
         parsed = asked(text, bot, services.answers.limits, services.settings)
         names_nobody = not isinstance(parsed, Query | QueryNeedingProfile)
         if names_nobody and (refused := await services.answers.refusal(actor)):
-            return drawn(refused)
-        problem = parsed.problem if isinstance(parsed, Refused) else None
+            return always(refused)
+        problem = parsed.problem if isinstance(parsed, ParseError) else None
         if isinstance(parsed, Help) or problem in _SMALL_TALK | _SEVERAL:
             # A forwarded message or an e-mail says more than the text that came along.
             people = services.answers.people_in(event)
             if people:
                 return await services.answers.to_message(people, event, actor)
         if problem in _SMALL_TALK:
-            return drawn(note(wording.MENTION_HELP))
+            return always(note(texts.MENTION_HELP))
         return await services.answers.to_text(parsed, actor, services.command)
 
 
@@ -89,7 +89,7 @@ def asked(text: str, bot: BotIdentity, limits: Limits, settings: Settings) -> Pa
     parsed = parse_free_text(words, limits, labels, settings.internal_domains)
     if isinstance(parsed, Help | QueryNeedingProfile) or _names_somebody(labels).search(words):
         return parsed
-    return Refused(Problem.UNCLEAR, "", "")
+    return ParseError(Problem.UNCLEAR, "", "")
 
 
 @cache

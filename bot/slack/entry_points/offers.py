@@ -14,15 +14,15 @@ from typing import Any, Final
 import structlog
 
 from bot.errors import SlackError
-from bot.logs import Seldom
+from bot.logs import ThrottledLog
 from bot.lookup.access import EntryPoint
 from bot.slack.api.client import will_pass
 from bot.slack.api.identity import BotIdentity
-from bot.slack.claims import Claim
-from bot.slack.replies.places import thread_of
+from bot.slack.jobs import Job
+from bot.slack.replies.targets import thread_of
 from bot.slack.replies.services import Services
 from bot.slack.requests import Route, SlackRequest
-from bot.slack.ui import action_ids, notes
+from bot.slack.ui import action_ids, messages
 from bot.slack.ui.reading import queries_about
 from bot.state.protocol import Key
 
@@ -41,7 +41,7 @@ class Offers:
 
     def __init__(self, services: Services) -> None:
         self._services = services
-        self._seldom = Seldom(60.0)
+        self._throttled_log = ThrottledLog(60.0)
 
     def routes(self) -> tuple[Route, ...]:
         """Messages in channels, and the offer's button."""
@@ -62,61 +62,61 @@ class Offers:
             or event.get("thread_ts")
         ):
             return
-        services, claim = self._services, request.claim
+        services, job = self._services, request.job
         people = services.answers.people_in(event)
-        if not people or not await claim.take("message looked at", channel, str(ts)):
+        if not people or not await job.take("message looked at", channel, str(ts)):
             return
         # What an earlier process has left undone was counted by that.
         limits: dict[Key, int] = {("offers in", channel): OFFERS_A_MINUTE}
-        if claim.is_resumed or await services.state.count(limits, 60.0):
-            offering = self._offer_with_patience(event, len(queries_about(people, event, 1)), claim)
+        if job.is_resumed or await services.state.count(limits, 60.0):
+            offering = self._offer_with_patience(event, len(queries_about(people, event, 1)), job)
             services.delivery.start(
-                services.in_flight.notify_if_cancelled(offering, claim.hand_over)
+                services.background.notify_if_cancelled(offering, job.hand_over)
             )
         else:
-            self._seldom.warn("too many messages, no offers for now", channel=channel)
-            services.delivery.start(claim.done())
+            self._throttled_log.warn("too many messages, no offers for now", channel=channel)
+            services.delivery.start(job.done())
 
     async def pressed(self, request: SlackRequest) -> None:
         """Shows the sessions to who pressed, alone."""
-        is_ours = await request.claim.take_interaction()
+        is_ours = await request.job.take_interaction()
         await request.ack()
         if not is_ours:
             return
-        place = self._services.places.beside(request.body)
+        target = self._services.targets.beside(request.body)
         channel, ts = request.actor.channel, thread_of(request.body)
         work = self._services.answers.to_message_at(channel, ts, request.actor)
-        self._services.delivery.answer_after_ack(work, request, place)
+        self._services.delivery.answer_after_ack(work, request, target)
 
     # -- Offering ---------------------------------------------------------------------------------
 
-    async def _offer_with_patience(self, event: dict[str, Any], count: int, claim: Claim) -> None:
+    async def _offer_with_patience(self, event: dict[str, Any], count: int, job: Job) -> None:
         """Makes an offer, with more attempts where Slack is in trouble."""
         services = self._services
-        for wait in (*services.waits.offer_retries, None):
+        for wait in (*services.timeouts.offer_retries, None):
             try:
-                if not claim.is_hopeless:
-                    await self._offer(event, count, claim)
+                if not job.is_hopeless:
+                    await self._offer(event, count, job)
             except SlackError as error:
                 if wait is not None and will_pass(error):
-                    if await services.in_flight.sleep(wait):
+                    if await services.background.sleep(wait):
                         continue
-                    if await claim.hand_over():
+                    if await job.hand_over():
                         return
                 _log.warning("no offer made", channel=event["channel"], exc_info=error)
-            await claim.done()
+            await job.done()
             return
 
-    async def _offer(self, event: dict[str, Any], count: int, claim: Claim) -> None:
+    async def _offer(self, event: dict[str, Any], count: int, job: Job) -> None:
         posts, channel, ts = self._services.slack.posts, str(event["channel"]), str(event["ts"])
         bot = await self._services.slack.workspace.bot_identity()
         if bot.wrote(event) or bot.is_asked(event):
             return
         # Another process may have had this message, if Slack sent it more than once. So may we, in
         # an attempt whose reply was lost.
-        if await self._offers_under(channel, ts, bot) or not await claim.still_ours():
+        if await self._offers_under(channel, ts, bot) or not await job.still_ours():
             return
-        posted = await posts.post_message(channel, notes.offer(count), ts)
+        posted = await posts.post_message(channel, messages.offer(count), ts)
         if (await self._offers_under(channel, ts, bot))[:1] not in ([], [posted]):
             await posts.delete(channel, posted)
 

@@ -18,18 +18,18 @@ from typing import Any, Final
 from cachetools import TTLCache
 
 from bot.lookup.access import Actor, EntryPoint
-from bot.lookup.outcomes import Crashed, Denied, Failed, Found, NotRecorded, Outcome
+from bot.lookup.outcomes import Crashed, AccessDenied, Failed, Found, NotRecorded, Outcome
 from bot.sessions import Query, SessionList
-from bot.slack.claims import SENDING, Claim
+from bot.slack.jobs import SENDING, Job
 from bot.slack.replies.answers import Restarting
-from bot.slack.replies.places import beside, thread_of
+from bot.slack.replies.targets import beside, thread_of
 from bot.slack.replies.response_url import Posted
 from bot.slack.replies.services import Services, value_of
 from bot.slack.requests import Route, SlackRequest, field_value
-from bot.slack.ui import action_ids, listing, windows, wording
+from bot.slack.ui import action_ids, answer, modals, texts
 from bot.slack.ui.button_values import Kind, Outdated, WrongUser
-from bot.slack.ui.listing import Reader
-from bot.slack.ui.pieces import RESPONSE_URL, Message, drawn, escape, note
+from bot.slack.ui.answer import Reader
+from bot.slack.ui.pieces import RESPONSE_URL, Message, always, escape, note
 from bot.state.protocol import NotStored
 
 _SHARED_SECONDS: Final = 60 * 60.0
@@ -58,7 +58,7 @@ class _Sharing:
     query: Query
     origin: dict[str, Any]
     choice: _Choice
-    claim: Claim
+    job: Job
     posting: bool = False
 
 
@@ -87,17 +87,17 @@ class Share:
 
     async def _open(self, query: Query, request: SlackRequest) -> None:
         services = self._services
-        waiting = windows.note_window(wording.SHARE_TITLE, note(wording.SHARE_PREPARING))
+        waiting = modals.note_window(texts.SHARE_TITLE, note(texts.SHARE_PREPARING))
         view_id = await services.views.open(request.body["trigger_id"], waiting)
         if not view_id:
-            services.tell_beside(wording.WINDOW_NOT_OPENED, request)
+            services.tell_beside(texts.WINDOW_NOT_OPENED, request)
             return
 
         async def tell_of_the_end() -> None:
-            await self._say_in(view_id, note(wording.RESTARTING))
+            await self._say_in(view_id, note(texts.RESTARTING))
 
         filling = self._fill(view_id, query, request)
-        await services.in_flight.notify_if_cancelled(filling, tell_of_the_end)
+        await services.background.notify_if_cancelled(filling, tell_of_the_end)
 
     async def _fill(self, view_id: str, query: Query, request: SlackRequest) -> None:
         services, actor = self._services, request.actor
@@ -109,42 +109,42 @@ class Share:
         reader = await services.answers.reader(actor)
         found = outcome.sessions
         entries = [
-            wording.share_one(
-                listing.time_in_words(session, reader),
+            texts.share_one(
+                answer.time_in_words(session, reader),
                 is_first=number == 0,
                 moment=found.moment_of_first,
             )
             for number, session in enumerate(found.sessions)
         ]
         kept = origin(value_of(request), request.body, actor)
-        form = windows.share_form(
+        form = modals.share_form(
             entries,
             query.person,
             services.answers.seal(kept, actor.user, Kind.SHARE_FORM),
             in_thread=bool(thread_of(request.body)),
         )
         if not await services.views.update(view_id, form):
-            services.tell_beside(wording.WINDOW_NOT_OPENED, request)
+            services.tell_beside(texts.WINDOW_NOT_OPENED, request)
 
     async def _say_in(self, view_id: str, message: Message) -> None:
-        view = windows.note_window(wording.SHARE_TITLE, message)
+        view = modals.note_window(texts.SHARE_TITLE, message)
         await self._services.views.update(view_id, view)
 
     def _why_not(self, outcome: Outcome | Restarting) -> Message:
         contact = self._services.settings.admin_contact
         match outcome:
             case Found():
-                return note(wording.SESSIONS_CHANGED)
-            case Denied(refusal):
+                return note(texts.SESSIONS_CHANGED)
+            case AccessDenied(refusal):
                 return self._services.answers.refused(refusal)
             case Failed(error, reference):
-                return note(wording.in_one_line(wording.failure(error), contact, reference))
+                return note(texts.in_one_line(texts.failure(error), contact, reference))
             case Crashed(reference):
-                return note(wording.in_one_line(wording.our_fault(), contact, reference))
+                return note(texts.in_one_line(texts.our_fault(), contact, reference))
             case NotRecorded(reference):
-                return note(wording.in_one_line(wording.NOT_RECORDED, contact, reference))
+                return note(texts.in_one_line(texts.NOT_RECORDED, contact, reference))
             case Restarting():
-                return note(wording.RESTARTING)
+                return note(texts.RESTARTING)
 
     # -- Sharing ----------------------------------------------------------------------------------
 
@@ -158,33 +158,33 @@ class Share:
             kept, _, value = text.partition("\n")
             query = services.answers.verify_value(value, request.actor.user, Kind.SHARE)
         except (WrongUser, Outdated) as error:
-            await self._refuse(request, wording.not_for(services.refuse_sealed(request, error)))
-            await request.claim.done()
+            await self._refuse(request, texts.not_for(services.refuse_sealed(request, error)))
+            await request.job.done()
             return
-        claim = request.claim
-        if not await claim.take("shared from", str(view["id"]), keep=_SHARED_SECONDS):
-            await self._refuse(request, wording.SHARED_ALREADY)
+        job = request.job
+        if not await job.take("shared from", str(view["id"]), keep=_SHARED_SECONDS):
+            await self._refuse(request, texts.SHARED_ALREADY)
             return
         await request.ack()
-        maybe_there = claim.step == SENDING
-        sharing = _Sharing(query, json.loads(kept), _choice(view), claim, maybe_there)
+        maybe_there = job.step == SENDING
+        sharing = _Sharing(query, json.loads(kept), _choice(view), job, maybe_there)
 
         async def leave() -> None:
-            if not await claim.hand_over():
-                sentence = wording.MAYBE_SHARED if sharing.posting else wording.RESTARTING
+            if not await job.hand_over():
+                sentence = texts.MAYBE_SHARED if sharing.posting else texts.RESTARTING
                 await self._tell(sharing, note(sentence))
 
         work = self._share_once(sharing, request)
-        services.delivery.start(services.in_flight.notify_if_cancelled(work, leave))
+        services.delivery.start(services.background.notify_if_cancelled(work, leave))
 
     async def _share_once(self, sharing: _Sharing, request: SlackRequest) -> None:
         if sharing.posting:  # by a process that has died since
-            await self._tell(sharing, note(wording.MAYBE_SHARED))
-        elif sharing.claim.is_hopeless:
-            await self._tell(sharing, note(wording.RESTARTING))
+            await self._tell(sharing, note(texts.MAYBE_SHARED))
+        elif sharing.job.is_hopeless:
+            await self._tell(sharing, note(texts.RESTARTING))
         else:
             await self._share(sharing, request)
-        await sharing.claim.done()
+        await sharing.job.done()
 
     async def _share(self, sharing: _Sharing, request: SlackRequest) -> None:
         services, query = self._services, sharing.query
@@ -198,14 +198,14 @@ class Share:
         found = outcome.sessions
         number, count = sharing.choice.number, len(found.sessions)
         if number is not None and number not in range(count):
-            await self._tell(sharing, note(wording.SESSIONS_CHANGED))
+            await self._tell(sharing, note(texts.SESSIONS_CHANGED))
             return
         reader = await services.answers.reader(actor)
         # Before it is there: Slack may not say whether it took it.
         shared = count if number is None else 1
         event = await services.answers.prepare_share(query, actor, shared, outcome.event)
         if event is None:
-            reason = wording.in_one_line(wording.NOT_RECORDED, services.settings.admin_contact)
+            reason = texts.in_one_line(texts.NOT_RECORDED, services.settings.admin_contact)
             await self._tell(sharing, note(reason))
             return
         failure = "cancelled"
@@ -231,24 +231,24 @@ class Share:
         """Post, and tell the person how that went. Returns why it failed, or ""."""
         services = self._services
         try:
-            if not await sharing.claim.still_ours(recorded=True):
+            if not await sharing.job.still_ours(recorded=True):
                 return "done by another process"
         except NotStored:
-            await self._tell(sharing, note(wording.SHARE_NOT_STORED))
+            await self._tell(sharing, note(texts.SHARE_NOT_STORED))
             return "not stored"
         sharing.posting = True
         posted = await self._post(found, sharing, actor.user, reader)
         if posted in (Posted.REFUSED, Posted.NOT_SENT):
-            await self._tell(sharing, note(wording.NOT_SHARED))
+            await self._tell(sharing, note(texts.NOT_SHARED))
             return "not shared"
         if posted is not Posted.TAKEN:
-            await self._tell(sharing, note(wording.MAYBE_SHARED))
+            await self._tell(sharing, note(texts.MAYBE_SHARED))
             return ""
-        wanted = await services.presses.begin(sharing.origin)
+        is_current = await services.presses.begin(sharing.origin)
         buttons = services.answers.buttons(found, actor.user, reader)
         where = _where(sharing)
-        await services.places.in_place(sharing.origin).send(
-            lambda room: listing.answer(found, reader, room, buttons, where), wanted
+        await services.targets.in_place(sharing.origin).send(
+            lambda size_limit: answer.answer(found, reader, size_limit, buttons, where), is_current
         )
         return ""
 
@@ -267,18 +267,18 @@ class Share:
                 replay=found.replay if is_first else None,
                 query=found.query if found.at_moment and is_first else _without_moment(found.query),
             )
-        message = listing.shared(
+        message = answer.shared(
             found, reader.now, user, RESPONSE_URL, named=choice.named, is_first=is_first
         )
         thread = thread_of(sharing.origin) if choice.in_thread else ""
         url = sharing.origin["response_url"]
-        return await self._services.places.urls.post(url, message | beside(thread), attempts=1)
+        return await self._services.targets.urls.post(url, message | beside(thread), attempts=1)
 
     async def _tell(self, sharing: _Sharing, message: Message) -> None:
-        await self._services.places.beside(sharing.origin).send(drawn(message))
+        await self._services.targets.beside(sharing.origin).send(always(message))
 
     async def _refuse(self, request: SlackRequest, sentence: str) -> None:
-        view = windows.note_window(wording.SHARE_TITLE, note(sentence))
+        view = modals.note_window(texts.SHARE_TITLE, note(sentence))
         await request.ack(response_action="update", view=view)
 
 
@@ -323,9 +323,9 @@ def _without_moment(query: Query) -> Query:
 def _where(sharing: _Sharing) -> str:
     """Slack's markup for the place; direct messages have no name."""
     if sharing.choice.in_thread:
-        return wording.THIS_THREAD
+        return texts.THIS_THREAD
     channel = str(sharing.origin["channel"]["id"])
-    return f"<#{escape(channel)}>" if channel.startswith("C") else wording.THIS_CONVERSATION
+    return f"<#{escape(channel)}>" if channel.startswith("C") else texts.THIS_CONVERSATION
 
 
 def _was_shown(found: SessionList, query: Query) -> bool:

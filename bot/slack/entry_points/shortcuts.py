@@ -8,10 +8,10 @@ from __future__ import annotations
 from typing import Final
 
 from bot.lookup.access import EntryPoint
-from bot.slack.replies.places import thread_of_reply
+from bot.slack.replies.targets import thread_of_reply
 from bot.slack.replies.services import Services
 from bot.slack.requests import Route, SlackRequest
-from bot.slack.ui import wording
+from bot.slack.ui import texts
 from bot.slack.ui.notes import is_offer
 from bot.slack.ui.reading import message_time
 
@@ -44,7 +44,7 @@ class Shortcuts:
 
     async def on_message(self, request: SlackRequest) -> None:
         """One person in the message: their sessions. Several: a choice. Nobody: the form."""
-        is_ours = await request.claim.take_interaction()
+        is_ours = await request.job.take_interaction()
         await request.ack()
         if is_ours:
             # After the ack: a message may be long, and Slack waits for three seconds.
@@ -55,21 +55,21 @@ class Shortcuts:
         message = body["message"]
         people = services.answers.people_in(message)
         # In a thread the answer belongs beside the message, not into the channel.
-        place = services.places.in_thread(body, thread_of_reply(message))
+        target = services.targets.in_thread(body, thread_of_reply(message))
         if people:
             work = services.answers.to_message(people, message, request.actor)
-            services.delivery.answer_after_ack(work, request, place)
+            services.delivery.answer_after_ack(work, request, target)
             return
         if is_offer(message):
             # It names nobody; the message above it does.
             above = str(message.get("thread_ts"))
             work = services.answers.to_message_at(request.actor.channel, above, request.actor)
-            services.delivery.answer_after_ack(work, request, place)
+            services.delivery.answer_after_ack(work, request, target)
             return
         await services.open_form(
             request,
-            wording.NOBODY_IN_MESSAGE,
+            texts.NOBODY_IN_MESSAGE,
             message_time(message),
-            otherwise=(place, wording.FORM_NOT_OPENED),
+            otherwise=(target, texts.FORM_NOT_OPENED),
         )
-        await request.claim.done()
+        await request.job.done()

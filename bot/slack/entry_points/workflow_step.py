@@ -20,20 +20,20 @@ import structlog
 
 from bot.errors import FsessionsError, ProfileError, ProfileProblem, SlackError
 from bot.logs import new_reference
-from bot.lookup.access import OTHER_WORKFLOW, Actor, EntryPoint, Refusal
-from bot.lookup.outcomes import Crashed, Denied, Failed, Found, NotRecorded
+from bot.lookup.access import OTHER_WORKFLOW, Actor, EntryPoint, DenialReason
+from bot.lookup.outcomes import Crashed, AccessDenied, Failed, Found, NotRecorded
 from bot.sessions import Moment, Query, Session, SessionList
 from bot.slack.api.client import TOKEN_ERRORS, SlackClient
-from bot.slack.claims import SENDING, Claim
+from bot.slack.jobs import SENDING, Job
 from bot.slack.replies.answers import Restarting
-from bot.slack.replies.places import UNCONFIRMED
+from bot.slack.replies.targets import UNCONFIRMED
 from bot.slack.replies.services import Services
 from bot.slack.requests import Route, SlackRequest
-from bot.slack.ui import wording
+from bot.slack.ui import texts
 from bot.slack.ui.pieces import DIRECT, POSTED, note
 from bot.slack.ui.reading import parse_step_person
 from bot.state.protocol import NotStored
-from bot.typed.query import Help, Limits, Problem, QueryNeedingProfile, Refused
+from bot.typed.query import Help, Limits, Problem, QueryNeedingProfile, ParseError
 from bot.typed.times import UnclearTime, names_its_zone
 
 _log = structlog.get_logger()
@@ -98,11 +98,11 @@ class Step:
             is_of_another = await self._is_of_another_workspace(request.body)
         except SlackError as error:
             _log.warning("auth.test failed", exc_info=error)
-            self._services.answers.note_refusal(request.actor, Refusal.NOT_KNOWN)
-            raise CantRun(wording.STEP_SLACK_TROUBLE) from error
+            self._services.answers.note_refusal(request.actor, DenialReason.NOT_KNOWN)
+            raise CantRun(texts.STEP_SLACK_TROUBLE) from error
         if is_of_another:
-            self._services.answers.note_refusal(request.actor, Refusal.STRANGER)
-            raise CantRun(wording.STEP_OF_ANOTHER)
+            self._services.answers.note_refusal(request.actor, DenialReason.STRANGER)
+            raise CantRun(texts.STEP_OF_ANOTHER)
 
     async def _is_of_another_workspace(self, body: dict[str, Any]) -> bool:
         """Whether the event names workspaces, and none of them is the bot's. Raises `SlackError`.
@@ -115,29 +115,29 @@ class Step:
         return bool(named) and bot.team not in named
 
     async def _once(self, request: SlackRequest, ending: Callable[[], Awaitable[Ending]]) -> None:
-        if await request.claim.take("run", str(request.body["event"]["function_execution_id"])):
+        if await request.job.take("run", str(request.body["event"]["function_execution_id"])):
             await self._services.delivery.start_and_wait_budget(self._to_its_end(request, ending))
 
     async def _to_its_end(
         self, request: SlackRequest, ending: Callable[[], Awaitable[Ending]]
     ) -> None:
         run = _Run(self._services.slack.client, request.body["event"])
-        claim = request.claim
-        decided: Ending = Stopped(wording.STEP_RESTARTING)
+        job = request.job
+        decided: Ending = Stopped(texts.STEP_RESTARTING)
 
         async def work() -> None:
             nonlocal decided
-            if not claim.is_hopeless:
+            if not job.is_hopeless:
                 decided = await ending()
-            if await claim.still_ours(_SHOWN if isinstance(decided, Completed) else None):
+            if await job.still_ours(_SHOWN if isinstance(decided, Completed) else None):
                 await run.end(decided)
-                await claim.done()
+                await job.done()
 
         async def leave() -> None:
-            if not await claim.hand_over():
+            if not await job.hand_over():
                 await run.end(decided)
 
-        await self._services.in_flight.notify_if_cancelled(work(), leave)
+        await self._services.background.notify_if_cancelled(work(), leave)
 
     async def _ending(self, inputs: dict[str, Any], request: SlackRequest) -> Ending:
         """What the run gives, or why it fails; whatever happens."""
@@ -149,13 +149,13 @@ class Step:
         except Exception as error:  # noqa: BLE001 - a run that hears nothing hangs
             reference = new_reference()
             _log.error("step crashed", reference=reference, exc_info=error)
-            return Stopped(self._in_one_line(wording.our_fault(), reference))
+            return Stopped(self._in_one_line(texts.our_fault(), reference))
 
     async def _outputs(self, inputs: dict[str, Any], request: SlackRequest) -> dict[str, Any]:
         """What the step gives, as the manifest declares it. Raises `CantRun`."""
         user, channel = _text(inputs, "show_to"), _text(inputs, "show_in")
         if channel and not user:
-            raise CantRun(wording.STEP_SHOW_TO_WHOM)
+            raise CantRun(texts.STEP_SHOW_TO_WHOM)
         workflow = self._known_workflow(_text(inputs, "workflow"))
         actor = replace(request.actor, user=user, channel=channel, workflow=workflow)
         query, at = await self._person(inputs, actor)
@@ -163,7 +163,7 @@ class Step:
             query = replace(query, moment=await self._moment(at, user))
         found = await self._found(query, actor)
         if user:
-            await self._show(found, actor, request.claim)
+            await self._show(found, actor, request.job)
         may_have_them = self._services.settings.access_rules.gives_outputs(actor)
         return outputs(found) if may_have_them else _withheld(len(found.sessions))
 
@@ -175,11 +175,11 @@ class Step:
         is_known = name in self._services.settings.allowed_workflows
         return name if is_known or not name else OTHER_WORKFLOW
 
-    def _not_for(self, refusal: Refusal) -> str:
-        return wording.step_not_for(refusal, self._services.settings.access_contact)
+    def _not_for(self, refusal: DenialReason) -> str:
+        return texts.step_not_for(refusal, self._services.settings.access_contact)
 
     def _in_one_line(self, sentences: tuple[str, str], reference: str) -> str:
-        return wording.in_one_line(sentences, self._services.settings.admin_contact, reference)
+        return texts.in_one_line(sentences, self._services.settings.admin_contact, reference)
 
     async def _person(self, inputs: dict[str, Any], actor: Actor) -> tuple[Query, str]:
         """Whose sessions; and the time that stands in the same text, or "". Raises `CantRun`."""
@@ -193,12 +193,12 @@ class Step:
             case QueryNeedingProfile() as asked:
                 return await self._colleague(asked, actor), asked.at
             case Help():
-                raise CantRun(wording.STEP_NOBODY)
-            case Refused() as refused:
+                raise CantRun(texts.STEP_NOBODY)
+            case ParseError() as refused:
                 raise CantRun(_refusal(refused, limits))
 
     async def _colleague(self, asked: QueryNeedingProfile, actor: Actor) -> Query:
-        services, seconds = self._services, self._services.waits.profile_for_run
+        services, seconds = self._services, self._services.timeouts.profile_for_run
         if refusal := await services.answers.refusal_at_once(actor):
             raise CantRun(self._not_for(refusal))
         try:
@@ -209,48 +209,48 @@ class Step:
         except SlackError as error:
             _log.warning("auth.test failed", exc_info=error)
             services.answers.note_failure(actor, "profile: slack")
-            raise CantRun(wording.STEP_SLACK_TROUBLE) from error
+            raise CantRun(texts.STEP_SLACK_TROUBLE) from error
 
     async def _moment(self, at: str, user: str) -> Moment:
         """The moment that a text means, in the zone of who is shown the sessions."""
         if not (user or names_its_zone(at)):
-            raise CantRun(wording.STEP_MOMENT_ZONE)
+            raise CantRun(texts.STEP_MOMENT_ZONE)
         try:
             return await self._services.answers.resolve_time(at, user)
         except UnclearTime as error:
-            sentence = wording.STEP_MOMENT_TO_COME if error.to_come else wording.STEP_MOMENT_UNCLEAR
+            sentence = texts.STEP_MOMENT_TO_COME if error.to_come else texts.STEP_MOMENT_UNCLEAR
             raise CantRun(sentence) from error
 
     async def _found(self, query: Query, actor: Actor) -> SessionList:
         match await self._services.answers.look_up(query, actor):
             case Found(sessions):
                 return sessions
-            case Denied(refusal):
+            case AccessDenied(refusal):
                 raise CantRun(self._not_for(refusal))
             case Failed(error, reference):
-                raise CantRun(self._in_one_line(wording.failure(error), reference))
+                raise CantRun(self._in_one_line(texts.failure(error), reference))
             case Crashed(reference):
-                raise CantRun(self._in_one_line(wording.our_fault(), reference))
+                raise CantRun(self._in_one_line(texts.our_fault(), reference))
             case NotRecorded(reference):
-                raise CantRun(self._in_one_line(wording.NOT_RECORDED, reference))
+                raise CantRun(self._in_one_line(texts.NOT_RECORDED, reference))
             case Restarting():
-                raise CantRun(wording.STEP_RESTARTING)
+                raise CantRun(texts.STEP_RESTARTING)
             case outcome:
                 assert_never(outcome)
 
-    async def _show(self, found: SessionList, actor: Actor, claim: Claim) -> None:
+    async def _show(self, found: SessionList, actor: Actor, job: Job) -> None:
         """Shows the sessions to one person: in the channel, or in a direct message.
 
         Once: where an earlier process may have done it, the person is told so instead.
         """
-        may_be_there = claim.step == SENDING
-        if claim.step == _SHOWN or not await self._may_show(claim):
+        may_be_there = job.step == SENDING
+        if job.step == _SHOWN or not await self._may_show(job):
             return
         services, user, channel = self._services, actor.user, actor.channel
-        reader, room = await services.answers.reader(actor), POSTED if channel else DIRECT
-        message = services.answers.draw(Found(found), found.query, actor, room, reader)
+        reader, size_limit = await services.answers.reader(actor), POSTED if channel else DIRECT
+        message = services.answers.draw(Found(found), found.query, actor, size_limit, reader)
         if may_be_there:
-            message = note(wording.MAYBE_ANSWERED)
+            message = note(texts.MAYBE_ANSWERED)
         try:
             if channel:
                 await services.slack.posts.post_ephemeral(channel, user, message)
@@ -260,16 +260,16 @@ class Step:
             reference = new_reference()
             _log.warning("sessions not shown", reference=reference, exc_info=error)
             if not error.may_have_arrived:
-                raise CantRun(wording.step_not_shown(error.code, reference)) from error
+                raise CantRun(texts.step_not_shown(error.code, reference)) from error
             # The person may see them: they are told, and the run goes on.
-            await services.places.of_person(channel or user, user).send(UNCONFIRMED)
+            await services.targets.of_person(channel or user, user).send(UNCONFIRMED)
 
-    async def _may_show(self, claim: Claim) -> bool:
+    async def _may_show(self, job: Job) -> bool:
         """Whether the run is still ours, and others know that it is about to show the sessions."""
         try:
-            return await claim.still_ours(recorded=True)
+            return await job.still_ours(recorded=True)
         except NotStored as error:
-            raise CantRun(wording.STEP_NOT_STORED) from error
+            raise CantRun(texts.STEP_NOT_STORED) from error
 
 
 class _Run:
@@ -288,7 +288,7 @@ class _Run:
             refused = await self._tell("functions.completeSuccess", {"outputs": ending.outputs})
             if not refused:
                 return
-            ending = Stopped(wording.in_one_line(wording.our_fault(), "", refused))
+            ending = Stopped(texts.in_one_line(texts.our_fault(), "", refused))
         await self._tell("functions.completeError", {"error": ending.sentence})
 
     async def _tell(self, method: str, what: dict[str, Any]) -> str:
@@ -319,8 +319,8 @@ class _Run:
 
 def _profile_problem(problem: ProfileProblem) -> str:
     if problem is ProfileProblem.SLACK:
-        return wording.STEP_SLACK_TROUBLE
-    return wording.profile_problem(problem)
+        return texts.STEP_SLACK_TROUBLE
+    return texts.profile_problem(problem)
 
 
 def outputs(found: SessionList) -> dict[str, Any]:
@@ -339,7 +339,7 @@ def outputs(found: SessionList) -> dict[str, Any]:
         "latest": (found.latest and found.latest.link) or "",
         "at_moment": (found.sessions[0].link or "") if found.at_moment else "",
         "replay": found.replay or "",
-        "list": wording.step_list(count, person, lines, count - len(lines)),
+        "list": texts.step_list(count, person, lines, count - len(lines)),
         "person": person,
     }
 
@@ -350,24 +350,24 @@ def _withheld(count: int) -> dict[str, Any]:
     return {
         "count": count,
         **links,
-        "list": wording.STEP_SHOWN_ALONE,
-        "person": wording.A_CUSTOMER,
+        "list": texts.STEP_SHOWN_ALONE,
+        "person": texts.A_CUSTOMER,
     }
 
 
 def _line(session: Session) -> str:
-    started = f"{session.started:%Y-%m-%d %H:%M} UTC" if session.started else wording.UNKNOWN_TIME
-    return f"• {started}  {session.link or wording.UNUSABLE_LINK}"
+    started = f"{session.started:%Y-%m-%d %H:%M} UTC" if session.started else texts.UNKNOWN_TIME
+    return f"• {started}  {session.link or texts.UNUSABLE_LINK}"
 
 
-def _refusal(refused: Refused, limits: Limits) -> str:
+def _refusal(refused: ParseError, limits: Limits) -> str:
     match refused.problem:
         case Problem.NOBODY | Problem.UNCLEAR:
-            return wording.STEP_NOBODY
+            return texts.STEP_NOBODY
         case Problem.TWO_ADDRESSES | Problem.TWO_UIDS:
-            return wording.STEP_SEVERAL
+            return texts.STEP_SEVERAL
         case _:
-            return wording.refusal(refused, limits)
+            return texts.refusal(refused, limits)
 
 
 def _text(inputs: dict[str, Any], name: str) -> str:

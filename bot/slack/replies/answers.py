@@ -14,20 +14,20 @@ from typing import Any, assert_never
 import structlog
 
 from bot.errors import ProfileError, SlackError
-from bot.lookup.access import PASSING, Actor, Refusal
+from bot.lookup.access import PASSING, Actor, DenialReason
 from bot.lookup.events import AuditEvent
-from bot.lookup.find import FindSessions, LookupRequest
-from bot.lookup.outcomes import Crashed, Denied, Failed, Found, NotRecorded, Outcome
+from bot.lookup.find import Lookup, LookupRequest
+from bot.lookup.outcomes import Crashed, AccessDenied, Failed, Found, NotRecorded, Outcome
 from bot.sessions import Moment, Query, SessionList
 from bot.settings import Settings
 from bot.slack.api.slack_api import SlackApi
-from bot.slack.ui import button_values, listing, notes, wording
-from bot.slack.ui.button_values import Kind
-from bot.slack.ui.listing import Reader
-from bot.slack.ui.pieces import Drawing, Message, Room, drawn, note
+from bot.slack.ui import signing, answer, messages, texts
+from bot.slack.ui.signing import Kind
+from bot.slack.ui.answer import Reader
+from bot.slack.ui.pieces import Renderer, Message, SizeLimit, always, note
 from bot.slack.ui.reading import external_identities, queries_about
 from bot.typed.people import Identity
-from bot.typed.query import Help, Parsed, Problem, QueryNeedingProfile, Refused
+from bot.typed.query import Help, Parsed, Problem, QueryNeedingProfile, ParseError
 from bot.typed.times import UnclearTime, names_its_zone, parse_moment
 
 _log = structlog.get_logger()
@@ -47,14 +47,14 @@ class Answers:
 
     def __init__(
         self,
-        find: FindSessions,
+        find: Lookup,
         slack: SlackApi,
         settings: Settings,
         draining: Callable[[], bool],
     ) -> None:
         self._find = find
         self._slack = slack
-        self._key = settings.sealing_key
+        self._key = settings.signing_key
         self._contact = settings.admin_contact
         self._access_contact = settings.access_contact
         self._channels = settings.allowed_channels
@@ -77,11 +77,11 @@ class Answers:
         refusal = await self._find.refusal(actor)
         return self.refused(refusal) if refusal else None
 
-    async def refusal_at_once(self, actor: Actor) -> Refusal | None:
+    async def refusal_at_once(self, actor: Actor) -> DenialReason | None:
         """Why somebody is not shown sessions, where a lookup follows, which decides the rest."""
         return await self._find.refusal_at_once(actor)
 
-    def note_refusal(self, actor: Actor, refusal: Refusal) -> None:
+    def note_refusal(self, actor: Actor, refusal: DenialReason) -> None:
         """Records that somebody was refused for what they pressed or sent."""
         self._find.note_refusal(actor, refusal)
 
@@ -101,14 +101,14 @@ class Answers:
 
     # -- From what was asked to a drawing ---------------------------------------------------------
 
-    async def to_query(self, query: Query, actor: Actor) -> Drawing:
+    async def to_query(self, query: Query, actor: Actor) -> Renderer:
         """The sessions, or why there are none to show."""
         outcome = await self.look_up(query, actor)
         now = Reader(datetime.now(UTC))
         reader = await self.reader(actor) if isinstance(outcome, Found) else now
-        return lambda room: self.draw(outcome, query, actor, room, reader)
+        return lambda size_limit: self.draw(outcome, query, actor, size_limit, reader)
 
-    async def to_text(self, parsed: Parsed, actor: Actor, command: str) -> Drawing:
+    async def to_text(self, parsed: Parsed, actor: Actor, command: str) -> Renderer:
         """The same for what a person typed, after `command`."""
         match parsed:
             case Query():
@@ -116,29 +116,29 @@ class Answers:
             case QueryNeedingProfile():
                 return await self._to_unresolved(parsed, actor, command)
             case Help():
-                return drawn(notes.help_message(command, self.limits))
-            case Refused():
-                return drawn(notes.refusal(parsed, command, self.limits))
+                return always(messages.help_message(command, self.limits))
+            case ParseError():
+                return always(messages.refusal(parsed, command, self.limits))
 
     async def to_message(
         self, people: Sequence[Identity], message: dict[str, Any], actor: Actor
-    ) -> Drawing:
+    ) -> Renderer:
         """The sessions of the one who is meant in a message; of several, a choice."""
         queries = queries_about(people, message, self.limits.default, self._labels)
         if len(queries) == 1:
             return await self.to_query(queries[0], actor)
         if refused := await self.refusal(actor):
-            return drawn(refused)
+            return always(refused)
         choices = [
             (one.shown, self.sign_value(query, actor.user))
             for one, query in zip(people, queries, strict=True)
-        ][: notes.MAX_CHOICES]
-        return lambda room: notes.choice(choices, len(people), room)
+        ][: messages.MAX_CHOICES]
+        return lambda size_limit: messages.choice(choices, len(people), size_limit)
 
-    async def to_message_at(self, channel: str, ts: str, actor: Actor) -> Drawing:
+    async def to_message_at(self, channel: str, ts: str, actor: Actor) -> Renderer:
         """The same for a message that is known only by its place: it is read first."""
         if refusal := await self.refusal_at_once(actor):
-            return drawn(self.refused(refusal))
+            return always(self.refused(refusal))
         try:
             message = await self._slack.posts.message(channel, ts) if ts else None
         except SlackError as error:
@@ -146,10 +146,10 @@ class Answers:
             message = None
         if message is None:
             self.note_failure(actor, "message not read")
-            return drawn(note(wording.MESSAGE_NOT_READ))
+            return always(note(texts.MESSAGE_NOT_READ))
         people = self.people_in(message)
         if not people:
-            return drawn(note(wording.MESSAGE_NAMES_NOBODY))
+            return always(note(texts.MESSAGE_NAMES_NOBODY))
         return await self.to_message(people, message, actor)
 
     def people_in(self, message: dict[str, Any]) -> tuple[Identity, ...]:
@@ -158,24 +158,24 @@ class Answers:
 
     async def _to_unresolved(
         self, asked: QueryNeedingProfile, actor: Actor, command: str
-    ) -> Drawing:
+    ) -> Renderer:
         """After a look at Slack profiles: a colleague's e-mail, the asker's time zone."""
         if refusal := await self.refusal_at_once(actor):
-            return drawn(self.refused(refusal))
+            return always(self.refused(refusal))
         try:
             query = await self.resolve(asked, actor.user)
         except ProfileError as error:
             self.note_failure(actor, f"profile: {error.problem.name.lower()}")
-            return drawn(note(wording.profile_problem(error.problem)))
+            return always(note(texts.profile_problem(error.problem)))
         except SlackError as error:
             _log.warning("auth.test failed", exc_info=error)
             self.note_failure(actor, "profile: slack")
-            return drawn(note(wording.SLACK_TROUBLE))
+            return always(note(texts.SLACK_TROUBLE))
         except UnclearTime as error:
             if error.to_come:
-                return drawn(note(wording.MOMENT_TO_COME))
-            unclear = Refused(Problem.TIME_UNCLEAR, asked.at, wording.TIME_EXAMPLE)
-            return drawn(notes.refusal(unclear, command, self.limits))
+                return always(note(texts.MOMENT_TO_COME))
+            unclear = ParseError(Problem.TIME_UNCLEAR, asked.at, texts.TIME_EXAMPLE)
+            return always(messages.refusal(unclear, command, self.limits))
         return await self.to_query(query, actor)
 
     async def resolve(
@@ -205,39 +205,39 @@ class Answers:
         outcome: Outcome | Restarting,
         query: Query,
         actor: Actor,
-        room: Room,
+        size_limit: SizeLimit,
         reader: Reader,
     ) -> Message:
         """What came of looking `query` up, for the person who asked."""
         if isinstance(outcome, Found):
-            buttons = self.buttons(outcome.sessions, actor.user, reader) if room.buttons else None
-            return listing.answer(outcome.sessions, reader, room, buttons)
-        again = self.again(query, actor.user) if room.buttons else ""
+            buttons = self.buttons(outcome.sessions, actor.user, reader) if size_limit.buttons else None
+            return answer.answer(outcome.sessions, reader, size_limit, buttons)
+        again = self.again(query, actor.user) if size_limit.buttons else ""
         match outcome:
-            case Denied(refusal):
+            case AccessDenied(refusal):
                 return self.refused(refusal, again)
             case Failed(error, reference):
-                again = again if wording.may_pass(error) else ""
-                return notes.trouble(wording.failure(error), self._contact, reference, again)
+                again = again if texts.may_pass(error) else ""
+                return messages.trouble(texts.failure(error), self._contact, reference, again)
             case Crashed(reference):
-                return notes.trouble(wording.our_fault(), self._contact, reference, again)
+                return messages.trouble(texts.our_fault(), self._contact, reference, again)
             case NotRecorded(reference):
-                return notes.trouble(wording.NOT_RECORDED, self._contact, reference, again)
+                return messages.trouble(texts.NOT_RECORDED, self._contact, reference, again)
             case Restarting():
-                return notes.note_with_retry(wording.RESTARTING, again)
+                return messages.note_with_retry(texts.RESTARTING, again)
             case _:
                 assert_never(outcome)
 
-    def refused(self, refusal: Refusal, again: str = "") -> Message:
+    def refused(self, refusal: DenialReason, again: str = "") -> Message:
         """Why somebody is not shown sessions; `again` is for a button, where it may soon pass."""
         value = again if refusal in PASSING else ""
-        return notes.refused(refusal, self._access_contact, self._channels, value)
+        return messages.refused(refusal, self._access_contact, self._channels, value)
 
-    def buttons(self, found: SessionList, asker: str, reader: Reader) -> listing.Buttons:
+    def buttons(self, found: SessionList, asker: str, reader: Reader) -> answer.Buttons:
         """The values of an answer's buttons."""
         query = found.query
-        more = min(query.limit + listing.MORE, self.limits.highest)
-        return listing.Buttons(
+        more = min(query.limit + answer.MORE, self.limits.highest)
+        return answer.Buttons(
             same=self.again(query, asker),
             more=self.sign_value(replace(query, limit=more), asker) if more > query.limit else "",
             share=self.sign_value(
@@ -249,19 +249,19 @@ class Answers:
 
     def sign_value(self, query: Query, asker: str, kind: Kind = Kind.LOOK) -> str:
         """The value of a button that `asker` may press."""
-        return button_values.sign(query, asker, self._key, datetime.now(UTC), kind)
+        return signing.sign(query, asker, self._key, datetime.now(UTC), kind)
 
     def verify_value(self, value: str, presser: str, kind: Kind = Kind.LOOK) -> Query:
         """What a button was made for. Raises `WrongUser` and `Outdated`."""
-        return button_values.verify(value, presser, self._key, datetime.now(UTC), kind)
+        return signing.verify(value, presser, self._key, datetime.now(UTC), kind)
 
     def seal(self, text: str, asker: str, kind: Kind) -> str:
         """A text for a window that `asker` may send back."""
-        return button_values.seal(text, asker, self._key, datetime.now(UTC), kind)
+        return signing.seal(text, asker, self._key, datetime.now(UTC), kind)
 
     def unseal(self, text: str, sender: str, kind: Kind) -> str:
         """The text. Raises `WrongUser` and `Outdated`."""
-        return button_values.unseal(text, sender, self._key, datetime.now(UTC), kind)
+        return signing.unseal(text, sender, self._key, datetime.now(UTC), kind)
 
     def again(self, query: Query, asker: str) -> str:
         """The value of a button for the same query, as things are when it is pressed."""

@@ -20,126 +20,126 @@ import structlog
 
 from bot.logs import new_reference
 from bot.settings import Settings
-from bot.slack.claims import SENDING
-from bot.slack.replies.in_flight import InFlight
-from bot.slack.replies.places import Place, PlaceOfAck
-from bot.slack.replies.response_url import StillWanted, always
+from bot.slack.jobs import SENDING
+from bot.slack.replies.background import BackgroundTasks
+from bot.slack.replies.targets import ReplyTarget, AckTarget
+from bot.slack.replies.response_url import IsCurrent, always_current
 from bot.slack.requests import Acknowledged, SlackRequest
-from bot.slack.ui import notes, wording
-from bot.slack.ui.pieces import Drawing, Message, Room, drawn, note
-from bot.waits import Waits
+from bot.slack.ui import messages, texts
+from bot.slack.ui.pieces import Renderer, Message, SizeLimit, always, note
+from bot.timeouts import Timeouts
 
 _log = structlog.get_logger()
 
-_STILL_LOOKING: Final = note(wording.STILL_LOOKING)
-_RESTARTING: Final = note(wording.RESTARTING)
-_MAYBE_ANSWERED: Final = note(wording.MAYBE_ANSWERED)
+_STILL_LOOKING: Final = note(texts.STILL_LOOKING)
+_RESTARTING: Final = note(texts.RESTARTING)
+_MAYBE_ANSWERED: Final = note(texts.MAYBE_ANSWERED)
 _T = TypeVar("_T")
 
 
 class Delivery:
     """Brings an answer to the person."""
 
-    def __init__(self, in_flight: InFlight, settings: Settings, waits: Waits) -> None:
-        self._in_flight = in_flight
+    def __init__(self, background: BackgroundTasks, settings: Settings, timeouts: Timeouts) -> None:
+        self._background = background
         self._budget = settings.answer_budget_seconds
         self._contact = settings.admin_contact
-        self._waits = waits
+        self._timeouts = timeouts
 
     @property
     def draining(self) -> bool:
         """Whether the process is about to end."""
-        return self._in_flight.draining
+        return self._background.draining
 
     async def answer_in_ack(
         self,
-        work: Coroutine[Any, Any, Drawing],
+        work: Coroutine[Any, Any, Renderer],
         request: SlackRequest,
-        place: PlaceOfAck,
-        meanwhile: Message = _STILL_LOOKING,
+        target: AckTarget,
+        progress: Message = _STILL_LOOKING,
     ) -> None:
-        """Acknowledges with what `work` gives, or with `meanwhile` and sends it afterwards.
+        """Acknowledges with what `work` gives, or with `progress` and sends it afterwards.
 
         A later answer waits for the ack, and a little longer, so as not to overtake it. If the ack
         is lost, the answer that was in it goes to the place.
         """
-        if self._says_something_else(work, request, place):
+        if self._says_something_else(work, request, target):
             return
         task = await self.start_and_wait_budget(work)
         if task.done():
-            drawing = self._result(task)
-            await request.ack(place.as_ack(drawing(place.room), final=True))
+            renderer = self._result(task)
+            await request.ack(target.as_ack(renderer(target.size_limit), final=True))
 
             def acknowledged(sent: Acknowledged) -> None:
                 if not sent.result():
-                    self.start(self._send(drawing, request, place))
+                    self.start(self._send(renderer, request, target))
 
             request.acknowledged.add_done_callback(acknowledged)
             return
 
         async def later() -> None:
-            drawing = await self._answer_of(task)
+            renderer = await self._answer_of(task)
             await request.acknowledged
-            await asyncio.sleep(self._waits.after_ack)
-            await self._send(drawing, request, place)
+            await asyncio.sleep(self._timeouts.after_ack)
+            await self._send(renderer, request, target)
 
-        await request.claim.take_new()  # before it is promised
-        self.start(self._hand_over_or_tell(later(), request, place))
-        await request.ack(place.as_ack(meanwhile, final=False))
+        await request.job.take_new()  # before it is promised
+        self.start(self._hand_over_or_tell(later(), request, target))
+        await request.ack(target.as_ack(progress, final=False))
 
     def answer_after_ack(
         self,
-        work: Coroutine[Any, Any, Drawing],
+        work: Coroutine[Any, Any, Renderer],
         request: SlackRequest,
-        place: Place,
+        target: ReplyTarget,
         *,
-        wanted: StillWanted = always,
-        meanwhile: Message = _STILL_LOOKING,
-        last_words: Message = _RESTARTING,
+        is_current: IsCurrent = always_current,
+        progress: Message = _STILL_LOOKING,
+        shutdown_notice: Message = _RESTARTING,
     ) -> None:
         """Sends what `work` gives, after an ack that said nothing.
 
-        If it takes longer than the budget, the person is told so `meanwhile`. What is not `wanted`
-        any more, because the person has pressed something else since, is not sent. `last_words` are
+        If it takes longer than the budget, the person is told so `progress`. What is not `is_current`
+        any more, because the person has pressed something else since, is not sent. `shutdown_notice` are
         for the end of the process.
         """
-        if self._says_something_else(work, request, place, wanted):
+        if self._says_something_else(work, request, target, is_current):
             return
 
         async def answering() -> None:
-            task = self._in_flight.start(work)
+            task = self._background.start(work)
             await asyncio.wait({task}, timeout=self._budget)
             await request.acknowledged
-            courtesy = None
-            if not (task.done() or request.claim.is_resumed) and await wanted():
-                courtesy = self._in_flight.start(place.say_meanwhile(meanwhile))
-            drawing = await self._answer_of(task)
-            if courtesy:
+            progress = None
+            if not (task.done() or request.job.is_resumed) and await is_current():
+                progress = self._background.start(target.send_progress(progress))
+            renderer = await self._answer_of(task)
+            if progress:
                 # Nearly always it is there long since. If Slack hangs, the answer doesn't wait.
-                await asyncio.wait({courtesy}, timeout=self._waits.courtesy_grace)
-                courtesy.cancel()
-            await self._send(drawing, request, place, wanted)
+                await asyncio.wait({progress}, timeout=self._timeouts.progress_grace)
+                progress.cancel()
+            await self._send(renderer, request, target, is_current)
 
-        self.start(self._hand_over_or_tell(answering(), request, place, last_words, wanted))
+        self.start(self._hand_over_or_tell(answering(), request, target, shutdown_notice, is_current))
 
     def send_after_ack(
-        self, message: Message, request: SlackRequest, place: Place, wanted: StillWanted = always
+        self, message: Message, request: SlackRequest, target: ReplyTarget, is_current: IsCurrent = always_current
     ) -> None:
         """Sends a message that is ready, after the ack."""
 
         async def sending() -> None:
             await request.acknowledged
-            await place.send(drawn(message), wanted)
+            await target.send(always(message), is_current)
 
         self.start(sending())
 
     def start(self, work: Coroutine[Any, Any, Any]) -> None:
         """Runs `work`; the process does not end before it."""
-        self._in_flight.start(work)
+        self._background.start(work)
 
     async def start_and_wait_budget(self, work: Coroutine[Any, Any, _T]) -> asyncio.Task[_T]:
         """Starts `work` and waits for it as long as an ack may; it is done or goes on."""
-        task = self._in_flight.start(work)
+        task = self._background.start(work)
         await asyncio.wait({task}, timeout=self._budget)
         return task
 
@@ -147,64 +147,64 @@ class Delivery:
         self,
         work: Coroutine[Any, Any, None],
         request: SlackRequest,
-        place: Place,
-        last_words: Message = _RESTARTING,
-        wanted: StillWanted = always,
+        target: ReplyTarget,
+        shutdown_notice: Message = _RESTARTING,
+        is_current: IsCurrent = always_current,
     ) -> None:
         """Does `work`; if the process ends before, another one does it, or the person is told."""
 
         async def leave() -> None:
-            if not await request.claim.hand_over():
-                await place.send(drawn(last_words), wanted)
+            if not await request.job.hand_over():
+                await target.send(always(shutdown_notice), is_current)
 
-        await self._in_flight.notify_if_cancelled(work, leave)
+        await self._background.notify_if_cancelled(work, leave)
 
     async def _send(
-        self, drawing: Drawing, request: SlackRequest, place: Place, wanted: StillWanted = always
+        self, renderer: Renderer, request: SlackRequest, target: ReplyTarget, is_current: IsCurrent = always_current
     ) -> None:
         """Sends what is owed, if it is still ours to send."""
 
-        async def still_wanted() -> bool:
-            return await wanted() and await request.claim.still_ours()
+        async def is_still_current() -> bool:
+            return await is_current() and await request.job.still_ours()
 
-        await place.send(drawing, still_wanted)
-        await request.claim.done()
+        await target.send(renderer, is_still_current)
+        await request.job.done()
 
     def _says_something_else(
         self,
-        work: Coroutine[Any, Any, Drawing],
+        work: Coroutine[Any, Any, Renderer],
         request: SlackRequest,
-        place: Place,
-        wanted: StillWanted = always,
+        target: ReplyTarget,
+        is_current: IsCurrent = always_current,
     ) -> bool:
         """Whether an earlier process has gone so far that the work is not begun again."""
-        claim = request.claim
-        if claim.step == SENDING and not place.is_repeatable:
+        job = request.job
+        if job.step == SENDING and not target.is_repeatable:
             message = _MAYBE_ANSWERED
-        elif claim.is_hopeless:
+        elif job.is_hopeless:
             reference = new_reference()
             _log.error("answer given up after too many attempts", reference=reference)
-            message = notes.trouble(wording.our_fault(), self._contact, reference)
+            message = messages.trouble(texts.our_fault(), self._contact, reference)
         else:
             return False
         work.close()
-        self.start(self._send(drawn(message), request, place, wanted))
+        self.start(self._send(always(message), request, target, is_current))
         return True
 
-    async def _answer_of(self, task: asyncio.Task[Drawing]) -> Drawing:
+    async def _answer_of(self, task: asyncio.Task[Renderer]) -> Renderer:
         await asyncio.wait({task})
         return self._result(task)
 
-    def _result(self, task: asyncio.Task[Drawing]) -> Drawing:
+    def _result(self, task: asyncio.Task[Renderer]) -> Renderer:
         """What the work gives; an apology, where it or its drawing fails unforeseen."""
         try:
-            drawing = task.result()
+            renderer = task.result()
         except Exception as error:  # noqa: BLE001 - nobody is left without a word
-            return drawn(self._apology(error))
+            return always(self._apology(error))
 
-        def safe(room: Room) -> Message:
+        def safe(size_limit: SizeLimit) -> Message:
             try:
-                return drawing(room)
+                return renderer(size_limit)
             except Exception as error:  # noqa: BLE001 - the same
                 return self._apology(error)
 
@@ -213,4 +213,4 @@ class Delivery:
     def _apology(self, error: Exception) -> Message:
         reference = new_reference()
         _log.error("answer crashed", reference=reference, exc_info=error)
-        return notes.trouble(wording.our_fault(), self._contact, reference)
+        return messages.trouble(texts.our_fault(), self._contact, reference)

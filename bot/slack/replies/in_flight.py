@@ -9,17 +9,17 @@ from typing import Any, TypeVar
 
 import structlog
 
-from bot.waits import Waits
+from bot.timeouts import Timeouts
 
 _log = structlog.get_logger()
 _T = TypeVar("_T")
 
 
-class InFlight:
+class BackgroundTasks:
     """The tasks that must be finished before the process may end."""
 
-    def __init__(self, waits: Waits) -> None:
-        self._waits = waits
+    def __init__(self, timeouts: Timeouts) -> None:
+        self._timeouts = timeouts
         self._tasks: set[asyncio.Task[Any]] = set()
         self._deadline: float | None = None
         self._ending = asyncio.Event()
@@ -59,7 +59,7 @@ class InFlight:
             await work
         except asyncio.CancelledError:
             with suppress(TimeoutError):
-                async with asyncio.timeout(self._waits.last_words):
+                async with asyncio.timeout(self._timeouts.shutdown_notice):
                     await tell()
             raise
 
@@ -71,7 +71,7 @@ class InFlight:
         loop = asyncio.get_running_loop()
         self._ending.set()
         if self._deadline is None:
-            self._deadline = loop.time() + self._waits.drain
+            self._deadline = loop.time() + self._timeouts.drain
         while self._tasks and (remaining := self._deadline - loop.time()) > 0:
             # One at a time: what is finished may have started something else.
             await asyncio.wait(
@@ -81,5 +81,5 @@ class InFlight:
         for task in unfinished:
             task.cancel()
         if unfinished:
-            await asyncio.wait(unfinished, timeout=self._waits.last_words + 1)
+            await asyncio.wait(unfinished, timeout=self._timeouts.shutdown_notice + 1)
         return len(unfinished)

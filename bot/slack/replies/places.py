@@ -17,35 +17,35 @@ import structlog
 
 from bot.errors import SlackError
 from bot.slack.api.posts import Posts
-from bot.slack.replies.response_url import Posted, ResponseUrls, StillWanted, always
-from bot.slack.ui import wording
-from bot.slack.ui.pieces import DIRECT, POSTED, RESPONSE_URL, Drawing, Message, Room, drawn, note
+from bot.slack.replies.response_url import Posted, ResponseUrls, IsCurrent, always_current
+from bot.slack.ui import texts
+from bot.slack.ui.pieces import DIRECT, POSTED, RESPONSE_URL, Renderer, Message, SizeLimit, always, note
 
 _log = structlog.get_logger()
 
-UNCONFIRMED: Final = drawn(note(wording.UNCONFIRMED))
+UNCONFIRMED: Final = always(note(texts.UNCONFIRMED))
 """Where Slack may have taken an answer, and did not say so."""
 
 
-class Place(Protocol):
+class ReplyTarget(Protocol):
     """Where one person looks for an answer."""
 
     @property
-    def room(self) -> Room:
+    def size_limit(self) -> SizeLimit:
         """How much it holds."""
 
     @property
     def is_repeatable(self) -> bool:
         """Whether what is sent twice is seen once: it takes the place of what was there."""
 
-    async def send(self, drawing: Drawing, wanted: StillWanted = always) -> None:
-        """Brings the answer, with more than one attempt if need be, while it is `wanted`."""
+    async def send(self, renderer: Renderer, is_current: IsCurrent = always_current) -> None:
+        """Brings the answer, with more than one attempt if need be, while it is `is_current`."""
 
-    async def say_meanwhile(self, message: Message) -> None:
+    async def send_progress(self, message: Message) -> None:
         """Brings a courtesy: one attempt. The answer takes its place where Slack allows that."""
 
 
-class PlaceOfAck(Place, Protocol):
+class AckTarget(ReplyTarget, Protocol):
     """One that an ack can fill, too."""
 
     def as_ack(self, message: Message, *, final: bool) -> dict[str, Any]:
@@ -53,7 +53,7 @@ class PlaceOfAck(Place, Protocol):
 
 
 @dataclass(slots=True)
-class AtResponseUrl:
+class ResponseUrlTarget:
     """A response_url; `fields` are added to each message: what it replaces, and in which thread.
 
     `otherwise` is the place for an answer that the response_url doesn't take. `pressed` names the
@@ -64,9 +64,9 @@ class AtResponseUrl:
     urls: ResponseUrls
     url: str
     fields: Message
-    otherwise: Place | None = None
+    otherwise: ReplyTarget | None = None
     pressed: str = ""
-    room: Room = RESPONSE_URL
+    size_limit: SizeLimit = RESPONSE_URL
 
     @property
     def is_repeatable(self) -> bool:
@@ -78,60 +78,60 @@ class AtResponseUrl:
         del final
         return message
 
-    async def send(self, drawing: Drawing, wanted: StillWanted = always) -> None:
+    async def send(self, renderer: Renderer, is_current: IsCurrent = always_current) -> None:
         """See the protocol."""
-        if self.pressed and (saying := self.urls.courtesies.get(self.pressed)):
+        if self.pressed and (saying := self.urls.progress_messages.get(self.pressed)):
             await asyncio.wait({saying})  # some seconds at most: it has one attempt
         posted = await self.urls.post(
             self.url,
-            drawing(self.room) | self.fields,
-            wanted=wanted,
+            renderer(self.size_limit) | self.fields,
+            is_current=is_current,
             is_repeatable=self.is_repeatable,
             has_other_way=self.otherwise is not None,
         )
         if posted in (Posted.TAKEN, Posted.UNWANTED) or not self.otherwise:
             return
         is_safe = posted is not Posted.UNKNOWN or self.otherwise.is_repeatable
-        await self.otherwise.send(drawing if is_safe else UNCONFIRMED, wanted)
+        await self.otherwise.send(renderer if is_safe else UNCONFIRMED, is_current)
 
-    async def say_meanwhile(self, message: Message) -> None:
+    async def send_progress(self, message: Message) -> None:
         """See the protocol."""
-        courtesies = self.urls.courtesies
+        progress_messages = self.urls.progress_messages
         saying = asyncio.create_task(self.urls.say_once(self.url, message | self.fields))
         if self.pressed:
-            courtesies[self.pressed] = saying
+            progress_messages[self.pressed] = saying
         try:
             await saying
         finally:
-            if courtesies.get(self.pressed) is saying:
-                del courtesies[self.pressed]
+            if progress_messages.get(self.pressed) is saying:
+                del progress_messages[self.pressed]
 
 
 @dataclass(slots=True)
-class Alone:
+class EphemeralTarget:
     """In a channel, or in a thread there, where nobody else sees it; else in a direct message."""
 
     posts: Posts
     channel: str
     user: str
     thread: str = ""
-    room: Room = POSTED
+    size_limit: SizeLimit = POSTED
     is_repeatable: bool = False
 
-    async def send(self, drawing: Drawing, wanted: StillWanted = always) -> None:
+    async def send(self, renderer: Renderer, is_current: IsCurrent = always_current) -> None:
         """See the protocol."""
-        if not await wanted():
+        if not await is_current():
             return
-        message = drawing(self.room)
+        message = renderer(self.size_limit)
         try:
             await self.posts.post_ephemeral(self.channel, self.user, message, self.thread)
         except SlackError as error:
             _log.warning("answer not shown in the channel", exc_info=error)
             # Often one of the two is not in the channel: the answer finds the person.
             direct = Direct(self.posts, self.user)
-            await direct.send(UNCONFIRMED if error.may_have_arrived else drawing)
+            await direct.send(UNCONFIRMED if error.may_have_arrived else renderer)
 
-    async def say_meanwhile(self, message: Message) -> None:
+    async def send_progress(self, message: Message) -> None:
         """Slack replaces no message that one person alone sees, so it stays there."""
         try:
             await self.posts.post_ephemeral_once(self.channel, self.user, message, self.thread)
@@ -150,24 +150,24 @@ class Direct:
     channel: str
     thread: str = ""
     replaced: str = ""
-    room: Room = DIRECT
+    size_limit: SizeLimit = DIRECT
 
     @property
     def is_repeatable(self) -> bool:
         """See the protocol."""
         return bool(self.replaced)
 
-    async def send(self, drawing: Drawing, wanted: StillWanted = always) -> None:
+    async def send(self, renderer: Renderer, is_current: IsCurrent = always_current) -> None:
         """See the protocol."""
-        if not await wanted():
+        if not await is_current():
             return
-        message = drawing(self.room)
+        message = renderer(self.size_limit)
         if self.replaced:
             try:
                 await self.posts.update(self.channel, self.replaced, message)
             except SlackError as error:
                 _log.warning("message not replaced", exc_info=error)
-                message = note(wording.UNCONFIRMED) if error.may_have_arrived else message
+                message = note(texts.UNCONFIRMED) if error.may_have_arrived else message
             else:
                 return
         try:
@@ -179,11 +179,11 @@ class Direct:
 
     async def _say_that_it_is_unconfirmed(self) -> None:
         try:
-            await self.posts.post_message(self.channel, note(wording.UNCONFIRMED), self.thread)
+            await self.posts.post_message(self.channel, note(texts.UNCONFIRMED), self.thread)
         except SlackError as error:
             _log.error("unconfirmed answer not announced", exc_info=error)
 
-    async def say_meanwhile(self, message: Message) -> None:
+    async def send_progress(self, message: Message) -> None:
         """See the protocol."""
         try:
             posted = await self.posts.post_message_once(self.channel, message, self.thread)
@@ -194,72 +194,72 @@ class Direct:
 
 
 @dataclass(slots=True)
-class Away:
+class DeleteTarget:
     """In the place of one of the bot's messages in direct messages, there is nothing any more."""
 
     posts: Posts
     channel: str
     ts: str
-    room: Room = DIRECT
+    size_limit: SizeLimit = DIRECT
     is_repeatable: bool = True
 
-    async def send(self, drawing: Drawing, wanted: StillWanted = always) -> None:
+    async def send(self, renderer: Renderer, is_current: IsCurrent = always_current) -> None:
         """As the protocol says, but that nothing is drawn."""
-        del drawing
-        if not await wanted():
+        del renderer
+        if not await is_current():
             return
         try:
             await self.posts.delete(self.channel, self.ts)
         except SlackError as error:
             _log.error("message not deleted", exc_info=error)
 
-    async def say_meanwhile(self, message: Message) -> None:
+    async def send_progress(self, message: Message) -> None:
         """Nothing is said of it."""
 
 
-class Places:
+class Targets:
     """The place for the answer to each kind of request."""
 
     def __init__(self, urls: ResponseUrls, posts: Posts) -> None:
         self.urls = urls
         self._posts = posts
 
-    def of_command(self, body: dict[str, Any]) -> PlaceOfAck:
+    def of_command(self, body: dict[str, Any]) -> AckTarget:
         """Where a command was typed."""
-        otherwise = Alone(self._posts, body.get("channel_id", ""), body.get("user_id", ""))
-        return AtResponseUrl(self.urls, body.get("response_url", ""), {}, otherwise)
+        otherwise = EphemeralTarget(self._posts, body.get("channel_id", ""), body.get("user_id", ""))
+        return ResponseUrlTarget(self.urls, body.get("response_url", ""), {}, otherwise)
 
-    def beside(self, body: dict[str, Any]) -> Place:
+    def beside(self, body: dict[str, Any]) -> ReplyTarget:
         """Beside the message that was pressed, in its thread if it is in one."""
         return self.in_thread(body, thread_of(body))
 
-    def in_thread(self, body: dict[str, Any], thread: str) -> Place:
+    def in_thread(self, body: dict[str, Any], thread: str) -> ReplyTarget:
         """In a thread of the channel where something was pressed or chosen; "" for none."""
         channel, user = _ids(body)
-        otherwise = Alone(self._posts, channel, user, thread)
-        return AtResponseUrl(self.urls, body["response_url"], beside(thread), otherwise)
+        otherwise = EphemeralTarget(self._posts, channel, user, thread)
+        return ResponseUrlTarget(self.urls, body["response_url"], beside(thread), otherwise)
 
-    def in_place(self, body: dict[str, Any]) -> Place:
+    def in_place(self, body: dict[str, Any]) -> ReplyTarget:
         """In the place of the message that was pressed."""
         channel, user = _ids(body)
-        otherwise: Place = Alone(self._posts, channel, user, thread_of(body))
-        room = RESPONSE_URL
+        otherwise: ReplyTarget = EphemeralTarget(self._posts, channel, user, thread_of(body))
+        size_limit = RESPONSE_URL
         if _is_direct(body):
             otherwise = Direct(self._posts, channel, replaced=message_of(body))
-            room = replace(RESPONSE_URL, dismissable=True)
+            size_limit = replace(RESPONSE_URL, dismissable=True)
         fields, url = {"replace_original": True}, body["response_url"]
-        return AtResponseUrl(self.urls, url, fields, otherwise, pressed_message(body), room)
+        return ResponseUrlTarget(self.urls, url, fields, otherwise, pressed_message(body), size_limit)
 
-    def away(self, body: dict[str, Any]) -> Place:
+    def away(self, body: dict[str, Any]) -> ReplyTarget:
         """Deletes the message that was pressed; what is sent here is not shown."""
         channel, _ = _ids(body)
         fields, url = {"delete_original": True}, body["response_url"]
-        otherwise: Place | None = None
+        otherwise: ReplyTarget | None = None
         if _is_direct(body):
-            otherwise = Away(self._posts, channel, message_of(body))
-        return AtResponseUrl(self.urls, url, fields, otherwise, pressed_message(body))
+            otherwise = DeleteTarget(self._posts, channel, message_of(body))
+        return ResponseUrlTarget(self.urls, url, fields, otherwise, pressed_message(body))
 
-    def of_person(self, channel: str, user: str, thread: str = "") -> Place:
+    def of_person(self, channel: str, user: str, thread: str = "") -> ReplyTarget:
         """Where somebody did something for which there is no response_url.
 
         In a channel, they alone see the answer; with their own id as the channel, it is a direct
@@ -267,7 +267,7 @@ class Places:
         """
         if channel.startswith("D") or channel == user:
             return Direct(self._posts, channel, thread)
-        return Alone(self._posts, channel, user, thread)
+        return EphemeralTarget(self._posts, channel, user, thread)
 
 
 def beside(thread: str) -> Message:

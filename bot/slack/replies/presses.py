@@ -5,9 +5,9 @@ from __future__ import annotations
 import secrets
 from typing import Any, Final
 
-from bot.slack.claims import Claim
-from bot.slack.replies.places import pressed_message
-from bot.slack.replies.response_url import StillWanted
+from bot.slack.jobs import Job
+from bot.slack.replies.targets import pressed_message
+from bot.slack.replies.response_url import IsCurrent
 from bot.state.protocol import State
 
 _SECONDS: Final = 30 * 60.0  # a press's response_url lives as long
@@ -19,16 +19,16 @@ class Presses:
     def __init__(self, state: State) -> None:
         self._state = state
 
-    async def begin(self, body: dict[str, Any], claim: Claim | None = None) -> StillWanted:
+    async def begin(self, body: dict[str, Any], job: Job | None = None) -> IsCurrent:
         """Begins a press; what it gives tells whether no other has begun since.
 
-        By its `claim` it is known whether another process has begun it before us.
+        By its `job` it is known whether another process has begun it before us.
         """
         key = ("latest press", pressed_message(body))
         # What was pressed later counts, also where it is heard of earlier.
         pressed_at = _time_of(body)
         mark = f"{pressed_at:017.6f} {body.get('trigger_id') or secrets.token_hex(8)}"
-        if not (claim and claim.is_resumed):
+        if not (job and job.is_resumed):
             await self._state.put(key, mark, _SECONDS, if_greater=pressed_at > 0)
 
         async def is_latest() -> bool:

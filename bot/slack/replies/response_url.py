@@ -16,7 +16,7 @@ import structlog
 
 from bot.connections import CONNECT_SECONDS, Request, proxy_for, watch_request
 from bot.logs import new_reference
-from bot.waits import Waits
+from bot.timeouts import Timeouts
 
 _log = structlog.get_logger()
 
@@ -46,10 +46,10 @@ class Posted(StrEnum):
     """It was not wanted any more."""
 
 
-StillWanted = Callable[[], Awaitable[bool]]
+IsCurrent = Callable[[], Awaitable[bool]]
 
 
-async def always() -> bool:
+async def always_current() -> bool:
     """For what is wanted whatever happens."""
     return True
 
@@ -57,13 +57,13 @@ async def always() -> bool:
 class ResponseUrls:
     """Posts to any response_url.
 
-    `courtesies` are those on their way, by the message on the screen that they replace.
+    `progress_messages` are those on their way, by the message on the screen that they replace.
     """
 
-    def __init__(self, http: aiohttp.ClientSession, waits: Waits) -> None:
+    def __init__(self, http: aiohttp.ClientSession, timeouts: Timeouts) -> None:
         self._http = http
-        self._waits = waits
-        self.courtesies: dict[str, asyncio.Task[None]] = {}
+        self._timeouts = timeouts
+        self.progress_messages: dict[str, asyncio.Task[None]] = {}
 
     async def post(
         self,
@@ -72,13 +72,13 @@ class ResponseUrls:
         *,
         attempts: int = _ATTEMPTS,
         seconds: float | None = None,
-        wanted: StillWanted = always,
+        is_current: IsCurrent = always_current,
         is_repeatable: bool = False,
         has_other_way: bool = False,
     ) -> Posted:
         """Post a message, and say what became of it. A failure is logged, with a reference.
 
-        Each attempt may take so many `seconds`; there is no further one for what is not `wanted`
+        Each attempt may take so many `seconds`; there is no further one for what is not `is_current`
         any more. What was sent and got no reply is sent again only if it `is_repeatable`: the
         person may see it already. Where the answer `has_other_way`, neither a connection nor a long
         wait is tried for again.
@@ -106,15 +106,15 @@ class ResponseUrls:
                 on=again,
                 attempts=attempts,
                 timeout=_LIFETIME,
-                wait_initial=self._waits.first_retry,
+                wait_initial=self._timeouts.first_retry,
                 wait_max=_LONGEST_BACKOFF,
-                wait_jitter=self._waits.first_retry,
+                wait_jitter=self._timeouts.first_retry,
                 wait_exp_base=4,
             ):
                 with attempt:
-                    if not await wanted():
+                    if not await is_current():
                         return Posted.UNWANTED
-                    await self._post(response_url, message, seconds or self._waits.response_url)
+                    await self._post(response_url, message, seconds or self._timeouts.response_url)
         except _NotTaken as error:
             _log.error("answer not delivered", reference=new_reference(), reason=str(error))
             return Posted.UNKNOWN if may_be_there else error.posted
@@ -122,7 +122,7 @@ class ResponseUrls:
 
     async def say_once(self, response_url: str, message: dict[str, Any]) -> None:
         """Post what can be missed: one attempt, with a short timeout."""
-        await self.post(response_url, message, attempts=1, seconds=self._waits.courtesy)
+        await self.post(response_url, message, attempts=1, seconds=self._timeouts.progress)
 
     async def _post(self, response_url: str, message: dict[str, Any], seconds: float) -> None:
         with watch_request() as request:

@@ -5,23 +5,23 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from bot.lookup.access import EntryPoint, Refusal
+from bot.lookup.access import EntryPoint, DenialReason
 from bot.lookup.read_audit import ReadAudit
 from bot.sessions import Query
 from bot.settings import Settings
 from bot.slack.api.slack_api import SlackApi
 from bot.slack.replies.answers import Answers
 from bot.slack.replies.delivery import Delivery
-from bot.slack.replies.in_flight import InFlight
-from bot.slack.replies.places import Place, Places
+from bot.slack.replies.background import BackgroundTasks
+from bot.slack.replies.targets import ReplyTarget, Targets
 from bot.slack.replies.presses import Presses
 from bot.slack.replies.views import Views
 from bot.slack.requests import SlackRequest
-from bot.slack.ui import windows, wording
+from bot.slack.ui import modals, texts
 from bot.slack.ui.button_values import Kind, Outdated, WrongUser
-from bot.slack.ui.pieces import drawn, note
-from bot.state.protocol import Claims, State
-from bot.waits import Waits
+from bot.slack.ui.pieces import always, note
+from bot.state.protocol import Jobs, State
+from bot.timeouts import Timeouts
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,15 +30,15 @@ class Services:
 
     command: str
     settings: Settings
-    waits: Waits
+    timeouts: Timeouts
     state: State
-    claims: Claims
+    jobs: Jobs
     slack: SlackApi
     answers: Answers
     read_audit: ReadAudit
-    places: Places
+    targets: Targets
     delivery: Delivery
-    in_flight: InFlight
+    background: BackgroundTasks
     views: Views
     presses: Presses
     help_lines: tuple[tuple[str, str], ...]
@@ -49,13 +49,13 @@ class Services:
             return self.answers.verify_value(value_of(request), request.actor.user, kind)
         except (WrongUser, Outdated) as error:
             refusal = self.refuse_sealed(request, error)
-            self.tell_beside(wording.not_for(refusal), request)
+            self.tell_beside(texts.not_for(refusal), request)
         return None
 
-    def refuse_sealed(self, request: SlackRequest, error: WrongUser | Outdated) -> Refusal:
+    def refuse_sealed(self, request: SlackRequest, error: WrongUser | Outdated) -> DenialReason:
         """Records what was pressed or sent by the wrong person, or is forged or too old."""
         is_of_another = isinstance(error, WrongUser)
-        refusal = Refusal.WRONG_USER if is_of_another else Refusal.OUTDATED
+        refusal = DenialReason.WRONG_USER if is_of_another else DenialReason.OUTDATED
         self.answers.note_refusal(request.actor, refusal)
         return refusal
 
@@ -65,7 +65,7 @@ class Services:
         reason: str = "",
         moment: datetime | None = None,
         person: str = "",
-        otherwise: tuple[Place, str] | None = None,
+        otherwise: tuple[ReplyTarget, str] | None = None,
     ) -> None:
         """Opens the form, at once; then who may not search is told so in it.
 
@@ -73,21 +73,21 @@ class Services:
         person is told: `otherwise` says where, and how.
         """
         actor = replace(request.actor, entry_point=EntryPoint.FORM)
-        metadata = self.answers.seal(actor.channel, actor.user, Kind.PLACE)
-        view = windows.form(self.answers.limits, reason, moment, person, metadata)
+        metadata = self.answers.seal(actor.channel, actor.user, Kind.CHANNEL)
+        view = modals.form(self.answers.limits, reason, moment, person, metadata)
         view_id = await self.views.open(request.body["trigger_id"], view)
         if not view_id:
             if otherwise:
-                place, sentence = otherwise
-                await place.send(drawn(note(sentence)))
+                target, sentence = otherwise
+                await target.send(always(note(sentence)))
         elif refused := await self.answers.refusal(actor):
-            window = windows.note_window(wording.FORM_TITLE, refused)
+            window = modals.note_window(texts.FORM_TITLE, refused)
             await self.views.update(view_id, window)
 
     def tell_beside(self, sentence: str, request: SlackRequest) -> None:
         """Tells who pressed a button something, beside the message it belongs to."""
-        place = self.places.beside(request.body)
-        self.delivery.send_after_ack(note(sentence), request, place)
+        target = self.targets.beside(request.body)
+        self.delivery.send_after_ack(note(sentence), request, target)
 
 
 def value_of(request: SlackRequest) -> str:

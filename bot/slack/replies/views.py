@@ -12,9 +12,9 @@ import structlog
 
 from bot.errors import SlackError
 from bot.slack.api.client import SlackClient, call_api
-from bot.slack.replies.places import UNCONFIRMED, Place
-from bot.slack.replies.response_url import Posted, StillWanted, always
-from bot.slack.ui.pieces import WINDOW, Drawing, Message, Room, View
+from bot.slack.replies.targets import UNCONFIRMED, ReplyTarget
+from bot.slack.replies.response_url import Posted, IsCurrent, always_current
+from bot.slack.ui.pieces import WINDOW, Renderer, Message, SizeLimit, View
 
 _log = structlog.get_logger()
 
@@ -75,7 +75,7 @@ class Frame(Protocol):
 
 @dataclass(slots=True)
 class Window:
-    """A `bot.slack.replies.places.Place`: an open window, which the answer fills.
+    """A `bot.slack.replies.targets.ReplyTarget`: an open window, which the answer fills.
 
     What can't be shown there goes to the place `otherwise`.
     """
@@ -83,22 +83,22 @@ class Window:
     views: Views
     view_id: str
     frame: Frame
-    otherwise: Place
-    room: Room = WINDOW
+    otherwise: ReplyTarget
+    size_limit: SizeLimit = WINDOW
     is_repeatable: bool = True
 
     def as_ack(self, message: Message, *, final: bool) -> dict[str, Any]:
         """See the protocol."""
         return {"response_action": "update", "view": self.frame(message, final=final)}
 
-    async def send(self, drawing: Drawing, wanted: StillWanted = always) -> None:
+    async def send(self, renderer: Renderer, is_current: IsCurrent = always_current) -> None:
         """See the protocol."""
-        if not await wanted():
+        if not await is_current():
             return
-        posted = await self.views.put(self.view_id, self.frame(drawing(self.room)))
+        posted = await self.views.put(self.view_id, self.frame(renderer(self.size_limit)))
         if posted is not Posted.TAKEN:
-            await self.otherwise.send(UNCONFIRMED if posted is Posted.UNKNOWN else drawing)
+            await self.otherwise.send(UNCONFIRMED if posted is Posted.UNKNOWN else renderer)
 
-    async def say_meanwhile(self, message: Message) -> None:
+    async def send_progress(self, message: Message) -> None:
         """See the protocol."""
         await self.views.update(self.view_id, self.frame(message, final=False))

@@ -24,8 +24,8 @@ from aiohttp import web
 from slack_bolt.async_app import AsyncApp
 from slack_sdk.signature import SignatureVerifier
 
-from bot.logs import Seldom
-from bot.slack.replies.in_flight import InFlight
+from bot.logs import ThrottledLog
+from bot.slack.replies.background import BackgroundTasks
 from bot.slack.requests import Acknowledged, settle
 from bot.slack.transport.dispatch import BadBody, Reply, dispatch
 
@@ -119,11 +119,11 @@ def add_slack_events(
     web_app: web.Application,
     bolt_app: AsyncApp,
     signing_secret: str,
-    in_flight: InFlight,
+    background: BackgroundTasks,
     read_seconds: float,
 ) -> None:
     """Adds `POST /slack/events`, which takes all that Slack sends."""
-    edge = _Edge(bolt_app, signing_secret, in_flight, read_seconds)
+    edge = _Edge(bolt_app, signing_secret, background, read_seconds)
     web_app.router.add_post("/slack/events", edge.events)
 
 
@@ -137,14 +137,14 @@ class _Refused(Exception):
 
 class _Edge:
     def __init__(
-        self, bolt_app: AsyncApp, signing_secret: str, in_flight: InFlight, read_seconds: float
+        self, bolt_app: AsyncApp, signing_secret: str, background: BackgroundTasks, read_seconds: float
     ) -> None:
         self._bolt_app = bolt_app
         self._verifier = SignatureVerifier(signing_secret)
-        self._in_flight = in_flight
+        self._background = background
         self._read_seconds = read_seconds
         self._large = asyncio.Semaphore(_LARGE_AT_ONCE)
-        self._seldom = Seldom()
+        self._throttled_log = ThrottledLog()
 
     async def events(self, request: web.Request) -> web.StreamResponse:
         try:
@@ -159,7 +159,7 @@ class _Edge:
                 request.protocol.refused = True
             return self._refuse(refused.status, refused.reason)
         # A task of its own: it is finished whatever becomes of the connection or the process.
-        return await asyncio.shield(self._in_flight.start(self._answer(request, body)))
+        return await asyncio.shield(self._background.start(self._answer(request, body)))
 
     async def _verified(self, request: web.Request) -> bytes:
         """The body, if Slack signed it. Raises `_Refused`."""
@@ -224,7 +224,7 @@ class _Edge:
             # goes to the response_url.
             gone = _has_hung_up(request)
             response = web.Response(status=reply.status) if gone else _response(reply)
-            if self._in_flight.draining:
+            if self._background.draining:
                 response.force_close()  # what comes next is for another process
             # Sent here, not by aiohttp after we return: what follows the ack must not overtake it.
             try:
@@ -244,7 +244,7 @@ class _Edge:
 
     def _refuse(self, status: int, reason: str) -> web.Response:
         hint = _HINTS.get(reason)
-        self._seldom.warn(
+        self._throttled_log.warn(
             "request refused", status=status, reason=reason, **({"hint": hint} if hint else {})
         )
         response = web.Response(status=status)

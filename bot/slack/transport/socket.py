@@ -23,10 +23,10 @@ from bot.connections import proxy_for
 from bot.errors import SettingsError, SlackError
 from bot.fast_json import dumps
 from bot.slack.api.client import TOKEN_ERRORS, call_api
-from bot.slack.replies.in_flight import InFlight
+from bot.slack.replies.background import BackgroundTasks
 from bot.slack.requests import settle
 from bot.slack.transport.dispatch import BadBody, Reply, dispatch
-from bot.waits import Waits
+from bot.timeouts import Timeouts
 
 _log = structlog.get_logger()
 
@@ -54,15 +54,15 @@ class SocketMode:
         client: AsyncWebClient,
         http: aiohttp.ClientSession,
         app_token: str,
-        in_flight: InFlight,
-        waits: Waits,
+        background: BackgroundTasks,
+        timeouts: Timeouts,
     ) -> None:
         self._app = app
         self._client = client
         self._http = http
         self._app_token = app_token
-        self._in_flight = in_flight
-        self._waits = waits
+        self._background = background
+        self._timeouts = timeouts
         self._refused = _REFUSALS - 1  # of a token that never worked, the first refusal counts
         self._receiving: dict[_Connection, asyncio.Task[None]] = {}
 
@@ -77,7 +77,7 @@ class SocketMode:
         Raises `SettingsError` where Slack says that the token is no good: waiting won't help.
         """
         loop = asyncio.get_running_loop()
-        wait = self._waits.reconnect
+        wait = self._timeouts.reconnect
         try:
             while True:
                 started = loop.time()
@@ -87,7 +87,7 @@ class SocketMode:
                     # the new one until Slack closes it: acks go where their requests came from.
                     await connection.leaving.wait()
                     if loop.time() - started > _STEADY_SECONDS:
-                        wait = self._waits.reconnect
+                        wait = self._timeouts.reconnect
                         continue
                 _log.warning("not connected to Slack", next_try_in_seconds=wait)
                 await asyncio.sleep(wait)
@@ -119,7 +119,7 @@ class SocketMode:
     async def _receive(self, connection: _Connection) -> None:
         try:
             async with connection.socket as socket:
-                async with asyncio.timeout(self._waits.hello):
+                async with asyncio.timeout(self._timeouts.hello):
                     first = await socket.receive()  # Slack greets first, and at once
                 if first.type is aiohttp.WSMsgType.TEXT:
                     self._take(first.data, connection)
@@ -146,7 +146,7 @@ class SocketMode:
             _log.info("Slack renews the connection")
             connection.leaving.set()
         elif isinstance(identifier, str) and isinstance(envelope.get("payload"), dict):
-            self._in_flight.start(self._answer(envelope["payload"], identifier, connection.socket))
+            self._background.start(self._answer(envelope["payload"], identifier, connection.socket))
 
     async def _answer(
         self, body: dict[str, Any], envelope_id: str, socket: aiohttp.ClientWebSocketResponse

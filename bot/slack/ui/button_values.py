@@ -40,7 +40,7 @@ class Kind(StrEnum):
     SHARE_FORM = "f"
     """What the window for sharing remembers."""
 
-    PLACE = "p"
+    CHANNEL = "p"
     """The channel in which a form was opened."""
 
 

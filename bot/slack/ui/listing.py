@@ -15,14 +15,14 @@ from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Final
 
 from bot.sessions import Moment, Session, SessionList
-from bot.slack.ui import action_ids, wording
+from bot.slack.ui import action_ids, texts
 from bot.slack.ui.pieces import (
     MAX_BLOCKS,
     MAX_BUTTON_URL,
     SHOWN,
     Block,
     Message,
-    Room,
+    SizeLimit,
     actions,
     bold,
     button,
@@ -36,7 +36,7 @@ from bot.slack.ui.pieces import (
     shorten,
     size_as_json,
 )
-from bot.typed.slips import Slip, slip_in
+from bot.typed.slips import Suggestion, suggest
 
 MORE: Final = 20
 """How many sessions "Show more" adds."""
@@ -76,24 +76,24 @@ class Buttons:
 def answer(
     found: SessionList,
     reader: Reader,
-    room: Room,
+    size_limit: SizeLimit,
     buttons: Buttons | None = None,
     shared_in: str = "",
 ) -> Message:
     """The sessions, as many as there is room for; `shared_in` is Slack's markup for where."""
     if not found.sessions:
         return _none(found, buttons)
-    below = _actions(found, room, buttons) if buttons else []
-    title = _title(found, room, buttons)
-    first = wording.at_moment(found.moment_of_first)
-    body = [title, *_sessions(found, reader, room, [title, *below], first)]
+    below = _actions(found, size_limit, buttons) if buttons else []
+    title = _title(found, size_limit, buttons)
+    first = texts.at_moment(found.moment_of_first)
+    body = [title, *_sessions(found, reader, size_limit, [title, *below], first)]
     if shared_in:
-        body.append(markdown_context(f":white_check_mark: {wording.shared_in(shared_in)}"))
+        body.append(markdown_context(f":white_check_mark: {texts.shared_in(shared_in)}"))
     return message(_spoken(found, found.query.person, first), [*body, *below])
 
 
 def shared(
-    found: SessionList, now: datetime, user: str, room: Room, *, named: bool, is_first: bool = True
+    found: SessionList, now: datetime, user: str, size_limit: SizeLimit, *, named: bool, is_first: bool = True
 ) -> Message:
     """The sessions for everybody in a conversation, by whom they were shared.
 
@@ -104,13 +104,13 @@ def shared(
         # "This message" would be the shared one.
         query = replace(found.query, moment=replace(moment, of_message=False))
         found = replace(found, query=query)
-    person = shorten(found.query.person, SHOWN) if named else wording.A_CUSTOMER
-    count = wording.sessions_of(len(found.sessions), 0)
+    person = shorten(found.query.person, SHOWN) if named else texts.A_CUSTOMER
+    count = texts.sessions_of(len(found.sessions), 0)
     whose = bold(person) if named else escape(person)
     title = section(f"{wording.shared_by(f'<@{escape(user)}>')} {escape(count)} of {whose}")
-    below = context(wording.SIGN_IN)
-    first = wording.at_moment(found.moment_of_first) if is_first else ""
-    body = [title, *_sessions(found, reader, room, [title, below], first), below]
+    below = context(texts.SIGN_IN)
+    first = texts.at_moment(found.moment_of_first) if is_first else ""
+    body = [title, *_sessions(found, reader, size_limit, [title, below], first), below]
     # Slack would show a preview of every link.
     quiet = {"unfurl_links": False, "unfurl_media": False}
     return message(_spoken(found, person, first), body) | {"response_type": "in_channel"} | quiet
@@ -119,69 +119,69 @@ def shared(
 def time_in_words(session: Session, reader: Reader) -> str:
     """When a session started, for an entry of a menu: Slack draws no dates there."""
     if session.started is None:
-        return wording.UNKNOWN_TIME
+        return texts.UNKNOWN_TIME
     started = session.started.astimezone(reader.zone)
     days = (reader.now.astimezone(reader.zone).date() - started.date()).days
-    day = {0: wording.TODAY, 1: wording.YESTERDAY}.get(days, f"{started.day} {started:%b %Y}")
+    day = {0: texts.TODAY, 1: texts.YESTERDAY}.get(days, f"{started.day} {started:%b %Y}")
     return f"{day}, {started:%H:%M}"
 
 
 # -- Around the sessions --------------------------------------------------------------------------
 
 
-def _title(found: SessionList, room: Room, buttons: Buttons | None) -> Block:
+def _title(found: SessionList, size_limit: SizeLimit, buttons: Buttons | None) -> Block:
     person = bold(shorten(found.query.person, SHOWN))
-    count = wording.sessions_of(len(found.sessions), found.query.limit)
+    count = texts.sessions_of(len(found.sessions), found.query.limit)
     title = section(f"{person}\n{escape(count)}")
-    entries = _menu_entries(room, buttons) if buttons else []
+    entries = _menu_entries(size_limit, buttons) if buttons else []
     return title | ({"accessory": menu(action_ids.ANSWER_MENU, entries)} if entries else {})
 
 
-def _menu_entries(room: Room, buttons: Buttons) -> list[tuple[str, str]]:
+def _menu_entries(size_limit: SizeLimit, buttons: Buttons) -> list[tuple[str, str]]:
     """What is seldom wanted; without what is too long for a menu."""
-    entries = [(wording.REFRESH, f"{action_ids.REFRESH} {buttons.same}")]
-    if room.dismissable:
-        entries.append((wording.DISMISS, action_ids.DISMISS))
-    entries.append((wording.HOW_TO_ASK, action_ids.HELP))
+    entries = [(texts.REFRESH, f"{action_ids.REFRESH} {buttons.same}")]
+    if size_limit.dismissable:
+        entries.append((texts.DISMISS, action_ids.DISMISS))
+    entries.append((texts.HOW_TO_ASK, action_ids.HELP))
     return [one for one in entries if len(one[1]) <= action_ids.MAX_MENU_VALUE]
 
 
-def _actions(found: SessionList, room: Room, buttons: Buttons) -> list[Block]:
+def _actions(found: SessionList, size_limit: SizeLimit, buttons: Buttons) -> list[Block]:
     elements: list[Block] = []
     if len(found.sessions) == found.query.limit and buttons.more:
-        elements.append(button(action_ids.SHOW_MORE, wording.SHOW_MORE, buttons.more))
-    if not room.dismissable:  # in direct messages with the bot, there is nobody to share with
-        elements.append(button(action_ids.SHARE, wording.SHARE, buttons.share))
-    if wording.REFRESH not in dict(_menu_entries(room, buttons)):
-        elements.append(button(action_ids.REFRESH, wording.REFRESH, buttons.same))
+        elements.append(button(action_ids.SHOW_MORE, texts.SHOW_MORE, buttons.more))
+    if not size_limit.dismissable:  # in direct messages with the bot, there is nobody to share with
+        elements.append(button(action_ids.SHARE, texts.SHARE, buttons.share))
+    if texts.REFRESH not in dict(_menu_entries(size_limit, buttons)):
+        elements.append(button(action_ids.REFRESH, texts.REFRESH, buttons.same))
     return [actions(*elements)] if elements else []
 
 
 def _none(found: SessionList, buttons: Buttons | None) -> Message:
     person = shorten(found.query.person, SHOWN)
-    slip = slip_in(found.query)
+    suggestion = suggest(found.query)
     lines = [f"No sessions of {bold(person)}"]
-    if slip is None or slip is Slip.HELP:  # it may be somebody's id all the same
-        lines.append(escape(wording.NONE_FOUND))
-    spoken = wording.fallback_text(person, 0, found.query.limit, "")
-    if hint := _hint(slip, person):
+    if suggestion is None or suggestion is Suggestion.HELP:  # it may be somebody's id all the same
+        lines.append(escape(texts.NONE_FOUND))
+    spoken = texts.fallback_text(person, 0, found.query.limit, "")
+    if hint := _hint(suggestion, person):
         lines.append(escape(hint))
         spoken += f" {hint}"
     body = [section("\n".join(lines))]
     if buttons:
-        again = button(action_ids.SEARCH_AGAIN, wording.SEARCH_AGAIN, buttons.same)
-        body.append(actions(again, button(action_ids.WHY, wording.WHY, action_ids.WHY)))
+        again = button(action_ids.SEARCH_AGAIN, texts.SEARCH_AGAIN, buttons.same)
+        body.append(actions(again, button(action_ids.WHY, texts.WHY, action_ids.WHY)))
     return message(spoken, body)
 
 
-def _hint(slip: Slip | None, person: str) -> str:
-    match slip:
-        case Slip.HELP:
-            return wording.MEANT_HELP
-        case Slip.ADDRESS_WITHOUT_AT:
-            return wording.meant_address(person)
-        case Slip.WORD:
-            return wording.meant_address_or_uid(person)
+def _hint(suggestion: Suggestion | None, person: str) -> str:
+    match suggestion:
+        case Suggestion.HELP:
+            return texts.MEANT_HELP
+        case Suggestion.ADDRESS_WITHOUT_AT:
+            return texts.meant_address(person)
+        case Suggestion.WORD:
+            return texts.meant_address_or_uid(person)
         case None:
             return ""
 
@@ -189,30 +189,30 @@ def _hint(slip: Slip | None, person: str) -> str:
 def _spoken(found: SessionList, person: str, title: str) -> str:
     """The answer for screen readers and notifications."""
     count, first = len(found.sessions), _fallback(found.sessions[0])
-    return wording.fallback_text(shorten(person, SHOWN), count, found.query.limit, first, title)
+    return texts.fallback_text(shorten(person, SHOWN), count, found.query.limit, first, title)
 
 
 # -- The sessions ---------------------------------------------------------------------------------
 
 
 def _sessions(
-    found: SessionList, reader: Reader, room: Room, around: list[Block], title: str
+    found: SessionList, reader: Reader, size_limit: SizeLimit, around: list[Block], title: str
 ) -> Iterator[Block]:
     """The one that matters, under `title`, and as many others as there is room for.
 
     `around` is what else has to fit.
     """
     first, *others = found.sessions
-    if missed := wording.not_at_moment(found):
+    if missed := texts.not_at_moment(found):
         yield context(missed)
     top = list(_first(first, found.moment_of_first, found.replay, title))
     yield from top
-    left = room.left_beside([*around, *top])
+    left = size_limit.remaining_after([*around, *top])
     # Besides: the title, the moment, the first in two, what was left out, where shared, buttons.
     lists, left_out = _lists(others, reader, left and left - _SMALL_LINES, MAX_BLOCKS - 7)
     yield from lists
     if left_out:
-        yield context(wording.left_out(left_out))
+        yield context(texts.left_out(left_out))
 
 
 def _first(
@@ -224,7 +224,7 @@ def _first(
     if moment and session.started:
         # Both are fixed, so how far apart they are stays true.
         reference = "" if moment.of_message else _date(moment.time, "{date_short_pretty}, {time}")
-        when += f"  ·  {escape(wording.started_before(session.started, moment.time))}"
+        when += f"  ·  {escape(texts.started_before(session.started, moment.time))}"
         when += f" {reference}".rstrip() if session.started < moment.time else ""
     elif session.started:
         when += f"  ·  {_date(session.started, '{ago}')}"
@@ -241,12 +241,12 @@ def _first(
             "type": "button",
             "action_id": action_ids.WATCH_REPLAY,
             "style": "primary",
-            "text": {"type": "plain_text", "text": wording.WATCH_REPLAY},
+            "text": {"type": "plain_text", "text": texts.WATCH_REPLAY},
             "url": link,
         }
     }
     if link == replay and session.link:
-        whole = f"<{escape(session.link)}|{escape(wording.FROM_ITS_BEGINNING)}>"
+        whole = f"<{escape(session.link)}|{escape(texts.FROM_ITS_BEGINNING)}>"
         yield markdown_context(whole)
 
 
@@ -299,9 +299,9 @@ def _item(session: Session, reader: Reader) -> Block:
     """One line: the time, which is the link; and how long ago, within a day."""
     link = session.link if session.link and len(session.link) <= _MAX_LINK else None
     if session.started is None:
-        element: Block = {"type": "text", "text": wording.UNKNOWN_TIME}
+        element: Block = {"type": "text", "text": texts.UNKNOWN_TIME}
         if link:
-            element = {"type": "link", "url": link, "text": wording.UNKNOWN_TIME}
+            element = {"type": "link", "url": link, "text": texts.UNKNOWN_TIME}
     else:
         time = "{time}" if reader.zone else "{date_short_pretty}, {time}"
         is_recent = reader.now - session.started < _DAY
@@ -324,14 +324,14 @@ def _date_element(session: Session, template: str) -> Block:
 
 
 def _no_link(session: Session) -> str:
-    return wording.UNUSABLE_LINK if session.link is None else wording.LONG_LINK
+    return texts.UNUSABLE_LINK if session.link is None else texts.LONG_LINK
 
 
 def _date(time: datetime | None, template: str) -> str:
-    return date_markup(time, template) if time else escape(wording.UNKNOWN_TIME)
+    return date_markup(time, template) if time else escape(texts.UNKNOWN_TIME)
 
 
 def _fallback(session: Session) -> str:
     if session.started is None:
-        return wording.UNKNOWN_TIME
+        return texts.UNKNOWN_TIME
     return f"{session.started.isoformat(' ', 'minutes')[:16]} UTC"

@@ -38,7 +38,7 @@ _MAX_OPTION: Final = 75
 
 
 @dataclass(frozen=True, slots=True)
-class Room:
+class SizeLimit:
     """How much a place holds: `characters` of all blocks as JSON, or as many as blocks hold (None).
 
     There are `buttons` where they can be pressed. What everybody in a conversation can see is
@@ -49,22 +49,22 @@ class Room:
     buttons: bool = True
     dismissable: bool = False
 
-    def left_beside(self, blocks: list[Block]) -> int | None:
+    def remaining_after(self, blocks: list[Block]) -> int | None:
         """How many characters are left for others."""
         return None if self.characters is None else self.characters - size_as_json(blocks)
 
 
-RESPONSE_URL: Final = Room(None)
-POSTED: Final = Room(13_000)
+RESPONSE_URL: Final = SizeLimit(None)
+POSTED: Final = SizeLimit(13_000)
 """chat.postMessage takes some 13,200 characters of blocks in all, buttons and their values
 included: https://github.com/slackapi/bolt-js/issues/2509"""
-DIRECT: Final = Room(13_000, dismissable=True)
+DIRECT: Final = SizeLimit(13_000, dismissable=True)
 """A direct message, which everybody in the conversation sees: the person, and the bot."""
 
-WINDOW: Final = Room(200_000, buttons=False)
+WINDOW: Final = SizeLimit(200_000, buttons=False)
 """A view takes 250 KB in all: https://docs.slack.dev/reference/views"""
 
-Drawing = Callable[[Room], Message]
+Renderer = Callable[[SizeLimit], Message]
 """A message that is drawn when it is known where it goes."""
 
 
@@ -73,7 +73,7 @@ def size_as_json(value: object) -> int:
     return len(dumps(value))
 
 
-def drawn(message: Message) -> Drawing:
+def always(message: Message) -> Renderer:
     """A message that fits everywhere."""
     return lambda _: message
 

@@ -37,7 +37,7 @@ from bot.typed.query import (
     Parsed,
     Problem,
     QueryNeedingProfile,
-    Refused,
+    ParseError,
     parse,
     parse_person,
     plain_text,
@@ -160,7 +160,7 @@ def parse_free_text(
     people = _meant(identities({"text": text}, labels), internal_domains)
     if not people:
         return _if_typed(text, parsed)
-    is_typed = isinstance(parsed, Refused) and (
+    is_typed = isinstance(parsed, ParseError) and (
         parsed.problem.of_limit or parsed.problem is Problem.TIME_UNCLEAR
     )
     return parsed if is_typed or _is_about(parsed, people) else _one_of(people, limits)
@@ -181,7 +181,7 @@ def parse_step_person(
     if people := _meant(identities({"text": text}, labels), internal_domains):
         return _one_of(people, limits, limit)
     if is_no_uid(text.strip()):
-        return Refused(Problem.NOBODY, "", "jane@example.com")
+        return ParseError(Problem.NOBODY, "", "jane@example.com")
     parsed = parse(text if limit is None else f"{text} limit:{limit}", limits, labels)
     return _if_typed(text, parsed)
 
@@ -196,7 +196,7 @@ def _if_typed(text: str, parsed: Parsed) -> Parsed:
     """Return what was parsed, unless the text is a message in which no one is clear."""
     names_someone = isinstance(parsed, Query) and (parsed.email or parsed.uid)
     if names_someone and _NOT_TYPED.search(plain_text(text)):
-        return Refused(Problem.UNCLEAR, "", "jane@example.com")
+        return ParseError(Problem.UNCLEAR, "", "jane@example.com")
     return parsed
 
 
@@ -214,7 +214,7 @@ def _one_of(people: Sequence[Identity], limits: Limits, limit: str | None = None
     uids = [one.uid for one in people if one.uid]
     if len(emails) > 1 or len(uids) > 1:
         problem = Problem.TWO_ADDRESSES if len(emails) > 1 else Problem.TWO_UIDS
-        return Refused(problem, "", "jane@example.com")
+        return ParseError(problem, "", "jane@example.com")
     query = Query("".join(emails) or None, "".join(uids) or None, limits.default)
     return parse_person(typed_form(query, with_limit=False), limit, limits)
 

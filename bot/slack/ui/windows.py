@@ -11,7 +11,7 @@ import json
 from collections.abc import Sequence
 from datetime import datetime
 
-from bot.slack.ui import action_ids, wording
+from bot.slack.ui import action_ids, texts
 from bot.slack.ui.pieces import (
     MAX_FIELD,
     MAX_OPTIONS,
@@ -54,14 +54,14 @@ def form(
     ids = action_ids
     blocks = [
         *([section(escape(reason))] if reason else []),
-        _input(ids.PERSON_FIELD, wording.FORM_PERSON, who),
-        _input(ids.LIMIT_FIELD, wording.FORM_LIMIT, limit, optional=True),
+        _input(ids.PERSON_FIELD, texts.FORM_PERSON, who),
+        _input(ids.LIMIT_FIELD, texts.FORM_LIMIT, limit, optional=True),
         _input(
-            ids.MOMENT_FIELD, wording.FORM_MOMENT, when, wording.FORM_MOMENT_HINT, optional=True
+            ids.MOMENT_FIELD, texts.FORM_MOMENT, when, texts.FORM_MOMENT_HINT, optional=True
         ),
     ]
-    return _modal(wording.FORM_TITLE, blocks, ids.FORM) | {
-        "submit": plain(wording.FORM_SUBMIT, MAX_TITLE),
+    return _modal(texts.FORM_TITLE, blocks, ids.FORM) | {
+        "submit": plain(texts.FORM_SUBMIT, MAX_TITLE),
         "private_metadata": metadata,
     }
 
@@ -72,27 +72,27 @@ def results(message: Message, metadata: str = "", *, final: bool = True) -> View
     `metadata` are for that search. While results are still to come there is none: they would take
     the place of the next search.
     """
-    again = button(action_ids.NEW_SEARCH, wording.NEW_SEARCH, action_ids.NEW_SEARCH)
+    again = button(action_ids.NEW_SEARCH, texts.NEW_SEARCH, action_ids.NEW_SEARCH)
     blocks = [*message["blocks"], *([actions(again)] if final else [])]
-    return _modal(wording.FORM_TITLE, blocks, action_ids.RESULTS) | {"private_metadata": metadata}
+    return _modal(texts.FORM_TITLE, blocks, action_ids.RESULTS) | {"private_metadata": metadata}
 
 
 def help_window(command: str, limits: Limits) -> View:
     """All that can be typed, and who sees what."""
-    examples = wording.examples(command, limits)
+    examples = texts.examples(command, limits)
     blocks = [
-        section(escape(wording.HELP_INTRO)),
+        section(escape(texts.HELP_INTRO)),
         section("\n".join(f"{code(typed)}  {escape(meaning)}" for typed, meaning in examples)),
-        header(wording.PRIVACY_TITLE),
-        section("\n".join(f"• {escape(line)}" for line in wording.PRIVACY)),
+        header(texts.PRIVACY_TITLE),
+        section("\n".join(f"• {escape(line)}" for line in texts.PRIVACY)),
     ]
-    return _modal(wording.HELP_TITLE, blocks)
+    return _modal(texts.HELP_TITLE, blocks)
 
 
 def why_window() -> View:
     """Why somebody who is known can have no sessions."""
-    lines = "\n".join(f"• {escape(reason)}" for reason in wording.NONE_FOUND_REASONS)
-    return _modal(wording.WHY_TITLE, [section(f"{escape(wording.NONE_FOUND_INTRO)}\n{lines}")])
+    lines = "\n".join(f"• {escape(reason)}" for reason in texts.NONE_FOUND_REASONS)
+    return _modal(texts.WHY_TITLE, [section(f"{escape(texts.NONE_FOUND_INTRO)}\n{lines}")])
 
 
 def note_window(title: str, message: Message) -> View:
@@ -104,20 +104,20 @@ def audit_form() -> View:
     """Who looked this person up?"""
     ids = action_ids
     who: Block = {"type": "plain_text_input"}
-    hint = wording.AUDIT_PERSON_HINT
+    hint = texts.AUDIT_PERSON_HINT
     blocks = [
-        _input(ids.PERSON_FIELD, wording.AUDIT_PERSON, who, hint),
-        _input(ids.SINCE_FIELD, wording.AUDIT_SINCE, {"type": "datetimepicker"}, optional=True),
+        _input(ids.PERSON_FIELD, texts.AUDIT_PERSON, who, hint),
+        _input(ids.SINCE_FIELD, texts.AUDIT_SINCE, {"type": "datetimepicker"}, optional=True),
     ]
-    return _modal(wording.AUDIT_TITLE, blocks, ids.AUDIT_FORM) | {
-        "submit": plain(wording.AUDIT_SUBMIT, MAX_TITLE)
+    return _modal(texts.AUDIT_TITLE, blocks, ids.AUDIT_FORM) | {
+        "submit": plain(texts.AUDIT_SUBMIT, MAX_TITLE)
     }
 
 
 def audit_window(message: Message, *, final: bool = True) -> View:
     """What the record says, or why it doesn't."""
     del final
-    return note_window(wording.AUDIT_TITLE, message)
+    return note_window(texts.AUDIT_TITLE, message)
 
 
 def share_form(sessions: Sequence[str], person: str, metadata: str, *, in_thread: bool) -> View:
@@ -125,24 +125,24 @@ def share_form(sessions: Sequence[str], person: str, metadata: str, *, in_thread
     ids = action_ids
     choices = [option(text, str(number)) for number, text in enumerate(sessions[:MAX_OPTIONS])]
     if len(sessions) > 1:
-        choices.insert(1, option(wording.share_all(len(sessions)), ids.ALL))
+        choices.insert(1, option(texts.share_all(len(sessions)), ids.ALL))
     which = {"type": "static_select", "options": choices[:MAX_OPTIONS]}
-    include = option(wording.include_name(shorten(person, SHORT)), ids.INCLUDE_NAME)
-    places = [
-        option(wording.SHARE_IN_THREAD, ids.IN_THREAD),
-        option(wording.SHARE_IN_CHANNEL, ids.IN_CHANNEL),
+    include = option(texts.include_name(shorten(person, SHORT)), ids.INCLUDE_NAME)
+    targets = [
+        option(texts.SHARE_IN_THREAD, ids.IN_THREAD),
+        option(texts.SHARE_IN_CHANNEL, ids.IN_CHANNEL),
     ]
-    where = {"type": "radio_buttons", "options": places, "initial_option": places[0]}
+    where = {"type": "radio_buttons", "options": targets, "initial_option": targets[0]}
     name = {"type": "checkboxes", "options": [include]}
-    hint = wording.SHARE_UNNAMED_HINT
+    hint = texts.SHARE_UNNAMED_HINT
     blocks = [
-        _input(ids.WHICH_FIELD, wording.SHARE_WHICH, which | {"initial_option": choices[0]}),
-        _input(ids.NAME_FIELD, wording.SHARE_NAME, name, hint, optional=True),
-        *([_input(ids.WHERE_FIELD, wording.SHARE_WHERE, where)] if in_thread else []),
-        context(wording.share_seen_by()),
+        _input(ids.WHICH_FIELD, texts.SHARE_WHICH, which | {"initial_option": choices[0]}),
+        _input(ids.NAME_FIELD, texts.SHARE_NAME, name, hint, optional=True),
+        *([_input(ids.WHERE_FIELD, texts.SHARE_WHERE, where)] if in_thread else []),
+        context(texts.share_seen_by()),
     ]
-    return _modal(wording.SHARE_TITLE, blocks, ids.SHARE_FORM) | {
-        "submit": plain(wording.SHARE_SUBMIT, MAX_TITLE),
+    return _modal(texts.SHARE_TITLE, blocks, ids.SHARE_FORM) | {
+        "submit": plain(texts.SHARE_SUBMIT, MAX_TITLE),
         "private_metadata": metadata,
     }
 
@@ -150,11 +150,11 @@ def share_form(sessions: Sequence[str], person: str, metadata: str, *, in_thread
 def home_refused(message: Message, *, is_auditor: bool) -> View:
     """The Home of somebody who may not be shown sessions; the message says why."""
     auditing = [actions(_audit_button())] if is_auditor else []
-    return _home([header(wording.HOME_TITLE), *message["blocks"], *auditing])
+    return _home([header(texts.HOME_TITLE), *message["blocks"], *auditing])
 
 
 def _audit_button() -> Block:
-    return button(action_ids.AUDIT, wording.AUDIT_BUTTON, action_ids.AUDIT)
+    return button(action_ids.AUDIT, texts.AUDIT_BUTTON, action_ids.AUDIT)
 
 
 def ways_to_ask(
@@ -173,8 +173,8 @@ def ways_to_ask(
         "{command}": escape(command),
         "{bot}": f"<@{escape(bot)}>",
         "{channels}": mentions_of(support_channels),
-        "{where}": wording.IN_THESE_CHANNELS if restricted else wording.IN_ANY_CHANNEL,
-        "{direct}": "" if restricted else wording.OR_DIRECTLY,
+        "{where}": texts.IN_THESE_CHANNELS if restricted else texts.IN_ANY_CHANNEL,
+        "{direct}": "" if restricted else texts.OR_DIRECTLY,
         "{free}": "",
     }
     ways = []
@@ -197,22 +197,22 @@ def home(
     offered. An auditor can look up who looked somebody up. The view's `private_metadata` tells this
     Home from any other.
     """
-    search = button(action_ids.SEARCH, wording.HOME_SEARCH, action_ids.SEARCH)
-    how = button(action_ids.HELP, wording.HELP_TITLE, action_ids.HELP)
+    search = button(action_ids.SEARCH, texts.HOME_SEARCH, action_ids.SEARCH)
+    how = button(action_ids.HELP, texts.HELP_TITLE, action_ids.HELP)
     buttons = [how] if channels else [search | {"style": "primary"}, how]
     if is_auditor:
         buttons.append(_audit_button())
-    where = escape(wording.HOME_ANYWHERE)
+    where = escape(texts.HOME_ANYWHERE)
     if channels:
-        where = f"{escape(wording.HOME_ONLY_IN)} {mentions_of(channels)}"
+        where = f"{escape(texts.HOME_ONLY_IN)} {mentions_of(channels)}"
     return _home(
         [
-            header(wording.HOME_TITLE),
+            header(texts.HOME_TITLE),
             section(where),
             actions(*buttons),
             {"type": "divider"},
             *(section(f"*{escape(name)}*\n{line}") for name, line in ways),
-            context(wording.HOME_PRIVACY),
+            context(texts.HOME_PRIVACY),
         ]
     )
 
@@ -227,7 +227,7 @@ def _modal(title: str, blocks: list[Block], callback_id: str = "") -> View:
         "type": "modal",
         **({"callback_id": callback_id} if callback_id else {}),
         "title": plain(title, MAX_TITLE),
-        "close": plain(wording.FORM_CLOSE, MAX_TITLE),
+        "close": plain(texts.FORM_CLOSE, MAX_TITLE),
         "blocks": blocks,
     }
 

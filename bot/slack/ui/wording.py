@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from bot.errors import (
-    AccessDenied,
+    PermissionMissing,
     DeadlineExceeded,
     FullstoryError,
     KeyRejected,
@@ -24,9 +24,9 @@ from bot.errors import (
     RequestRejected,
     Unavailable,
 )
-from bot.lookup.access import Refusal
+from bot.lookup.access import DenialReason
 from bot.sessions import Moment, SessionList
-from bot.typed.query import Limits, Problem, Refused
+from bot.typed.query import Limits, ParseError, Problem
 
 WATCH_REPLAY: Final = "Watch replay"
 FROM_ITS_BEGINNING: Final = "Watch it from its beginning"
@@ -133,11 +133,11 @@ SHOWN_IN: Final = "You can ask in"
 ASK_WHOM: Final = "To be given access, ask {contact}."
 CAN_BE_CHANGED: Final = frozenset(
     {
-        Refusal.GUEST,
-        Refusal.NOT_ALLOWED,
-        Refusal.NOT_AUDITOR,
-        Refusal.NOT_FOR_WORKFLOW,
-        Refusal.NOT_HERE,
+        DenialReason.GUEST,
+        DenialReason.NOT_ALLOWED,
+        DenialReason.NOT_AUDITOR,
+        DenialReason.NOT_FOR_WORKFLOW,
+        DenialReason.NOT_HERE,
     }
 )
 """Where people are told whom to ask."""
@@ -352,9 +352,9 @@ def shared_by(user: str) -> str:
     return f"{user} shared"
 
 
-def shared_in(place: str) -> str:
-    """Under the answer afterwards; `place` is Slack's markup for the channel, or a word."""
-    return f"Shared in {place}"
+def shared_in(target: str) -> str:
+    """Under the answer afterwards; `target` is Slack's markup for the channel, or a word."""
+    return f"Shared in {target}"
 
 
 def include_name(person: str) -> str:
@@ -431,20 +431,20 @@ def step_not_shown(code: str, reference: str) -> str:
             )
 
 
-def not_for(refusal: Refusal) -> str:
+def not_for(refusal: DenialReason) -> str:
     """Why somebody is shown no sessions."""
     return {
-        Refusal.STRANGER: NOT_OF_THIS_WORKSPACE,
-        Refusal.GUEST: NOT_FOR_GUESTS,
-        Refusal.NOT_KNOWN: WHO_ASKS,
-        Refusal.NOT_READABLE: MAY_NOT_READ_PROFILES,
-        Refusal.GROUPS_NOT_READABLE: MAY_NOT_READ_GROUPS,
-        Refusal.NOT_ALLOWED: NOT_ALLOWED,
-        Refusal.NOT_HERE: NOT_HERE,
-        Refusal.NOT_FOR_WORKFLOW: STEP_NOT_NAMED,
-        Refusal.WRONG_USER: NOT_YOURS,
-        Refusal.OUTDATED: OUTDATED,
-        Refusal.NOT_AUDITOR: NOT_AUDITOR,
+        DenialReason.STRANGER: NOT_OF_THIS_WORKSPACE,
+        DenialReason.GUEST: NOT_FOR_GUESTS,
+        DenialReason.NOT_KNOWN: WHO_ASKS,
+        DenialReason.NOT_READABLE: MAY_NOT_READ_PROFILES,
+        DenialReason.GROUPS_NOT_READABLE: MAY_NOT_READ_GROUPS,
+        DenialReason.NOT_ALLOWED: NOT_ALLOWED,
+        DenialReason.NOT_HERE: NOT_HERE,
+        DenialReason.NOT_FOR_WORKFLOW: STEP_NOT_NAMED,
+        DenialReason.WRONG_USER: NOT_YOURS,
+        DenialReason.OUTDATED: OUTDATED,
+        DenialReason.NOT_AUDITOR: NOT_AUDITOR,
     }[refusal]
 
 
@@ -455,21 +455,21 @@ def whom_to_ask(contact: str) -> str:
     return contact if contact[-1] in ".!?" else f"{contact}."
 
 
-def refused_in_one_line(refusal: Refusal, contact: str) -> str:
+def refused_in_one_line(refusal: DenialReason, contact: str) -> str:
     """Why not, and whom to ask, as plain text."""
     sentence = not_for(refusal)
     return f"{sentence} {whom_to_ask(contact)}" if refusal in CAN_BE_CHANGED else sentence
 
 
-def step_not_for(refusal: Refusal, contact: str) -> str:
+def step_not_for(refusal: DenialReason, contact: str) -> str:
     """Why the person who is to be shown the sessions by a workflow isn't; and whom to ask."""
     sentence = {
-        Refusal.NOT_KNOWN: STEP_SLACK_TROUBLE,
-        Refusal.NOT_READABLE: MAY_NOT_READ_PROFILES,
-        Refusal.GROUPS_NOT_READABLE: MAY_NOT_READ_GROUPS,
-        Refusal.NOT_ALLOWED: STEP_NOT_ALLOWED,
-        Refusal.NOT_HERE: STEP_NOT_HERE,
-        Refusal.NOT_FOR_WORKFLOW: STEP_NOT_NAMED,
+        DenialReason.NOT_KNOWN: STEP_SLACK_TROUBLE,
+        DenialReason.NOT_READABLE: MAY_NOT_READ_PROFILES,
+        DenialReason.GROUPS_NOT_READABLE: MAY_NOT_READ_GROUPS,
+        DenialReason.NOT_ALLOWED: STEP_NOT_ALLOWED,
+        DenialReason.NOT_HERE: STEP_NOT_HERE,
+        DenialReason.NOT_FOR_WORKFLOW: STEP_NOT_NAMED,
     }.get(refusal, STEP_STRANGER)
     return f"{sentence} {whom_to_ask(contact)}" if refusal in CAN_BE_CHANGED else sentence
 
@@ -516,7 +516,7 @@ def examples(command: str, limits: Limits) -> tuple[tuple[str, str], ...]:
     )
 
 
-def refusal(refused: Refused, limits: Limits) -> str:  # noqa: C901 - one flat list of sentences
+def refusal(refused: ParseError, limits: Limits) -> str:  # noqa: C901 - one flat list of sentences
     """Why a text can't be looked up. What would work stands under it."""
     range_ = f"Please use a whole number from 1 to {limits.highest}."
     match refused.problem:
@@ -577,7 +577,7 @@ def failure(error: FullstoryError) -> tuple[str, str]:
     match error:
         case KeyRejected():
             return "Fullstory doesn't accept this bot's API key.", tell
-        case AccessDenied():
+        case PermissionMissing():
             return "This bot's Fullstory API key isn't allowed to list sessions.", tell
         case RequestRejected():
             return "Fullstory didn't accept the request.", tell
@@ -603,7 +603,7 @@ def failure(error: FullstoryError) -> tuple[str, str]:
 
 def may_pass(error: FullstoryError) -> bool:
     """Whether trying again can help."""
-    lasting = KeyRejected | AccessDenied | RequestRejected | ReplyMalformed | ReplyRedirected
+    lasting = KeyRejected | PermissionMissing | RequestRejected | ReplyMalformed | ReplyRedirected
     return not isinstance(error, lasting)
 
 

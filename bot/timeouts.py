@@ -12,13 +12,13 @@ _abandoned: set[asyncio.Future[Any]] = set()
 
 
 @dataclass(frozen=True, slots=True)
-class Waits:
+class Timeouts:
     """All in seconds."""
 
     drain: float = 16.0
     """For work in flight after SIGTERM. With what follows, it ends before a kill after 30."""
 
-    last_words: float = 3.0
+    shutdown_notice: float = 3.0
     """To tell people that there won't be an answer."""
 
     body: float = 5.0
@@ -30,10 +30,10 @@ class Waits:
     response_url: float = 10.0
     """For Slack's reply to a message at a response_url."""
 
-    courtesy: float = 3.0
+    progress: float = 3.0
     """The same for "still looking"."""
 
-    courtesy_grace: float = 1.0
+    progress_grace: float = 1.0
     """For a "still looking" that is on its way when the answer is there, and must not follow it."""
 
     after_ack: float = 0.2
@@ -79,7 +79,7 @@ class Waits:
     state: float = 0.3
     """For one question to the database that processes share; then this process goes on alone."""
 
-    claim: float = 2.0
+    job: float = 2.0
     """The same where nobody waits for an ack."""
 
     certainty: float = 5.0
@@ -95,7 +95,7 @@ class Waits:
     lease_renewal: float = 4.0
     """Between two signs of life, and two looks for what dead processes have left."""
 
-    owed: float = 29 * 60.0
+    pending: float = 29 * 60.0
     """How long an answer can be brought: a response_url lives for half an hour."""
 
     administration: float = 15.0

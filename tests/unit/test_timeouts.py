@@ -5,14 +5,14 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from bot.waits import Waits
+from bot.timeouts import Timeouts
 
 ADMINISTRATION = Path(__file__).parents[2] / "docs" / "administration.md"
 
 
 def test_the_end_fits_into_what_is_promised() -> None:
     """Work in flight, last words, and what aiohttp needs: less than a kill after 30 seconds."""
-    waits = Waits()
+    timeouts = Timeouts()
     promised = re.search(r"after (\d+) seconds", ADMINISTRATION.read_text().replace("\n", " "))
     assert promised
-    assert waits.drain + waits.last_words + 1 <= int(promised[1]) < 30
+    assert timeouts.drain + timeouts.shutdown_notice + 1 <= int(promised[1]) < 30
