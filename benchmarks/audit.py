@@ -18,11 +18,11 @@ import uuid
 from datetime import UTC, datetime, timedelta
 from statistics import median
 
-from bot.database.audit import AuditEvents
-from bot.database.engine import open_engine
-from bot.database.schema import migrate
-from bot.lookup.events import AuditEvent, PersonHashes
-from bot.sessions import Query
+from bot.core.events import AuditEvent, PersonHashes
+from bot.core.sessions import Query
+from bot.store.audit import AuditEvents
+from bot.store.engine import open_engine
+from bot.store.schema import migrate
 from bot.timeouts import Timeouts
 
 EVENTS = (1_000, 100_000)

@@ -14,15 +14,15 @@ import pyperf
 from slack_sdk.signature import SignatureVerifier
 
 from benchmarks.outside import SIGNING_SECRET, sessions
+from bot.core.labels import DEFAULT, labels_of
+from bot.core.query import Limits, parse
+from bot.core.sessions import Query, SessionList
 from bot.fullstory.protocol import MAX_REPLY_BYTES, MAX_SESSIONS, parse_reply
-from bot.sessions import Query, SessionList
-from bot.slack.transport.http import MAX_BODY_BYTES, parse_body
-from bot.slack.ui import answer
-from bot.slack.ui.answer import Buttons, Reader
-from bot.slack.ui.pieces import RESPONSE_URL
-from bot.slack.ui.reading import external_identities
-from bot.typed.labels import DEFAULT, labels_of
-from bot.typed.query import Limits, parse
+from bot.slack import answer
+from bot.slack.answer import Buttons, Reader
+from bot.slack.blocks import RESPONSE_URL
+from bot.slack.http import MAX_BODY_BYTES, parse_body
+from bot.slack.message_parser import external_identities
 
 LIMITS, LABELS = Limits(20, 100), labels_of(DEFAULT)
 READER = Reader(datetime(2026, 11, 25, tzinfo=UTC))

@@ -26,9 +26,9 @@ import uvloop
 from benchmarks.outside import AT_ONCE, EVERYTHING_ON, Outside
 from benchmarks.proc import cpu_seconds, memory
 from benchmarks.report import Figures
-from bot.database.engine import open_engine
-from bot.database.schema import migrate
 from bot.sandbox.postgres import postgres_server, programs
+from bot.store.engine import open_engine
+from bot.store.schema import migrate
 
 COMMANDS = 2_000
 WARM_UP = 320

@@ -18,9 +18,9 @@
             ├── ReplyMalformed   JSON of another shape
             └── ReplyRedirected  it points elsewhere; the key does not follow
 
-What a person typed wrongly is no exception but a value: `bot.typed.query.ParseError`.
+What a person typed wrongly is no exception but a value: `bot.core.query.ParseError`.
 
-Errors carry data, not sentences for people: those are in `bot.slack.ui.wording`. Nothing in an
+Errors carry data, not sentences for people: those are in `bot.slack.texts`. Nothing in an
 error is personal or secret, so each may be logged.
 """
 

@@ -12,7 +12,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
 from bot import logs
-from bot.lookup.audit import AuditStore
+from bot.core.audit import AuditStore
 
 
 class Metrics:
@@ -20,9 +20,8 @@ class Metrics:
 
     Outcomes are `found`, `none`, `refused`, `crashed`, `cancelled`, or the name of an error.
 
-    Besides: how many log lines could not be written; and of the events for the `store`, if there is
-    one, how many are waiting, and how many could not be written. `is_unavailable` tells whether what
-    processes share can't be asked for.
+    Include how many log lines were lost and, with a `store`, how many events are waiting and how
+    many could not be written. `is_unavailable` tells whether shared state can't be reached.
     """
 
     def __init__(

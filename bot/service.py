@@ -12,31 +12,31 @@ from aiohttp import web
 from slack_bolt.async_app import AsyncApp
 
 from bot.connections import Connections, open_connections
-from bot.database.store import Stores, audit_of, open_stores
+from bot.core.audit import Audit
+from bot.core.lookup import Lookup, Observe, Sessions
+from bot.core.permission import Access
+from bot.core.read_audit import ReadAudit
 from bot.errors import KeyRejected, SettingsError, SlackError
 from bot.fullstory.client import FullstoryClient, client_of
-from bot.lookup.audit import Audit
-from bot.lookup.find import Lookup, Observe, Sessions
-from bot.lookup.permission import Access
-from bot.lookup.read_audit import ReadAudit
 from bot.ports import BACKLOG, Address, CantListen, address_of, may_do_without
 from bot.settings import Settings
-from bot.slack.api.client import TOKEN_ERRORS, slack_client
-from bot.slack.api.identity import Workspace
-from bot.slack.api.slack_api import SlackApi
-from bot.slack.replies.answers import Answers
-from bot.slack.replies.delivery import Delivery
-from bot.slack.replies.background import BackgroundTasks
-from bot.slack.replies.targets import Targets
-from bot.slack.replies.presses import Presses
-from bot.slack.replies.response_url import ResponseUrls
-from bot.slack.replies.services import Services
-from bot.slack.replies.views import Views
-from bot.slack.routes import COMMAND, HELP_LINES, build_app, resume_jobs, routes
-from bot.slack.transport import http as slack_http
-from bot.slack.transport.socket import SocketMode
-from bot.state.in_memory import InMemory
-from bot.state.protocol import Shared
+from bot.slack import http as slack_http
+from bot.slack.answers import Answers
+from bot.slack.app import COMMAND, HELP_LINES, build_app, resume_jobs, routes
+from bot.slack.background import BackgroundTasks
+from bot.slack.delivery import Delivery
+from bot.slack.identity import Workspace
+from bot.slack.presses import Presses
+from bot.slack.response_url import ResponseUrls
+from bot.slack.services import Services
+from bot.slack.slack_api import SlackApi
+from bot.slack.socket_mode import SocketMode
+from bot.slack.targets import Targets
+from bot.slack.views import Views
+from bot.slack.web_api import TOKEN_ERRORS, slack_client
+from bot.store.memory import InMemory
+from bot.store.protocol import Shared
+from bot.store.stores import Stores, audit_of, open_stores
 from bot.timeouts import Timeouts, end
 
 _log = structlog.get_logger()
@@ -136,9 +136,7 @@ def build_services(
     client = slack_client(settings, connections.slack, settings.bot_token, timeouts)
     slack = SlackApi.of(client, InMemory(), timeouts)
     access = Access(slack.colleagues, settings.access_rules)
-    find = Lookup(
-        fullstory, access, audit, observe, replay_at_moment=settings.replay_at_moment
-    )
+    find = Lookup(fullstory, access, audit, observe, replay_at_moment=settings.replay_at_moment)
     urls = ResponseUrls(connections.response_urls, timeouts)
     return Services(
         command=COMMAND,
@@ -181,7 +179,9 @@ async def running(
         listening = routes(services)
         app = build_app(services, slack_client(settings, connections.slack), listening)
         if stores.shared:
-            sharing = stores.shared.run(resume_jobs(services, listening), lambda: not background.draining)
+            sharing = stores.shared.run(
+                resume_jobs(services, listening), lambda: not background.draining
+            )
             stack.push_async_callback(stores.shared.finish, asyncio.create_task(sharing))
         socket_mode = _socket_mode(settings, app, connections, background, timeouts)
         service = Service(services.slack.workspace, fullstory, socket_mode, stores)
@@ -223,13 +223,22 @@ def _port_of(server: asyncio.Server) -> int:
 
 
 def _socket_mode(
-    settings: Settings, app: AsyncApp, connections: Connections, background: BackgroundTasks, timeouts: Timeouts
+    settings: Settings,
+    app: AsyncApp,
+    connections: Connections,
+    background: BackgroundTasks,
+    timeouts: Timeouts,
 ) -> SocketMode | None:
     if settings.slack_app_token is None:
         return None
     token = settings.slack_app_token.get_secret_value()
     return SocketMode(
-        app, slack_client(settings, connections.slack), connections.slack, token, background, timeouts
+        app,
+        slack_client(settings, connections.slack),
+        connections.slack,
+        token,
+        background,
+        timeouts,
     )
 
 

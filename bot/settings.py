@@ -31,10 +31,10 @@ from pydantic import (
     ValidationError,
 )
 
+from bot.core.access import OTHER_WORKFLOW, Rules
+from bot.core.labels import DEFAULT, RESERVED, Labels, labels_of
+from bot.core.query import Limits
 from bot.errors import SettingsError
-from bot.lookup.access import OTHER_WORKFLOW, Rules
-from bot.typed.labels import DEFAULT, RESERVED, Labels, labels_of
-from bot.typed.query import Limits
 
 _CHANNEL_ID: Final = re.compile(r"[CG][A-Z0-9]{2,}")
 _USER_ID: Final = re.compile(r"[UW][A-Z0-9]{2,}")

@@ -17,17 +17,17 @@ from hypothesis import HealthCheck, settings
 
 from bot import logs
 from bot.connections import open_connections
-from bot.database.engine import open_engine
-from bot.database.schema import migrate
-from bot.database.store import audit_of
+from bot.core.sessions import Query, SessionList
 from bot.sandbox.fullstory import FullstorySandbox
 from bot.sandbox.settings import settings_for
 from bot.sandbox.slack import SlackSandbox
 from bot.service import Service, build_services, running
-from bot.sessions import Query, SessionList
-from bot.slack.replies.background import BackgroundTasks
-from bot.slack.replies.services import Services
-from bot.state.in_memory import InMemory
+from bot.slack.background import BackgroundTasks
+from bot.slack.services import Services
+from bot.store.engine import open_engine
+from bot.store.memory import InMemory
+from bot.store.schema import migrate
+from bot.store.stores import audit_of
 from bot.timeouts import Timeouts
 from tests.databases import Postgres, everything_in, is_installed, postgres_server
 from tests.programs import assert_nothing_personal

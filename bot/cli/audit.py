@@ -15,18 +15,18 @@ from typing import Final, Literal
 import click
 
 from bot.cli.user import system_user
-from bot.database.audit import AuditEvents
-from bot.database.engine import TROUBLE, cannot_be_used, open_engine
-from bot.database.schema import state_of
+from bot.core.access import Actor, EntryPoint
+from bot.core.audit import Audit
+from bot.core.events import AuditEvent, AuditQuery, PersonHashes, Result
+from bot.core.query import ParseError, Problem, parse_person
+from bot.core.sessions import Query
+from bot.core.times import LocalZone, UnclearTime, parse_moment
 from bot.errors import FsessionsError
-from bot.lookup.access import Actor, EntryPoint
-from bot.lookup.audit import Audit
-from bot.lookup.events import AuditEvent, AuditQuery, PersonHashes, Result
-from bot.sessions import Query
 from bot.settings import Settings
-from bot.slack.ui import texts
-from bot.typed.query import Problem, ParseError, parse_person
-from bot.typed.times import LocalZone, UnclearTime, parse_moment
+from bot.slack import texts
+from bot.store.audit import AuditEvents
+from bot.store.engine import TROUBLE, cannot_be_used, open_engine
+from bot.store.schema import state_of
 from bot.timeouts import Timeouts, within
 
 _SECONDS: Final = Timeouts().administration

@@ -13,20 +13,20 @@ from rich.console import Console
 from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
 from bot.connections import Connections, open_connections, proxy_for
+from bot.core.sessions import Query
 from bot.errors import (
-    PermissionMissing,
     DeadlineExceeded,
     FullstoryError,
     KeyRejected,
+    PermissionMissing,
     RateLimited,
     SlackError,
     Unavailable,
 )
 from bot.fullstory.client import client_of
-from bot.sessions import Query
 from bot.settings import Settings, misspelt
-from bot.slack.api.client import TOKEN_ERRORS, call_api, slack_client
-from bot.slack.routes import scopes_needed
+from bot.slack.app import scopes_needed
+from bot.slack.web_api import TOKEN_ERRORS, call_api, slack_client
 from bot.timeouts import Timeouts, within
 
 _NOBODY = "fsessions-check"  # a uid that no site gives
@@ -239,9 +239,9 @@ async def _exists(
 
 async def _database(settings: Settings) -> AsyncIterator[Finding]:
     """Whether it is there, with the tables of this version, and may be written; and its keys."""
-    from bot.database.engine import TROUBLE, cannot_be_used, open_engine, shown
-    from bot.database.inspect import seconds_ahead, without_rights
-    from bot.database.schema import Schema, state_of
+    from bot.store.engine import TROUBLE, cannot_be_used, open_engine, shown
+    from bot.store.inspect import seconds_ahead, without_rights
+    from bot.store.schema import Schema, state_of
 
     part, where = "Database", shown(settings.database)
     try:

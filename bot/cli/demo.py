@@ -26,7 +26,7 @@ from bot.sandbox.slack import SlackSandbox
 from bot.sandbox.terminal import draw
 from bot.sandbox.workspace import TICKETS, USER, Message
 from bot.service import running
-from bot.slack.routes import COMMAND
+from bot.slack.app import COMMAND
 from bot.timeouts import Timeouts
 
 _FIRST: Final = f"{COMMAND} jane@example.com 3"

@@ -12,18 +12,18 @@ from rich.console import Console
 
 from bot.cli.user import system_user
 from bot.connections import Connections, open_connections
-from bot.database.store import audit_of, open_stores
+from bot.core.access import Actor, DenialReason, EntryPoint, Rules
+from bot.core.audit import AuditStore
+from bot.core.lookup import Lookup, LookupRequest
+from bot.core.outcomes import AccessDenied, Crashed, Failed, Found, NotRecorded, Outcome
+from bot.core.permission import Access
+from bot.core.query import Help, ParseError, Problem, QueryNeedingProfile, parse_person
+from bot.core.sessions import Query, Session, SessionList
+from bot.core.times import LocalZone, UnclearTime, parse_moment
 from bot.fullstory.client import client_of
-from bot.lookup.access import Actor, EntryPoint, DenialReason, Rules
-from bot.lookup.audit import AuditStore
-from bot.lookup.find import Lookup, LookupRequest
-from bot.lookup.outcomes import Crashed, AccessDenied, Failed, Found, NotRecorded, Outcome
-from bot.lookup.permission import Access
-from bot.sessions import Query, Session, SessionList
 from bot.settings import Settings
-from bot.slack.ui import texts
-from bot.typed.query import Help, Problem, QueryNeedingProfile, ParseError, parse_person
-from bot.typed.times import LocalZone, UnclearTime, parse_moment
+from bot.slack import texts
+from bot.store.stores import audit_of, open_stores
 from bot.timeouts import Timeouts
 
 _SPINNER_AFTER = 0.5  # seconds

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from rich.console import Console
 
-from bot.database.engine import TROUBLE, cannot_be_used, open_engine, shown
-from bot.database.schema import Schema, migrate, state_of
 from bot.settings import Settings
+from bot.store.engine import TROUBLE, cannot_be_used, open_engine, shown
+from bot.store.schema import Schema, migrate, state_of
 from bot.timeouts import Timeouts, within
 
 

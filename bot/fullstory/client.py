@@ -11,6 +11,7 @@ import structlog
 from yarl import URL
 
 from bot.connections import proxy_for
+from bot.core.sessions import Query, Session, SessionList
 from bot.errors import (
     DeadlineExceeded,
     FullstoryError,
@@ -20,7 +21,6 @@ from bot.errors import (
     Unavailable,
 )
 from bot.fullstory import protocol
-from bot.sessions import Query, Session, SessionList
 from bot.settings import Settings
 
 _log = structlog.get_logger()

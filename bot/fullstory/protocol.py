@@ -22,10 +22,11 @@ from urllib.parse import quote, unquote, urlencode
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import from_json
 
+from bot.core.sessions import Query, Session, usable_link
 from bot.errors import (
-    PermissionMissing,
     FullstoryError,
     KeyRejected,
+    PermissionMissing,
     RateLimited,
     ReplyMalformed,
     ReplyNotJSON,
@@ -34,7 +35,6 @@ from bot.errors import (
     RequestRejected,
     Unavailable,
 )
-from bot.sessions import Query, Session, usable_link
 
 MAX_REPLY_BYTES: Final = 512 * 1024
 """A hundred sessions are some 30 KB. Beyond this something is wrong, and we stop reading."""

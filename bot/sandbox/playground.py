@@ -16,6 +16,8 @@ from typing import Any, Final
 
 from aiohttp import web
 
+from bot.features.message_shortcut import FIND_SESSIONS, FIND_SESSIONS_FROM_MESSAGE
+from bot.features.workflow_step import FIND_SESSIONS_STEP
 from bot.sandbox.fullstory import FullstorySandbox, Scripted
 from bot.sandbox.slack import SlackSandbox, as_slack_sends
 from bot.sandbox.workspace import (
@@ -32,9 +34,7 @@ from bot.sandbox.workspace import (
     OnTheWire,
     Shown,
 )
-from bot.slack.entry_points.shortcuts import FIND_SESSIONS, FIND_SESSIONS_FROM_MESSAGE
-from bot.slack.entry_points.workflow_step import FIND_SESSIONS_STEP
-from bot.slack.routes import COMMAND, USAGE_HINT
+from bot.slack.app import COMMAND, USAGE_HINT
 
 PEOPLE: Final = (
     {"id": USER, "name": "Sam", "about": "support"},

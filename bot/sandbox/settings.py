@@ -9,11 +9,11 @@ from typing import Any
 
 from pydantic import SecretStr
 
-from bot.database.engine import open_engine
-from bot.database.schema import migrate
 from bot.sandbox.fullstory import FullstorySandbox
 from bot.sandbox.slack import SlackSandbox
 from bot.settings import Settings
+from bot.store.engine import open_engine
+from bot.store.schema import migrate
 
 
 def settings_for(slack: SlackSandbox, fullstory: FullstorySandbox, **other: Any) -> Settings:  # noqa: ANN401

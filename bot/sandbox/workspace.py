@@ -15,7 +15,7 @@ from slack_sdk.errors import SlackObjectFormationError
 from slack_sdk.models.blocks import Block
 from slack_sdk.models.views import View
 
-from bot.slack.routes import EVENTS, SCOPES
+from bot.slack.app import EVENTS, SCOPES
 
 TEAM: Final = "T0SANDBOX"
 APP: Final = "A0SANDBOX"

@@ -12,7 +12,7 @@ from typing import Final
 from playwright.async_api import FloatRect, Locator, Page
 
 from bot.sandbox.workspace import CHANNEL, DIRECT
-from bot.slack.ui.wording import STILL_LOOKING
+from bot.slack.texts import STILL_LOOKING
 from tests.browser.stage import Windows, only_you, say
 
 # Pictures are read on screens of double density.

@@ -21,7 +21,7 @@ from bot.sandbox.workspace import (
     USER,
     Shown,
 )
-from bot.slack.ui import texts
+from bot.slack import texts
 from tests.browser.stage import Windows, only_you, say
 from tests.conftest import until
 

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from bot.lookup.access import Actor, EntryPoint
-from bot.lookup.find import LookupRequest
+from bot.core.access import Actor, EntryPoint
+from bot.core.lookup import LookupRequest
 from bot.sandbox.traffic import EVENT_SCOPES
-from bot.slack.replies.services import Services
-from bot.slack.routes import ENTRY_POINTS, SCOPES, Row, routes
+from bot.slack.app import ENTRY_POINTS, SCOPES, Row, routes
+from bot.slack.services import Services
 from tests.contracts.test_layers import MODULES, imported
 
 ROOT = Path(__file__).parents[2]
@@ -43,7 +43,7 @@ def test_one_way_to_fullstory(module: str) -> None:
     inside = module.startswith(("bot.fullstory", "bot.sandbox"))
     if not inside and module not in MAY_KNOW_FULLSTORY:
         assert not [name for name in imported(module) if name.startswith("bot.fullstory")]
-    if module not in ("bot.lookup.find", "bot.cli.check"):
+    if module not in ("bot.core.lookup", "bot.cli.check"):
         assert calls_of(module, "sessions") == 0
 
 
@@ -56,7 +56,7 @@ def test_every_route_has_its_entry_point(services: Services) -> None:
 def test_an_actor_comes_from_nowhere_else() -> None:
     """Slack's requests get theirs where they come in, the terminal where it begins."""
     made = {module for module in MODULES if "Actor(" in MODULES[module].read_text()}
-    assert made == {"bot.slack.requests", "bot.cli.audit", "bot.cli.lookup"}
+    assert made == {"bot.slack.request", "bot.cli.audit", "bot.cli.lookup"}
 
 
 @pytest.mark.parametrize("row", ENTRY_POINTS, ids=lambda row: row.entry_point.name)

@@ -9,15 +9,15 @@ import json
 
 import pytest
 
+from bot.core.sessions import Query
 from bot.sandbox.workspace import MAX_POSTED, invalid_blocks, invalid_view
-from bot.sessions import Query
-from bot.slack.ui import modals
+from bot.slack import modals
 from tests.contracts.worst_cases import (
     LIMITS,
     LONGEST,
+    all_messages,
     buttons,
     found,
-    messages,
     metadata,
     query_of,
     sentences,
@@ -34,7 +34,7 @@ def query(request: pytest.FixtureRequest) -> Query:
 @pytest.mark.parametrize("length", [40, 400, 1400, 2800])
 def test_posted_messages(query: Query, length: int) -> None:
     """chat.postMessage takes fewer characters in all, values of buttons included."""
-    always = messages(query, length)
+    always = all_messages(query, length)
     for kind in ("posted", "direct", "posted choice"):
         size = len(json.dumps(always[kind]["blocks"], ensure_ascii=False))
         assert size <= MAX_POSTED, kind
@@ -43,7 +43,7 @@ def test_posted_messages(query: Query, length: int) -> None:
 @pytest.mark.parametrize("length", [40, 400, 1400, 2800, 3001])
 def test_messages(query: Query, length: int) -> None:
     """Lookups in all their forms."""
-    for kind, message in messages(query, length).items():
+    for kind, message in all_messages(query, length).items():
         assert invalid_blocks(message) == "", kind
         assert len(message["text"]) <= 3000, kind
 

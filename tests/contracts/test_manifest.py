@@ -10,15 +10,15 @@ from typing import Any
 import pytest
 import yaml
 
+from bot.core.sessions import Query, SessionList
+from bot.features.manifest import FILES
+from bot.features.manifest import manifest as manifest_text
+from bot.features.workflow_step import outputs as step_outputs
 from bot.sandbox.traffic import EVENT_SCOPES
-from bot.sessions import Query, SessionList
-from bot.slack.entry_points.workflow_step import outputs as step_outputs
-from bot.slack.manifest import FILES
-from bot.slack.manifest import manifest as manifest_text
-from bot.slack.replies.services import Services
-from bot.slack.requests import Route
-from bot.slack.routes import OPTIONAL_SCOPES, SCOPES, USAGE_HINT, routes, scopes_needed
-from bot.slack.ui import action_ids, texts
+from bot.slack import action_ids, texts
+from bot.slack.app import OPTIONAL_SCOPES, SCOPES, USAGE_HINT, routes, scopes_needed
+from bot.slack.request import Route
+from bot.slack.services import Services
 
 ROOT = Path(__file__).parents[2]
 

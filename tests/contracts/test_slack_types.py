@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from tests.contracts.worst_cases import LONGEST, messages, query_of, sentences, views
+from tests.contracts.worst_cases import LONGEST, all_messages, query_of, sentences, views
 
 SCRIPT = Path(__file__).parent / "slack_types" / "check.mjs"
 NODE = shutil.which("node")
@@ -41,8 +41,8 @@ def test_types(kind: str) -> None:
     """In all their forms, with short links and long ones."""
     query = query_of(LONGEST[kind])
     for length in (40, 1400):
-        always = messages(query, length) | sentences()
-        blocks = {name: message["blocks"] for name, message in always.items()}
+        everything = all_messages(query, length) | sentences()
+        blocks = {name: message["blocks"] for name, message in everything.items()}
         assert wrong({"messages": blocks, "views": views(query, length)}) == ""
 
 

@@ -6,17 +6,17 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
+from bot.core.access import Actor, DenialReason, EntryPoint
+from bot.core.events import AuditEvent
+from bot.core.query import Limits, ParseError, Problem
+from bot.core.sessions import MAX_UID_LENGTH, Moment, Query, Session, SessionList
 from bot.errors import FullstoryError, KeyRejected, ProfileProblem, RateLimited, Unavailable
-from bot.lookup.access import Actor, EntryPoint, DenialReason
-from bot.lookup.events import AuditEvent
-from bot.sessions import MAX_UID_LENGTH, Moment, Query, Session, SessionList
-from bot.slack.entry_points.share import origin
-from bot.slack.routes import HELP_LINES
-from bot.slack.ui import signing, answer, messages, blocks, modals, texts
-from bot.slack.ui.signing import Kind
-from bot.slack.ui.answer import Reader
-from bot.slack.ui.blocks import DIRECT, POSTED, RESPONSE_URL
-from bot.typed.query import Limits, Problem, ParseError
+from bot.features.share import origin
+from bot.slack import answer, blocks, messages, modals, signing, texts
+from bot.slack.answer import Reader
+from bot.slack.app import HELP_LINES
+from bot.slack.blocks import DIRECT, POSTED, RESPONSE_URL
+from bot.slack.signing import Kind
 
 NOW: Final = datetime(2026, 11, 23, 12, tzinfo=UTC)
 LIMITS: Final = Limits(100, 100)
@@ -67,7 +67,7 @@ def found(query: Query, length: int) -> SessionList:
 READER = Reader(NOW)
 
 
-def messages(query: Query, length: int) -> dict[str, dict[str, Any]]:
+def all_messages(query: Query, length: int) -> dict[str, dict[str, Any]]:
     """One of each kind."""
     sessions = found(query, length).with_replay()
     values = buttons(sessions)
@@ -115,7 +115,7 @@ def views(query: Query, length: int) -> dict[str, dict[str, Any]]:
     sessions = found(query, length)
     entries = [answer.time_in_words(one, READER) for one in sessions.sessions]
     ways = [(name, "<#C0>, " * 100) for name, _ in HELP_LINES]
-    shown = messages(query, length) | {"looking": blocks.note(texts.LOOKING)}
+    shown = all_messages(query, length) | {"looking": blocks.note(texts.LOOKING)}
     return {
         "form": modals.form(LIMITS),
         "form that asks": modals.form(LIMITS, texts.NOBODY_IN_MESSAGE, NOW, query.person),
@@ -144,7 +144,9 @@ def sentences() -> dict[str, dict[str, Any]]:
             for problem in Problem
         },
         **{
-            f"failed: {type(error).__name__}": messages.trouble(texts.failure(error), "", "ab12cd34")
+            f"failed: {type(error).__name__}": messages.trouble(
+                texts.failure(error), "", "ab12cd34"
+            )
             for error in errors
         },
         **{

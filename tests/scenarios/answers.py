@@ -11,7 +11,7 @@ from pydantic import SecretStr
 from bot.sandbox.slack import SlackSandbox
 from bot.sandbox.workspace import BOT, USER, Exchange, Shown
 from bot.settings import Settings
-from bot.slack.ui import action_ids, texts
+from bot.slack import action_ids, texts
 from tests.conftest import until
 
 JANE = "jane@example.com"

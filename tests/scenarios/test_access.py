@@ -12,17 +12,17 @@ from typing import Any
 
 import pytest
 
-from bot.lookup.access import DenialReason
+from bot.core.access import DenialReason
 from bot.sandbox.fullstory import FullstorySandbox
 from bot.sandbox.slack import SlackSandbox
 from bot.sandbox.workspace import CHANNEL, TICKETS, USER
 from bot.service import Service
-from bot.slack.api.client import SlackClient
-from bot.slack.api.colleagues import GROUP_SECONDS, NO_SECONDS, YES_SECONDS, Colleagues
-from bot.slack.api.identity import Workspace
-from bot.slack.api.profiles import Profiles
-from bot.slack.ui import action_ids, texts
-from bot.state.in_memory import InMemory
+from bot.slack import action_ids, texts
+from bot.slack.identity import Workspace
+from bot.slack.profiles import Profiles
+from bot.slack.users import GROUP_SECONDS, NO_SECONDS, YES_SECONDS, Colleagues
+from bot.slack.web_api import SlackClient
+from bot.store.memory import InMemory
 from tests.conftest import QUICK, Logged, StartBot, until
 from tests.scenarios.answers import JANE, asked, final, public, share_window, submit_share
 

@@ -11,9 +11,9 @@ import pytest
 from slack_bolt.async_app import AsyncApp
 
 from bot.sandbox.workspace import USER
-from bot.slack.replies.services import Services
-from bot.slack.routes import build_app, routes
-from bot.slack.transport.dispatch import dispatch
+from bot.slack.app import build_app, routes
+from bot.slack.dispatch import dispatch
+from bot.slack.services import Services
 from tests.conftest import Logged
 
 

@@ -24,17 +24,17 @@ from sqlalchemy import text
 
 from bot.cli.audit import Asked
 from bot.cli.audit import run as run_audit
-from bot.database.audit import MOST_WAITING, AuditEvents
-from bot.database.engine import open_engine
-from bot.database.schema import migrate
-from bot.lookup.events import AuditEvent, AuditQuery, PersonHashes
+from bot.core.events import AuditEvent, AuditQuery, PersonHashes
+from bot.core.sessions import Query
 from bot.sandbox.fullstory import FullstorySandbox, Scripted
 from bot.sandbox.slack import SlackSandbox
 from bot.sandbox.workspace import AGENT, MANAGER, PARTNER, USER
 from bot.service import Service
-from bot.sessions import Query
 from bot.settings import Settings
-from bot.slack.ui import action_ids, texts
+from bot.slack import action_ids, texts
+from bot.store.audit import MOST_WAITING, AuditEvents
+from bot.store.engine import open_engine
+from bot.store.schema import migrate
 from tests.conftest import QUICK, Logged, StartBot, until
 from tests.databases import everything_in, postgres_server
 from tests.programs import environment, run, serving, start

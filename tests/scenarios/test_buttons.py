@@ -11,7 +11,7 @@ import pytest
 from bot.sandbox.fullstory import FullstorySandbox, Scripted
 from bot.sandbox.slack import SlackSandbox
 from bot.sandbox.workspace import DIRECT, USER, Shown
-from bot.slack.ui import action_ids, texts
+from bot.slack import action_ids, texts
 from tests.conftest import StartBot, until
 from tests.scenarios.answers import JANE, labels, links, refresh
 

@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from bot.features.message_shortcut import FIND_SESSIONS_FROM_MESSAGE
+from bot.features.ticket_offers import OFFERS_A_MINUTE
 from bot.sandbox.fullstory import FullstorySandbox
 from bot.sandbox.settings import settings_for
 from bot.sandbox.slack import SlackSandbox
@@ -24,9 +26,7 @@ from bot.sandbox.workspace import (
     Shown,
 )
 from bot.service import Service, running
-from bot.slack.entry_points.offers import OFFERS_A_MINUTE
-from bot.slack.entry_points.shortcuts import FIND_SESSIONS_FROM_MESSAGE
-from bot.slack.ui import texts
+from bot.slack import texts
 from tests.conftest import Logged, StartBot, until
 from tests.scenarios.answers import JANE, offers, refresh, share
 

@@ -15,7 +15,7 @@ from bot.sandbox.people import PEOPLE, Trouble
 from bot.sandbox.slack import SlackSandbox
 from bot.sandbox.workspace import PARTNER
 from bot.service import Service
-from bot.slack.ui import texts
+from bot.slack import texts
 from tests.conftest import Logged, StartBot, until
 from tests.scenarios.answers import final
 

@@ -14,12 +14,12 @@ from typing import Any, Final
 
 import pytest
 
+from bot.features.message_shortcut import FIND_SESSIONS_FROM_MESSAGE
+from bot.features.workflow_step import FIND_SESSIONS_STEP
 from bot.sandbox.fullstory import FullstorySandbox
 from bot.sandbox.slack import SlackSandbox
 from bot.sandbox.workspace import BOT_USER, TICKETS, USER
-from bot.slack.entry_points.shortcuts import FIND_SESSIONS_FROM_MESSAGE
-from bot.slack.entry_points.workflow_step import FIND_SESSIONS_STEP
-from bot.slack.ui import action_ids, texts
+from bot.slack import action_ids, texts
 from tests.conftest import StartBot, until
 from tests.scenarios.answers import labels
 

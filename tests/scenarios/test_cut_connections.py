@@ -14,11 +14,11 @@ from typing import Any
 
 import pytest
 
+from bot.features.workflow_step import FIND_SESSIONS_STEP
 from bot.sandbox.fullstory import FullstorySandbox
 from bot.sandbox.slack import SlackSandbox
 from bot.sandbox.workspace import BOT_USER, DIRECT, TICKETS, USER
-from bot.slack.entry_points.workflow_step import FIND_SESSIONS_STEP
-from bot.slack.ui import texts
+from bot.slack import texts
 from tests.conftest import StartBot, until
 from tests.scenarios.answers import JANE, asked, public, refresh, share_window, submit_share
 

@@ -13,20 +13,20 @@ import pytest
 from pydantic import SecretStr
 
 from bot.connections import open_connections
-from bot.lookup.access import Actor, EntryPoint
+from bot.core.access import Actor, EntryPoint
 from bot.sandbox.fullstory import FullstorySandbox, Scripted
 from bot.sandbox.slack import SlackSandbox
 from bot.sandbox.workspace import USER
 from bot.settings import Settings
-from bot.slack.jobs import Job
-from bot.slack.replies.delivery import Delivery
-from bot.slack.replies.background import BackgroundTasks
-from bot.slack.replies.targets import ResponseUrlTarget
-from bot.slack.replies.response_url import Posted, ResponseUrls
-from bot.slack.requests import Acknowledged, SlackRequest
-from bot.slack.ui import texts
-from bot.slack.ui.pieces import Renderer, always, note
-from bot.state.in_memory import InMemory
+from bot.slack import texts
+from bot.slack.background import BackgroundTasks
+from bot.slack.blocks import Renderer, always, note
+from bot.slack.delivery import Delivery
+from bot.slack.job import Job
+from bot.slack.request import Acknowledged, SlackRequest
+from bot.slack.response_url import Posted, ResponseUrls
+from bot.slack.targets import ResponseUrlTarget
+from bot.store.memory import InMemory
 from tests.conftest import QUICK, Logged, StartBot, until
 
 ANSWER = note("the answer")

@@ -14,14 +14,14 @@ from typing import Any
 
 import pytest
 
-from bot.lookup.access import EntryPoint
-from bot.lookup.events import PersonHashes
+from bot.core.access import EntryPoint
+from bot.core.events import PersonHashes
+from bot.core.sessions import Query, Snapshot
 from bot.sandbox.fullstory import FullstorySandbox, Scripted
 from bot.sandbox.slack import SlackSandbox
 from bot.sandbox.workspace import BOT, BOT_USER, CHANNEL, TEAM, TICKETS, USER, Shown
-from bot.sessions import Query, Snapshot
-from bot.slack.ui import action_ids, signing, texts
-from bot.slack.ui.signing import Kind
+from bot.slack import action_ids, signing, texts
+from bot.slack.signing import Kind
 from tests.conftest import QUICK, Logged, StartBot, until
 from tests.scenarios.answers import signing_key
 

@@ -15,7 +15,7 @@ from bot.sandbox.fullstory import FullstorySandbox
 from bot.sandbox.slack import SlackSandbox
 from bot.sandbox.workspace import AGENT, PARTNER, USER, Shown
 from bot.service import Service
-from bot.slack.ui import action_ids, texts
+from bot.slack import action_ids, texts
 from tests.conftest import Logged, StartBot, until
 from tests.scenarios.answers import JANE, asked, public, share_window
 

@@ -12,6 +12,7 @@ import aiohttp
 import pytest
 
 from bot.connections import open_connections, proxy_for
+from bot.core.sessions import Query
 from bot.errors import (
     DeadlineExceeded,
     FullstoryError,
@@ -26,7 +27,6 @@ from bot.fullstory.client import FullstoryClient
 from bot.fullstory.protocol import MAX_REPLY_BYTES, Endpoint
 from bot.sandbox.fullstory import FullstorySandbox, Scripted
 from bot.sandbox.people import Person
-from bot.sessions import Query
 from tests.conftest import Logged, until
 
 JANE = Query("jane@example.com", None, 5)

@@ -10,7 +10,7 @@ import pytest
 from bot.sandbox.fullstory import FullstorySandbox, Scripted
 from bot.sandbox.slack import SlackSandbox
 from bot.sandbox.workspace import AGENT, BOT_USER, DIRECT, PARTNER, TICKETS, USER, Shown
-from bot.slack.ui import texts
+from bot.slack import texts
 from tests.conftest import Logged, StartBot, until
 
 JANE = "jane@example.com"

@@ -14,11 +14,11 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
 
-import bot.database
-from bot.database.engine import open_engine, shown, url_of
-from bot.database.schema import REVISIONS, Schema, state_of
-from bot.database.tables import METADATA
+import bot.store
 from bot.sandbox.slack import SlackSandbox
+from bot.store.engine import open_engine, shown, url_of
+from bot.store.schema import REVISIONS, Schema, state_of
+from bot.store.tables import METADATA
 from tests.conftest import QUICK, Logged, StartBot
 from tests.programs import run
 from tests.scenarios.answers import JANE, final
@@ -39,9 +39,7 @@ async def set_revision(url: str, revision: str) -> None:
 def test_revisions() -> None:
     """The list is that of the folder."""
     config = Config()
-    config.set_main_option(
-        "script_location", str(Path(bot.database.__file__).parent / "migrations")
-    )
+    config.set_main_option("script_location", str(Path(bot.store.__file__).parent / "migrations"))
     config.set_main_option("path_separator", "os")
     walked = ScriptDirectory.from_config(config).walk_revisions()
     assert tuple(one.revision for one in walked)[::-1] == REVISIONS

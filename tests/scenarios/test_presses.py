@@ -13,7 +13,7 @@ from bot.sandbox.fullstory import FullstorySandbox, Scripted
 from bot.sandbox.slack import SlackSandbox
 from bot.sandbox.workspace import DIRECT, TICKETS, USER, Shown
 from bot.service import Service
-from bot.slack.ui import action_ids, texts
+from bot.slack import action_ids, texts
 from tests.conftest import QUICK, Logged, StartBot, until
 from tests.scenarios.answers import (
     JANE,

@@ -22,11 +22,11 @@ from typing import Any, Final
 
 import pytest
 
+from bot.features.workflow_step import FIND_SESSIONS_STEP
 from bot.sandbox.fullstory import FullstorySandbox
 from bot.sandbox.slack import SlackSandbox
 from bot.sandbox.workspace import AGENT, BOT_USER, TICKETS, USER, Exchange, Shown
-from bot.slack.entry_points.workflow_step import FIND_SESSIONS_STEP
-from bot.slack.ui import texts
+from bot.slack import texts
 from bot.timeouts import Timeouts
 from tests.conftest import FERNET, migrated, until
 from tests.databases import Postgres, postgres_server
@@ -37,7 +37,7 @@ WAITS: Final = {
     # On a slow machine, too, a question to the database is answered in time, and a process that is
     # only slow is not taken for dead.
     "state": 20.0,
-    "claim": 20.0,
+    "job": 20.0,
     "lease": 5.0,
     "lease_renewal": 0.5,
     "first_retry": 0.05,

@@ -27,8 +27,8 @@ from bot.sandbox.fullstory import FullstorySandbox, Scripted
 from bot.sandbox.slack import SlackSandbox
 from bot.sandbox.workspace import CHANNEL, MANAGER, TICKETS, USER
 from bot.settings import Settings
-from bot.slack.routes import scopes_needed
-from bot.slack.ui import texts
+from bot.slack import texts
+from bot.slack.app import scopes_needed
 from tests.conftest import FERNET, migrated, until
 from tests.databases import Postgres, is_installed
 from tests.programs import HERE, ROOT, environment, run, serving, start

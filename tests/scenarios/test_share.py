@@ -14,7 +14,7 @@ from bot.sandbox.fullstory import FullstorySandbox, Scripted
 from bot.sandbox.slack import SlackSandbox
 from bot.sandbox.workspace import AGENT, BOT_USER, TICKETS, USER, Shown
 from bot.service import Service
-from bot.slack.ui import action_ids, texts
+from bot.slack import action_ids, texts
 from tests.conftest import QUICK, StartBot, until
 from tests.scenarios.answers import (
     JANE,
@@ -42,7 +42,7 @@ def fields(slack: SlackSandbox, view_id: str) -> dict[str, dict[str, object]]:
     return {one["block_id"]: one["element"] for one in blocks if one["type"] == "input"}
 
 
-def texts(options: object) -> list[str]:
+def option_texts(options: object) -> list[str]:
     """What can be chosen."""
     assert isinstance(options, list)
     return [one["text"]["text"] for one in options]
@@ -55,10 +55,10 @@ class TestWindow:
         """Each session, and all; without the name; where there is one place, it isn't asked."""
         window = fields(slack, await share_window(slack, answer))
         which = window[action_ids.WHICH_FIELD]
-        assert texts(which["options"])[0].startswith("Latest: ")
-        assert texts(which["options"])[1] == "All 3 sessions"
-        assert len(texts(which["options"])) == 4
-        assert texts([which["initial_option"]]) == texts(which["options"])[:1]
+        assert option_texts(which["options"])[0].startswith("Latest: ")
+        assert option_texts(which["options"])[1] == "All 3 sessions"
+        assert len(option_texts(which["options"])) == 4
+        assert option_texts([which["initial_option"]]) == option_texts(which["options"])[:1]
         assert "initial_options" not in window[action_ids.NAME_FIELD]
         assert action_ids.WHERE_FIELD not in window
 
@@ -66,7 +66,7 @@ class TestWindow:
         """On a ticket, that is the one that is meant."""
         shown = await on_message(slack)
         window = fields(slack, await share_window(slack, shown))
-        first = texts([window[action_ids.WHICH_FIELD]["initial_option"]])[0]
+        first = option_texts([window[action_ids.WHICH_FIELD]["initial_option"]])[0]
         assert first.startswith(texts.CLOSEST_BEFORE_MESSAGE)
 
     async def test_in_a_thread(self, slack: SlackSandbox, answer: Shown) -> None:
@@ -74,8 +74,8 @@ class TestWindow:
         answer.thread_ts = "1700000000.000100"
         window = fields(slack, await share_window(slack, answer))
         where = window[action_ids.WHERE_FIELD]
-        assert texts(where["options"]) == [texts.SHARE_IN_THREAD, texts.SHARE_IN_CHANNEL]
-        assert texts([where["initial_option"]]) == [texts.SHARE_IN_THREAD]
+        assert option_texts(where["options"]) == [texts.SHARE_IN_THREAD, texts.SHARE_IN_CHANNEL]
+        assert option_texts([where["initial_option"]]) == [texts.SHARE_IN_THREAD]
 
     async def test_a_slow_lookup(
         self, slack: SlackSandbox, fullstory: FullstorySandbox, answer: Shown

@@ -14,7 +14,7 @@ import pytest
 from bot.sandbox.fullstory import FullstorySandbox, Scripted
 from bot.sandbox.slack import SlackSandbox
 from bot.sandbox.workspace import USER, Exchange, invalid_view
-from bot.slack.ui import texts
+from bot.slack import texts
 from tests.conftest import Logged, StartBot, until
 
 pytestmark = pytest.mark.usefixtures("bot")

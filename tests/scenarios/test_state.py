@@ -12,13 +12,13 @@ import pytest
 from sqlalchemy import update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from bot.database.jobs import SqlJobs
-from bot.database.engine import open_engine
-from bot.database.shared import SharedState, open_shared
-from bot.database.tables import JOBS, SHARED_VALUES
-from bot.state.in_memory import MOST, InMemory
-from bot.state.protocol import Key, PendingJob, Shared, job_id
-from bot.state.sealing import Sealed, Seals
+from bot.store.encryption import Sealed, Seals
+from bot.store.engine import open_engine
+from bot.store.jobs import SqlJobs
+from bot.store.memory import MOST, InMemory
+from bot.store.protocol import Key, PendingJob, Shared, job_id
+from bot.store.shared import SharedState, open_shared
+from bot.store.tables import JOBS, SHARED_VALUES
 from tests.conftest import FERNET, QUICK, Logged, migrated, until
 from tests.databases import Postgres, postgres_server
 

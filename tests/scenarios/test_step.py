@@ -14,10 +14,10 @@ from bot.sandbox.fullstory import FullstorySandbox, Scripted
 from bot.sandbox.slack import SlackSandbox
 from bot.sandbox.workspace import AGENT, CHANNEL, DIRECT, PARTNER, TICKETS, USER, Run
 from bot.service import Service
-from bot.slack.replies.services import Services
-from bot.slack.routes import build_app, routes
-from bot.slack.transport.dispatch import dispatch
-from bot.slack.ui import texts
+from bot.slack import texts
+from bot.slack.app import build_app, routes
+from bot.slack.dispatch import dispatch
+from bot.slack.services import Services
 from tests.conftest import QUICK, Logged, StartBot, until
 from tests.scenarios.answers import refresh
 

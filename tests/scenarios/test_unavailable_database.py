@@ -13,12 +13,12 @@ import pytest
 from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from bot.database.engine import open_engine
-from bot.database.shared import open_shared
-from bot.database.tables import JOBS, SHARED_VALUES
 from bot.sandbox.fullstory import FullstorySandbox
 from bot.sandbox.slack import SlackSandbox
-from bot.slack.ui import texts
+from bot.slack import texts
+from bot.store.engine import open_engine
+from bot.store.shared import open_shared
+from bot.store.tables import JOBS, SHARED_VALUES
 from tests.conftest import FERNET, QUICK, StartBot, migrated, until
 from tests.databases import Postgres, postgres_server
 from tests.scenarios.answers import JANE, asked, final, public, share_window, submit_share

@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from bot.sessions import Moment, Query, Snapshot
-from bot.slack.ui.button_values import (
+from bot.core.sessions import Moment, Query, Snapshot
+from bot.slack.signing import (
     GOOD_FOR,
     Kind,
     Outdated,
@@ -76,4 +76,4 @@ def test_what_is_none_of_ours(value: str) -> None:
 def test_another_key() -> None:
     """Makes it void."""
     with pytest.raises(Outdated):
-        unseal(seal("C1", "U1", KEY, NOW, Kind.PLACE), "U1", b"another", NOW, Kind.PLACE)
+        unseal(seal("C1", "U1", KEY, NOW, Kind.CHANNEL), "U1", b"another", NOW, Kind.CHANNEL)

@@ -6,8 +6,8 @@ import asyncio
 
 import pytest
 
-from bot.state.cache import Cache
-from bot.state.in_memory import InMemory
+from bot.store.cache import Cache
+from bot.store.memory import InMemory
 
 
 async def test_answers_are_asked_for_once() -> None:

@@ -8,10 +8,10 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from bot.lookup.access import Actor, EntryPoint
-from bot.lookup.audit import Audit
-from bot.lookup.events import AuditEvent, AuditQuery, PersonHashes, Result
-from bot.sessions import Query
+from bot.core.access import Actor, EntryPoint
+from bot.core.audit import Audit
+from bot.core.events import AuditEvent, AuditQuery, PersonHashes, Result
+from bot.core.sessions import Query
 
 KEYS = PersonHashes(["new", "old"])
 JANE = Query("jane@example.com", "user-42", 5)

@@ -16,13 +16,14 @@ from typing import Any
 
 import pytest
 
+from bot.core.query import MAX_TEXT_LENGTH, Limits, parse, parse_person
+from bot.core.sessions import Query, SessionList
+from bot.core.times import UnclearTime, parse_moment, zone
 from bot.errors import FullstoryError
 from bot.fullstory import protocol
-from bot.sessions import Query, SessionList
-from bot.slack.transport import http
-from bot.slack.transport.dispatch import BadBody
-from bot.slack.ui import blocks, texts
-from bot.slack.ui.reading import (
+from bot.slack import blocks, http, texts
+from bot.slack.dispatch import BadBody
+from bot.slack.message_parser import (
     MAX_CHARACTERS,
     MAX_FOUND,
     MAX_PIECES,
@@ -30,8 +31,6 @@ from bot.slack.ui.reading import (
     parse_free_text,
     parse_step_person,
 )
-from bot.typed.query import MAX_TEXT_LENGTH, Limits, parse, parse_person
-from bot.typed.times import UnclearTime, parse_moment, zone
 from tests.unit.test_moments import NOW
 
 LIMITS = Limits(20, 100)
@@ -160,9 +159,7 @@ def test_bodies(unit: bytes) -> None:
 @pytest.mark.parametrize("unit", ["x", "&", "\U0001f600", "<"])
 def test_drawing(unit: str) -> None:
     """Whatever a uid is made of."""
-    assert (
-        growth(repeated(unit), lambda uid: blocks.note(texts.heading(uid, 1, 1)), 20_000) < MOST
-    )
+    assert growth(repeated(unit), lambda uid: blocks.note(texts.heading(uid, 1, 1)), 20_000) < MOST
 
 
 class Counted(dict[str, Any]):

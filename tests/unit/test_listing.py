@@ -11,20 +11,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bot.core.query import Limits, ParseError, Problem
+from bot.core.sessions import MAX_UID_LENGTH, Moment, Query, Session, SessionList, replay_at
+from bot.core.suggestions import Suggestion, suggest
 from bot.errors import KeyRejected
 from bot.sandbox.workspace import invalid_blocks
-from bot.sessions import MAX_UID_LENGTH, Moment, Query, Session, SessionList, replay_at
-from bot.slack.ui import answer, messages, modals, texts
-from bot.slack.ui.answer import Reader
-from bot.slack.ui.pieces import RESPONSE_URL, WINDOW, Message, bold, header
-from bot.typed.query import Limits, Problem, ParseError
-from bot.typed.slips import Suggestion, suggest
+from bot.slack import answer, messages, modals, texts
+from bot.slack.answer import Reader
+from bot.slack.blocks import RESPONSE_URL, WINDOW, Message, bold, header
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 LIMITS = Limits(20, 100)
 
 
-def answer(found: SessionList, zone: timezone = UTC) -> Message:
+def rendered(found: SessionList, zone: timezone = UTC) -> Message:
     """As in the ack of a command."""
     return answer.answer(found, Reader(NOW, zone), RESPONSE_URL)
 
@@ -41,14 +41,14 @@ def found(
     return SessionList(Query(None, uid, limit), tuple(sessions))
 
 
-def texts(message: dict[str, Any]) -> str:
+def shown_text(message: dict[str, Any]) -> str:
     """All that is shown of a message."""
     return json.dumps(message["blocks"], ensure_ascii=False)
 
 
 def links(message: dict[str, Any]) -> list[str]:
     """All that can be opened."""
-    return re.findall(r"https://[^|^>\"]*", texts(message))
+    return re.findall(r"https://[^|^>\"]*", shown_text(message))
 
 
 def title_of(message: Message) -> str:
@@ -85,7 +85,7 @@ def days(message: Message) -> list[str]:
 
 def test_layout() -> None:
     """Whose and how many; the latest with its button beside it; the others in a list."""
-    message = answer(found(3, limit=3))
+    message = rendered(found(3, limit=3))
     title, latest, others = message["blocks"]
     assert title["text"]["text"] == "*user-42*\nLatest 3 sessions"
     assert latest["accessory"]["text"]["text"] == "Watch replay"
@@ -110,7 +110,7 @@ def test_layout() -> None:
     ]
     assert message["response_type"] == "ephemeral"
     assert message["text"] == "Latest 3 sessions of user-42. Latest: 2026-11-23 11:00 UTC."
-    assert "Only" not in texts(message)  # Slack says by itself who sees it
+    assert "Only" not in shown_text(message)  # Slack says by itself who sees it
 
 
 @pytest.mark.parametrize(
@@ -124,13 +124,13 @@ def test_layout() -> None:
 )
 def test_how_many(count: int, limit: int, said: str) -> None:
     """And whether there may be more."""
-    assert title_of(answer(found(count, limit=limit))) == said
+    assert title_of(rendered(found(count, limit=limit))) == said
 
 
 def test_both_identities_are_named() -> None:
     """A union says that it is one."""
     query = Query("jane@example.com", "user-42", 5)
-    title = answer(SessionList(query, ()))["blocks"][0]["text"]["text"]
+    title = rendered(SessionList(query, ()))["blocks"][0]["text"]["text"]
     assert title.startswith("No sessions of *jane@example.com / user-42*")
 
 
@@ -145,7 +145,7 @@ def test_both_identities_are_named() -> None:
 def test_days_are_the_readers(hours_east: int, expected: list[str]) -> None:
     """Sessions stand under the days they were on for who reads."""
     zone = timezone(timedelta(hours=hours_east))
-    message = answer(found(21), zone)
+    message = rendered(found(21), zone)
     of_day = {
         (NOW - timedelta(hours=number + 1)).astimezone(zone).date() for number in range(1, 21)
     }
@@ -155,21 +155,21 @@ def test_days_are_the_readers(hours_east: int, expected: list[str]) -> None:
 
 def test_how_long_ago_stays_true() -> None:
     """Slack counts it; from a day on, the day says it."""
-    formats = [item[0]["format"] for item in items(answer(found(30)))]
+    formats = [item[0]["format"] for item in items(rendered(found(30)))]
     assert formats[:22] == ["{time} · {ago}"] * 22
     assert set(formats[23:]) == {"{time}"}
-    assert "hours ago" not in texts(answer(found(30)))
+    assert "hours ago" not in shown_text(rendered(found(30)))
 
 
 def test_no_sessions() -> None:
     """Not a bare "nothing"."""
-    message = answer(found(0))
-    assert "another address or id" in texts(message)
+    message = rendered(found(0))
+    assert "another address or id" in shown_text(message)
     assert message["text"].startswith("No sessions of user-42.")
 
 
 @pytest.mark.parametrize(
-    ("uid", "slip"),
+    ("uid", "suggestion"),
     [
         ("hepl", Suggestion.HELP),
         ("Hlep", Suggestion.HELP),
@@ -201,7 +201,7 @@ class TestMoment:
 
     def test_of_a_message(self) -> None:
         """The one that matters first, and how long before; and that it is a guess."""
-        message = answer(self.at(12, of_message=True))
+        message = rendered(self.at(12, of_message=True))
         first = message["blocks"][1]["text"]["text"]
         assert first.startswith(":dart: *Closest before this message*\n<!date^")
         assert first.endswith("  ·  started 12 min before")
@@ -209,13 +209,13 @@ class TestMoment:
 
     def test_of_a_typed_time(self) -> None:
         """Which time it was is said."""
-        first = answer(self.at(82, of_message=False))["blocks"][1]["text"]["text"]
+        first = rendered(self.at(82, of_message=False))["blocks"][1]["text"]["text"]
         assert first.startswith(":dart: *Probably this one*")
         assert "started 1 h 22 min before <!date^" in first
 
     def test_the_replay_opens_there(self) -> None:
         """Half a minute before; a smaller link opens it from its beginning."""
-        message = answer(self.at(12, of_message=True))
+        message = rendered(self.at(12, of_message=True))
         moment = NOW - timedelta(hours=2, seconds=30)
         opens = f"{self.LINK}:{int(moment.timestamp() * 1000)}"
         assert message["blocks"][1]["accessory"]["url"] == opens
@@ -226,7 +226,7 @@ class TestMoment:
     def test_a_link_of_another_shape(self) -> None:
         """Nothing is added to it."""
         link = "https://app.fullstory.com/s/1:2"
-        message = answer(self.at(12, of_message=True, link=link))
+        message = rendered(self.at(12, of_message=True, link=link))
         assert message["blocks"][1]["accessory"]["url"] == link
         assert links(message) == [link]
 
@@ -259,17 +259,17 @@ class TestMoment:
 def test_unusable_links_are_shown_and_not_linked() -> None:
     """Both as the latest and further down; nothing to press."""
     sessions = tuple(Session("1", str(n), NOW, None) for n in range(2))
-    message = answer(SessionList(Query(None, "u", 5), sessions))
+    message = rendered(SessionList(Query(None, "u", 5), sessions))
     assert links(message) == []
     assert "accessory" not in message["blocks"][1]
-    assert texts(message).count("no link that is safe to open") == 2
+    assert shown_text(message).count("no link that is safe to open") == 2
 
 
 def test_unknown_times_are_said() -> None:
     """The link is there, the time isn't."""
     link = "https://app.fullstory.com/s/1:2"
     sessions = tuple(Session("1", str(n), None, link) for n in range(2))
-    message = answer(SessionList(Query(None, "u", 5), sessions))
+    message = rendered(SessionList(Query(None, "u", 5), sessions))
     assert {"type": "link", "url": link, "text": "time unknown"} in items(message)[0]
     assert len(links(message)) == 2
 
@@ -278,7 +278,7 @@ def test_unknown_times_are_said() -> None:
 @pytest.mark.parametrize("uid", ["u" * MAX_UID_LENGTH, "&" * MAX_UID_LENGTH, "😀" * MAX_UID_LENGTH])
 def test_a_hundred_sessions_are_one_valid_message(link_length: int, uid: str) -> None:
     """However long the uid and the links; what finds no room is counted."""
-    message = answer(found(100, link_length=link_length, uid=uid))
+    message = rendered(found(100, link_length=link_length, uid=uid))
     assert invalid_blocks(message) == ""
     assert len(message["blocks"]) <= 50
     assert len(message["blocks"][0]["text"]["text"]) <= 700
@@ -286,7 +286,7 @@ def test_a_hundred_sessions_are_one_valid_message(link_length: int, uid: str) ->
         assert len(json.dumps(block, ensure_ascii=False)) <= 9_500
     shown = len(links(message))
     if shown < 100:
-        assert f"{100 - shown} older sessions didn't fit" in texts(message)
+        assert f"{100 - shown} older sessions didn't fit" in shown_text(message)
     assert shown == 100 or link_length > 1000
 
 
@@ -295,16 +295,16 @@ def test_links_that_grow_when_they_are_escaped(ampersands: int) -> None:
     """Each "&" takes five characters; the section's limit is over those."""
     link = "https://app.fullstory.com/ui?" + "a=1&" * ampersands
     sessions = tuple(Session("1", str(n), NOW, f"{link}{n}") for n in range(5))
-    message = answer(SessionList(Query(None, "u", 5), sessions))
+    message = rendered(SessionList(Query(None, "u", 5), sessions))
     assert invalid_blocks(message) == ""
 
 
 @pytest.mark.parametrize("length", [2801, 3001, 9000])
 def test_links_too_long_for_slack(length: int) -> None:
     """They are not cut: that would be another link."""
-    message = answer(found(2, link_length=length))
+    message = rendered(found(2, link_length=length))
     assert invalid_blocks(message) == ""
-    assert "too long for Slack" in texts(message)
+    assert "too long for Slack" in shown_text(message)
     assert all(len(link) == length for link in links(message))
 
 
@@ -312,13 +312,13 @@ def test_links_too_long_for_slack(length: int) -> None:
 def test_whatever_people_type_stays_text(text: str) -> None:
     """No markup, mention or link comes out of what came in."""
     refused = ParseError(Problem.UNCLEAR, text, "jane@example.com")
-    messages = [
+    rendered_messages = [
         messages.refusal(refused, "/fsessions", LIMITS),
-        answer(SessionList(Query(None, text, 5), ())),
+        rendered(SessionList(Query(None, text, 5), ())),
     ]
-    for message in messages:
+    for message in rendered_messages:
         assert invalid_blocks(message) == ""
-        shown = texts(message) + message["text"]
+        shown = shown_text(message) + message["text"]
         assert "<" not in shown
         assert ">" not in shown
         assert not re.search(r"&(?!(amp|lt|gt);)", shown)
@@ -329,9 +329,9 @@ def test_help_names_the_command_that_was_typed(command: str) -> None:
     """A company may have renamed it."""
     message = messages.help_message(command, Limits(7, 50))
     assert invalid_blocks(message) == ""
-    assert f"`{command} jane@example.com`" in texts(message)
-    assert "the latest 7 sessions" in texts(message)
-    assert texts(message).count(f"`{command}") == 3
+    assert f"`{command} jane@example.com`" in shown_text(message)
+    assert "the latest 7 sessions" in shown_text(message)
+    assert shown_text(message).count(f"`{command}") == 3
     assert "at most 50" in json.dumps(modals.help_window(command, Limits(7, 50)))
 
 
@@ -341,9 +341,9 @@ def test_failures(contact: str) -> None:
     message = messages.trouble(texts.failure(KeyRejected()), contact, "ab12cd34", "value")
     first, again, last = message["blocks"]
     assert first["text"]["text"].startswith(":warning: *Fullstory doesn't accept")
-    assert "{administrator}" not in texts(message)
-    assert ("<@U0ADMIN1>" in texts(message)) == (contact == "<@U0ADMIN1>")
-    assert "<b>" not in texts(message)
+    assert "{administrator}" not in shown_text(message)
+    assert ("<@U0ADMIN1>" in shown_text(message)) == (contact == "<@U0ADMIN1>")
+    assert "<b>" not in shown_text(message)
     assert again["elements"][0]["text"]["text"] == "Try again"
     assert "ab12cd34" in last["elements"][0]["text"]
     assert "(reference ab12cd34)" in message["text"]
@@ -357,7 +357,7 @@ def test_emoji_count_twice(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "drawn"),
+    ("text", "expected"),
     [
         ("jane@example.com", "*jane@example.com*"),
         ("*a*", "`*a*`"),
@@ -365,13 +365,13 @@ def test_emoji_count_twice(text: str) -> None:
         ("a`", "`a'`"),
     ],
 )
-def test_names_in_bold(text: str, always: str) -> None:
+def test_names_in_bold(text: str, expected: str) -> None:
     """Or as code, where Slack would take a sign in them for markup."""
-    assert bold(text) == always
+    assert bold(text) == expected
 
 
 def test_a_window_of_long_links_fits() -> None:
     """Slack takes views of 250 KB."""
     message = answer.answer(found(100, link_length=2_600), Reader(NOW), WINDOW)
-    assert len(texts(message)) < 250_000
-    assert "didn't fit" in texts(message)
+    assert len(shown_text(message)) < 250_000
+    assert "didn't fit" in shown_text(message)

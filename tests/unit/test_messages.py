@@ -9,15 +9,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.sessions import Query
-from bot.slack.ui.reading import (
+from bot.core.people import Identity
+from bot.core.query import Limits, ParseError, Problem
+from bot.core.sessions import Query
+from bot.slack.message_parser import (
     external_identities,
     identities,
     parse_free_text,
     parse_step_person,
 )
-from bot.typed.people import Identity
-from bot.typed.query import Limits, Problem, ParseError
 
 JANE = "jane@example.com"
 LIMITS = Limits(20, 100)

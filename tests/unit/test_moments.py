@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.typed.times import LocalZone, UnclearTime, names_its_zone, parse_moment, zone
+from bot.core.times import LocalZone, UnclearTime, names_its_zone, parse_moment, zone
 
 NOW = datetime(2026, 11, 24, 11, tzinfo=UTC)  # a Tuesday, noon in Berlin
 BERLIN = zone("Europe/Berlin")

@@ -9,20 +9,20 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from bot.sandbox.slack import as_slack_sends
-from bot.sessions import MAX_UID_LENGTH, Query
-from bot.typed.query import (
+from bot.core.query import (
     CONTROL,
     INVISIBLE,
     Help,
     Limits,
+    ParseError,
     Problem,
     QueryNeedingProfile,
-    ParseError,
     parse,
     parse_person,
     typed_form,
 )
+from bot.core.sessions import MAX_UID_LENGTH, Query
+from bot.sandbox.slack import as_slack_sends
 
 LIMITS = Limits(default=20, highest=100)
 JANE = "jane@example.com"
@@ -319,7 +319,9 @@ def test_example_is_made_of_what_was_typed() -> None:
     assert parse("bob@example.com maybe 5", LIMITS) == ParseError(
         Problem.UNCLEAR, "maybe", "bob@example.com 5"
     )
-    assert parse("john smith", LIMITS) == ParseError(Problem.UNCLEAR, "john smith", 'uid:"john smith"')
+    assert parse("john smith", LIMITS) == ParseError(
+        Problem.UNCLEAR, "john smith", 'uid:"john smith"'
+    )
 
 
 def test_a_number_after_a_word_for_people_is_a_uid_perhaps() -> None:

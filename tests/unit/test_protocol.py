@@ -11,10 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bot.core.sessions import Query, Session
 from bot.errors import (
-    PermissionMissing,
     FullstoryError,
     KeyRejected,
+    PermissionMissing,
     RateLimited,
     ReplyMalformed,
     ReplyNotJSON,
@@ -23,7 +24,6 @@ from bot.errors import (
     Unavailable,
 )
 from bot.fullstory import protocol
-from bot.sessions import Query, Session
 
 BASE = "https://api.fullstory.com"
 STARTED = datetime(2014, 9, 23, 17, 18, 59, tzinfo=UTC)

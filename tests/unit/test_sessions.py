@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.sessions import Moment, Query, Session, SessionList, newest_first, usable_link
+from bot.core.sessions import Moment, Query, Session, SessionList, newest_first, usable_link
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 

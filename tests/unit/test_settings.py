@@ -8,11 +8,11 @@ from urllib.parse import quote
 import pytest
 from cryptography.fernet import Fernet
 
-from bot.database.engine import shown as shown_database
-from bot.database.engine import url_of
+from bot.core.query import Limits
 from bot.errors import SettingsError
 from bot.settings import Settings, load, misspelt
-from bot.typed.query import Limits
+from bot.store.engine import shown as shown_database
+from bot.store.engine import url_of
 from tests.conftest import FERNET
 
 SECRET = "na1.s3cr3t/with.dots"

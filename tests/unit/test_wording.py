@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from bot import errors
-from bot.slack.ui import texts
-from bot.typed.query import Limits, Problem, ParseError
+from bot.core.query import Limits, ParseError, Problem
+from bot.slack import texts
 
 LIMITS = Limits(20, 100)
 

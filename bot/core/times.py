@@ -1,0 +1,397 @@
+"""Times that people type: "14:05", "yesterday 5pm", "2026-11-22T14:05Z".
+
+Strategy: a text is read word by word, and every word has to be understood: a date, a day, a clock,
+a zone, a distance from now, or a small word between them. What is left over, stands twice, or could
+mean two dates makes the text unclear. So nothing is guessed. Pure: the present time is a parameter.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta, timezone, tzinfo
+from typing import Final
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from bot.core.sessions import Moment
+from bot.errors import FsessionsError
+
+MAX_LENGTH: Final = 60
+_YEARS: Final = range(2000, 2100)  # there are no recordings of other times
+_LONGEST_DISTANCE: Final = timedelta(days=3660)
+
+
+class UnclearTime(FsessionsError):
+    """The text is no time, or could be several; or it is still `to_come`."""
+
+    def __init__(self, *, to_come: bool = False) -> None:
+        super().__init__("to come" if to_come else "unclear")
+        self.to_come = to_come
+
+
+def zone(name: str, offset: int = 0) -> tzinfo:
+    """The time zone that a Slack profile names; UTC plus `offset` seconds if it is unknown here."""
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        return timezone(timedelta(seconds=offset)) if abs(offset) < 86_400 else UTC
+
+
+class LocalZone(tzinfo):
+    """The zone of this machine, with the offset that it has on each date."""
+
+    def utcoffset(self, when: datetime | None) -> timedelta | None:
+        """Return the offset of a local time."""
+        return when.replace(tzinfo=None).astimezone().utcoffset() if when else None
+
+    def dst(self, when: datetime | None) -> None:
+        """Return None: the platform tells the whole offset alone."""
+        del when
+
+    def tzname(self, when: datetime | None) -> str | None:
+        """Return the platform's name for the zone."""
+        return when.replace(tzinfo=None).astimezone().tzname() if when else None
+
+    def fromutc(self, when: datetime) -> datetime:
+        """Return the local time; `fold` tells which of two it is."""
+        local = when.replace(tzinfo=UTC).astimezone()
+        first = local.replace(tzinfo=None, fold=0).astimezone()
+        return local.replace(tzinfo=self, fold=int(first.utcoffset() != local.utcoffset()))
+
+
+def parse_moment(text: str, reader: tzinfo, now: datetime) -> Moment:
+    """Return the moment that a person in the zone `reader` means at the time `now`.
+
+    A time without a date is the last one that has passed; one without seconds is the whole minute.
+    Raises `UnclearTime`, also for a time that comes twice, or never, when clocks change.
+    """
+    written = _read(text)
+    found = written.moment(reader, now)
+    if found > now:
+        raise UnclearTime(to_come=True)
+    return Moment(found, of_message=False, whole_minute=written.is_whole_minute)
+
+
+def names_its_zone(text: str) -> bool:
+    """Whether the text means the same moment wherever its reader is, or none anywhere."""
+    try:
+        return _read(text).is_the_same_everywhere
+    except UnclearTime:
+        return True
+
+
+# -- What a text says -----------------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class _Written:
+    """The parts of a time that stand in a text.
+
+    `fixed` is the whole moment. `distance` counts back from now. `back_to` gives the dates that a
+    word such as "monday" or "nov 22" can mean, the latest first, when it is given today's date.
+    """
+
+    fixed: datetime | None = None
+    distance: timedelta | None = None
+    back_to: Callable[[date], Iterator[date]] | None = None
+    weekday: int | None = None
+    clock: time | None = None
+    zone: tzinfo | None = None
+    month_and_day: tuple[int, int] | None = None  # while their year may follow
+    has_seconds: bool = False
+
+    @property
+    def is_whole_minute(self) -> bool:
+        """Whether a clock is given, and not its seconds."""
+        return self.clock is not None and not self.has_seconds
+
+    @property
+    def is_the_same_everywhere(self) -> bool:
+        return bool(self.fixed or self.zone or (self.distance is not None and self.clock is None))
+
+    def moment(self, reader: tzinfo, now: datetime) -> datetime:
+        """In UTC; perhaps still to come. Raises `UnclearTime`."""
+        if self.fixed:
+            return self.fixed
+        here = self.zone or reader
+        today = now.astimezone(here).date()
+        if self.clock is None:
+            # A day alone could be any session of that day.
+            if self.distance is None or self.back_to or self.weekday is not None or self.zone:
+                raise UnclearTime
+            return now - self.distance
+        to_come: list[datetime] = []
+        for day in self._days(today):
+            moments = _moments(day, self.clock, here)
+            passed = [one for one in moments if one <= now]
+            if len(passed) == 1:
+                return passed[0]
+            if not moments or passed:
+                raise UnclearTime  # never, or twice, on the latest day that can be meant
+            to_come += moments
+        if not to_come:
+            raise UnclearTime
+        return to_come[0]
+
+    def _days(self, today: date) -> Iterator[date]:
+        """The days that may be meant, the latest first."""
+        if self.distance is not None:
+            if self.distance % timedelta(days=1) or self.back_to or self.weekday is not None:
+                raise UnclearTime  # "2 hours ago at 5pm"
+            yield today - self.distance
+        elif self.back_to:
+            for day in self.back_to(today):
+                if self.weekday is None or day.weekday() == self.weekday:
+                    yield day
+        elif self.weekday is not None:
+            yield from _days_back_to(self.weekday, today)
+        else:
+            yield from (today, today - timedelta(days=1))
+
+
+def _moments(day: date, clock: time, zone: tzinfo) -> list[datetime]:
+    """The moments, in UTC, at which clocks show that time.
+
+    There are two when clocks are set back, and none when they are set forward.
+    """
+    local = datetime.combine(day, clock, zone)
+    both = {local.replace(fold=fold).astimezone(UTC) for fold in (0, 1)}
+    shown = local.replace(tzinfo=None)
+    return sorted(one for one in both if one.astimezone(zone).replace(tzinfo=None, fold=0) == shown)
+
+
+def _days_back_to(weekday: int, today: date) -> Iterator[date]:
+    days_back = (today.weekday() - weekday) % 7
+    yield from (today - timedelta(days=days_back), today - timedelta(days=days_back + 7))
+
+
+# -- Words ----------------------------------------------------------------------------------------
+
+# As programs write times: seconds since 1970, a message's `ts`, Slack's markup; or with three, six
+# or nine digits more, milliseconds, microseconds or nanoseconds.
+_MACHINE: Final = re.compile(
+    r"(?:<!date\^|@)?(?P<seconds>\d{9}|\d{10})(?:(?<=\d{10})(?:\d{3}){1,3}|\.\d+)?(?:\^[^<>]*>)?"
+)
+_HALVES: Final = re.compile(r"(\d)\s?([ap])\.?m\b\.?")  # "5 p.m." is "5pm"
+_ZONE_AT_END: Final = re.compile(r"(?<=[\dm])(z|utc|gmt|(?<=:\d\d)[+-]\d\d(?::?\d\d)?)$")
+_SECONDS: Final = re.compile(r"(:\d\d)[.,]\d+")  # "14:05:00.000" and "14:05:00,000" are "14:05:00"
+_ISO: Final = re.compile(r"^(\d{4}-\d\d-\d\d)t(?=\d)")
+_ISO_BASIC: Final = re.compile(r"^(\d{4})(\d\d)(\d\d)t(\d\d)(\d\d)(\d\d)?(?=z|[+-]|$)")
+_COMMENT: Final = re.compile(r"( [+-]\d{4}) \([a-z]+\)$")  # "+0100 (CET)", as e-mails have it
+_OF_UTC: Final = re.compile(r"\(?\b(?:utc|gmt)([+-])(\d\d)((?::?\d\d)?)\)?$")  # "UTC+01:00"
+_WITH_DASHES: Final = re.compile(r"^(\d\d?)-([a-z]{3})-(\d{4})\b")  # "20-Nov-2026"
+_WEB_SERVER: Final = re.compile(r"^(\d\d)/([a-z]{3})/(\d{4}):(?=\d\d:)")  # "20/Nov/2026:18:39:53"
+
+_CLOCK: Final = re.compile(
+    r"(?P<hour>\d{1,2})(?:[:.](?P<minute>\d\d))?(?::(?P<second>\d\d))?(?P<half>[ap]m)?"
+)
+_ZONE: Final = re.compile(r"z|utc|gmt|(?P<sign>[+-])(?P<hours>\d\d)(?::?(?P<minutes>\d\d))?")
+_YEAR_FIRST: Final = re.compile(r"(?P<year>\d{4})([-/.])(?P<month>\d{1,2})\2(?P<day>\d{1,2})")
+_NUMBERS: Final = re.compile(
+    r"(?P<one>\d{1,2})([-/.])(?P<other>\d{1,2})(?:\2(?P<year>\d{4}|(?<=[/.])\d\d)|\.)?"
+)
+_DAY: Final = re.compile(r"(\d{1,2})(?:st|nd|rd|th|\.)?")
+_YEAR: Final = re.compile(r"\d{4}")
+_DISTANCE: Final = re.compile(
+    r"(?P<coming>in )?(?P<count>\d{1,4}|an?|one|half an?)\s?(?P<unit>[a-z]+)"
+    r"(?(coming)| ago)(?=\s|$)"
+)
+_SMALL_WORDS: Final = frozenset({"at", "on", "the", "of", "o'clock", "uhr"})
+_CLOCK_WORDS: Final = {"noon": 12, "midnight": 0}
+_DAY_WORDS: Final = {"yesterday": -1, "today": 0, "tomorrow": 1}
+_MONTHS: Final = (
+    *("january", "february", "march", "april", "may", "june", "july", "august", "september"),
+    *("october", "november", "december"),
+)
+_WEEKDAYS: Final = (
+    *("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"),
+)
+_UNITS: Final = {
+    **dict.fromkeys(("s", "sec", "secs", "second", "seconds"), timedelta(seconds=1)),
+    **dict.fromkeys(("m", "min", "mins", "minute", "minutes"), timedelta(minutes=1)),
+    **dict.fromkeys(("h", "hr", "hrs", "hour", "hours"), timedelta(hours=1)),
+    **dict.fromkeys(("d", "day", "days"), timedelta(days=1)),
+    **dict.fromkeys(("w", "week", "weeks"), timedelta(weeks=1)),
+}
+
+
+def _read(text: str) -> _Written:
+    """What stands in a text. Raises `UnclearTime` for a word that is no part of a time."""
+    text = re.sub(r"^\[(.*)\]$", r"\1", " ".join(text.split()).lower())
+    if machine := _MACHINE.fullmatch(text):
+        return _Written(fixed=datetime.fromtimestamp(int(machine["seconds"]), UTC))
+    if len(text) > MAX_LENGTH or not text.isascii():
+        raise UnclearTime
+    text = _OF_UTC.sub(r"\1\g<2>\3", _COMMENT.sub(r"\1", text))
+    text = _WITH_DASHES.sub(r"\1 \2 \3", text)
+    text = _WEB_SERVER.sub(r"\1 \2 \3 ", _ISO.sub(r"\1 ", text))
+    text = _ISO_BASIC.sub(
+        lambda t: f"{t[1]}-{t[2]}-{t[3]} {t[4]}:{t[5]}" + (f":{t[6]}" if t[6] else ""), text
+    )
+    text = _SECONDS.sub(r"\1", text).replace(",", " ")
+    text = _ZONE_AT_END.sub(r" \1", _HALVES.sub(r"\1\2m", " ".join(text.split())))
+    found = _Written()
+    while text := text.lstrip():
+        text = _take(text, found)
+    return found
+
+
+def _take(text: str, found: _Written) -> str:
+    """Takes the first part of a text into what was found, and gives the rest."""
+    if distance := _DISTANCE.match(text):
+        _set_distance(found, distance)
+        return text[distance.end() :]
+    word, _, rest = text.partition(" ")
+    following, _, after = rest.partition(" ")
+    if word in _SMALL_WORDS:
+        return rest
+    if word == "last" and (weekday := _number_of(following, _WEEKDAYS)) is not None:
+        _set(found, "back_to", _last(weekday))  # never today's
+        return after
+    if named := _named_date(word, following):
+        return _take_year(after, found, *named)
+    _take_word(word, found)
+    return rest
+
+
+def _take_word(word: str, found: _Written) -> None:
+    if word in _CLOCK_WORDS:
+        _set(found, "clock", time(_CLOCK_WORDS[word]))
+    elif word == "now":
+        _set(found, "distance", timedelta())
+    elif word in _DAY_WORDS:
+        _set(found, "back_to", _days_from_today(_DAY_WORDS[word]))
+    elif (weekday := _number_of(word, _WEEKDAYS)) is not None:
+        _set(found, "weekday", weekday)
+    elif zoned := _ZONE.fullmatch(word):
+        offset = _offset(zoned)
+        if found.zone is None or found.zone.utcoffset(None) != offset.utcoffset(None):
+            _set(found, "zone", offset)  # "+0000 UTC" says it twice, and the same
+    elif numbers := _YEAR_FIRST.fullmatch(word):
+        _set(found, "back_to", _on(*(int(numbers[name]) for name in ("year", "month", "day"))))
+    elif _is_clock(word, found):
+        _set(found, "clock", _clock(word))
+        found.has_seconds = word.count(":") == 2
+    else:
+        _take_numbers(word, found)
+
+
+def _take_numbers(word: str, found: _Written) -> None:
+    """Take a date such as "22.11.", or the year that ends "Nov 20 18:39:53 2026"."""
+    if found.month_and_day and _YEAR.fullmatch(word):
+        found.back_to = _on(int(word), *found.month_and_day)
+        found.month_and_day = None
+    elif both := _NUMBERS.fullmatch(word):
+        month, day = _month_and_day(int(both["one"]), int(both["other"]))
+        year = int(both["year"] or 0)
+        _set(found, "back_to", _on(year + 2000 if 0 < year < 100 else year, month, day))
+    else:
+        raise UnclearTime
+
+
+def _set(found: _Written, part: str, value: object) -> None:
+    if getattr(found, part) is not None:
+        raise UnclearTime  # "5pm or 6pm" says it twice
+    setattr(found, part, value)
+
+
+def _number_of(word: str, names: tuple[str, ...]) -> int | None:
+    """The place of a name in the list; three or more of its letters are enough."""
+    word = word.rstrip(".")
+    return next(
+        (n for n, name in enumerate(names) if len(word) > 2 and name.startswith(word)), None
+    )
+
+
+def _set_distance(found: _Written, match: re.Match[str]) -> None:
+    unit = _UNITS.get(match["unit"])
+    if unit is None:
+        raise UnclearTime
+    count = match["count"]
+    number = 0.5 if count.startswith("half") else int(count) if count.isdigit() else 1
+    distance = unit * number
+    if distance > _LONGEST_DISTANCE:
+        raise UnclearTime
+    _set(found, "distance", -distance if match["coming"] else distance)
+
+
+def _is_clock(word: str, found: _Written) -> bool:
+    """Whether a word is a clock: with a colon or a half of the day, or like "14.05"."""
+    match = _CLOCK.fullmatch(word)
+    if match is None:
+        return False
+    return ":" in word or bool(match["half"]) or ("." in word and found.clock is None)
+
+
+def _clock(word: str) -> time:
+    match = _CLOCK.fullmatch(word)
+    assert match is not None  # noqa: S101 - `_is_clock` was asked
+    hour = int(match["hour"])
+    if match["half"]:
+        if not 1 <= hour <= 12:
+            raise UnclearTime
+        hour = hour % 12 + (12 if match["half"] == "pm" else 0)
+    try:
+        return time(hour, int(match["minute"] or 0), int(match["second"] or 0))
+    except ValueError:
+        raise UnclearTime from None
+
+
+def _offset(match: re.Match[str]) -> tzinfo:
+    if not match["sign"]:
+        return UTC
+    offset = timedelta(hours=int(match["hours"]), minutes=int(match["minutes"] or 0))
+    if offset > timedelta(hours=14):
+        raise UnclearTime
+    return timezone(-offset if match["sign"] == "-" else offset)
+
+
+# -- Dates ----------------------------------------------------------------------------------------
+
+
+def _days_from_today(days: int) -> Callable[[date], Iterator[date]]:
+    return lambda today: iter((today + timedelta(days=days),))
+
+
+def _last(weekday: int) -> Callable[[date], Iterator[date]]:
+    return lambda today: _days_back_to(weekday, today - timedelta(days=1))
+
+
+def _on(year: int, month: int, day: int) -> Callable[[date], Iterator[date]]:
+    """A date; where no year is given (0), this year's or last year's."""
+    if year and year not in _YEARS:
+        raise UnclearTime
+
+    def days(today: date) -> Iterator[date]:
+        for one in (year,) if year else (today.year, today.year - 1):
+            try:
+                yield date(one, month, day)
+            except ValueError:
+                continue
+
+    return days
+
+
+def _named_date(word: str, following: str) -> tuple[int, int] | None:
+    """Month and day of "nov 22" or "22nd november"."""
+    for name, number in ((word, following), (following, word)):
+        month, day = _number_of(name, _MONTHS), _DAY.fullmatch(number)
+        if month is not None and day:
+            return month + 1, int(day[1])
+    return None
+
+
+def _take_year(text: str, found: _Written, month: int, day: int) -> str:
+    word, _, rest = text.partition(" ")
+    has_year = _YEAR.fullmatch(word) is not None
+    _set(found, "back_to", _on(int(word) if has_year else 0, month, day))
+    found.month_and_day = None if has_year else (month, day)
+    return rest if has_year else text
+
+
+def _month_and_day(one: int, other: int) -> tuple[int, int]:
+    """5/11 is May in one half of the world and November in the other; 11/22 is clear."""
+    if one != other and one <= 12 and other <= 12:
+        raise UnclearTime
+    return (other, one) if one > 12 else (one, other)

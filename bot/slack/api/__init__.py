@@ -1,1 +1,0 @@
-"""Slack's Web API: the client, who is who, posts."""

@@ -1,1 +1,0 @@
-"""Answers on their way: in the ack, or after it."""

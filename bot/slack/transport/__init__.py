@@ -1,1 +1,0 @@
-"""How Slack's requests come in: HTTP and Socket Mode."""

@@ -1,1 +1,0 @@
-"""What people see and what they wrote; pure."""

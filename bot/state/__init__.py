@@ -1,1 +1,0 @@
-"""What a process remembers from one request to the next."""

@@ -1,0 +1,12 @@
+"""Runs migrations on the connection that `bot.store.schema` gives."""
+
+from alembic import context
+
+from bot.store.tables import METADATA
+
+context.configure(
+    connection=context.config.attributes["connection"],
+    target_metadata=METADATA,
+    render_as_batch=True,  # SQLite can't change a column in any other way
+)
+context.run_migrations()
