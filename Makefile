@@ -43,7 +43,7 @@ screenshots: $(READY_TO_TEST)
 
 # Both app manifests, from the table of entry points.
 manifests: $(READY)
-	@$(VENV)/bin/python -m bot.features.manifest
+	@$(VENV)/bin/python -m bot.manifest
 
 # Set-up happens once, and again when a lock file changes: beside the environment that a running bot
 # uses. $(VENV) is a link to the newest; the one before it stays, for the bot may still run in it.

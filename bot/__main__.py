@@ -1,4 +1,4 @@
-"""The program's beginning: `fsessions`, and `python -m bot`."""
+"""The entry point of `fsessions` and `python -m bot`."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import sys
 
 
 def main() -> None:
-    """Runs the command line."""
-    # Ctrl-C while it is still loading ends it quietly, instead of by a traceback.
+    """Run the command line."""
+    # Ctrl-C while it is still loading ends it without a traceback.
     if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
     _open_closed_streams()
@@ -20,25 +20,25 @@ def main() -> None:
 
 
 def _open_closed_streams() -> None:
-    """Who started us may have closed standard input, output or error.
+    """Open standard input, output and error if the parent process has closed them.
 
-    The next file or socket would get that number, and what is written to the stream would go there.
+    Otherwise the next file or socket gets that number, and output to the stream goes there.
     """
     for descriptor in (0, 1, 2):
         try:
             os.fstat(descriptor)
         except OSError:
-            os.open(os.devnull, os.O_RDWR)  # the lowest free number, so it is this one
+            os.open(os.devnull, os.O_RDWR)  # the lowest free number, which is this one
     sys.stdin = sys.stdin or open(0, closefd=False)  # noqa: SIM115
     sys.stdout = sys.stdout or open(1, "w", closefd=False)  # noqa: SIM115
     sys.stderr = sys.stderr or open(2, "w", closefd=False)  # noqa: SIM115
 
 
 def _import_structlog_without_rich() -> None:
-    """It would load rich for tracebacks that we never print, which takes time and memory."""
+    """Keep structlog from loading rich for tracebacks that we never print: it costs memory."""
     if "rich" in sys.modules:
         return
-    sys.modules["rich"] = None  # type: ignore[assignment] # Python takes it for "not installed"
+    sys.modules["rich"] = None  # type: ignore[assignment] # which Python takes for "not installed"
     import structlog  # noqa: F401
 
     del sys.modules["rich"]

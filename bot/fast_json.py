@@ -1,8 +1,4 @@
-"""JSON as text, by orjson: some five times as fast as the standard library.
-
-An answer of 20 sessions is written in 15 µs instead of 80, and measured while it is drawn.
-`benchmarks/PROFILE.md` has the figures.
-"""
+"""Writes JSON with orjson: an answer of 20 sessions takes 15 µs instead of 80."""
 
 from __future__ import annotations
 
@@ -14,8 +10,8 @@ import orjson
 
 
 def dumps(value: object, default: Callable[[Any], Any] | None = None) -> str:
-    """The value as JSON; `default` is for what JSON doesn't know."""
+    """Return a value as JSON; `default` converts what JSON doesn't have."""
     try:
         return orjson.dumps(value, default).decode()
-    except TypeError:  # half of a surrogate pair, or a number of more than 64 bits
+    except TypeError:  # half of a surrogate pair, or an integer of more than 64 bits
         return json.dumps(value, separators=(",", ":"), default=default)

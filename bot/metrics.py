@@ -1,27 +1,27 @@
-"""What can be counted without knowing anybody: `GET /metrics`, for Prometheus.
+"""Metrics for Prometheus at `GET /metrics`. They say nothing about people.
 
-https://prometheus.io/docs/instrumenting/exposition_formats/
+https://prometheus.io/docs/practices/naming/
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from aiohttp import web
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import CollectorRegistry, Counter, Histogram
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client.registry import Collector
 
 from bot import logs
 from bot.core.audit import AuditStore
 
 
 class Metrics:
-    """Lookups by outcome, and their time in seconds.
+    """Lookups by outcome and their seconds, and the state of the process.
 
-    Outcomes are `found`, `none`, `refused`, `crashed`, `cancelled`, or the name of an error.
-
-    Include how many log lines were lost and, with a `store`, how many events are waiting and how
-    many could not be written. `is_unavailable` tells whether shared state can't be reached.
+    Outcomes are `found`, `none`, `crashed`, `cancelled`, or the name of an error. The audit's queue
+    and the database are included if there is one.
     """
 
     def __init__(
@@ -36,36 +36,15 @@ class Metrics:
             "Time of a lookup, retries included",
             registry=self._registry,
         )
-        Gauge(
-            "fsessions_log_lines_lost",
-            "Log lines that could not be written since the start",
-            registry=self._registry,
-        ).set_function(logs.lines_lost)
-        if is_unavailable:
-            Gauge(
-                "fsessions_shared_state_away",
-                "1 while this process goes on alone: the database doesn't answer",
-                registry=self._registry,
-            ).set_function(is_unavailable)
-        if store:
-            Gauge(
-                "fsessions_audit_events_waiting",
-                "Audit events that are not yet in the database",
-                registry=self._registry,
-            ).set_function(lambda: store.waiting)
-            Gauge(
-                "fsessions_audit_events_given_up",
-                "Audit events since the start that are in the log alone",
-                registry=self._registry,
-            ).set_function(lambda: store.dropped)
+        self._registry.register(_Process(store, is_unavailable))
 
     def observe(self, outcome: str, seconds: float) -> None:
-        """Counts one lookup."""
+        """Count one lookup."""
         self._lookups.labels(outcome).inc()
         self._seconds.observe(seconds)
 
     def app(self) -> web.Application:
-        """Serves `GET /metrics`."""
+        """Return an app that serves `GET /metrics`."""
 
         async def metrics(_: web.Request) -> web.Response:
             body = generate_latest(self._registry)
@@ -74,3 +53,34 @@ class Metrics:
         app = web.Application()
         app.router.add_get("/metrics", metrics)
         return app
+
+
+class _Process(Collector):
+    """What other parts of the process count."""
+
+    def __init__(self, store: AuditStore | None, is_unavailable: Callable[[], bool] | None) -> None:
+        self._store = store
+        self._is_unavailable = is_unavailable
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield the present values."""
+        yield CounterMetricFamily(
+            "fsessions_log_lines_lost", "Log lines that could not be written", logs.lines_lost()
+        )
+        if self._is_unavailable:
+            yield GaugeMetricFamily(
+                "fsessions_database_up",
+                "1 while the database answers; otherwise this process uses its own memory",
+                int(not self._is_unavailable()),
+            )
+        if self._store:
+            yield GaugeMetricFamily(
+                "fsessions_audit_events_waiting",
+                "Audit events that are not in the database yet",
+                self._store.waiting,
+            )
+            yield CounterMetricFamily(
+                "fsessions_audit_events_dropped",
+                "Audit events that are only in the log",
+                self._store.dropped,
+            )

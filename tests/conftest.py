@@ -21,9 +21,9 @@ from bot.core.sessions import Query, SessionList
 from bot.sandbox.fullstory import FullstorySandbox
 from bot.sandbox.settings import settings_for
 from bot.sandbox.slack import SlackSandbox
-from bot.service import Service, build_services, running
+from bot.service import Service, SlackParts, running
+from bot.slack.app import App
 from bot.slack.background import BackgroundTasks
-from bot.slack.services import Services
 from bot.store.engine import open_engine
 from bot.store.memory import InMemory
 from bot.store.schema import migrate
@@ -122,14 +122,19 @@ async def slack() -> AsyncIterator[SlackSandbox]:
 
 
 @pytest.fixture
-async def services(slack: SlackSandbox, fullstory: FullstorySandbox) -> AsyncIterator[Services]:
-    """What entry points work with, around a client with a bug."""
+async def app(slack: SlackSandbox, fullstory: FullstorySandbox) -> AsyncIterator[App]:
+    """The app around a client with a bug."""
     async with open_connections() as connections:
-        settings = settings_for(slack, fullstory)
-        audit, background = audit_of(settings, None), BackgroundTasks(QUICK)
-        yield build_services(
-            settings, connections, BrokenFullstory(), background, QUICK, audit, InMemory()
-        )
+        settings, background = settings_for(slack, fullstory), BackgroundTasks(QUICK)
+        yield SlackParts(
+            settings,
+            connections,
+            BrokenFullstory(),
+            background,
+            QUICK,
+            audit_of(settings, None),
+            InMemory(),
+        ).app
 
 
 @pytest.fixture(scope="session")

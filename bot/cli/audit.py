@@ -1,4 +1,4 @@
-"""`fsessions audit`: who looked whom up, and deleting what has to go."""
+"""`fsessions audit`: shows who looked up whom, and deletes events."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from bot.errors import FsessionsError
 from bot.settings import Settings
 from bot.slack import texts
 from bot.store.audit import AuditEvents
-from bot.store.engine import TROUBLE, cannot_be_used, open_engine
+from bot.store.engine import DATABASE_ERRORS, explain, open_engine
 from bot.store.schema import state_of
 from bot.timeouts import Timeouts, within
 
@@ -49,8 +49,8 @@ _COLUMNS: Final = (
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """The options, as they were typed."""
+class Options:
+    """The options as they were typed."""
 
     person: str | None = None
     by: str | None = None
@@ -62,64 +62,64 @@ class Asked:
     yes: bool = False
 
 
-class WrongCall(FsessionsError):
-    """The options make no sense together, or one of them can't be read; the message says which."""
+class UsageError(FsessionsError):
+    """The options are invalid; the message says which."""
 
 
 class CantPrint(FsessionsError):
-    """Standard output takes no more."""
+    """Standard output can't be written to."""
 
 
-async def run(settings: Settings, asked: Asked) -> int:
-    """Prints the events, or deletes them. Gives the exit code.
+async def run(settings: Settings, options: Options) -> int:
+    """Print or delete events, and return the exit code.
 
-    0: done, also where there were none. 1: the database can't be used, or a deletion was not
-    confirmed. 2: a wrong call.
+    0: done, even if there were none. 1: the database is not usable, or a deletion was not
+    confirmed. 2: wrong usage.
     """
     try:
-        query = _query(settings, asked)
-    except WrongCall as error:
+        query = _query(settings, options)
+    except UsageError as error:
         click.echo(str(error), err=True)
         return 2
     try:
         async with open_engine(settings.database) as engine:
             state = await within(_SECONDS, state_of(engine))
-            if not state.can_be_used:
+            if not state.is_usable:
                 click.echo(f"The database has {state.value}: run fsessions migrate.", err=True)
                 return 1
             events = AuditEvents(engine, Timeouts())
-            if asked.purge or asked.purge_before:
-                return await _purge(events, query, asked)
-            if not await _WRITERS[asked.style](_in_time(events.search(query)), _Output()):
-                click.echo(f"No events.{_hint(asked)}", err=True)
+            if options.purge or options.purge_before:
+                return await _purge(events, query, options)
+            if not await _WRITERS[options.style](_in_time(events.search(query)), _Output()):
+                click.echo(f"No events.{_hint(options)}", err=True)
     except CantPrint as error:
         return _end_of_output(error)
-    except TROUBLE as error:
-        failed, remedy = cannot_be_used(settings.database, error)
-        click.echo(f"{failed}. {remedy}", err=True)
+    except DATABASE_ERRORS as error:
+        what, fix = explain(settings.database, error)
+        click.echo(f"{what}. {fix}", err=True)
         return 1
     return 0
 
 
 async def _in_time(events: AsyncIterator[AuditEvent]) -> AsyncIterator[AuditEvent]:
-    """The events; raises `TimeoutError` where the database keeps one back for too long."""
+    """Yield events. Raises `TimeoutError` if one takes too long."""
 
-    async def following() -> AuditEvent | None:
+    async def next_event() -> AuditEvent | None:
         return await anext(events, None)
 
-    while event := await within(_SECONDS, following()):
+    while event := await within(_SECONDS, next_event()):
         yield event
 
 
-def _hint(asked: Asked) -> str:
-    """Why nothing may have been found."""
-    if asked.by and not _SLACK_ID.fullmatch(_user(asked.by)):
-        return f" (Is {asked.by} a login name of this machine? In Slack, give the user's id: U…)"
-    return " (Under another AUDIT_KEY, people are not found.)" if asked.person else ""
+def _hint(options: Options) -> str:
+    """Say why nothing may have been found."""
+    if options.by and not _SLACK_ID.fullmatch(_user(options.by)):
+        return f" (Is {options.by} a login name of this machine? In Slack, give the user's id: U…)"
+    return " (Under another AUDIT_KEY, people are not found.)" if options.person else ""
 
 
 class _Output:
-    """Standard output, whose troubles are not taken for the database's."""
+    """Standard output, whose errors are not taken for the database's."""
 
     def write(self, text: str) -> None:
         try:
@@ -135,71 +135,77 @@ class _Output:
 
 
 def _end_of_output(error: CantPrint) -> int:
-    """`| head` has seen enough, which is no failure; a full disk is one."""
-    # What is left in the buffer would fail once more, when Python ends.
+    """Return the exit code: a pipe that `head` has closed is no failure; a full disk is."""
+    # The rest of the buffer would fail again when Python exits.
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     if isinstance(error.__cause__, BrokenPipeError):
         return 0
-    click.echo("The events can't be written to where they should go.", err=True)
+    click.echo("The events can't be written to standard output.", err=True)
     return 1
 
 
-# -- What is asked for ----------------------------------------------------------------------------
+# -- Options --------------------------------------------------------------------------------------
 
 
-def _query(settings: Settings, asked: Asked) -> AuditQuery:
+def _query(settings: Settings, options: Options) -> AuditQuery:
     for name in ("person", "by", "since", "until", "purge_before"):
-        if getattr(asked, name) is not None and not getattr(asked, name).strip():
-            raise WrongCall(f"--{name.replace('_', '-')} is empty.")
-    if asked.purge and not (asked.person or asked.by):
-        raise WrongCall("--purge deletes what is about --person or --by: give one of them.")
-    if asked.purge_before and (asked.person or asked.by or asked.since or asked.until):
-        raise WrongCall("--purge-before deletes everybody's: it goes with no other choice.")
-    until = asked.purge_before or asked.until
+        if getattr(options, name) is not None and not getattr(options, name).strip():
+            raise UsageError(f"--{name.replace('_', '-')} is empty.")
+    if options.purge and not (options.person or options.by):
+        raise UsageError("--purge deletes the events of --person or --by: give one of them.")
+    if options.purge_before and (options.person or options.by or options.since or options.until):
+        raise UsageError(
+            "--purge-before deletes everyone's events: don't combine it with other options."
+        )
+    until = options.purge_before or options.until
     query = AuditQuery(
-        user=_user(asked.by) if asked.by else "",
-        since=_time("--since", asked.since, is_end=False) if asked.since else None,
+        user=_user(options.by) if options.by else "",
+        since=_time("--since", options.since, is_end=False) if options.since else None,
         until=_time(
-            "--purge-before" if asked.purge_before else "--until",
+            "--purge-before" if options.purge_before else "--until",
             until,
-            is_end=not asked.purge_before,
+            is_end=not options.purge_before,
         )
         if until
         else None,
     )
     if query.since and query.until and query.since >= query.until:
-        raise WrongCall("--since is after --until: nothing can be in between.")
-    if not asked.person:
+        raise UsageError("--since is after --until.")
+    if not options.person:
         return query
     hashes = PersonHashes(settings.audit_keys)
     if not hashes.has_key:
-        raise WrongCall("AUDIT_KEY is missing: without it, nobody can be found by e-mail or uid.")
-    emails, uids = hashes.to_search(_person(settings, asked.person))
+        raise UsageError(
+            "AUDIT_KEY is missing: without it, people can't be found by e-mail or uid."
+        )
+    emails, uids = hashes.to_search(_person(settings, options.person))
     return replace(query, email_hashes=emails, uid_hashes=uids)
 
 
 def _user(text: str) -> str:
-    """Slack's id of a person, also as a mention; or a name of this machine."""
+    """Return a person's id in Slack, also from a mention; or a login name of this machine."""
     user = _MENTION.sub(r"\1", text.strip())
     if not _USER.fullmatch(user):
-        raise WrongCall("--by: give a Slack user id such as U0123ABCD, or a user's name here.")
+        raise UsageError(
+            "--by: give a Slack user id such as U0123ABCD, or a login name of this machine."
+        )
     return user.upper() if _SLACK_ID.fullmatch(user) else user
 
 
 def _person(settings: Settings, text: str) -> Query:
-    """Whoever is meant, written as for the command."""
+    """Return the person, who is written as for the command."""
     match parse_person(text, None, settings.limits, settings.labels):
         case Query() as query:
             return query
-        case ParseError() as refused:
-            raise WrongCall(f"--person: {texts.refusal(refused, settings.limits)}")
+        case ParseError() as error:
+            raise UsageError(f"--person: {texts.parse_error(error, settings.limits)}")
         case _:
-            nobody = ParseError(Problem.NOBODY, "", "")
-            raise WrongCall(f"--person: {texts.refusal(nobody, settings.limits)}")
+            no_one = ParseError(Problem.NOBODY, "", "")
+            raise UsageError(f"--person: {texts.parse_error(no_one, settings.limits)}")
 
 
 def _time(option: str, text: str, *, is_end: bool) -> datetime:
-    """A day in this machine's zone (as an end, the whole of it), or a moment: "7 days ago"."""
+    """Read a day in this machine's time zone (an end includes it), or a time: "7 days ago"."""
     now = datetime.now(UTC)
     today = now.astimezone(LocalZone()).date()
     try:
@@ -210,7 +216,7 @@ def _time(option: str, text: str, *, is_end: bool) -> datetime:
             return datetime.combine(day, time()).astimezone(UTC)
         return parse_moment(text, LocalZone(), now).time
     except (UnclearTime, ValueError, OverflowError):
-        raise WrongCall(
+        raise UsageError(
             f"{option}: give a date such as 2026-11-22, yesterday, or a time such as “7 days ago”."
         ) from None
 
@@ -259,7 +265,7 @@ async def _as_csv(events: AsyncIterator[AuditEvent], out: _Output) -> int:
 
 
 def _safe_cell(value: str | int) -> str | int:
-    """Spreadsheets take what begins like this for a formula."""
+    """Quote what a spreadsheet would take for a formula."""
     return f"'{value}" if str(value).lstrip().startswith(("=", "+", "-", "@")) else value
 
 
@@ -283,34 +289,34 @@ _WRITERS: Final[dict[Format, Callable[[AsyncIterator[AuditEvent], _Output], Awai
 # -- Deleting -------------------------------------------------------------------------------------
 
 
-async def _purge(events: AuditEvents, query: AuditQuery, asked: Asked) -> int:
+async def _purge(events: AuditEvents, query: AuditQuery, options: Options) -> int:
     count = await within(_SECONDS, events.count(query))
     if not count:
         click.echo("No events to delete.")
         return 0
     what = f"{count:,} event{'s' if count > 1 else ''}"
-    about = f" about {asked.person}" if asked.person else ""
-    by = f" by {asked.by}" if asked.by else ""
-    if not asked.yes and not _confirmed(f"Delete {what}{about}{by}? They can't be brought back."):
+    about = f" about {options.person}" if options.person else ""
+    by = f" by {options.by}" if options.by else ""
+    if not options.yes and not _confirmed(f"Delete {what}{about}{by}? This can't be undone."):
         click.echo("Nothing was deleted.", err=True)
         return 1
-    deletion = _deletion(asked, count)
+    deletion = _deletion(options, count)
     if not await events.write(deletion):
         click.echo("The deletion can't be recorded, so nothing was deleted.", err=True)
         return 1
     deleted = await within(_PURGE_SECONDS, events.purge(query))
-    # Once more: the first record may have been among what was deleted.
+    # Again: the first record may have been deleted, too.
     await events.write(replace(deletion, count=deleted))
     click.echo(f"Deleted: {deleted:,}.")
     return 0
 
 
-def _deletion(asked: Asked, count: int) -> AuditEvent:
-    """The event of a deletion: who deleted, how many, and by which choice; never which customer."""
+def _deletion(options: Options, count: int) -> AuditEvent:
+    """Return the event of a deletion, which never names a customer."""
     reasons = [
-        "about a person" if asked.person else "",
-        f"by {_user(asked.by)}" if asked.by else "",
-        f"before {asked.purge_before}" if asked.purge_before else "",
+        "about a person" if options.person else "",
+        f"by {_user(options.by)}" if options.by else "",
+        f"before {options.purge_before}" if options.purge_before else "",
     ]
     actor = Actor("", system_user(), EntryPoint.TERMINAL)
     reason = ", ".join(filter(None, reasons))
@@ -320,5 +326,5 @@ def _deletion(asked: Asked, count: int) -> AuditEvent:
 def _confirmed(question: str) -> bool:
     try:
         return click.confirm(question, err=True)
-    except click.Abort:  # there is nobody to answer
+    except click.Abort:  # there is no one to answer
         return False

@@ -1,4 +1,4 @@
-"""`fsessions lookup`: the same lookup, without Slack."""
+"""`fsessions lookup`: the same lookup without Slack."""
 
 from __future__ import annotations
 
@@ -7,30 +7,35 @@ import json
 import sys
 from contextlib import AsyncExitStack, nullcontext
 from datetime import UTC, datetime
+from typing import Final
 
 from rich.console import Console
 
 from bot.cli.user import system_user
 from bot.connections import Connections, open_connections
-from bot.core.access import Actor, DenialReason, EntryPoint, Rules
+from bot.core.access import Access, Actor, DenialReason, EntryPoint, Rules
 from bot.core.audit import AuditStore
-from bot.core.lookup import Lookup, LookupRequest
-from bot.core.outcomes import AccessDenied, Crashed, Failed, Found, NotRecorded, Outcome
-from bot.core.permission import Access
+from bot.core.lookup import Lookup
+from bot.core.outcomes import Found, Outcome, explain
 from bot.core.query import Help, ParseError, Problem, QueryNeedingProfile, parse_person
 from bot.core.sessions import Query, Session, SessionList
 from bot.core.times import LocalZone, UnclearTime, parse_moment
+from bot.features.answer_buttons import NO_SESSIONS, NO_SESSIONS_REASONS
 from bot.fullstory.client import client_of
 from bot.settings import Settings
 from bot.slack import texts
 from bot.store.stores import audit_of, open_stores
 from bot.timeouts import Timeouts
 
-_SPINNER_AFTER = 0.5  # seconds
+NO_MENTIONS: Final = (
+    "The terminal doesn't know the people of your Slack workspace. Please give the e-mail address "
+    "or the uid."
+)
+_SPINNER_AFTER: Final = 0.5  # seconds
 
 
 async def run(settings: Settings, person: str, limit: str | None, *, as_json: bool) -> int:
-    """Prints the sessions. Gives the exit code: 0, 1 for a failure, 2 for a wrong call."""
+    """Print the sessions, and return the exit code: 0, 1 for a failure, 2 for wrong usage."""
     errors = Console(stderr=True, highlight=False, soft_wrap=True)
     query = _read(settings, person, limit)
     if isinstance(query, list):
@@ -40,82 +45,53 @@ async def run(settings: Settings, person: str, limit: str | None, *, as_json: bo
     async with open_connections() as connections, AsyncExitStack() as stack:
         stores = await stack.enter_async_context(open_stores(settings, Timeouts(), serving=False))
         outcome = await _look_up(settings, query, errors, connections, stores.audit)
-        problem = _problem(settings, outcome)
         if isinstance(outcome, Found):
             _print(outcome.sessions, as_json=as_json)
             sys.stdout.flush()  # before the record is written
         else:
-            errors.print(problem, markup=False)
-    if stores.audit and stores.audit.dropped and not problem:
-        errors.print("The lookup could not be recorded: DATABASE_URL can't be used.")
+            explanation = explain(outcome)
+            contact = settings.access_contact if explanation.is_denial else settings.admin_contact
+            errors.print(explanation.in_one_line(contact), markup=False)
+    if not isinstance(outcome, Found):
         return 1
-    return 1 if problem else 0
-
-
-def _problem(settings: Settings, outcome: Outcome) -> str:
-    """Why there is nothing to print, or ""."""
-    contact = settings.admin_contact
-    match outcome:
-        case Found():
-            return ""
-        case Failed(error):
-            return texts.in_one_line(texts.failure(error), contact)
-        case AccessDenied(refusal):
-            return texts.refused_in_one_line(refusal, settings.access_contact)
-        case NotRecorded(reference):
-            return texts.in_one_line(texts.NOT_RECORDED, contact, reference)
-        case Crashed(reference):
-            return texts.in_one_line(texts.our_fault(), contact, reference)
+    if stores.audit and stores.audit.dropped:
+        errors.print("The lookup could not be recorded: DATABASE_URL is not usable.")
+        return 1
+    return 0
 
 
 def _read(settings: Settings, person: str, limit: str | None) -> Query | list[str]:
-    """What is asked for, or what was wrong, in lines."""
+    """Return the query, or what is wrong with it in lines."""
     match parse_person(person, limit, settings.limits, settings.labels):
         case Query() as query:
             return query
         case QueryNeedingProfile(mention=mention) if mention:
-            return [texts.TERMINAL_MENTION]
-        case QueryNeedingProfile() as unresolved:
+            return [NO_MENTIONS]
+        case QueryNeedingProfile() as parsed:
             try:
-                return _here(unresolved)
+                moment = parse_moment(parsed.at, LocalZone(), datetime.now(UTC))
+                return parsed.resolved(None, moment)
             except UnclearTime as error:
-                refused = ParseError(Problem.TIME_UNCLEAR, "", "")
-                unclear = texts.refusal(refused, settings.limits)
-                return [texts.MOMENT_TO_COME if error.to_come else unclear]
+                unclear = ParseError(Problem.TIME_UNCLEAR, "", "")
+                sentence = texts.parse_error(unclear, settings.limits)
+                return [texts.FUTURE_MOMENT if error.is_future else sentence]
         case ParseError(problem=Problem.MENTION):
-            return [texts.TERMINAL_MENTION]
-        case ParseError() as refused:
-            example = f"{texts.TRY}: fsessions lookup {refused.example}"
-            return [texts.refusal(refused, settings.limits), example]
+            return [NO_MENTIONS]
+        case ParseError() as error:
+            example = f"{texts.TRY}: fsessions lookup {error.example}"
+            return [texts.parse_error(error, settings.limits), example]
         case Help():
             return ["Usage: fsessions lookup PERSON [LIMIT] [--json]"]
 
 
-def _print(found: SessionList, *, as_json: bool) -> None:
-    if as_json:
-        replays = [found.replay, *([None] * len(found.sessions))]  # of the first session alone
-        sessions = [
-            _plain(one, replay) for one, replay in zip(found.sessions, replays, strict=False)
-        ]
-        print(json.dumps(sessions, indent=2))  # noqa: T201
-    else:
-        _print_table(found)
-
-
 class _OnThisMachine:
-    """Who has the key may use it."""
+    """A directory that admits everyone: who has the key may use it."""
 
-    async def refusal(self, _: str, __: str = "") -> DenialReason | None:
+    async def denial(self, _: str, __: str = "") -> DenialReason | None:
         return None
 
-    async def refusal_by_usergroups(self, _: str, __: tuple[str, ...]) -> DenialReason | None:
+    async def denial_by_usergroups(self, _: str, __: tuple[str, ...]) -> DenialReason | None:
         return None
-
-
-def _here(asked: QueryNeedingProfile) -> Query:
-    """The query, its time in this machine's zone. Raises `UnclearTime`."""
-    moment = parse_moment(asked.at, LocalZone(), datetime.now(UTC)) if asked.at else None
-    return asked.resolved(None, moment)
 
 
 async def _look_up(
@@ -125,27 +101,36 @@ async def _look_up(
     connections: Connections,
     store: AuditStore | None,
 ) -> Outcome:
-    find = Lookup(
+    lookup = Lookup(
         client_of(settings, connections.fullstory),
         Access(_OnThisMachine(), Rules()),
         audit_of(settings, store),
         replay_at_moment=settings.replay_at_moment,
     )
     actor = Actor("", system_user(), EntryPoint.TERMINAL)
-    finding = asyncio.create_task(find.run(LookupRequest(actor, query)))
-    await asyncio.wait({finding}, timeout=_SPINNER_AFTER)
-    waiting = not finding.done() and errors.is_terminal
-    with errors.status("Asking Fullstory …") if waiting else nullcontext():
-        return await finding
+    running = asyncio.create_task(lookup.run(query, actor))
+    await asyncio.wait({running}, timeout=_SPINNER_AFTER)
+    is_waiting = not running.done() and errors.is_terminal
+    with errors.status("Asking Fullstory …") if is_waiting else nullcontext():
+        return await running
+
+
+def _print(found: SessionList, *, as_json: bool) -> None:
+    if not as_json:
+        _print_table(found)
+        return
+    replays = [found.replay, *([None] * len(found.sessions))]  # only of the first session
+    sessions = [_plain(one, replay) for one, replay in zip(found.sessions, replays, strict=False)]
+    print(json.dumps(sessions, indent=2))  # noqa: T201
 
 
 def _print_table(found: SessionList) -> None:
-    """Links stand whole and as they are: one that is cut or wrapped can't be opened."""
+    """Print whole links: one that is cut or wrapped can't be opened."""
     query = found.query
     print(texts.heading(query.person, len(found.sessions), query.limit))  # noqa: T201
     if not found.sessions:
-        reasons = (f"- {reason}" for reason in texts.NONE_FOUND_REASONS)
-        print("\n".join([texts.NONE_FOUND_INTRO, *reasons]))  # noqa: T201
+        reasons = (f"- {reason}" for reason in NO_SESSIONS_REASONS)
+        print("\n".join([NO_SESSIONS, *reasons]))  # noqa: T201
         return
     rows = [("Started (local time)", "Replay")]
     for session in found.sessions:
@@ -154,7 +139,7 @@ def _print_table(found: SessionList) -> None:
     if missed := texts.not_at_moment(found):
         print(missed)  # noqa: T201
     if found.replay:
-        rows.insert(1, (texts.at_moment(found.query.moment), found.replay))
+        rows.insert(1, (texts.at_moment(query.moment), found.replay))
     for started, link in rows:
         print(f"{started:<20}  {link}")  # noqa: T201
 

@@ -1,6 +1,6 @@
-"""`fsessions`: serve, demo, check, lookup, migrate, audit.
+"""The command line: serve, demo, check, lookup, migrate, audit.
 
-What only one command needs is imported by that command: `serve` starts in a fraction of a second.
+Each command imports what only it needs, so that `serve` starts in a fraction of a second.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _T = TypeVar("_T")
 def main() -> None:
     """A customer's latest Fullstory sessions, in Slack."""
     for stream in (sys.stdout, sys.stderr):
-        # A terminal that knows no "✓" shows a "?"; it is no reason to fail.
+        # A terminal without "✓" shows a "?" instead of failing.
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="replace")
 
@@ -38,7 +38,7 @@ def main() -> None:
 @main.command()
 def serve() -> None:
     """Run the bot, until SIGTERM or Ctrl-C."""
-    from bot.ports import CantListen
+    from bot.listener import CantListen
 
     loaded = _settings(for_slack=True)
     logs.configure(loaded.log_level, loaded.log_format)
@@ -47,10 +47,10 @@ def serve() -> None:
     if ignored := loaded.ignored_parameters:
         structlog.get_logger().warning("parameters of DATABASE_URL ignored", names=ignored)
     _allow_many_files()
-    # The collector would look through all modules again and again while they are loaded.
+    # While modules are loaded, the collector would only cost time.
     gc.disable()
     try:
-        sys.exit(_run(_serve(loaded), quiet=True))
+        sys.exit(_run(_serve(loaded), handles_signals=True))
     except CantListen as error:
         _fail([str(error)], 1)
     except SettingsError as error:
@@ -65,26 +65,26 @@ async def _serve(loaded: Settings) -> int:
 
     stop = _stop_on_signals()
     async with running(loaded) as service:
-        _leave_alone_what_stays()
+        _freeze_objects()
         await service.serve_until(stop)
     return _exit_code(service.events_dropped)
 
 
-def _leave_alone_what_stays() -> None:
-    """Not to be looked through again and again: what is there when we begin to serve stays."""
+def _freeze_objects() -> None:
+    """Exclude everything that is loaded from garbage collection: it stays."""
     gc.freeze()
     gc.enable()
 
 
 def _exit_code(events_dropped: int) -> int:
     if events_dropped:
-        _fail([f"Events of the audit that are in the log alone: {events_dropped}"], 1)
+        _fail([f"Audit events that are only in the log: {events_dropped}"], 1)
     return 0
 
 
 @main.command()
-@click.option("--once", metavar="TEXT", help="Do this one command and exit.")
-@click.option("--no-browser", is_flag=True, help="Say the page's address, but don't open it.")
+@click.option("--once", metavar="TEXT", help="Run one command and exit.")
+@click.option("--no-browser", is_flag=True, help="Print the page's address, but don't open it.")
 def demo(once: str | None, *, no_browser: bool) -> None:
     """Try the bot here: no account, no key, no network."""
     from bot.cli.demo import run
@@ -95,11 +95,11 @@ def demo(once: str | None, *, no_browser: bool) -> None:
 
 @main.command()
 def check() -> None:
-    """Say whether each part of this deployment works, and how to mend it."""
+    """Check each part of this deployment, and say how to fix it."""
     from bot.cli.check import run
 
     loaded = _settings(for_slack=True)
-    logs.configure("CRITICAL", loaded.log_format)  # its findings are on the screen
+    logs.configure("CRITICAL", loaded.log_format)  # its findings are printed
     sys.exit(0 if _run(run(loaded)) else 1)
 
 
@@ -112,14 +112,14 @@ def lookup(person: str, limit: str | None, *, as_json: bool) -> None:
     from bot.cli.lookup import run
 
     loaded = _settings(for_slack=False)
-    # What a crash's reference stands for; the audit of a terminal is in the database alone.
+    # Errors have the references that are printed; the terminal's audit is only in the database.
     logs.configure("ERROR", loaded.log_format, recording=False)
     sys.exit(_run(run(loaded, person, limit, as_json=as_json)))
 
 
 @main.command()
 def migrate() -> None:
-    """Make or renew the tables of DATABASE_URL."""
+    """Create or upgrade the tables of DATABASE_URL."""
     from bot.cli.migrate import run
 
     loaded = _settings_with_database()
@@ -127,12 +127,12 @@ def migrate() -> None:
 
 
 @main.command()
-@click.option("--person", help="About whom: an e-mail or uid, as for the command.")
+@click.option("--person", help="The customer: an e-mail or uid, as for the command.")
 @click.option(
-    "--by", metavar="USER", help="Who looked: a Slack user id; for the terminal, a login name."
+    "--by", metavar="USER", help="Who looked: a Slack user id, or a login name for the terminal."
 )
-@click.option("--since", help="A date of this machine's zone, or a time such as '7 days ago'.")
-@click.option("--until", help="The same; a date is the whole of that day.")
+@click.option("--since", help="A date in this machine's time zone, or a time such as '7 days ago'.")
+@click.option("--until", help="The same; a date includes the whole day.")
 @click.option(
     "--format",
     "style",
@@ -140,15 +140,15 @@ def migrate() -> None:
     default="table",
     show_default=True,
 )
-@click.option("--purge", is_flag=True, help="Delete what --person or --by finds.")
+@click.option("--purge", is_flag=True, help="Delete the events of --person or --by.")
 @click.option("--purge-before", metavar="DATE", help="Delete everything older.")
 @click.option("--yes", is_flag=True, help="Don't ask before deleting.")
 def audit(**options: Any) -> None:  # noqa: ANN401 - the options above
-    """Say who looked whom up, newest first."""
-    from bot.cli.audit import Asked, run
+    """Show who looked up whom, newest first."""
+    from bot.cli.audit import Options, run
 
     loaded = _settings_with_database()
-    sys.exit(_run(run(loaded, Asked(**options))))
+    sys.exit(_run(run(loaded, Options(**options))))
 
 
 def _settings_with_database() -> Settings:
@@ -175,17 +175,17 @@ def _settings(*, for_slack: bool, for_fullstory: bool = True) -> Settings:
 
 
 def _fail(lines: list[str] | tuple[str, ...], status: int) -> NoReturn:
-    logs.flush()  # so that what people are to read comes last
+    logs.flush()  # so that this comes last
     for line in lines:
         click.echo(line, err=True)
     sys.exit(status)
 
 
 def _stop_on_signals() -> asyncio.Event:
-    """An event that SIGTERM, SIGINT or SIGHUP (the terminal is gone) sets.
+    """Return an event that SIGTERM, SIGINT or SIGHUP sets.
 
-    A second Ctrl-C ends the process at once. A second SIGTERM does not: process managers send it
-    more than once, and people wait for their answers.
+    A second Ctrl-C ends the process at once. A second SIGTERM does not: some process managers send
+    several, and people wait for their answers.
     """
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -195,7 +195,7 @@ def _stop_on_signals() -> asyncio.Event:
         loop.remove_signal_handler(signal.SIGINT)
 
     loop.add_signal_handler(signal.SIGTERM, stop.set)
-    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # `nohup` says to go on
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # as `nohup` sets it
         loop.add_signal_handler(signal.SIGHUP, stop.set)
     if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
         loop.add_signal_handler(signal.SIGINT, interrupted)
@@ -203,23 +203,23 @@ def _stop_on_signals() -> asyncio.Event:
 
 
 def _allow_many_files() -> None:
-    """As many connections as the system lets us have; often it starts with 1,024."""
+    """Raise the limit of open files, which often is 1,024, as far as the system allows."""
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     enough = 16_384 if most == resource.RLIM_INFINITY else min(most, 16_384)
     if resource.getrlimit(resource.RLIMIT_NOFILE)[0] < enough:
         resource.setrlimit(resource.RLIMIT_NOFILE, (enough, most))
 
 
-def _run(work: Coroutine[Any, Any, _T], *, quiet: bool = False) -> _T:
-    """Runs `work`. Ctrl-C cancels it, unless it is to end quietly or handles that itself."""
-    if not quiet:
+def _run(work: Coroutine[Any, Any, _T], *, handles_signals: bool = False) -> _T:
+    """Run `work`. Ctrl-C cancels it, unless it handles that itself."""
+    if not handles_signals:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         return runner.run(work)
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
-    """uvloop's, where there is one."""
+    """Return uvloop's, if it is installed."""
     try:
         import uvloop
     except ImportError:

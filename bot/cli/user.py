@@ -1,4 +1,4 @@
-"""Who works on this terminal."""
+"""The person at this terminal."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import pwd
 
 
 def system_user() -> str:
-    """Return the operating system's user; a number where a container has no name for it.
+    """Return the operating system's user; a number if a container has no name for it.
 
     Not from `LOGNAME` and the like, which anyone can set: this is what the audit records.
     """

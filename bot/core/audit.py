@@ -1,4 +1,4 @@
-"""Records who looked whom up: always in the log, and in a database if there is one."""
+"""Records who looked up whom: always in the log, and in a database if there is one."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from datetime import UTC, datetime
 from typing import Any, Final, Protocol, TypedDict, Unpack
 
 from bot import logs
-from bot.core.access import Actor
+from bot.core.access import Actor, DenialReason
 from bot.core.events import AuditEvent, AuditQuery, PersonHashes, Result
 from bot.core.sessions import Query
 from bot.logs import new_reference
 
-_LONGEST_ID: Final = 100
-_FREE_TEXT: Final = re.compile(r"[@\s]")  # neither Slack's ids nor login names have them
+_MAX_ID_LENGTH: Final = 100
+_FREE_TEXT: Final = re.compile(r"[@\s]")  # never in Slack's ids or in login names
 _NO_ID: Final = "(not an id)"
 
 
 class Details(TypedDict, total=False):
-    """What is recorded besides who and what; a `reference` that stands elsewhere already."""
+    """What an event says besides who and what. A `reference` may already be used elsewhere."""
 
     reason: str
     query: Query | None
@@ -31,35 +31,32 @@ class Details(TypedDict, total=False):
 
 
 class AuditStore(Protocol):
-    """Where events are kept: `bot.store.audit`.
+    """Stores events: `bot.store.audit`.
 
-    So many are `waiting` to be written; so many were `dropped`, and are in the log alone.
+    `dropped` events could not be written and are only in the log.
     """
 
     dropped: int
 
     @property
     def waiting(self) -> int:
-        """How many are not written yet."""
+        """How many events are not written yet."""
 
     def add(self, event: AuditEvent) -> None:
-        """Take an event to write soon, in the place of one with its id; never fails."""
+        """Take an event to write soon; it replaces one with the same id. Never fails."""
 
     async def write(self, event: AuditEvent) -> bool:
-        """Write an event now, and say whether that worked; never fails.
+        """Write an event now, and return whether that worked. Never fails.
 
-        One that was not written in time may be there later all the same: whoever calls corrects it.
+        A write that timed out may still happen later, so the caller corrects the event.
         """
 
-    def search(self, query: AuditQuery, most: int = 0) -> AsyncIterator[AuditEvent]:
-        """Events, newest first, `most` of them or all. Raises what the database raises."""
+    def search(self, query: AuditQuery, limit: int = 0) -> AsyncIterator[AuditEvent]:
+        """Yield events, newest first, at most `limit` unless it is 0. Raises database errors."""
 
 
 class Audit:
-    """Records events: always in the log, and in the `store` if there is one.
-
-    With `required`, an answer waits until its event is in the store.
-    """
+    """Records events. If `required`, an answer waits until its event is in the `store`."""
 
     def __init__(
         self,
@@ -73,26 +70,30 @@ class Audit:
         self._required = required
 
     def note(self, actor: Actor, result: Result, **details: Unpack[Details]) -> None:
-        """Records an event for which nobody waits."""
+        """Record an event that no answer waits for."""
         event = self.event(actor, result, **details)
-        self._tell(event)
+        _log_event(event)
         if self.store:
             self.store.add(event)
+
+    def note_denial(self, actor: Actor, reason: DenialReason) -> None:
+        """Record that the actor was denied something."""
+        self.note(actor, Result.REFUSED, reason=reason.name.lower())
 
     async def record(
         self, actor: Actor, result: Result, **details: Unpack[Details]
     ) -> AuditEvent | None:
-        """Record an event and return it; None where what it is about must not be shown."""
+        """Record an event and return it; None if what it is about must not be shown."""
         event = await self.prepare(self.event(actor, result, **details))
         if event:
             self.complete(event)
         return event
 
     async def prepare(self, event: AuditEvent) -> AuditEvent | None:
-        """Record what is about to be done, in the place of an event with the same id.
+        """Record something that is about to happen; it replaces an event with the same id.
 
-        Returns the event for `complete`. Where a record is required, it is in the store then; if
-        that fails, None is returned: it must not be done.
+        Returns the event for `complete`. If a record is required and could not be written, returns
+        None: it must not happen.
         """
         if not self.store:
             return event
@@ -103,21 +104,21 @@ class Audit:
         try:
             failure = "" if await self.store.write(event) else "not recorded"
         finally:
-            # A commit that was too slow may come about later: the record must not say "done".
+            # A slow commit may still succeed: the record must not say that it happened.
             if failure:
                 self.complete(event, failure=failure)
         return None if failure else event
 
     def complete(self, event: AuditEvent, *, failure: str = "") -> None:
-        """Log what became of a prepared event; a failure is recorded in the place of the event."""
+        """Log a prepared event; a `failure` is recorded in its place."""
         if failure:
             event = replace(event, result=Result.FAILED.value, reason=failure, count=0)
             if self.store:
                 self.store.add(event)
-        self._tell(event)
+        _log_event(event)
 
     def event(self, actor: Actor, result: Result, **details: Unpack[Details]) -> AuditEvent:
-        """Make an event; it is not recorded yet."""
+        """Create an event without recording it."""
         query = details.get("query")
         email_hash, uid_hash = self.hashes.of(query)
         kinds = ("email" if query and query.email else "", "uid" if query and query.uid else "")
@@ -139,13 +140,14 @@ class Audit:
             reference=details.get("reference") or new_reference(),
         )
 
-    def _tell(self, event: AuditEvent) -> None:
-        fields: dict[str, Any] = event.plain
-        del fields["time"]  # the line has its own
-        logs.record("audit", **{name: value for name, value in fields.items() if value != ""})
+
+def _log_event(event: AuditEvent) -> None:
+    fields: dict[str, Any] = event.plain
+    del fields["time"]  # the log line has its own
+    logs.record("audit", **{name: value for name, value in fields.items() if value != ""})
 
 
 def _id(text: str) -> str:
-    """Return an id from outside, if it is one; a free text, which could name a customer, is not."""
-    printable = "".join(filter(str.isprintable, text))[:_LONGEST_ID]
+    """Return an id from outside, but not free text, which could name a customer."""
+    printable = "".join(filter(str.isprintable, text))[:_MAX_ID_LENGTH]
     return _NO_ID if _FREE_TEXT.search(printable) else printable

@@ -1,8 +1,8 @@
-"""What the audit holds: one event for every attempt to look somebody up. Pure.
+"""The audit's events: one for every attempt to look a person up.
 
-An event holds no personal data of a customer. Of the person who was looked up there is a keyed
-hash: the same person always gives the same one, so their lookups can be found again by who has the
-key; without the key nothing can be told from it.
+An event has no personal data of a customer. The person who was looked up is a keyed hash: the same
+person always gives the same hash, so whoever has the key can find their lookups again. Without the
+key it says nothing.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from bot.core.sessions import Query
 
 
 class Result(StrEnum):
-    """What came of an attempt."""
+    """The result of an attempt."""
 
     FOUND = "found"
     NONE = "none"
@@ -28,10 +28,10 @@ class Result(StrEnum):
     FAILED = "failed"
     CANCELLED = "cancelled"
     SHARED = "shared"
-    """Sessions were shown to everybody in a conversation."""
+    """Sessions were shown to everyone in a conversation."""
 
     AUDIT_READ = "audit read"
-    """Somebody asked who had looked the person up."""
+    """An auditor read who had looked the person up."""
 
     PURGED = "purged"
     """Events were deleted on the terminal."""
@@ -42,9 +42,9 @@ class AuditEvent:
     """One attempt.
 
     `time` is aware and in UTC. `workspace`, `user`, `channel` and `workflow` are the actor's.
-    `reason` says more of what was refused or failed. `kind` is "email", "uid" or "email and uid";
-    it and the hashes are "" where nobody was looked up. `count` is the number of
-    sessions. `reference` is also in the log, and in what the person saw where they saw one.
+    `reason` says why something was refused or failed. `kind` is "email", "uid" or "email and uid";
+    it and the hashes are "" if no one was looked up. `count` is the number of sessions.
+    `reference` is also in the log, and in the message if that has one.
     """
 
     id: str
@@ -65,21 +65,21 @@ class AuditEvent:
 
     @property
     def plain(self) -> dict[str, str | int]:
-        """All fields, as text and numbers."""
+        """All fields as text and numbers."""
         return self.fields | {"time": self.time.isoformat(timespec="milliseconds")}
 
     @property
     def fields(self) -> dict[str, Any]:
-        """All fields, as they are."""
+        """All fields."""
         return {name: getattr(self, name) for name in self.__slots__}
 
 
 @dataclass(frozen=True, slots=True)
 class AuditQuery:
-    """Which events: those that fit everything that is given here.
+    """Selects events that match every field that is set.
 
-    The hashes are of one person, under each key. `since` and `until` are aware; an event at `until`
-    is left out.
+    The hashes are of one person, one for each key. `since` and `until` are aware; `until` is
+    exclusive.
     """
 
     email_hashes: Sequence[str] = ()
@@ -90,7 +90,7 @@ class AuditQuery:
 
 
 class PersonHashes:
-    """HMAC-SHA256 of people under one of several keys: the first one is for what is written now."""
+    """Hashes people with HMAC-SHA256. New events use the first key; searches use all."""
 
     def __init__(self, keys: Sequence[str]) -> None:
         self._keys = [key.encode() for key in keys]
@@ -101,16 +101,16 @@ class PersonHashes:
         return bool(self._keys)
 
     def of(self, query: Query | None) -> tuple[str, str]:
-        """The hashes of an e-mail and a uid under the first key; "" where there is none."""
+        """Return the hashes of the e-mail and the uid under the first key; "" if there is none."""
         emails, uids = self.all_of(query) if query else ([], [])
         return "".join(emails[:1]), "".join(uids[:1])
 
     def all_of(self, query: Query) -> tuple[list[str], list[str]]:
-        """The same under each of the keys."""
+        """Return the hashes of the e-mail and of the uid under each key."""
         return self._under_each("email", _email(query)), self._under_each("uid", _uid(query))
 
     def to_search(self, query: Query) -> tuple[list[str], list[str]]:
-        """The same, and besides the uid that is an address where sites use one for the other."""
+        """Return `all_of`, and the hashes of the e-mail as a uid, which is what some sites use."""
         emails, uids = self.all_of(query)
         if not query.uid:
             for spelling in {str(query.email), _email(query)}:
@@ -123,7 +123,7 @@ class PersonHashes:
 
 
 def _email(query: Query) -> str:
-    """The address in one spelling: small letters, and its domain as the Internet writes it."""
+    """Return the address in one spelling: in small letters, and the domain in IDNA."""
     local, at, domain = unicodedata.normalize("NFKC", query.email or "").strip().rpartition("@")
     with suppress(UnicodeError):
         domain = domain.encode("idna").decode()

@@ -23,11 +23,11 @@ _LONGEST_DISTANCE: Final = timedelta(days=3660)
 
 
 class UnclearTime(FsessionsError):
-    """The text is no time, or could be several; or it is still `to_come`."""
+    """The text is no time, or could be several; or it `is_future`."""
 
-    def __init__(self, *, to_come: bool = False) -> None:
-        super().__init__("to come" if to_come else "unclear")
-        self.to_come = to_come
+    def __init__(self, *, is_future: bool = False) -> None:
+        super().__init__("in the future" if is_future else "unclear")
+        self.is_future = is_future
 
 
 def zone(name: str, offset: int = 0) -> tzinfo:
@@ -69,7 +69,7 @@ def parse_moment(text: str, reader: tzinfo, now: datetime) -> Moment:
     written = _read(text)
     found = written.moment(reader, now)
     if found > now:
-        raise UnclearTime(to_come=True)
+        raise UnclearTime(is_future=True)
     return Moment(found, of_message=False, whole_minute=written.is_whole_minute)
 
 

@@ -1,117 +1,163 @@
-"""The buttons of an answer and its menu: more, again, away, help; and of the choice between people.
+"""The buttons and the menu of an answer, and those of a choice between people.
 
-A press comes with a response_url of its own, which can replace the message that was pressed. What
-is pressed later counts: the answer to an earlier press of the same message is not sent any more.
+A press has a response_url of its own, which can replace the message that was pressed. The latest
+press of a message counts: answers to earlier ones are not sent anymore.
 https://docs.slack.dev/interactivity/handling-user-interaction
 """
 
 from __future__ import annotations
 
 import re
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from typing import ClassVar, Final
 
 from bot.core.access import EntryPoint
-from bot.core.query import typed_form
-from bot.slack import action_ids, messages, modals, texts
-from bot.slack.request import Route, SlackRequest
-from bot.slack.services import Services, value_of
+from bot.core.outcomes import RESTARTING
+from bot.core.query import Limits, typed_form
+from bot.settings import Settings
+from bot.slack import action_ids, texts
+from bot.slack.app import COMMAND, App
+from bot.slack.background import BackgroundTasks
+from bot.slack.blocks import View, code, escape, header, modal, section
+from bot.slack.delivery import Delivery
+from bot.slack.feature import Manifest
+from bot.slack.lookups import Lookups
+from bot.slack.messages import note_with_retry
+from bot.slack.presses import Presses
+from bot.slack.request import Ack, SlackRequest, pressed_value
+from bot.slack.search_modal import SearchModal
+from bot.slack.targets import Targets
+from bot.slack.web_api import WebApi
+
+PRIVACY: Final = (
+    "Answers are for you alone, unless you share them.",
+    texts.SIGN_IN,
+    "Guests and people of other organizations are shown no sessions.",
+    "I keep no e-mail addresses and no sessions. That you looked is recorded.",
+)
+NO_SESSIONS: Final = (
+    "Fullstory knows people by what your site tells it. Common reasons to find nothing:"
+)
+NO_SESSIONS_REASONS: Final = (
+    "they were not signed in, so their sessions have no e-mail address or uid",
+    "your site uses another spelling of the address, or another uid",
+    "the sessions are older than your Fullstory plan keeps them",
+    "only some visits are recorded",
+)
 
 
-class Buttons:
+@dataclass(frozen=True, slots=True)
+class AnswerButtons:
     """Answers presses."""
 
-    def __init__(self, services: Services) -> None:
-        self._services = services
+    manifest: ClassVar = Manifest()
 
-    def routes(self) -> tuple[Route, ...]:
-        """Every button but those of sharing, of the form and of the offer."""
-        ids = action_ids
-        handlers = (
-            (ids.WATCH_REPLAY, self.opened_link),
-            (ids.SHOW_MORE, self.look_again),
-            (ids.REFRESH, self.look_again),
-            (re.compile(f"{ids.CHOOSE}:\\d"), self.look_again),
-            (ids.ANSWER_MENU, self.chosen),
-            (ids.HELP, self.explain),
-            (ids.WHY, self.say_why),
-            (ids.SEARCH_AGAIN, self.search_again),
-        )
-        return tuple(Route("action", name, EntryPoint.BUTTON, handle) for name, handle in handlers)
+    settings: Settings
+    web_api: WebApi
+    lookups: Lookups
+    presses: Presses
+    search_modal: SearchModal
+    targets: Targets
+    delivery: Delivery
+    background: BackgroundTasks
 
-    async def opened_link(self, request: SlackRequest) -> None:
-        """The link opens by itself; Slack shows a warning unless the press is acknowledged."""
-        await request.ack()
+    def register(self, app: App) -> None:
+        """Register every button of an answer but *Share…*."""
+        for action_id, handler in (
+            (action_ids.WATCH_REPLAY, self.on_link),
+            (action_ids.SHOW_MORE, self.on_look_again),
+            (action_ids.REFRESH, self.on_look_again),
+            (re.compile(f"{action_ids.CHOOSE}:\\d"), self.on_look_again),
+            (action_ids.ANSWER_MENU, self.on_menu),
+            (action_ids.HELP, self.on_help),
+            (action_ids.WHY, self.on_why),
+            (action_ids.SEARCH_AGAIN, self.on_search_again),
+        ):
+            app.action(action_id, EntryPoint.BUTTON, handler)
 
-    async def look_again(self, request: SlackRequest) -> None:
-        """*Refresh*, *Show more*, a choice: the message becomes the answer."""
-        services, body = self._services, request.body
-        query = services.pressed_query(request)
+    async def on_link(self, request: SlackRequest) -> Ack:
+        """Acknowledge: the link opens by itself, but without an ack Slack shows a warning."""
+        del request
+        return None
+
+    async def on_look_again(self, request: SlackRequest) -> Ack:
+        """Replace the message: *Refresh*, *Show more*, *Try again*, or a choice."""
+        body = request.body
+        query = self.presses.query(request)
         if query is None:
-            await request.ack()
             await request.job.done()
-            return
-        is_current = await services.presses.begin(body, request.job)
-        is_ours = await request.job.take_interaction()
-        await request.ack()
-        if not is_ours:
-            return
-        query = replace(query, shown=None)  # as things are now, not as they were shown
-        target = services.targets.in_place(body)
-        services.delivery.answer_after_ack(
-            services.answers.to_query(query, request.actor),
-            request,
-            target,
-            is_current=is_current,
-            # Both stand in the place of the sessions: there is a way back to them.
-            progress=messages.note_with_retry(texts.STILL_LOOKING, value_of(request)),
-            shutdown_notice=messages.note_with_retry(texts.RESTARTING, value_of(request)),
-        )
-
-    async def chosen(self, request: SlackRequest) -> None:
-        """An entry of the menu behind three dots."""
-        entry = str(request.body["actions"][0]["selected_option"]["value"]).partition(" ")[0]
-        match entry:
-            case action_ids.REFRESH:
-                await self.look_again(request)
-            case action_ids.DISMISS:
-                await self.dismiss(request)
-            case _:
-                await self.explain(request)
-
-    async def dismiss(self, request: SlackRequest) -> None:
-        """The message goes away, however old it is."""
-        await request.ack()
-        is_current = await self._services.presses.begin(request.body)
-        target = self._services.targets.away(request.body)
-        self._services.delivery.send_after_ack({}, request, target, is_current)
-
-    async def explain(self, request: SlackRequest) -> None:
-        """*How to ask*: all that can be typed, in a window."""
-        await request.ack()
-        services = self._services
-        view = modals.help_window(services.command, services.answers.limits)
-        services.delivery.start(services.views.open(request.body["trigger_id"], view))
-
-    async def say_why(self, request: SlackRequest) -> None:
-        """*Why?*, where there are no sessions."""
-        await request.ack()
-        opening = self._services.views.open(request.body["trigger_id"], modals.why_window())
-        self._services.delivery.start(opening)
-
-    async def search_again(self, request: SlackRequest) -> None:
-        """The form, with the person filled in."""
-        await request.ack()
-        query = self._services.pressed_query(request)
-        if query:
-            person = typed_form(query, with_limit=False)
-            moment = query.moment.time if query.moment else None
-            opening = self._services.open_form(
+            return None
+        is_current = await self.presses.begin(body, request.job)
+        if await request.job.take_interaction():
+            value = pressed_value(body)
+            self.delivery.after_ack(
+                self.lookups.query(replace(query, shown=None), request.actor),
                 request,
-                moment=moment,
-                person=person,
-                otherwise=(
-                    self._services.targets.beside(request.body),
-                    texts.WINDOW_NOT_OPENED,
-                ),
+                self.targets.in_place(body),
+                is_current=is_current,
+                # Both replace the sessions, so they have a way back to them.
+                progress=note_with_retry(texts.STILL_LOOKING, value),
+                shutdown_notice=note_with_retry(RESTARTING, value),
             )
-            self._services.delivery.start(opening)
+        return None
+
+    async def on_menu(self, request: SlackRequest) -> Ack:
+        """Do what was chosen in the overflow menu."""
+        chosen = str(request.body["actions"][0]["selected_option"]["value"]).partition(" ")[0]
+        match chosen:
+            case action_ids.REFRESH:
+                return await self.on_look_again(request)
+            case action_ids.DISMISS:
+                return await self._dismiss(request)
+            case _:
+                return await self.on_help(request)
+
+    async def _dismiss(self, request: SlackRequest) -> Ack:
+        """Delete the message, however old it is."""
+        is_current = await self.presses.begin(request.body)
+        target = self.targets.deletion(request.body)
+        self.delivery.message_after_ack({}, request, target, is_current)
+        return None
+
+    async def on_help(self, request: SlackRequest) -> Ack:
+        """Open a modal with everything that can be typed."""
+        self._open(request, help_modal(COMMAND, self.settings.limits))
+        return None
+
+    async def on_why(self, request: SlackRequest) -> Ack:
+        """Open a modal with common reasons for finding nothing."""
+        self._open(request, why_modal())
+        return None
+
+    def _open(self, request: SlackRequest, view: View) -> None:
+        self.background.start(self.web_api.open_modal(request.body["trigger_id"], view))
+
+    async def on_search_again(self, request: SlackRequest) -> Ack:
+        """Open the form with the person filled in."""
+        if query := self.presses.query(request):
+            opening = self.search_modal.open(
+                request,
+                moment=query.moment.time if query.moment else None,
+                person=typed_form(query, with_limit=False),
+                fallback=(self.targets.beside(request.body), texts.MODAL_NOT_OPENED),
+            )
+            self.background.start(opening)
+        return None
+
+
+def help_modal(command: str, limits: Limits) -> View:
+    """Show everything that can be typed, and who sees what."""
+    examples = texts.examples(command, limits)
+    blocks = [
+        section(escape(texts.HELP_INTRO)),
+        section("\n".join(f"{code(typed)}  {escape(meaning)}" for typed, meaning in examples)),
+        header("Who sees what"),
+        section("\n".join(f"• {escape(line)}" for line in PRIVACY)),
+    ]
+    return modal(texts.HELP_TITLE, blocks)
+
+
+def why_modal() -> View:
+    """Show why a customer may have no sessions."""
+    lines = "\n".join(f"• {escape(reason)}" for reason in NO_SESSIONS_REASONS)
+    return modal("No sessions?", [section(f"{escape(NO_SESSIONS)}\n{lines}")])

@@ -5,28 +5,42 @@ https://docs.slack.dev/interactivity/implementing-slash-commands
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import ClassVar
+
 from bot.core.access import EntryPoint
 from bot.core.query import parse
-from bot.slack.request import Route, SlackRequest
-from bot.slack.services import Services
+from bot.settings import Settings
+from bot.slack.app import COMMAND, App
+from bot.slack.delivery import Delivery
+from bot.slack.feature import Manifest
+from bot.slack.lookups import Lookups
+from bot.slack.request import Ack, SlackRequest
+from bot.slack.targets import Targets
 
 
+@dataclass(frozen=True, slots=True)
 class Command:
     """Answers the slash command."""
 
-    def __init__(self, services: Services) -> None:
-        self._services = services
+    manifest: ClassVar = Manifest(
+        scopes={"commands": "The command and the shortcuts."},
+        help=("Type it:", "{command} jane@example.com {where}"),
+    )
 
-    def routes(self) -> tuple[Route, ...]:
-        """The command alone."""
-        return (Route("command", self._services.command, EntryPoint.COMMAND, self.typed),)
+    settings: Settings
+    lookups: Lookups
+    targets: Targets
+    delivery: Delivery
 
-    async def typed(self, request: SlackRequest) -> None:
-        """Acknowledges with the answer, with what was wrong, or with "still looking"."""
-        answers, body = self._services.answers, request.body
-        labels = self._services.settings.labels
-        parsed = parse(str(body.get("text") or ""), answers.limits, labels)
-        # Examples have the name as it was typed: a company may have renamed the command.
-        work = answers.to_text(parsed, request.actor, str(body["command"]))
-        target = self._services.targets.of_command(body)
-        await self._services.delivery.answer_in_ack(work, request, target)
+    def register(self, app: App) -> None:
+        """Register the command."""
+        app.command(COMMAND, EntryPoint.COMMAND, self.on_command)
+
+    async def on_command(self, request: SlackRequest) -> Ack:
+        """Acknowledge with the answer, with what was wrong, or with a progress message."""
+        body = request.body
+        parsed = parse(str(body.get("text") or ""), self.settings.limits, self.settings.labels)
+        # Examples use the command as it was typed: a company may have renamed it.
+        work = self.lookups.typed(parsed, request.actor, str(body["command"]))
+        return await self.delivery.in_ack(work, request, self.targets.of_command(body))

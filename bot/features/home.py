@@ -1,66 +1,179 @@
-"""The app's Home: what the bot does, how to call it, who sees what; and a button to search.
+"""The app's Home: what the bot does, how to call it, who sees what, and a button to search.
 
 https://docs.slack.dev/surfaces/app-home
 """
 
 from __future__ import annotations
 
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar, Final
+
 import structlog
 
 from bot.core.access import EntryPoint
 from bot.errors import SlackError
-from bot.slack import action_ids, modals
-from bot.slack.blocks import View
-from bot.slack.request import Route, SlackRequest
-from bot.slack.services import Services
+from bot.settings import Settings
+from bot.slack import action_ids, texts
+from bot.slack.app import COMMAND, App
+from bot.slack.background import BackgroundTasks
+from bot.slack.blocks import (
+    Block,
+    Message,
+    View,
+    actions,
+    button,
+    context,
+    escape,
+    header,
+    mentions_of,
+    section,
+)
+from bot.slack.feature import HelpLines, Manifest
+from bot.slack.lookups import Lookups
+from bot.slack.request import Ack, SlackRequest
+from bot.slack.search_modal import SearchModal
+from bot.slack.web_api import WebApi
 
 _log = structlog.get_logger()
 
+SEARCH: Final = "search"
 
+TITLE: Final = "Find a customer's sessions"
+SEARCH_BUTTON: Final = "Search…"
+ANYWHERE: Final = "You can search in any conversation, or here."
+ONLY_IN: Final = "You can search in these channels:"
+IN_ANY_CHANNEL: Final = "in any channel"
+IN_THESE_CHANNELS: Final = "in these channels"
+OR_DIRECTLY: Final = ", or in a direct message to me"
+PRIVACY: Final = (
+    "Answers are for you alone, unless you share them. I keep no addresses and no sessions; that "
+    "you looked is recorded."
+)
+
+
+@dataclass(frozen=True, slots=True)
 class Home:
-    """Publishes the Home, and opens the form from it."""
+    """Publishes the Home, and opens the search form from it."""
 
-    def __init__(self, services: Services) -> None:
-        self._services = services
+    manifest: ClassVar = Manifest(events=("app_home_opened",))
 
-    def routes(self) -> tuple[Route, ...]:
-        """The look at it, and its button."""
-        return (
-            Route("event", "app_home_opened", EntryPoint.HOME, self.opened),
-            Route("action", action_ids.SEARCH, EntryPoint.HOME, self.search),
-        )
+    settings: Settings
+    help_lines: HelpLines
+    web_api: WebApi
+    lookups: Lookups
+    search_modal: SearchModal
+    background: BackgroundTasks
 
-    async def opened(self, request: SlackRequest) -> None:
-        """Publishes, unless what the person sees is the same already."""
+    def register(self, app: App) -> None:
+        """Register the event of opening it, and its button."""
+        app.event("app_home_opened", EntryPoint.HOME, self.on_open)
+        app.action(SEARCH, EntryPoint.HOME, self.on_search)
+
+    async def on_open(self, request: SlackRequest) -> Ack:
+        """Publish the Home, unless the person sees the same one already."""
         if request.body["event"].get("tab") == "home":
-            self._services.delivery.start(self._publish(request))
+            self.background.start(self._publish(request))
+        return None
 
-    async def search(self, request: SlackRequest) -> None:
-        """Opens the form."""
-        await request.ack()
-        self._services.delivery.start(self._services.open_form(request))
+    async def on_search(self, request: SlackRequest) -> Ack:
+        """Open the search form."""
+        self.background.start(self.search_modal.open(request))
+        return None
 
     async def _publish(self, request: SlackRequest) -> None:
         shown = request.body["event"].get("view") or {}
         try:
             view = await self._view(request)
             if shown.get("private_metadata") != view["private_metadata"]:
-                await self._services.views.publish_home(request.actor.user, view)
+                await self.web_api.publish_home(request.actor.user, view)
         except SlackError as error:
             _log.warning("Home not published", exc_info=error)
 
     async def _view(self, request: SlackRequest) -> View:
-        services, settings = self._services, self._services.settings
+        settings = self.settings
         is_auditor = request.actor.user in settings.auditors
-        if refused := await services.answers.refusal(request.actor):
-            return modals.home_refused(refused, is_auditor=is_auditor)
-        bot = await services.slack.workspace.bot_identity()
+        if denied := await self.lookups.denied(request.actor):
+            return home_denied(denied, is_auditor=is_auditor)
+        bot = await self.web_api.bot_identity()
         channels = settings.allowed_channels
-        ways = modals.ways_to_ask(
-            services.help_lines,
-            services.command,
-            bot.user,
-            settings.support_channels,
-            restricted=bool(channels),
+        ways = ways_to_search(
+            self.help_lines, bot.user, settings.support_channels, is_restricted=bool(channels)
         )
-        return modals.home(ways, channels, is_auditor=is_auditor)
+        return home(ways, channels, is_auditor=is_auditor)
+
+
+def ways_to_search(
+    help_lines: Sequence[tuple[str, str]],
+    bot: str,
+    support_channels: Sequence[str],
+    *,
+    is_restricted: bool = False,
+) -> list[tuple[str, str]]:
+    """Fill in the features' help lines, in Slack's markup.
+
+    A line with `{channels}` is for support channels. One with `{free}` belongs to no channel: it is
+    left out if sessions are only shown in some.
+    """
+    names = {
+        "{command}": escape(COMMAND),
+        "{bot}": f"<@{escape(bot)}>",
+        "{channels}": mentions_of(support_channels),
+        "{where}": IN_THESE_CHANNELS if is_restricted else IN_ANY_CHANNEL,
+        "{direct}": "" if is_restricted else OR_DIRECTLY,
+        "{free}": "",
+    }
+    ways = []
+    for name, how in help_lines:
+        if ("{channels}" in how and not support_channels) or ("{free}" in how and is_restricted):
+            continue
+        shown = escape(how)
+        for placeholder, text in names.items():
+            shown = shown.replace(placeholder, text)
+        ways.append((name, shown))
+    return ways
+
+
+def home(
+    ways: Sequence[tuple[str, str]], channels: Sequence[str] = (), *, is_auditor: bool = False
+) -> View:
+    """Render the Home; `ways` are a name and how to use it, the latter in Slack's markup.
+
+    If sessions are only shown in some `channels`, it names them and offers no form.
+    """
+    search = button(SEARCH, SEARCH_BUTTON, SEARCH) | {"style": "primary"}
+    how = button(action_ids.HELP, texts.HELP_TITLE, action_ids.HELP)
+    buttons = [how] if channels else [search, how]
+    if is_auditor:
+        buttons.append(_audit_button())
+    where = escape(ANYWHERE)
+    if channels:
+        where = f"{escape(ONLY_IN)} {mentions_of(channels)}"
+    return _view(
+        [
+            header(TITLE),
+            section(where),
+            actions(*buttons),
+            {"type": "divider"},
+            *(section(f"*{escape(name)}*\n{line}") for name, line in ways),
+            context(PRIVACY),
+        ]
+    )
+
+
+def home_denied(message: Message, *, is_auditor: bool) -> View:
+    """Render the Home of a person who may not be shown sessions; the message says why."""
+    audit = [actions(_audit_button())] if is_auditor else []
+    return _view([header(TITLE), *message["blocks"], *audit])
+
+
+def _audit_button() -> Block:
+    return button(action_ids.AUDIT, "Who looked up a customer…", action_ids.AUDIT)
+
+
+def _view(blocks: list[Block]) -> View:
+    """Return the Home; its `private_metadata` tells it from any other."""
+    mark = hashlib.sha256(json.dumps(blocks).encode()).hexdigest()
+    return {"type": "home", "private_metadata": mark, "blocks": blocks}

@@ -1,4 +1,4 @@
-"""What people write to the bot: `@fsessions jane@example.com`, or a direct message.
+"""Messages to the bot: `@fsessions jane@example.com` in a channel, or a direct message.
 
 - https://docs.slack.dev/reference/events/app_mention
 - https://docs.slack.dev/reference/events/message.im
@@ -7,96 +7,117 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from functools import cache
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 import structlog
 
 from bot.core.access import Actor, DenialReason, EntryPoint
+from bot.core.audit import Audit
 from bot.core.labels import Labels
-from bot.core.query import Help, Limits, Parsed, ParseError, Problem, QueryNeedingProfile
+from bot.core.query import Help, Parsed, ParseError, Problem, QueryNeedingProfile
 from bot.core.sessions import Query
 from bot.errors import SlackError
 from bot.settings import Settings
 from bot.slack import texts
+from bot.slack.app import COMMAND, App
 from bot.slack.blocks import Renderer, always, note
-from bot.slack.identity import BotIdentity, by_person
+from bot.slack.delivery import Delivery
+from bot.slack.feature import Manifest
+from bot.slack.lookups import Lookups
 from bot.slack.message_parser import MAX_CHARACTERS, parse_free_text
-from bot.slack.request import Route, SlackRequest
-from bot.slack.services import Services
+from bot.slack.request import Ack, SlackRequest
+from bot.slack.targets import Targets
+from bot.slack.web_api import BotIdentity, WebApi, is_by_person
 
 _log = structlog.get_logger()
 
-# Edits, deletions and the like are no questions.
+HINT: Final = (
+    "Tell me a customer's e-mail address or uid, such as jane@example.com or uid:user-42, and I'll "
+    "find their latest Fullstory sessions."
+)
+
+# Edits, deletions and the like are not questions.
 _WRITTEN: Final = frozenset({None, "file_share", "me_message", "thread_broadcast"})
 _SMALL_TALK: Final = frozenset({Problem.NOBODY, Problem.UNCLEAR, Problem.CHANNEL, Problem.MENTION})
 _SEVERAL: Final = frozenset({Problem.TWO_ADDRESSES, Problem.TWO_UIDS})
 
 
+@dataclass(frozen=True, slots=True)
 class Mentions:
-    """Answers what is written to the bot; in a channel, nobody but who asked sees the answer."""
+    """Answers messages to the bot; in a channel, only the person who asked sees the answer."""
 
-    def __init__(self, services: Services) -> None:
-        self._services = services
+    manifest: ClassVar = Manifest(
+        events=("app_mention", "message.im"),
+        scopes={
+            "app_mentions:read": '"@fsessions jane@example.com".',
+            "im:history": "Direct messages to the bot.",
+            "chat:write": "Answers to mentions and direct messages.",
+        },
+        help=("Ask me:", "{bot} jane@example.com in a channel that I am in{direct}"),
+    )
 
-    def routes(self) -> tuple[Route, ...]:
-        """Both ways of writing to the bot."""
-        return (
-            Route("event", "app_mention", EntryPoint.MENTION, self.written),
-            Route("event", "message.im", EntryPoint.DIRECT_MESSAGE, self.written),
-        )
+    settings: Settings
+    audit: Audit
+    web_api: WebApi
+    lookups: Lookups
+    targets: Targets
+    delivery: Delivery
 
-    async def written(self, request: SlackRequest) -> None:
-        """Answers each message once, after the ack."""
-        services, event = self._services, request.body["event"]
-        if not by_person(event) or event.get("subtype") not in _WRITTEN:
-            return
-        channel, user = request.actor.channel, request.actor.user
-        if await request.job.take("answered message", channel, str(event["ts"])):
-            work = self._answer(event, request.actor)
-            target = services.targets.of_person(channel, user, str(event.get("thread_ts") or ""))
-            services.delivery.answer_after_ack(work, request, target)
+    def register(self, app: App) -> None:
+        """Register both ways to write to the bot."""
+        app.event("app_mention", EntryPoint.MENTION, self.on_message)
+        app.event("message.im", EntryPoint.DIRECT_MESSAGE, self.on_message)
+
+    async def on_message(self, request: SlackRequest) -> Ack:
+        """Answer each message once, after the ack."""
+        event, actor = request.body["event"], request.actor
+        if not is_by_person(event) or event.get("subtype") not in _WRITTEN:
+            return None
+        if await request.job.take("answered message", actor.channel, str(event["ts"])):
+            thread = str(event.get("thread_ts") or "")
+            target = self.targets.for_user(actor.channel, actor.user, thread)
+            self.delivery.after_ack(self._answer(event, actor), request, target)
+        return None
 
     async def _answer(self, event: dict[str, Any], actor: Actor) -> Renderer:
-        services = self._services
         try:
-            bot = await services.slack.workspace.bot_identity()
+            bot = await self.web_api.bot_identity()
         except SlackError as error:
             _log.warning("auth.test failed", exc_info=error)
-            services.answers.note_refusal(actor, DenialReason.NOT_KNOWN)
+            self.audit.note_denial(actor, DenialReason.NOT_KNOWN)
             return always(note(texts.SLACK_TROUBLE))
-        text = str(event.get("text") or "")
-        parsed = asked(text, bot, services.answers.limits, services.settings)
-        names_nobody = not isinstance(parsed, Query | QueryNeedingProfile)
-        if names_nobody and (refused := await services.answers.refusal(actor)):
-            return always(refused)
+        parsed = parse_mention(str(event.get("text") or ""), bot, self.settings)
+        names_no_one = not isinstance(parsed, Query | QueryNeedingProfile)
+        if names_no_one and (denied := await self.lookups.denied(actor)):
+            return always(denied)
         problem = parsed.problem if isinstance(parsed, ParseError) else None
-        if isinstance(parsed, Help) or problem in _SMALL_TALK | _SEVERAL:
-            # A forwarded message or an e-mail says more than the text that came along.
-            people = services.answers.people_in(event)
-            if people:
-                return await services.answers.to_message(people, event, actor)
+        is_vague = isinstance(parsed, Help) or problem in _SMALL_TALK | _SEVERAL
+        # A forwarded message or an e-mail says more than the text that came with it.
+        if is_vague and (people := self.lookups.people_in(event)):
+            return await self.lookups.message(people, event, actor)
         if problem in _SMALL_TALK:
-            return always(note(texts.MENTION_HELP))
-        return await services.answers.to_text(parsed, actor, services.command)
+            return always(note(HINT))
+        return await self.lookups.typed(parsed, actor, COMMAND)
 
 
-def asked(text: str, bot: BotIdentity, limits: Limits, settings: Settings) -> Parsed:
-    """Whose sessions a message to the bot asks for."""
+def parse_mention(text: str, bot: BotIdentity, settings: Settings) -> Parsed:
+    """Find out whose sessions a message to the bot asks for."""
     text = text[:MAX_CHARACTERS]
     words = re.sub(rf"<@{bot.user}(?:\|[^<>]*)?>[,:]?", " ", text).strip()
     labels = settings.labels
-    parsed = parse_free_text(words, limits, labels, settings.internal_domains)
-    if isinstance(parsed, Help | QueryNeedingProfile) or _names_somebody(labels).search(words):
+    parsed = parse_free_text(words, settings.limits, labels, settings.internal_domains)
+    if isinstance(parsed, Help | QueryNeedingProfile) or _names_someone(labels).search(words):
         return parsed
     return ParseError(Problem.UNCLEAR, "", "")
 
 
 @cache
-def _names_somebody(labels: Labels) -> re.Pattern[str]:
-    """A lone word is a uid for the command. Here it may be "thanks", unless it looks like an id.
+def _names_someone(labels: Labels) -> re.Pattern[str]:
+    """Match what looks like an id: a digit beside a letter, a label, or nothing but numbers.
 
-    That is: a digit beside a letter, a label, or nothing but numbers. "Call 911" asks for nobody.
+    For the command, a lone word is a uid. Here it may be "thanks", and "call 911" asks for no one.
     """
     return re.compile(
         rf"[@\uff20_]|<mailto:|\b{labels}\b|[^\W\d_]-?\d|\d-?[^\W\d_]|^[\s\d]+$", re.IGNORECASE

@@ -1,75 +1,78 @@
-"""The shortcuts: *Find sessions* on a message, and from anywhere.
+"""The shortcut *Find sessions* in the menu of a message.
 
 https://docs.slack.dev/interactivity/implementing-shortcuts
 """
 
 from __future__ import annotations
 
-from typing import Final
+from dataclasses import dataclass
+from typing import ClassVar, Final
 
 from bot.core.access import EntryPoint
-from bot.slack import texts
-from bot.slack.message_parser import message_time
-from bot.slack.messages import is_offer
-from bot.slack.request import Route, SlackRequest
-from bot.slack.services import Services
-from bot.slack.targets import thread_of_reply
+from bot.slack.app import App
+from bot.slack.background import BackgroundTasks
+from bot.slack.delivery import Delivery
+from bot.slack.feature import Manifest
+from bot.slack.lookups import Lookups
+from bot.slack.message_parser import is_offer, message_time
+from bot.slack.request import Ack, SlackRequest
+from bot.slack.search_modal import SearchModal
+from bot.slack.targets import Targets, thread_of_reply
 
-FIND_SESSIONS: Final = "find_sessions"
 FIND_SESSIONS_FROM_MESSAGE: Final = "find_sessions_from_message"
+NO_ONE_FOUND: Final = (
+    "I found no e-mail address or uid in that message. Whose sessions would you like to see?"
+)
+FORM_NOT_OPENED: Final = (
+    "I found no e-mail address or uid in that message. Please type the command with one, like "
+    "/fsessions jane@example.com"
+)
 
 
-class Shortcuts:
-    """Answers both."""
+@dataclass(frozen=True, slots=True)
+class MessageShortcut:
+    """Looks up the person whom a message names."""
 
-    def __init__(self, services: Services) -> None:
-        self._services = services
+    manifest: ClassVar = Manifest(
+        scopes={"commands": "The command and the shortcuts."},
+        help=("From a message:", "Find sessions, in the menu of a message that names the customer"),
+    )
 
-    def routes(self) -> tuple[Route, ...]:
-        """Both shortcuts; the manifest knows them by these names."""
-        return (
-            Route("shortcut", FIND_SESSIONS, EntryPoint.FORM, self.anywhere),
-            Route(
-                "shortcut",
-                FIND_SESSIONS_FROM_MESSAGE,
-                EntryPoint.MESSAGE_SHORTCUT,
-                self.on_message,
-            ),
-        )
+    lookups: Lookups
+    search_modal: SearchModal
+    targets: Targets
+    delivery: Delivery
+    background: BackgroundTasks
 
-    async def anywhere(self, request: SlackRequest) -> None:
-        """Opens the form."""
-        await request.ack()
-        self._services.delivery.start(self._services.open_form(request))
+    def register(self, app: App) -> None:
+        """Register the shortcut."""
+        app.shortcut(FIND_SESSIONS_FROM_MESSAGE, EntryPoint.MESSAGE_SHORTCUT, self.on_shortcut)
 
-    async def on_message(self, request: SlackRequest) -> None:
-        """One person in the message: their sessions. Several: a choice. Nobody: the form."""
-        is_ours = await request.job.take_interaction()
-        await request.ack()
-        if is_ours:
-            # After the ack: a message may be long, and Slack waits for three seconds.
-            self._services.delivery.start(self._answer(request))
+    async def on_shortcut(self, request: SlackRequest) -> Ack:
+        """Acknowledge, then answer: a message may be long, and Slack waits for three seconds."""
+        if await request.job.take_interaction():
+            self.background.start(self._answer(request))
+        return None
 
     async def _answer(self, request: SlackRequest) -> None:
-        services, body = self._services, request.body
-        message = body["message"]
-        people = services.answers.people_in(message)
-        # In a thread the answer belongs beside the message, not into the channel.
-        target = services.targets.in_thread(body, thread_of_reply(message))
+        """Show the sessions of one person, a choice between several, or the form."""
+        message, actor = request.body["message"], request.actor
+        people = self.lookups.people_in(message)
+        # The answer to a reply belongs in its thread, not in the channel.
+        target = self.targets.in_thread(request.body, thread_of_reply(message))
         if people:
-            work = services.answers.to_message(people, message, request.actor)
-            services.delivery.answer_after_ack(work, request, target)
-            return
-        if is_offer(message):
-            # It names nobody; the message above it does.
+            work = self.lookups.message(people, message, actor)
+            self.delivery.after_ack(work, request, target)
+        elif is_offer(message):
+            # It names no one; the message above it does.
             above = str(message.get("thread_ts"))
-            work = services.answers.to_message_at(request.actor.channel, above, request.actor)
-            services.delivery.answer_after_ack(work, request, target)
-            return
-        await services.open_form(
-            request,
-            texts.NOBODY_IN_MESSAGE,
-            message_time(message),
-            otherwise=(target, texts.FORM_NOT_OPENED),
-        )
-        await request.job.done()
+            work = self.lookups.message_at(actor.channel, above, actor)
+            self.delivery.after_ack(work, request, target)
+        else:
+            await self.search_modal.open(
+                request,
+                NO_ONE_FOUND,
+                message_time(message),
+                fallback=(target, FORM_NOT_OPENED),
+            )
+            await request.job.done()

@@ -1,106 +1,146 @@
-"""The form: whose sessions, how many, when; and the results, in the same window.
+"""The search form: opened by a shortcut from anywhere, and answered in its own window.
 
 https://docs.slack.dev/surfaces/modals
 """
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from bot.core.access import EntryPoint
-from bot.core.query import ParseError, Problem, QueryNeedingProfile, parse_person
+from bot.core.audit import Audit
+from bot.core.query import Help, ParseError, Problem, QueryNeedingProfile, parse_person
 from bot.core.sessions import Moment, Query
-from bot.slack import action_ids, modals, texts
-from bot.slack.blocks import View, note
-from bot.slack.request import Route, SlackRequest, field_value
-from bot.slack.services import Services
-from bot.slack.signing import Kind, Outdated, WrongUser
-from bot.slack.views import Window
+from bot.settings import Settings
+from bot.slack import texts
+from bot.slack.app import App
+from bot.slack.background import BackgroundTasks
+from bot.slack.blocks import Message, View, actions, button, modal, note
+from bot.slack.delivery import Delivery
+from bot.slack.feature import Manifest
+from bot.slack.lookups import Lookups
+from bot.slack.request import Ack, SlackRequest, input_value
+from bot.slack.search_modal import FORM, LIMIT, MOMENT, PERSON, TITLE, SearchModal, search_form
+from bot.slack.signing import BadSignature, Kind, Signer
+from bot.slack.targets import Targets
+from bot.slack.web_api import WebApi
 
-_ANYBODY: Final = "jane@example.com"
-"""In the place of the person, where only the number is looked at."""
+FIND_SESSIONS: Final = "find_sessions"
+NEW_SEARCH: Final = "new_search"
+RESULTS: Final = "find_sessions_results"
+LOOKING: Final = "Looking … The sessions will appear here. You can close this window any time."
+OUTDATED: Final = "This window doesn't work anymore. Please open it again."
+USE_MOMENT: Final = "Please leave out the at: here, and use the field for the time below."
+
+_ANYONE: Final = "jane@example.com"  # instead of the person, to check the limit alone
 
 
-class Form:
-    """Answers the form, in the window it stands in."""
+@dataclass(frozen=True, slots=True)
+class SearchForm:
+    """Opens the form, and shows the results in its place."""
 
-    def __init__(self, services: Services) -> None:
-        self._services = services
+    manifest: ClassVar = Manifest(
+        scopes={"commands": "The command and the shortcuts."},
+        help=(
+            "From anywhere:",
+            "Find sessions, in the shortcuts menu, or the button above{free}",
+        ),
+    )
 
-    def routes(self) -> tuple[Route, ...]:
-        """The form when it is sent, and the button under its results."""
-        return (
-            Route("view", action_ids.FORM, EntryPoint.FORM, self.submitted),
-            Route("action", action_ids.NEW_SEARCH, EntryPoint.FORM, self.new_search),
-        )
+    settings: Settings
+    audit: Audit
+    web_api: WebApi
+    signer: Signer
+    lookups: Lookups
+    search_modal: SearchModal
+    targets: Targets
+    delivery: Delivery
+    background: BackgroundTasks
 
-    async def new_search(self, request: SlackRequest) -> None:
-        """Results become the empty form again."""
-        await request.ack()
-        services, shown = self._services, request.body["view"]
+    def register(self, app: App) -> None:
+        """Register the shortcut, the form and the button below its results."""
+        app.shortcut(FIND_SESSIONS, EntryPoint.FORM, self.on_shortcut)
+        app.view(FORM, EntryPoint.FORM, self.on_submit)
+        app.action(NEW_SEARCH, EntryPoint.FORM, self.on_new_search)
+
+    async def on_shortcut(self, request: SlackRequest) -> Ack:
+        """Open the form."""
+        self.background.start(self.search_modal.open(request))
+        return None
+
+    async def on_new_search(self, request: SlackRequest) -> Ack:
+        """Replace results with the empty form."""
+        shown = request.body["view"]
         metadata = str(shown.get("private_metadata") or "")
-        view = modals.form(services.answers.limits, metadata=metadata)
+        view = search_form(self.settings.limits, metadata=metadata)
         try:
-            services.answers.unseal(metadata, request.actor.user, Kind.CHANNEL)
-        except (WrongUser, Outdated) as error:
-            view = self._refused(request, error)
-        services.delivery.start(services.views.update(str(shown["id"]), view))
+            self.signer.verify(metadata, request.actor.user, Kind.CHANNEL)
+        except BadSignature as error:
+            view = self._outdated(request, error)
+        self.background.start(self.web_api.update_modal(str(shown["id"]), view))
+        return None
 
-    async def submitted(self, request: SlackRequest) -> None:
-        """Errors beside their fields, or the results."""
-        services, view = self._services, request.body["view"]
+    async def on_submit(self, request: SlackRequest) -> Ack:
+        """Show errors beside their inputs, or the results."""
+        view, actor = request.body["view"], request.actor
         metadata = str(view.get("private_metadata") or "")
         try:
-            channel = services.answers.unseal(metadata, request.actor.user, Kind.CHANNEL)
-        except (WrongUser, Outdated) as error:
-            await request.ack(response_action="update", view=self._refused(request, error))
-            return
-        asked = self._read(view)
-        if isinstance(asked, Query):
-            # A window is in no channel; but it may have been opened in one.
-            work = services.answers.to_query(asked, replace(request.actor, channel=channel))
-            frame = partial(modals.results, metadata=metadata)
-            otherwise = services.targets.of_person(request.actor.user, request.actor.user)
-            window = Window(services.views, str(view["id"]), frame, otherwise)
-            await services.delivery.answer_in_ack(work, request, window, note(texts.LOOKING))
-        else:
-            await request.ack(response_action="errors", errors=asked)
+            channel = self.signer.verify(metadata, actor.user, Kind.CHANNEL)
+        except BadSignature as error:
+            return {"response_action": "update", "view": self._outdated(request, error)}
+        query = self._read(view)
+        if not isinstance(query, Query):
+            return {"response_action": "errors", "errors": query}
+        # A modal has no channel, but may have been opened in one.
+        work = self.lookups.query(query, replace(actor, channel=channel))
+        target = self.targets.modal(view, partial(results, metadata=metadata), actor.user)
+        return await self.delivery.in_ack(work, request, target, note(LOOKING))
 
-    def _refused(self, request: SlackRequest, error: WrongUser | Outdated) -> View:
-        self._services.refuse_sealed(request, error)
-        return modals.note_window(texts.FORM_TITLE, note(texts.FORM_OUTDATED))
+    def _outdated(self, request: SlackRequest, error: BadSignature) -> View:
+        self.audit.note_denial(request.actor, error.reason)
+        return modal(TITLE, note(OUTDATED)["blocks"])
 
     def _read(self, view: dict[str, Any]) -> Query | dict[str, str]:
-        """Whose sessions, or all that is wrong, by field."""
-        limits, labels = self._services.answers.limits, self._services.settings.labels
-        person = str(field_value(view, action_ids.PERSON_FIELD, "value") or "")
-        typed = "".join(str(field_value(view, action_ids.LIMIT_FIELD, "value") or "").split())
-        limit = typed or None
-        seconds = field_value(view, action_ids.MOMENT_FIELD, "selected_date_time")
-        moment = None
-        wrong: dict[str, str] = {}
-        if seconds:
-            # The picker has no seconds.
-            time = datetime.fromtimestamp(int(seconds), UTC)
-            moment = Moment(time, of_message=False, whole_minute=time.second == 0)
+        """Return the query, or every error by its input."""
+        limits = self.settings.limits
+        errors: dict[str, str] = {}
+        moment = _moment(input_value(view, MOMENT, "selected_date_time"))
         if moment and moment.time > datetime.now(UTC):
-            wrong[action_ids.MOMENT_FIELD] = texts.MOMENT_TO_COME
-        limited = parse_person(_ANYBODY, limit, limits)
-        if isinstance(limited, ParseError):
-            wrong[action_ids.LIMIT_FIELD] = texts.refusal(limited, limits)
+            errors[MOMENT] = texts.FUTURE_MOMENT
+        limit = "".join(str(input_value(view, LIMIT) or "").split()) or None
+        if isinstance(error := parse_person(_ANYONE, limit, limits), ParseError):
+            errors[LIMIT] = texts.parse_error(error, limits)
             limit = None
-        match parse_person(person, limit, limits, labels):
+        person = str(input_value(view, PERSON) or "")
+        match parse_person(person, limit, limits, self.settings.labels):
             case Query() as query:
-                return wrong or replace(query, moment=moment)
+                return errors or replace(query, moment=moment)
             case QueryNeedingProfile():
-                wrong[action_ids.PERSON_FIELD] = texts.USE_MOMENT_FIELD
-            case ParseError(problem) as refused:
-                field = action_ids.LIMIT_FIELD if problem.of_limit else action_ids.PERSON_FIELD
-                wrong[field] = texts.refusal(refused, limits)
-            case _:
-                nobody = ParseError(Problem.NOBODY, "", "")
-                wrong[action_ids.PERSON_FIELD] = texts.refusal(nobody, limits)
-        return wrong
+                errors[PERSON] = USE_MOMENT
+            case Help():
+                errors[PERSON] = texts.parse_error(ParseError(Problem.NOBODY, "", ""), limits)
+            case ParseError(problem) as error:
+                field = LIMIT if problem.of_limit else PERSON
+                errors[field] = texts.parse_error(error, limits)
+        return errors
+
+
+def _moment(seconds: Any) -> Moment | None:  # noqa: ANN401 - as Slack sends it
+    if not seconds:
+        return None
+    time = datetime.fromtimestamp(int(seconds), UTC)
+    return Moment(
+        time, of_message=False, whole_minute=time.second == 0
+    )  # the picker has no seconds
+
+
+def results(message: Message, metadata: str = "", *, is_final: bool = True) -> View:
+    """Show a message in the modal, with a button for a new search if it is final.
+
+    Before the results are there, they would replace the new search.
+    """
+    again = [actions(button(NEW_SEARCH, "New search", NEW_SEARCH))] if is_final else []
+    return modal(TITLE, [*message["blocks"], *again], RESULTS, metadata=metadata)

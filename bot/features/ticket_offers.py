@@ -1,7 +1,7 @@
-"""Support channels: a quiet offer under each new message that names a customer.
+"""Support channels: a quiet offer below each new message that names a customer.
 
-The offer names nobody and its button holds nothing. Whoever presses it sees, alone, the sessions of
-the person whom the message above names then.
+The offer names no one, and its button has no value. Whoever presses it is shown, alone, the
+sessions of the person whom the message above names at that time.
 
 - https://docs.slack.dev/reference/events/message
 - https://docs.slack.dev/reference/methods/conversations.replies
@@ -9,97 +9,117 @@ the person whom the message above names then.
 
 from __future__ import annotations
 
-from typing import Any, Final
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Final
 
 import structlog
 
 from bot.core.access import EntryPoint
 from bot.errors import SlackError
 from bot.logs import ThrottledLog
-from bot.slack import action_ids, messages
-from bot.slack.identity import BotIdentity
+from bot.settings import Settings
+from bot.slack import action_ids
+from bot.slack.app import App
+from bot.slack.background import BackgroundTasks
+from bot.slack.blocks import Message, button, escape, message, section
+from bot.slack.delivery import Delivery
+from bot.slack.feature import Manifest
 from bot.slack.job import Job
-from bot.slack.message_parser import queries_about
-from bot.slack.request import Route, SlackRequest
-from bot.slack.services import Services
-from bot.slack.targets import thread_of
-from bot.slack.web_api import will_pass
-from bot.store.protocol import Key
+from bot.slack.lookups import Lookups
+from bot.slack.message_parser import is_offer, queries_about
+from bot.slack.request import Ack, SlackRequest, message_thread
+from bot.slack.targets import Targets
+from bot.slack.web_api import BotIdentity, WebApi, is_temporary
+from bot.store.protocol import Key, State
+from bot.timeouts import Timeouts
 
 _log = structlog.get_logger()
 
-OFFERS_A_MINUTE: Final = 10
-"""In one channel. More than that is a flood: somebody imports something."""
+OFFERS_PER_MINUTE: Final = 10
+"""In one channel. More than that is a flood, such as an import."""
 
-# By people, bots, workflows and the e-mail integration; every other subtype is about a message that
+# People, bots, workflows and the e-mail integration. Every other subtype is about a message that
 # was there before, or about the channel.
 _NEW: Final = frozenset({None, "bot_message", "file_share", "me_message"})
 
 
-class Offers:
-    """Offers in the channels of `SUPPORT_CHANNELS`, and answers who takes an offer."""
+@dataclass(frozen=True, slots=True)
+class TicketOffers:
+    """Makes offers in the channels of `SUPPORT_CHANNELS`, and answers presses on them."""
 
-    def __init__(self, services: Services) -> None:
-        self._services = services
-        self._throttled_log = ThrottledLog(60.0)
+    manifest: ClassVar = Manifest(
+        events=("message.channels", "message.groups"),
+        scopes={
+            "channels:history": (
+                "The offer: new messages of public channels that the bot was invited to. Without "
+                "SUPPORT_CHANNELS you can leave it out, with the event message.channels below."
+            ),
+            "groups:history": "The same for private channels, with the event message.groups.",
+            "chat:write": "The offer in support channels.",
+        },
+        help=(
+            "In these channels, I offer it below each new message about a customer:",
+            "{channels}",
+        ),
+        for_support_channels=True,
+    )
 
-    def routes(self) -> tuple[Route, ...]:
-        """Messages in channels, and the offer's button."""
-        return (
-            Route("event", "message.channels", EntryPoint.OFFER, self.written),
-            Route("event", "message.groups", EntryPoint.OFFER, self.written),
-            Route("action", action_ids.SHOW_SESSIONS, EntryPoint.OFFER, self.pressed),
-        )
+    settings: Settings
+    timeouts: Timeouts
+    state: State
+    web_api: WebApi
+    lookups: Lookups
+    targets: Targets
+    delivery: Delivery
+    background: BackgroundTasks
+    _throttled_log: ThrottledLog = field(default_factory=lambda: ThrottledLog(60.0), init=False)
 
-    async def written(self, request: SlackRequest) -> None:
-        """Takes a look at each message once, after the ack."""
-        event = request.body["event"]
+    def register(self, app: App) -> None:
+        """Register messages in channels, and the offer's button."""
+        app.event("message.channels", EntryPoint.OFFER, self.on_message)
+        app.event("message.groups", EntryPoint.OFFER, self.on_message)
+        app.action(action_ids.OFFER, EntryPoint.OFFER, self.on_press)
+
+    async def on_message(self, request: SlackRequest) -> Ack:
+        """Look at each message once, after the ack."""
+        event, job = request.body["event"], request.job
         channel, ts = event.get("channel"), event.get("ts")
         if (
-            channel not in self._services.settings.support_channels
+            channel not in self.settings.support_channels
             or event.get("subtype") not in _NEW
             or event.get("hidden")
             or event.get("thread_ts")
         ):
-            return
-        services, job = self._services, request.job
-        people = services.answers.people_in(event)
+            return None
+        people = self.lookups.people_in(event)
         if not people or not await job.take("message looked at", channel, str(ts)):
-            return
-        # What an earlier process has left undone was counted by that.
-        limits: dict[Key, int] = {("offers in", channel): OFFERS_A_MINUTE}
-        if job.is_resumed or await services.state.count(limits, 60.0):
-            offering = self._offer_with_patience(event, len(queries_about(people, event, 1)), job)
-            services.delivery.start(
-                services.background.notify_if_cancelled(offering, job.hand_over)
-            )
+            return None
+        # A resumed job was counted by the earlier process.
+        limits: dict[Key, int] = {("offers in", channel): OFFERS_PER_MINUTE}
+        if job.is_resumed or await self.state.count(limits, 60.0):
+            work = self._offer_with_retries(event, len(queries_about(people, event, 1)), job)
+            self.background.start(self.background.notify_if_cancelled(work, job.hand_over))
         else:
             self._throttled_log.warn("too many messages, no offers for now", channel=channel)
-            services.delivery.start(job.done())
+            self.background.start(job.done())
+        return None
 
-    async def pressed(self, request: SlackRequest) -> None:
-        """Shows the sessions to who pressed, alone."""
-        is_ours = await request.job.take_interaction()
-        await request.ack()
-        if not is_ours:
-            return
-        target = self._services.targets.beside(request.body)
-        channel, ts = request.actor.channel, thread_of(request.body)
-        work = self._services.answers.to_message_at(channel, ts, request.actor)
-        self._services.delivery.answer_after_ack(work, request, target)
+    async def on_press(self, request: SlackRequest) -> Ack:
+        """Show the sessions to the person who pressed, alone."""
+        if await request.job.take_interaction():
+            channel, ts = request.actor.channel, message_thread(request.body)
+            work = self.lookups.message_at(channel, ts, request.actor)
+            self.delivery.after_ack(work, request, self.targets.beside(request.body))
+        return None
 
-    # -- Offering ---------------------------------------------------------------------------------
-
-    async def _offer_with_patience(self, event: dict[str, Any], count: int, job: Job) -> None:
-        """Makes an offer, with more attempts where Slack is in trouble."""
-        services = self._services
-        for wait in (*services.timeouts.offer_retries, None):
+    async def _offer_with_retries(self, event: dict[str, Any], count: int, job: Job) -> None:
+        for wait in (*self.timeouts.offer_retries, None):
             try:
                 if not job.is_hopeless:
                     await self._offer(event, count, job)
             except SlackError as error:
-                if wait is not None and will_pass(error):
-                    if await services.background.sleep(wait):
+                if wait is not None and is_temporary(error):
+                    if await self.background.sleep(wait):
                         continue
                     if await job.hand_over():
                         return
@@ -108,27 +128,30 @@ class Offers:
             return
 
     async def _offer(self, event: dict[str, Any], count: int, job: Job) -> None:
-        posts, channel, ts = self._services.slack.posts, str(event["channel"]), str(event["ts"])
-        bot = await self._services.slack.workspace.bot_identity()
-        if bot.wrote(event) or bot.is_asked(event):
+        channel, ts = str(event["channel"]), str(event["ts"])
+        bot = await self.web_api.bot_identity()
+        if bot.wrote(event) or bot.is_mentioned(event):
             return
-        # Another process may have had this message, if Slack sent it more than once. So may we, in
-        # an attempt whose reply was lost.
-        if await self._offers_under(channel, ts, bot) or not await job.still_ours():
+        # Another process may have had this message, if Slack sent it twice. So may we, in an
+        # attempt whose reply was lost.
+        if await self._offers_below(channel, ts, bot) or not await job.is_ours():
             return
-        posted = await posts.post_message(channel, messages.offer(count), ts)
-        if (await self._offers_under(channel, ts, bot))[:1] not in ([], [posted]):
-            await posts.delete(channel, posted)
+        posted = await self.web_api.post_message(channel, offer(count), ts)
+        if (await self._offers_below(channel, ts, bot))[:1] not in ([], [posted]):
+            await self.web_api.delete_message(channel, posted)
 
-    async def _offers_under(self, channel: str, ts: str, bot: BotIdentity) -> list[str]:
-        """Our offers in a message's thread, by their `ts`, the first one first."""
+    async def _offers_below(self, channel: str, ts: str, bot: BotIdentity) -> list[str]:
+        """Return the `ts` of our offers in a message's thread, oldest first."""
         return [
-            str(message["ts"])
-            for message in await self._services.slack.posts.thread(channel, ts, limit=100)
-            if message.get("bot_id") == bot.bot
-            and any(
-                element.get("action_id") == action_ids.SHOW_SESSIONS
-                for block in message.get("blocks", [])
-                for element in (block.get("accessory", {}), *block.get("elements", ()))
-            )
+            str(reply["ts"])
+            for reply in await self.web_api.thread(channel, ts, limit=100)
+            if reply.get("bot_id") == bot.bot and is_offer(reply)
         ]
+
+
+def offer(count: int) -> Message:
+    """Render an offer, which everyone sees; `count` is how many customers the message names."""
+    whose = "the customer" if count == 1 else f"{count} customers"
+    sentence = f"Fullstory sessions of {whose} above"
+    show = button(action_ids.OFFER, "View privately", action_ids.OFFER)
+    return message(sentence, [section(f":rewind: {escape(sentence)}") | {"accessory": show}])

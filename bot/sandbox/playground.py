@@ -16,7 +16,8 @@ from typing import Any, Final
 
 from aiohttp import web
 
-from bot.features.message_shortcut import FIND_SESSIONS, FIND_SESSIONS_FROM_MESSAGE
+from bot.features.message_shortcut import FIND_SESSIONS_FROM_MESSAGE
+from bot.features.search_form import FIND_SESSIONS
 from bot.features.workflow_step import FIND_SESSIONS_STEP
 from bot.sandbox.fullstory import FullstorySandbox, Scripted
 from bot.sandbox.slack import SlackSandbox, as_slack_sends

@@ -24,6 +24,7 @@ from urllib.parse import parse_qsl, urlencode
 import aiohttp
 from aiohttp import web
 
+from bot.sandbox.scopes import EVENT_SCOPES
 from bot.sandbox.server import serving
 from bot.sandbox.web_api import WebApi
 from bot.sandbox.workspace import (
@@ -47,16 +48,6 @@ RESPONSE_URL_SECONDS: Final = 30 * 60.0
 _FORM: Final = "application/x-www-form-urlencoded"
 _KINDS: Final = {"C": "channel", "D": "im", "G": "group"}
 _SUBSCRIPTIONS: Final = {"channel": "channels", "im": "im", "group": "groups"}
-
-EVENT_SCOPES: Final = {
-    "app_home_opened": "",
-    "app_mention": "app_mentions:read",
-    "function_executed": "",
-    "message.channels": "channels:history",
-    "message.groups": "groups:history",
-    "message.im": "im:history",
-}
-"""The scope that each event wants: https://docs.slack.dev/reference/events."""
 
 
 class Traffic(Workspace):

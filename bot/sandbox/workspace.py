@@ -15,7 +15,7 @@ from slack_sdk.errors import SlackObjectFormationError
 from slack_sdk.models.blocks import Block
 from slack_sdk.models.views import View
 
-from bot.slack.app import EVENTS, SCOPES
+from bot.features import EVENTS, scopes
 
 TEAM: Final = "T0SANDBOX"
 APP: Final = "A0SANDBOX"
@@ -204,7 +204,7 @@ class Workspace:
         self.signing_secret = secrets.token_hex(16)
         self.bot_token = f"xoxb-{secrets.token_hex(12)}"
         self.app_token = f"xapp-{secrets.token_hex(12)}"
-        self.scopes = ",".join(SCOPES)
+        self.scopes = ",".join(scopes())
         self.events = set(EVENTS)
         self.members: dict[str, set[str]] = {
             CHANNEL: {USER, AGENT, MANAGER},

@@ -1,18 +1,20 @@
-"""The names under which Slack tells of what people press and send: one for each button and form."""
+"""The ids of the buttons on answers, which several features share.
+
+Slack sends them back when a button is pressed. Each is a feature's to handle.
+"""
 
 from __future__ import annotations
 
 from typing import Final
 
-# -- On an answer ---------------------------------------------------------------------------------
-
 WATCH_REPLAY: Final = "watch_replay"
-"""It opens a link; Slack tells the bot about the press all the same."""
+"""Opens a link; Slack tells the bot about the press all the same."""
 
 SHOW_MORE: Final = "show_more"
+SHARE: Final = "share"
 ANSWER_MENU: Final = "answer_menu"
-"""The menu behind three dots. What is chosen is one of the next three; after REFRESH follow a space
-and the value that a button would have."""
+"""The overflow menu. Its options are the next three; REFRESH is followed by a space and the value
+that a button would have."""
 
 REFRESH: Final = "refresh"
 DISMISS: Final = "dismiss"
@@ -21,44 +23,12 @@ MAX_MENU_VALUE: Final = 150
 """https://docs.slack.dev/reference/block-kit/composition-objects/option-object"""
 
 CHOOSE: Final = "choose_identity"
-"""The beginning of it: a colon and a number follow."""
+"""Followed by a colon and a number."""
 
 SEARCH_AGAIN: Final = "search_again"
 WHY: Final = "why"
-
-# -- Sharing --------------------------------------------------------------------------------------
-
-SHARE: Final = "share"
-SHARE_FORM: Final = "share_form"
-WHICH_FIELD: Final = "which"
-NAME_FIELD: Final = "name"
-WHERE_FIELD: Final = "where"
-ALL: Final = "all"
-INCLUDE_NAME: Final = "include"
-IN_THREAD: Final = "thread"
-IN_CHANNEL: Final = "channel"
-
-# -- The form and its fields ----------------------------------------------------------------------
-
-FORM: Final = "find_sessions_form"
-RESULTS: Final = "find_sessions_results"
-PERSON_FIELD: Final = "person"
-LIMIT_FIELD: Final = "limit"
-MOMENT_FIELD: Final = "moment"
-NEW_SEARCH: Final = "new_search"
-
-# -- Elsewhere ------------------------------------------------------------------------------------
-
-SHOW_SESSIONS: Final = "show_sessions"
-"""The offer's button. It holds nothing: whom it is about stands in the message above it."""
-
-SEARCH: Final = "search"
-"""The Home's button."""
-
-# -- Who looked somebody up -----------------------------------------------------------------------
+OFFER: Final = "show_sessions"
+"""The offer's button. It has no value: the message above it names the customer."""
 
 AUDIT: Final = "audit"
-"""The button in the Home of an auditor."""
-
-AUDIT_FORM: Final = "audit_form"
-SINCE_FIELD: Final = "since"
+"""The button in an auditor's Home."""

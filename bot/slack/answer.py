@@ -1,7 +1,7 @@
-"""An answer: the session that matters with its button, the others under the days they were on.
+"""Renders an answer: the session that matters with its button, the others grouped by day.
 
-Times stay true: Slack draws them in the reader's own zone, and counts how long ago. Only the days
-are made here, so the reader's `zone` has to be known.
+Slack shows times in the reader's own zone, and how long ago they were. Only the days are computed
+here, so the reader's `zone` has to be known.
 
 - https://docs.slack.dev/messaging/formatting-message-text#date-formatting
 - https://docs.slack.dev/reference/block-kit/blocks/rich-text-block
@@ -43,18 +43,16 @@ MORE: Final = 20
 
 _MAX_LINK: Final = 2800
 _DAY: Final = timedelta(days=1)
-_LIST_SIZE: Final = 6_000  # characters of one rich_text block as JSON; nobody documents a limit
+_LIST_SIZE: Final = 6_000  # characters of a rich_text block as JSON; no limit is documented
 _AROUND_LIST: Final = 300  # characters of a day and its list besides the items
-_SMALL_LINES: Final = (
-    600  # characters of what may follow: what was left out, and where it was shared
-)
+_SMALL_LINES: Final = 600  # characters of the lines below: what was left out, where it was shared
 
 
 @dataclass(frozen=True, slots=True)
 class Reader:
-    """For whom an answer is drawn, and when.
+    """Who reads an answer, and when.
 
-    Days are those of their `zone`. It is None where many read the same: there are no days then.
+    Days are in their `zone`. It is None if many people read the same message, which has no days.
     """
 
     now: datetime
@@ -63,10 +61,7 @@ class Reader:
 
 @dataclass(frozen=True, slots=True)
 class Buttons:
-    """The values of an answer's buttons.
-
-    The same query, the one with more ("" for none), and what is shown, to share it.
-    """
+    """The values of an answer's buttons: the same query, one with more or "", and what to share."""
 
     same: str
     more: str
@@ -80,7 +75,7 @@ def answer(
     buttons: Buttons | None = None,
     shared_in: str = "",
 ) -> Message:
-    """The sessions, as many as there is room for; `shared_in` is Slack's markup for where."""
+    """Render as many sessions as fit; `shared_in` is where they were shared, in Slack's markup."""
     if not found.sessions:
         return _none(found, buttons)
     below = _actions(found, size_limit, buttons) if buttons else []
@@ -88,7 +83,7 @@ def answer(
     first = texts.at_moment(found.moment_of_first)
     body = [title, *_sessions(found, reader, size_limit, [title, *below], first)]
     if shared_in:
-        body.append(markdown_context(f":white_check_mark: {texts.shared_in(shared_in)}"))
+        body.append(markdown_context(f":white_check_mark: Shared in {shared_in}"))
     return message(_spoken(found, found.query.person, first), [*body, *below])
 
 
@@ -101,9 +96,9 @@ def shared(
     named: bool,
     is_first: bool = True,
 ) -> Message:
-    """The sessions for everybody in a conversation, by whom they were shared.
+    """Render sessions for everyone in a conversation, shared by `user`.
 
-    `is_first` is False for one that is shared alone, and is not the first of its answer.
+    `is_first` is False for a single session that is not the first of its answer.
     """
     reader = Reader(now, zone=None)
     if moment := found.query.moment:
@@ -113,7 +108,7 @@ def shared(
     person = shorten(found.query.person, SHOWN) if named else texts.A_CUSTOMER
     count = texts.sessions_of(len(found.sessions), 0)
     whose = bold(person) if named else escape(person)
-    title = section(f"{texts.shared_by(f'<@{escape(user)}>')} {escape(count)} of {whose}")
+    title = section(f"<@{escape(user)}> shared {escape(count)} of {whose}")
     below = context(texts.SIGN_IN)
     first = texts.at_moment(found.moment_of_first) if is_first else ""
     body = [title, *_sessions(found, reader, size_limit, [title, below], first), below]
@@ -123,12 +118,12 @@ def shared(
 
 
 def time_in_words(session: Session, reader: Reader) -> str:
-    """When a session started, for an entry of a menu: Slack draws no dates there."""
+    """Say when a session started, for a menu: Slack has no dates there."""
     if session.started is None:
         return texts.UNKNOWN_TIME
     started = session.started.astimezone(reader.zone)
     days = (reader.now.astimezone(reader.zone).date() - started.date()).days
-    day = {0: texts.TODAY, 1: texts.YESTERDAY}.get(days, f"{started.day} {started:%b %Y}")
+    day = {0: "Today", 1: "Yesterday"}.get(days, f"{started.day} {started:%b %Y}")
     return f"{day}, {started:%H:%M}"
 
 
@@ -144,11 +139,11 @@ def _title(found: SessionList, size_limit: SizeLimit, buttons: Buttons | None) -
 
 
 def _menu_entries(size_limit: SizeLimit, buttons: Buttons) -> list[tuple[str, str]]:
-    """What is seldom wanted; without what is too long for a menu."""
+    """Return what is rarely needed, unless it is too long for a menu."""
     entries = [(texts.REFRESH, f"{action_ids.REFRESH} {buttons.same}")]
-    if size_limit.dismissable:
+    if size_limit.can_dismiss:
         entries.append((texts.DISMISS, action_ids.DISMISS))
-    entries.append((texts.HOW_TO_ASK, action_ids.HELP))
+    entries.append((texts.HELP_TITLE, action_ids.HELP))
     return [one for one in entries if len(one[1]) <= action_ids.MAX_MENU_VALUE]
 
 
@@ -156,7 +151,7 @@ def _actions(found: SessionList, size_limit: SizeLimit, buttons: Buttons) -> lis
     elements: list[Block] = []
     if len(found.sessions) == found.query.limit and buttons.more:
         elements.append(button(action_ids.SHOW_MORE, texts.SHOW_MORE, buttons.more))
-    if not size_limit.dismissable:  # in direct messages with the bot, there is nobody to share with
+    if not size_limit.can_dismiss:  # in direct messages, there is no one to share with
         elements.append(button(action_ids.SHARE, texts.SHARE, buttons.share))
     if texts.REFRESH not in dict(_menu_entries(size_limit, buttons)):
         elements.append(button(action_ids.REFRESH, texts.REFRESH, buttons.same))
@@ -167,7 +162,7 @@ def _none(found: SessionList, buttons: Buttons | None) -> Message:
     person = shorten(found.query.person, SHOWN)
     suggestion = suggest(found.query)
     lines = [f"No sessions of {bold(person)}"]
-    if suggestion is None or suggestion is Suggestion.HELP:  # it may be somebody's id all the same
+    if suggestion is None or suggestion is Suggestion.HELP:  # it may still be a uid
         lines.append(escape(texts.NONE_FOUND))
     spoken = texts.fallback_text(person, 0, found.query.limit, "")
     if hint := _hint(suggestion, person):
@@ -193,7 +188,7 @@ def _hint(suggestion: Suggestion | None, person: str) -> str:
 
 
 def _spoken(found: SessionList, person: str, title: str) -> str:
-    """The answer for screen readers and notifications."""
+    """Return the text for screen readers and notifications."""
     count, first = len(found.sessions), _fallback(found.sessions[0])
     return texts.fallback_text(shorten(person, SHOWN), count, found.query.limit, first, title)
 
@@ -204,17 +199,14 @@ def _spoken(found: SessionList, person: str, title: str) -> str:
 def _sessions(
     found: SessionList, reader: Reader, size_limit: SizeLimit, around: list[Block], title: str
 ) -> Iterator[Block]:
-    """The one that matters, under `title`, and as many others as there is room for.
-
-    `around` is what else has to fit.
-    """
+    """Yield the session that matters under `title`, and as many others as fit beside `around`."""
     first, *others = found.sessions
     if missed := texts.not_at_moment(found):
         yield context(missed)
     top = list(_first(first, found.moment_of_first, found.replay, title))
     yield from top
     left = size_limit.remaining_after([*around, *top])
-    # Besides: the title, the moment, the first in two, what was left out, where shared, buttons.
+    # Others: the title, the moment, the first in two, what was left out, where shared, buttons.
     lists, left_out = _lists(others, reader, left and left - _SMALL_LINES, MAX_BLOCKS - 7)
     yield from lists
     if left_out:
@@ -224,11 +216,11 @@ def _sessions(
 def _first(
     session: Session, moment: Moment | None, replay: str | None, title: str
 ) -> Iterator[Block]:
-    """The one that matters; *Watch replay* opens it at the moment, where that can be."""
+    """Yield the session that matters; *Watch replay* opens it at the moment if possible."""
     lines = [f"{':dart: ' if moment else ''}*{escape(title)}*"] if title else []
     when = _date(session.started, "{date_short_pretty}, {time}")
     if moment and session.started:
-        # Both are fixed, so how far apart they are stays true.
+        # Unlike "5 minutes ago", the time between the two never changes.
         reference = "" if moment.of_message else _date(moment.time, "{date_short_pretty}, {time}")
         when += f"  ·  {escape(texts.started_before(session.started, moment.time))}"
         when += f" {reference}".rstrip() if session.started < moment.time else ""
@@ -252,32 +244,31 @@ def _first(
         }
     }
     if link == replay and session.link:
-        whole = f"<{escape(session.link)}|{escape(texts.FROM_ITS_BEGINNING)}>"
+        whole = f"<{escape(session.link)}|{escape(texts.WATCH_FROM_START)}>"
         yield markdown_context(whole)
 
 
 def _lists(
-    sessions: Sequence[Session], reader: Reader, most: int | None, blocks: int
+    sessions: Sequence[Session], reader: Reader, size: int | None, blocks: int
 ) -> tuple[list[Block], int]:
-    """The sessions under their days, and how many were left out.
+    """Group sessions by day, in at most `size` characters and `blocks`; count those left out.
 
-    There are `most` characters and `blocks` at most. A list that grows too long goes on in the next
-    block.
+    A list that is too long continues in the next block.
     """
     made: list[Block] = []
     day: object = None
-    size = total = 0
+    length_of_block = total = 0
     for number, session in enumerate(sessions):
         item, its_day = _item(session, reader), _day_of(session, reader.zone)
         starts_day = number == 0 or its_day != day
         length = size_as_json(item) + (_AROUND_LIST if starts_day else 2)
-        starts_block = not made or size + length > _LIST_SIZE
+        starts_block = not made or length_of_block + length > _LIST_SIZE
         total += length
-        if (most is not None and total > most) or (starts_block and len(made) == blocks):
+        if (size is not None and total > size) or (starts_block and len(made) == blocks):
             return made, len(sessions) - number
         if starts_block:
             made.append({"type": "rich_text", "elements": []})
-            size = 0
+            length_of_block = 0
         if starts_day:
             day = its_day
             made[-1]["elements"] += _heading(session, reader)
@@ -285,7 +276,7 @@ def _lists(
             bullets = {"type": "rich_text_list", "style": "bullet", "elements": []}
             made[-1]["elements"].append(bullets)
         made[-1]["elements"][-1]["elements"].append(item)
-        size += length
+        length_of_block += length
     return made, 0
 
 
@@ -294,7 +285,7 @@ def _day_of(session: Session, zone: tzinfo | None) -> object:
 
 
 def _heading(session: Session, reader: Reader) -> list[Block]:
-    """The day; nothing over those of unknown time, or where it differs from reader to reader."""
+    """Return the day; nothing if the time is unknown or the day differs between readers."""
     if session.started is None or reader.zone is None:
         return []
     date = _date_element(session, "{day_divider_pretty}") | {"style": {"bold": True}}
@@ -302,7 +293,7 @@ def _heading(session: Session, reader: Reader) -> list[Block]:
 
 
 def _item(session: Session, reader: Reader) -> Block:
-    """One line: the time, which is the link; and how long ago, within a day."""
+    """Return one line: the time, which is the link, and how long ago within a day."""
     link = session.link if session.link and len(session.link) <= _MAX_LINK else None
     if session.started is None:
         element: Block = {"type": "text", "text": texts.UNKNOWN_TIME}

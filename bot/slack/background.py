@@ -1,4 +1,4 @@
-"""What is being done: the process does not end before it is finished, or the person was told."""
+"""Work in progress: the process does not end before it is finished, or the person was told."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _T = TypeVar("_T")
 
 
 class BackgroundTasks:
-    """The tasks that must be finished before the process may end."""
+    """The tasks that must finish before the process may end."""
 
     def __init__(self, timeouts: Timeouts) -> None:
         self._timeouts = timeouts
@@ -25,19 +25,19 @@ class BackgroundTasks:
         self._ending = asyncio.Event()
 
     @property
-    def draining(self) -> bool:
-        """Whether the end has begun: nothing long should be started any more."""
+    def is_draining(self) -> bool:
+        """Whether the process is about to end: nothing long should be started anymore."""
         return self._deadline is not None
 
     def start(self, work: Coroutine[Any, Any, _T]) -> asyncio.Task[_T]:
-        """Runs `work` in a task that `drain` waits for."""
+        """Run `work` in a task that `drain` waits for."""
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._finished)
         return task
 
     async def sleep(self, seconds: float) -> bool:
-        """Waits; False, at once, where the process is to end."""
+        """Sleep; return False at once when the process is about to end."""
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self._ending.wait()
@@ -49,31 +49,28 @@ class BackgroundTasks:
             _log.error("task failed", exc_info=error)
 
     async def notify_if_cancelled(
-        self, work: Coroutine[Any, Any, None], tell: Callable[[], Awaitable[Any]]
+        self, work: Coroutine[Any, Any, None], notify: Callable[[], Awaitable[Any]]
     ) -> None:
-        """Does `work`; where the process ends before it is done, tells that, in the last seconds.
-
-        It is the one way to tell people that their work was cut off.
-        """
+        """Run `work`; if the process ends before it is done, run `notify` in the last seconds."""
         try:
             await work
         except asyncio.CancelledError:
             with suppress(TimeoutError):
                 async with asyncio.timeout(self._timeouts.shutdown_notice):
-                    await tell()
+                    await notify()
             raise
 
     async def drain(self) -> int:
-        """Waits until nothing is in flight; cancels what is left in the end, and counts it.
+        """Wait until nothing is in progress, cancel what takes too long, and count that.
 
-        The time for it counts from the first call.
+        The time starts with the first call.
         """
         loop = asyncio.get_running_loop()
         self._ending.set()
         if self._deadline is None:
             self._deadline = loop.time() + self._timeouts.drain
         while self._tasks and (remaining := self._deadline - loop.time()) > 0:
-            # One at a time: what is finished may have started something else.
+            # One at a time: a finished task may have started another.
             await asyncio.wait(
                 set(self._tasks), timeout=remaining, return_when=asyncio.FIRST_COMPLETED
             )

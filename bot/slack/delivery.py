@@ -1,13 +1,12 @@
-"""When an answer is sent: in the ack if it is ready within the budget, else after it.
+"""When an answer is sent: in the ack if it is ready within the budget, otherwise later.
 
-Slack waits three seconds for an ack. An answer that is ready within the budget travels in the ack
-itself: one request fewer, and nothing that can get lost. For a later one the person is told "still
-looking" meanwhile. That is sent once, and the answer waits a second at most for it, so that the two
-don't arrive in the wrong order.
+Slack waits three seconds for an ack. An answer that is ready within the budget is the ack's own
+body: one request fewer, and nothing that can get lost. Otherwise a progress message is sent, and
+the answer follows. The answer waits at most a second for the progress message, so that they arrive
+in the right order.
 
-What was promised so is claimed, and stored where there is a database: if this process dies, another
-one answers. Where it can't be known whether the answer was sent, that one says so instead: nobody
-sees it twice.
+A promised answer is a job. If there is a database and this process dies, another one resumes it. If
+no one can know whether the answer was sent, the person is told so instead: no answer comes twice.
 """
 
 from __future__ import annotations
@@ -18,13 +17,15 @@ from typing import Any, Final, TypeVar
 
 import structlog
 
+from bot.core.outcomes import RESTARTING, crash
 from bot.logs import new_reference
 from bot.settings import Settings
-from bot.slack import messages, texts
+from bot.slack import texts
 from bot.slack.background import BackgroundTasks
 from bot.slack.blocks import Message, Renderer, SizeLimit, always, note
 from bot.slack.job import SENDING
-from bot.slack.request import Acknowledged, SlackRequest
+from bot.slack.messages import problem
+from bot.slack.request import Ack, Acknowledged, SlackRequest
 from bot.slack.response_url import IsCurrent, always_current
 from bot.slack.targets import AckTarget, ReplyTarget
 from bot.timeouts import Timeouts
@@ -32,13 +33,13 @@ from bot.timeouts import Timeouts
 _log = structlog.get_logger()
 
 _STILL_LOOKING: Final = note(texts.STILL_LOOKING)
-_RESTARTING: Final = note(texts.RESTARTING)
+_RESTARTING: Final = note(RESTARTING)
 _MAYBE_ANSWERED: Final = note(texts.MAYBE_ANSWERED)
 _T = TypeVar("_T")
 
 
 class Delivery:
-    """Brings an answer to the person."""
+    """Delivers answers."""
 
     def __init__(self, background: BackgroundTasks, settings: Settings, timeouts: Timeouts) -> None:
         self._background = background
@@ -46,48 +47,42 @@ class Delivery:
         self._contact = settings.admin_contact
         self._timeouts = timeouts
 
-    @property
-    def draining(self) -> bool:
-        """Whether the process is about to end."""
-        return self._background.draining
-
-    async def answer_in_ack(
+    async def in_ack(
         self,
         work: Coroutine[Any, Any, Renderer],
         request: SlackRequest,
         target: AckTarget,
         progress: Message = _STILL_LOOKING,
-    ) -> None:
-        """Acknowledges with what `work` gives, or with `progress` and sends it afterwards.
+    ) -> Ack:
+        """Return an ack with the result of `work`; or with `progress`, and send the result later.
 
-        A later answer waits for the ack, and a little longer, so as not to overtake it. If the ack
-        is lost, the answer that was in it goes to the place.
+        If the ack with the result is lost, the result goes to the target.
         """
-        if self._says_something_else(work, request, target):
-            return
-        task = await self.start_and_wait_budget(work)
+        if self._resumes_otherwise(work, request, target):
+            return None
+        task = await self.within_budget(work)
         if task.done():
             renderer = self._result(task)
-            await request.ack(target.as_ack(renderer(target.size_limit), final=True))
 
-            def acknowledged(sent: Acknowledged) -> None:
-                if not sent.result():
-                    self.start(self._send(renderer, request, target))
+            def send_if_lost(acknowledged: Acknowledged) -> None:
+                if not acknowledged.result():
+                    self._background.start(self._send(renderer, request, target))
 
-            request.acknowledged.add_done_callback(acknowledged)
-            return
+            request.acknowledged.add_done_callback(send_if_lost)
+            return target.as_ack(renderer(target.size_limit), is_final=True)
 
-        async def later() -> None:
-            renderer = await self._answer_of(task)
+        async def send_later() -> None:
+            await asyncio.wait({task})
             await request.acknowledged
+            # Slack may show the ack and a message right after it in either order.
             await asyncio.sleep(self._timeouts.after_ack)
-            await self._send(renderer, request, target)
+            await self._send(self._result(task), request, target)
 
         await request.job.take_new()  # before it is promised
-        self.start(self._hand_over_or_tell(later(), request, target))
-        await request.ack(target.as_ack(progress, final=False))
+        self._background.start(self._hand_over_or_notify(send_later(), request, target))
+        return target.as_ack(progress, is_final=False)
 
-    def answer_after_ack(
+    def after_ack(
         self,
         work: Coroutine[Any, Any, Renderer],
         request: SlackRequest,
@@ -97,59 +92,53 @@ class Delivery:
         progress: Message = _STILL_LOOKING,
         shutdown_notice: Message = _RESTARTING,
     ) -> None:
-        """Sends what `work` gives, after an ack that said nothing.
+        """Send the result of `work` after an empty ack.
 
-        If it takes longer than the budget, `progress` is sent first. What is not `is_current` any
-        more, because the person has pressed something else since, is not sent. `shutdown_notice`
-        is for the end of the process.
+        If it takes longer than the budget, `progress` is sent first. The result is not sent if it
+        is no longer current. `shutdown_notice` is sent if the process ends first.
         """
-        if self._says_something_else(work, request, target, is_current):
+        if self._resumes_otherwise(work, request, target, is_current):
             return
 
-        async def answering() -> None:
-            task = self._background.start(work)
-            await asyncio.wait({task}, timeout=self._budget)
+        async def answer() -> None:
+            task = await self.within_budget(work)
             await request.acknowledged
-            sending = None
+            progressing = None
             if not (task.done() or request.job.is_resumed) and await is_current():
-                sending = self._background.start(target.send_progress(progress))
-            renderer = await self._answer_of(task)
-            if sending:
-                # Nearly always it is there long since. If Slack hangs, the answer doesn't wait.
-                await asyncio.wait({sending}, timeout=self._timeouts.progress_grace)
-                sending.cancel()
-            await self._send(renderer, request, target, is_current)
+                progressing = self._background.start(target.send_progress(progress))
+            await asyncio.wait({task})
+            if progressing:
+                # It was nearly always sent long ago. If Slack hangs, the answer doesn't wait.
+                await asyncio.wait({progressing}, timeout=self._timeouts.progress_grace)
+                progressing.cancel()
+            await self._send(self._result(task), request, target, is_current)
 
-        self.start(
-            self._hand_over_or_tell(answering(), request, target, shutdown_notice, is_current)
+        self._background.start(
+            self._hand_over_or_notify(answer(), request, target, shutdown_notice, is_current)
         )
 
-    def send_after_ack(
+    def message_after_ack(
         self,
         message: Message,
         request: SlackRequest,
         target: ReplyTarget,
         is_current: IsCurrent = always_current,
     ) -> None:
-        """Sends a message that is ready, after the ack."""
+        """Send a message that is ready, after the ack."""
 
-        async def sending() -> None:
+        async def send() -> None:
             await request.acknowledged
             await target.send(always(message), is_current)
 
-        self.start(sending())
+        self._background.start(send())
 
-    def start(self, work: Coroutine[Any, Any, Any]) -> None:
-        """Runs `work`; the process does not end before it."""
-        self._background.start(work)
-
-    async def start_and_wait_budget(self, work: Coroutine[Any, Any, _T]) -> asyncio.Task[_T]:
-        """Starts `work` and waits for it as long as an ack may; it is done or goes on."""
+    async def within_budget(self, work: Coroutine[Any, Any, _T]) -> asyncio.Task[_T]:
+        """Start `work` and wait as long as an ack may; the task is done or continues."""
         task = self._background.start(work)
         await asyncio.wait({task}, timeout=self._budget)
         return task
 
-    async def _hand_over_or_tell(
+    async def _hand_over_or_notify(
         self,
         work: Coroutine[Any, Any, None],
         request: SlackRequest,
@@ -157,7 +146,7 @@ class Delivery:
         shutdown_notice: Message = _RESTARTING,
         is_current: IsCurrent = always_current,
     ) -> None:
-        """Does `work`; if the process ends before, another one does it, or the person is told."""
+        """Run `work`; if the process ends first, another one resumes it or the person is told."""
 
         async def leave() -> None:
             if not await request.job.hand_over():
@@ -172,55 +161,51 @@ class Delivery:
         target: ReplyTarget,
         is_current: IsCurrent = always_current,
     ) -> None:
-        """Sends what is owed, if it is still ours to send."""
+        """Send an answer if the job is still ours."""
 
-        async def is_still_current() -> bool:
-            return await is_current() and await request.job.still_ours()
+        async def may_send() -> bool:
+            return await is_current() and await request.job.is_ours()
 
-        await target.send(renderer, is_still_current)
+        await target.send(renderer, may_send)
         await request.job.done()
 
-    def _says_something_else(
+    def _resumes_otherwise(
         self,
         work: Coroutine[Any, Any, Renderer],
         request: SlackRequest,
         target: ReplyTarget,
         is_current: IsCurrent = always_current,
     ) -> bool:
-        """Whether an earlier process has gone so far that the work is not begun again."""
+        """Send something else if an earlier process got so far that `work` must not run again."""
         job = request.job
         if job.step == SENDING and not target.is_repeatable:
             message = _MAYBE_ANSWERED
         elif job.is_hopeless:
             reference = new_reference()
-            _log.error("answer given up after too many attempts", reference=reference)
-            message = messages.trouble(texts.our_fault(), self._contact, reference)
+            _log.error("answer dropped after too many attempts", reference=reference)
+            message = problem(crash(reference), self._contact)
         else:
             return False
         work.close()
-        self.start(self._send(always(message), request, target, is_current))
+        self._background.start(self._send(always(message), request, target, is_current))
         return True
 
-    async def _answer_of(self, task: asyncio.Task[Renderer]) -> Renderer:
-        await asyncio.wait({task})
-        return self._result(task)
-
     def _result(self, task: asyncio.Task[Renderer]) -> Renderer:
-        """What the work gives; an apology, where it or its drawing fails unforeseen."""
+        """Return the renderer; if the work or the rendering fails, the answer says so."""
         try:
             renderer = task.result()
-        except Exception as error:  # noqa: BLE001 - nobody is left without a word
+        except Exception as error:  # noqa: BLE001 - no one is left without an answer
             return always(self._apology(error))
 
-        def safe(size_limit: SizeLimit) -> Message:
+        def render(size_limit: SizeLimit) -> Message:
             try:
                 return renderer(size_limit)
             except Exception as error:  # noqa: BLE001 - the same
                 return self._apology(error)
 
-        return safe
+        return render
 
     def _apology(self, error: Exception) -> Message:
         reference = new_reference()
         _log.error("answer crashed", reference=reference, exc_info=error)
-        return messages.trouble(texts.our_fault(), self._contact, reference)
+        return problem(crash(reference), self._contact)

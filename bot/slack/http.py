@@ -1,11 +1,9 @@
-"""The HTTP edge: verify, parse, dispatch, in this order.
+"""The HTTP transport: verifies, parses and dispatches a request, in this order.
 
-Until the signature over the raw bytes is right, nothing of a request is parsed, decompressed or
-logged, and it costs nearly nothing: what can't be Slack's by its headers is refused before its body
-is read, and large bodies are read a few at a time.
+Until its signature is verified, nothing of a request is parsed, decompressed or logged, and it
+costs next to nothing: if its headers can't be Slack's, its body is not read, and only a few large
+bodies are read at a time. A complete, signed request is handled even if its sender has hung up.
 https://docs.slack.dev/authentication/verifying-requests-from-slack
-
-What came whole and signed is done, also where its sender has hung up since.
 """
 
 from __future__ import annotations
@@ -21,12 +19,11 @@ from urllib.parse import parse_qsl
 import aiohttp
 import structlog
 from aiohttp import web
-from slack_bolt.async_app import AsyncApp
 from slack_sdk.signature import SignatureVerifier
 
 from bot.logs import ThrottledLog
+from bot.slack.app import App, BadBody, Reply
 from bot.slack.background import BackgroundTasks
-from bot.slack.dispatch import BadBody, Reply, dispatch
 from bot.slack.request import Acknowledged, settle
 
 _log = structlog.get_logger()
@@ -34,32 +31,32 @@ _log = structlog.get_logger()
 MAX_BODY_BYTES: Final = 1024 * 1024
 _MAX_AGE: Final = 5 * 60  # seconds, as Slack recommends
 _SMALL: Final = 64 * 1024  # bytes: nearly everything that Slack sends
-_LARGE_AT_ONCE: Final = 32  # larger bodies that are being read, and not yet verified
-_LARGE_HALT: Final = 1.0  # seconds without a byte
+_LARGE_AT_ONCE: Final = 32  # larger bodies that are being read at a time
+_LARGE_PAUSE: Final = 1.0  # seconds without a byte
 _MAX_FIELDS: Final = 100  # a command has some fifteen
 _SIGNATURE: Final = re.compile(r"v0=[0-9a-f]{64}")
 _TIMESTAMP: Final = re.compile(r"[0-9]{1,15}")
 _HINTS: Final = {
-    "signature": "Slack's? Then correct SLACK_SIGNING_SECRET: Basic Information, App Credentials",
-    "age": "Slack's? Then set this machine's clock by the network (NTP)",
+    "signature": "If it is from Slack, fix SLACK_SIGNING_SECRET (Basic Information of the app)",
+    "age": "If it is from Slack, synchronize this machine's clock (NTP)",
 }
 _LOST_SECONDS: Final = 1.0
 
 
 class Connection(web.RequestHandler):
-    """One connection from outside, for `aiohttp.web`.
+    """One inbound connection, for `aiohttp.web`.
 
-    aiohttp forgets a request that came whole when its sender closes the connection, or its own half
-    of it, before the handler has read it.
+    aiohttp drops a complete request if its sender closes the connection, or its half of it, before
+    the handler has read it.
     """
 
     other_side_ended = False
-    refused = False  # nothing that it sends is of use
-    reading: aiohttp.StreamReader | None = None  # the body that somebody waits for
+    is_refused = False
+    reading: aiohttp.StreamReader | None = None  # the body that is being read
     _ending = False
 
     def eof_received(self) -> bool:  # type: ignore[override] # asyncio takes True for "leave it open"
-        """The other side has said all, and may still listen: acknowledge, then close."""
+        """Acknowledge, then close: the other side has sent everything, and may still listen."""
         self.other_side_ended = True
         if self.reading and not self.reading.is_eof():
             self.reading.set_exception(ConnectionResetError())
@@ -67,7 +64,7 @@ class Connection(web.RequestHandler):
         return True
 
     async def start(self) -> None:
-        """Handles requests, and closes the connection in the end."""
+        """Handle requests, then close the connection."""
         try:
             await super().start()
         finally:
@@ -75,14 +72,14 @@ class Connection(web.RequestHandler):
                 self.transport.close()
 
     async def shutdown(self, timeout: float | None = 15.0) -> None:  # noqa: ASYNC109 - aiohttp's
-        """Ends the connection with the process."""
+        """Close the connection when the process ends."""
         self._ending = True
         await super().shutdown(timeout)
 
     def connection_lost(self, exc: BaseException | None) -> None:
-        """Forgets the connection a moment later: what came whole has been read by then."""
+        """Forget the connection a moment later: by then, a complete request was read."""
         self.other_side_ended = True
-        if self._ending or self.refused:
+        if self._ending or self.is_refused:
             super().connection_lost(exc)
         else:
             asyncio.get_running_loop().call_later(_LOST_SECONDS, super().connection_lost, exc)
@@ -91,14 +88,14 @@ class Connection(web.RequestHandler):
 def health_app(
     state: Callable[[], str], remarks: Callable[[], dict[str, str]] = dict
 ) -> web.Application:
-    """`/healthz`: 200 while the process lives. `/readyz`: 200 while `state()` is "ready".
+    """Create an app with `/healthz` and `/readyz`, and a `/` for people.
 
-    `remarks()` are said there besides.
-    `/` is what people open to see whether there is anything.
+    `/healthz` is 200 while the process lives, `/readyz` while `state()` is "ready". `remarks()` are
+    added to the latter.
     """
 
     async def root(_: web.Request) -> web.Response:
-        return web.Response(text="fsessions is running. Slack talks to /slack/events.\n")
+        return web.Response(text="fsessions is running. Slack's requests go to /slack/events.\n")
 
     async def healthz(_: web.Request) -> web.Response:
         return web.json_response({"status": "alive"})
@@ -117,40 +114,40 @@ def health_app(
 
 def add_slack_events(
     web_app: web.Application,
-    bolt_app: AsyncApp,
+    app: App,
     signing_secret: str,
     background: BackgroundTasks,
     read_seconds: float,
 ) -> None:
-    """Adds `POST /slack/events`, which takes all that Slack sends."""
-    edge = _Edge(bolt_app, signing_secret, background, read_seconds)
-    web_app.router.add_post("/slack/events", edge.events)
+    """Add `POST /slack/events`, which takes every request from Slack."""
+    endpoint = _Endpoint(app, signing_secret, background, read_seconds)
+    web_app.router.add_post("/slack/events", endpoint.handle)
 
 
 class _Refused(Exception):
-    """Not taken; `reason` is for the log."""
+    """The request is refused; `reason` is for the log."""
 
     def __init__(self, status: int, reason: str) -> None:
         self.status = status
         self.reason = reason
 
 
-class _Edge:
+class _Endpoint:
     def __init__(
         self,
-        bolt_app: AsyncApp,
+        app: App,
         signing_secret: str,
         background: BackgroundTasks,
         read_seconds: float,
     ) -> None:
-        self._bolt_app = bolt_app
+        self._app = app
         self._verifier = SignatureVerifier(signing_secret)
         self._background = background
         self._read_seconds = read_seconds
         self._large = asyncio.Semaphore(_LARGE_AT_ONCE)
         self._throttled_log = ThrottledLog()
 
-    async def events(self, request: web.Request) -> web.StreamResponse:
+    async def handle(self, request: web.Request) -> web.StreamResponse:
         try:
             raw = await self._verified(request)
             # A megabyte of percent signs takes a tenth of a second: not on the event loop.
@@ -160,13 +157,13 @@ class _Edge:
             return self._refuse(400, "body")
         except _Refused as refused:
             if isinstance(request.protocol, Connection):
-                request.protocol.refused = True
+                request.protocol.is_refused = True
             return self._refuse(refused.status, refused.reason)
-        # A task of its own: it is finished whatever becomes of the connection or the process.
+        # In a task of its own, so that it finishes even if the connection closes.
         return await asyncio.shield(self._background.start(self._answer(request, body)))
 
     async def _verified(self, request: web.Request) -> bytes:
-        """The body, if Slack signed it. Raises `_Refused`."""
+        """Return the body if Slack signed it. Raises `_Refused`."""
         timestamp = request.headers.get("X-Slack-Request-Timestamp", "")
         signature = request.headers.get("X-Slack-Signature", "")
         if not (_TIMESTAMP.fullmatch(timestamp) and _SIGNATURE.fullmatch(signature)):
@@ -177,7 +174,7 @@ class _Edge:
             raise _Refused(413, "size")
         try:
             if request.content.is_eof() and (request.content_length or 0) <= _SMALL:
-                raw = await request.content.read()  # all of it came together: nearly always
+                raw = await request.content.read()  # it nearly always arrives in one piece
             else:
                 async with asyncio.timeout(self._read_seconds):
                     raw = await self._read(request)
@@ -187,16 +184,16 @@ class _Edge:
             raise _Refused(400, "cut off") from None
         try:
             valid = self._verifier.is_valid(raw, timestamp, signature)
-        except UnicodeDecodeError:  # slack_sdk wants text; Slack sends nothing else
+        except UnicodeDecodeError:  # slack_sdk expects text, which is all that Slack sends
             valid = False
         if not valid:
             raise _Refused(401, "signature")
         return raw
 
     async def _read(self, request: web.Request) -> bytes:
-        """The bytes as they come. Of large bodies some are in memory at a time; others wait.
+        """Read the body as it arrives. Only some large bodies are in memory; others wait.
 
-        One that is large and comes to a halt loses its place: Slack sends all at once.
+        A large body that pauses is given up: Slack sends everything at once.
         """
         connection = request.protocol
         assert isinstance(connection, Connection)  # noqa: S101 - the service makes no other
@@ -207,7 +204,7 @@ class _Edge:
         large = False
         try:
             while not request.content.at_eof():
-                async with asyncio.timeout(_LARGE_HALT if large else None):
+                async with asyncio.timeout(_LARGE_PAUSE if large else None):
                     raw += await request.content.readany()
                 if len(raw) > MAX_BODY_BYTES:
                     raise _Refused(413, "size")
@@ -223,28 +220,27 @@ class _Edge:
     async def _answer(self, request: web.Request, body: dict[str, Any]) -> web.StreamResponse:
         acknowledged: Acknowledged = asyncio.get_running_loop().create_future()
         try:
-            reply = await dispatch(self._bolt_app, body, acknowledged)
-            # Who has hung up may be half there: they are told that it was taken, and the answer
-            # goes to the response_url.
-            gone = _has_hung_up(request)
-            response = web.Response(status=reply.status) if gone else _response(reply)
-            if self._background.draining:
-                response.force_close()  # what comes next is for another process
-            # Sent here, not by aiohttp after we return: what follows the ack must not overtake it.
+            reply = await self._app.dispatch(body, acknowledged)
+            # A sender who hung up may still read the status; the answer goes to the response_url.
+            is_lost = _has_hung_up(request)
+            response = web.Response(status=reply.status) if is_lost else _response(reply)
+            if self._background.is_draining:
+                response.force_close()  # the next request is for another process
+            # Sent here, not by aiohttp after we return: later messages must not overtake it.
             try:
                 await response.prepare(request)
                 await response.write_eof()
             except ConnectionError:
-                gone = True
-            if gone:
+                is_lost = True
+            if is_lost:
                 _log.warning("acknowledgement lost")
-            settle(acknowledged, sent=not gone)
+            settle(acknowledged, is_sent=not is_lost)
         except BadBody:
             return self._refuse(400, "body")
         else:
             return response
         finally:
-            settle(acknowledged, sent=False)
+            settle(acknowledged, is_sent=False)
 
     def _refuse(self, status: int, reason: str) -> web.Response:
         hint = _HINTS.get(reason)
@@ -263,9 +259,9 @@ def _has_hung_up(request: web.Request) -> bool:
 
 
 def parse_body(raw: bytes) -> dict[str, Any]:
-    """The body that Slack meant: JSON (events), a form, or a form with JSON in it (interactions).
+    """Parse JSON (events), a form (commands), or a form with JSON in it (interactions).
 
-    The fields decide, not a search for the word "payload": a command may well contain it.
+    The fields decide which, not the word "payload", which a command may contain. Raises `BadBody`.
     """
     try:
         text = raw.decode()
@@ -289,7 +285,7 @@ def parse_body(raw: bytes) -> dict[str, Any]:
 def _object(text: str) -> dict[str, Any]:
     document = json.loads(text)
     if not isinstance(document, dict):
-        raise ValueError("not an object")  # noqa: TRY004 - as any other text that is none
+        raise ValueError("not an object")  # noqa: TRY004 - like other invalid JSON
     return document
 
 

@@ -43,6 +43,7 @@ from bot.core.query import (
     typed_form,
 )
 from bot.core.sessions import Moment, Query
+from bot.slack import action_ids
 
 MAX_DEPTH: Final = 20
 """Levels of nesting that are read. Slack's own messages have fewer than ten."""
@@ -97,6 +98,16 @@ def message_time(message: dict[str, Any]) -> datetime | None:
         return datetime.fromtimestamp(float(str(message.get("ts"))), UTC)
     except (ValueError, OverflowError, OSError):
         return None
+
+
+def is_offer(message: dict[str, Any]) -> bool:
+    """Tell whether a message is one of the bot's offers below a ticket."""
+    return any(
+        isinstance(block, dict)
+        and isinstance(block.get("accessory"), dict)
+        and block["accessory"].get("action_id") == action_ids.OFFER
+        for block in _items(message.get("blocks"))
+    )
 
 
 def queries_about(

@@ -1,12 +1,12 @@
-"""Short messages: what was wrong, what went wrong, help, the offer."""
+"""Short messages that several features send: help, parse errors, problems, a choice of people."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Final
 
 from bot.core.access import DenialReason
-from bot.core.events import AuditEvent
+from bot.core.outcomes import Explanation, denial
 from bot.core.query import Limits, ParseError
 from bot.slack import action_ids, texts
 from bot.slack.blocks import (
@@ -17,10 +17,8 @@ from bot.slack.blocks import (
     button,
     code,
     context,
-    date_markup,
     escape,
     is_mention,
-    markdown,
     mentions_of,
     message,
     note,
@@ -29,13 +27,12 @@ from bot.slack.blocks import (
 )
 
 MAX_CHOICES: Final = 10
-_MOST_NAMED: Final = 5  # channels
-_LINES: Final = 8  # of the audit, in one block
+_MAX_CHANNELS: Final = 5
 _AROUND_BUTTONS: Final = 500  # characters of a question besides its buttons
 
 
 def help_message(command: str, limits: Limits) -> Message:
-    """How to call the bot: three lines that work, and a button for the rest."""
+    """Explain the command in three lines that work, with a button for the rest."""
     examples = texts.examples(command, limits)[:3]
     lines = [f"{code(example)}  {escape(meaning)}" for example, meaning in examples]
     more = button(action_ids.HELP, texts.HELP_MORE, action_ids.HELP)
@@ -45,11 +42,11 @@ def help_message(command: str, limits: Limits) -> Message:
     )
 
 
-def refusal(refused: ParseError, command: str, limits: Limits) -> Message:
-    """What was wrong with a text, and a line that would work."""
-    sentence = texts.refusal(refused, limits)
-    shown = shorten(refused.shown, SHOWN)
-    example = f"{command} {refused.example}"
+def parse_error(error: ParseError, command: str, limits: Limits) -> Message:
+    """Say what was wrong with a text, and show a line that would work."""
+    sentence = texts.parse_error(error, limits)
+    shown = shorten(error.shown, SHOWN)
+    example = f"{command} {error.example}"
     return message(
         f"{shown + ': ' if shown else ''}{sentence} {texts.TRY}: {example}",
         [
@@ -59,57 +56,47 @@ def refusal(refused: ParseError, command: str, limits: Limits) -> Message:
     )
 
 
-def trouble(sentences: tuple[str, str], contact: str, reference: str, value: str = "") -> Message:
-    """What failed, what to do, and the mark of the log line that says more.
-
-    In the second sentence, `{administrator}` is whom to tell: `contact`, if there is one. `value`
-    is for a button to try again, or "" for none.
-    """
-    what, then = sentences
-    whom = markdown(contact) if contact else escape(texts.ADMINISTRATOR)
-    told = escape(then).replace("{administrator}", whom)
-    again = [actions(button(action_ids.REFRESH, texts.TRY_AGAIN, value))] if value else []
-    return message(
-        texts.in_one_line(sentences, contact, reference),
-        [
-            section(f":warning: *{escape(what)}*\n{told}"),
-            *again,
-            context(texts.reference_line(reference)),
-        ],
-    )
-
-
-def refused(
-    refusal: DenialReason, contact: str, channels: Sequence[str] = (), value: str = ""
+def problem(
+    explanation: Explanation, contact: str, retry: str = "", channels: Sequence[str] = ()
 ) -> Message:
-    """Why somebody is shown no sessions, where they are shown, and whom to ask.
+    """Say what happened and what to do next.
 
-    `value` is for a button to try again, or "" for none.
+    `retry` is the value of a *Try again* button. `channels` are where sessions are shown, for a
+    person who asks in another.
     """
-    told = escape(texts.not_for(refusal))
-    if refusal is DenialReason.NOT_HERE and channels:
-        told += f" {escape(texts.SHOWN_IN)} {mentions_of(channels[:_MOST_NAMED])}."
-    if refusal in texts.CAN_BE_CHANGED:
-        told += f" {_whom_to_ask(contact)}"
-    again = [actions(button(action_ids.REFRESH, texts.TRY_AGAIN, value))] if value else []
-    return message(texts.refused_in_one_line(refusal, contact), [section(told), *again])
+    step = (
+        escape(explanation.next_step).replace("{contact}", contact)
+        if is_mention(contact)
+        else escape(explanation.step_for(contact))
+    )
+    if explanation.reference:
+        blocks = [section(f":warning: *{escape(explanation.what)}*\n{step}")]
+    else:
+        where = f" You can ask in {mentions_of(channels[:_MAX_CHANNELS])}." if channels else ""
+        blocks = [section(f"{escape(explanation.what)}{where} {step}".rstrip())]
+    if retry and explanation.can_retry:
+        blocks.append(actions(button(action_ids.REFRESH, texts.TRY_AGAIN, retry)))
+    if explanation.reference:
+        blocks.append(context(f"Reference {explanation.reference}, for your administrator"))
+    return message(explanation.in_one_line(contact), blocks)
 
 
-def _whom_to_ask(contact: str) -> str:
-    if is_mention(contact):
-        return escape(texts.ASK_WHOM).replace("{contact}", contact)
-    return escape(texts.whom_to_ask(contact))
+def access_denied(
+    reason: DenialReason, contact: str, channels: Sequence[str] = (), retry: str = ""
+) -> Message:
+    """Say why a person is shown no sessions, where they would be, and who to ask."""
+    shown_in = channels if reason is DenialReason.NOT_HERE else ()
+    return problem(denial(reason), contact, retry, shown_in)
 
 
-def note_with_retry(sentence: str, value: str) -> Message:
-    """One sentence, and a way back to the sessions."""
-    if not value:
-        return note(sentence)
-    return note(sentence, button(action_ids.REFRESH, texts.TRY_AGAIN, value))
+def note_with_retry(sentence: str, retry: str) -> Message:
+    """Say one sentence, with a button that brings the sessions back."""
+    buttons = [button(action_ids.REFRESH, texts.TRY_AGAIN, retry)] if retry else []
+    return note(sentence, *buttons)
 
 
 def choice(people: Sequence[tuple[str, str]], count: int, size_limit: SizeLimit) -> Message:
-    """Asks which of the `count` people is meant: what to show of the first ones, and the values."""
+    """Ask which of `count` people is meant; `people` are the first ones' names and values."""
     buttons = [
         button(f"{action_ids.CHOOSE}:{number}", name, value)
         for number, (name, value) in enumerate(people[:MAX_CHOICES])
@@ -119,45 +106,3 @@ def choice(people: Sequence[tuple[str, str]], count: int, size_limit: SizeLimit)
     if len(buttons) == count:
         return note(texts.CHOOSE, *buttons)
     return note(texts.choose_among_first(len(buttons)), *buttons)
-
-
-def audit_entries(person: str, events: Sequence[AuditEvent], *, more: bool) -> Message:
-    """Who looked a person up, newest first; `more` where there are others."""
-    heading = texts.audit_heading(shorten(person, SHOWN), len(events), more=more)
-    if not events:
-        return note(f"{heading} {texts.AUDIT_NONE}")
-    lines = [_audit_line(event) for event in events]
-    parts = ["\n".join(lines[n : n + _LINES]) for n in range(0, len(lines), _LINES)]
-    blocks = [section(f"*{escape(heading)}*"), *map(section, parts)]
-    if more:
-        blocks.append(context(texts.AUDIT_MORE))
-    return message(heading, blocks)
-
-
-def _audit_line(event: AuditEvent) -> str:
-    who = f"<@{escape(event.user)}>" if event.workspace else code(event.user)
-    where = f" in <#{escape(event.channel)}>" if event.channel.startswith(("C", "G")) else ""
-    came = texts.audit_result(event.result, event.reason, event.count)
-    time = date_markup(event.time, "{date_short_pretty} {time}")
-    return f"{time}  {who}{where}: {escape(came)} ({escape(event.entry_point)})"
-
-
-def offer(count: int) -> Message:
-    """Under a message in a support channel, for everybody; so it names nobody.
-
-    `count` is how many customers the message names.
-    """
-    show = button(action_ids.SHOW_SESSIONS, texts.SHOW_SESSIONS, action_ids.SHOW_SESSIONS)
-    sentence = texts.offer(count)
-    return message(sentence, [section(f":rewind: {escape(sentence)}") | {"accessory": show}])
-
-
-def is_offer(shown: dict[str, Any]) -> bool:
-    """Whether a message that Slack tells of is such an offer."""
-    blocks = shown.get("blocks")
-    return isinstance(blocks, list) and any(
-        isinstance(block, dict)
-        and isinstance(block.get("accessory"), dict)
-        and block["accessory"].get("action_id") == action_ids.SHOW_SESSIONS
-        for block in blocks
-    )

@@ -1,31 +1,58 @@
-"""When one message is pressed more than once: what is pressed later counts."""
+"""Presses on buttons: what they were made for, and which one of several counts."""
 
 from __future__ import annotations
 
 import secrets
 from typing import Any, Final
 
+from bot.core.audit import Audit
+from bot.core.outcomes import denial
+from bot.core.sessions import Query
+from bot.slack.blocks import note
+from bot.slack.delivery import Delivery
 from bot.slack.job import Job
+from bot.slack.request import SlackRequest, pressed_value
 from bot.slack.response_url import IsCurrent
-from bot.slack.targets import pressed_message
+from bot.slack.signing import BadSignature, Kind, Signer
+from bot.slack.targets import Targets, pressed_message
 from bot.store.protocol import State
 
 _SECONDS: Final = 30 * 60.0  # a press's response_url lives as long
 
 
 class Presses:
-    """Which press of a message is the latest."""
+    """Reads the values of pressed buttons, and remembers the latest press of each message."""
 
-    def __init__(self, state: State) -> None:
+    def __init__(
+        self, signer: Signer, audit: Audit, state: State, targets: Targets, delivery: Delivery
+    ) -> None:
+        self._signer = signer
+        self._audit = audit
         self._state = state
+        self._targets = targets
+        self._delivery = delivery
+
+    def query(self, request: SlackRequest, kind: Kind = Kind.LOOK) -> Query | None:
+        """Return what the pressed button was made for; if it can't be used, tell the person."""
+        try:
+            return self._signer.verify_query(pressed_value(request.body), request.actor.user, kind)
+        except BadSignature as error:
+            self._audit.note_denial(request.actor, error.reason)
+            self.tell(denial(error.reason).what, request)
+        return None
+
+    def tell(self, sentence: str, request: SlackRequest) -> None:
+        """Tell the person who pressed a button something, below the message."""
+        target = self._targets.beside(request.body)
+        self._delivery.message_after_ack(note(sentence), request, target)
 
     async def begin(self, body: dict[str, Any], job: Job | None = None) -> IsCurrent:
-        """Begins a press; what it gives tells whether no other has begun since.
+        """Begin to answer a press; the result tells whether it is still the latest one.
 
-        By its `job` it is known whether another process has begun it before us.
+        A resumed `job` was begun by another process.
         """
         key = ("latest press", pressed_message(body))
-        # What was pressed later counts, also where it is heard of earlier.
+        # The later press counts, even if it arrives earlier.
         pressed_at = _time_of(body)
         mark = f"{pressed_at:017.6f} {body.get('trigger_id') or secrets.token_hex(8)}"
         if not (job and job.is_resumed):
@@ -38,7 +65,7 @@ class Presses:
 
 
 def _time_of(body: dict[str, Any]) -> float:
-    """When something was pressed, in seconds since 1970; 0 where Slack doesn't say."""
+    """Return when a button was pressed, in seconds since 1970; 0 if Slack doesn't say."""
     actions = body.get("actions")
     first = actions[0] if isinstance(actions, list) and actions else {}
     try:

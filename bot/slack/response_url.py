@@ -1,4 +1,4 @@
-"""Slack's response_urls: addresses that take 5 messages within 30 minutes.
+"""Slack's response_urls: each takes five messages within 30 minutes.
 
 https://docs.slack.dev/interactivity/handling-user-interaction#message_responses
 """
@@ -20,10 +20,10 @@ from bot.timeouts import Timeouts
 
 _log = structlog.get_logger()
 
-_ATTEMPTS: Final = 4  # of the 5; one may be gone for "still looking"
-_LONGEST_BACKOFF: Final = 30.0  # seconds
+_ATTEMPTS: Final = 4  # of the five; one may have gone to a progress message
+_MAX_BACKOFF: Final = 30.0  # seconds
 _LIFETIME: Final = 30 * 60.0  # seconds
-_PATIENCE: Final = 5.0  # seconds that Slack may ask to wait, where there is another way
+_MAX_WAIT: Final = 5.0  # seconds that Slack may ask to wait if there is another way to deliver
 
 
 class Posted(StrEnum):
@@ -31,39 +31,43 @@ class Posted(StrEnum):
 
     TAKEN = "taken"
     REFUSED = "refused"
-    """Slack said no, for good: 4xx."""
+    """Slack said no for good: 4xx."""
 
     FAILED = "failed"
-    """Slack said no, for now: 5xx, or 429 for too long."""
+    """Slack said no for now: 5xx, or 429 for too long."""
 
     NOT_SENT = "not sent"
-    """No connection came about: Slack knows nothing of it."""
+    """There was no connection: Slack knows nothing of it."""
 
     UNKNOWN = "unknown"
     """It was sent, and no reply came: Slack may have taken it."""
 
-    UNWANTED = "unwanted"
-    """It was not wanted any more."""
+    NOT_CURRENT = "not current"
+    """The person has pressed something else since."""
 
 
 IsCurrent = Callable[[], Awaitable[bool]]
 
 
 async def always_current() -> bool:
-    """For what is wanted whatever happens."""
+    """Return True: the message is wanted whatever happens."""
     return True
 
 
 class ResponseUrls:
-    """Posts to any response_url.
+    """Posts to response_urls.
 
-    `progress_messages` are those on their way, by the message on the screen that they replace.
+    `progress` has the progress messages that are being sent, by the message that they replace.
     """
 
     def __init__(self, http: aiohttp.ClientSession, timeouts: Timeouts) -> None:
         self._http = http
         self._timeouts = timeouts
-        self.progress_messages: dict[str, asyncio.Task[None]] = {}
+        self.progress: dict[str, asyncio.Task[Posted]] = {}
+
+    async def post_progress(self, response_url: str, message: dict[str, Any]) -> Posted:
+        """Post a message that may get lost: one attempt with a short timeout."""
+        return await self.post(response_url, message, attempts=1, seconds=self._timeouts.progress)
 
     async def post(
         self,
@@ -76,23 +80,22 @@ class ResponseUrls:
         is_repeatable: bool = False,
         has_other_way: bool = False,
     ) -> Posted:
-        """Post a message, and say what became of it. A failure is logged, with a reference.
+        """Post a message and return what became of it. A failure is logged with a reference.
 
-        Each attempt may take so many `seconds`; there is no further one for what is no longer
-        `is_current`. What was sent and got no reply is sent again only if it `is_repeatable`: the
-        person may see it already. Where the answer `has_other_way`, neither a connection nor a long
-        wait is tried for again.
+        Each attempt may take `seconds`. A message that was sent without a reply is sent again only
+        if it `is_repeatable`: the person may see it already. If the answer `has_other_way`, there
+        is no second try for a connection and no long wait.
         """
-        longest = _PATIENCE if has_other_way else _LIFETIME
-        may_be_there = False
+        max_wait = _MAX_WAIT if has_other_way else _LIFETIME
+        may_have_arrived = False
 
-        def again(error: Exception) -> bool | float:
-            nonlocal may_be_there
+        def should_retry(error: Exception) -> bool | float:
+            nonlocal may_have_arrived
             if not isinstance(error, _NotTaken):
                 return False
-            may_be_there |= error.posted is Posted.UNKNOWN
+            may_have_arrived |= error.posted is Posted.UNKNOWN
             if error.retry_after is not None:
-                return error.retry_after if error.retry_after < longest else False
+                return error.retry_after if error.retry_after < max_wait else False
             match error.posted:
                 case Posted.NOT_SENT:
                     return not has_other_way
@@ -103,28 +106,25 @@ class ResponseUrls:
 
         try:
             async for attempt in stamina.retry_context(
-                on=again,
+                on=should_retry,
                 attempts=attempts,
                 timeout=_LIFETIME,
                 wait_initial=self._timeouts.first_retry,
-                wait_max=_LONGEST_BACKOFF,
+                wait_max=_MAX_BACKOFF,
                 wait_jitter=self._timeouts.first_retry,
                 wait_exp_base=4,
             ):
                 with attempt:
                     if not await is_current():
-                        return Posted.UNWANTED
+                        return Posted.NOT_CURRENT
                     await self._post(response_url, message, seconds or self._timeouts.response_url)
         except _NotTaken as error:
             _log.error("answer not delivered", reference=new_reference(), reason=str(error))
-            return Posted.UNKNOWN if may_be_there else error.posted
+            return Posted.UNKNOWN if may_have_arrived else error.posted
         return Posted.TAKEN
 
-    async def say_once(self, response_url: str, message: dict[str, Any]) -> None:
-        """Post what can be missed: one attempt, with a short timeout."""
-        await self.post(response_url, message, attempts=1, seconds=self._timeouts.progress)
-
     async def _post(self, response_url: str, message: dict[str, Any], seconds: float) -> None:
+        timeout = aiohttp.ClientTimeout(total=seconds, sock_connect=min(seconds, CONNECT_SECONDS))
         with watch_request() as request:
             try:
                 async with self._http.post(
@@ -132,9 +132,7 @@ class ResponseUrls:
                     json=message,
                     allow_redirects=False,
                     proxy=proxy_for(response_url),
-                    timeout=aiohttp.ClientTimeout(
-                        total=seconds, sock_connect=min(seconds, CONNECT_SECONDS)
-                    ),
+                    timeout=timeout,
                 ) as response:
                     if response.status == 200:
                         return
@@ -154,7 +152,7 @@ def _by_status(request: Request) -> Posted:
 
 
 class _NotTaken(Exception):
-    """The response_url did not take a message, or did not say so; the message says why."""
+    """The response_url did not confirm a message; the error's text says why."""
 
     def __init__(self, posted: Posted, reason: str, retry_after: float | None = None) -> None:
         super().__init__(reason)

@@ -1,9 +1,8 @@
-"""The Socket Mode edge: connect, receive, dispatch, acknowledge.
+"""The Socket Mode transport: connects, receives, dispatches and acknowledges.
 
-slack_sdk opens the connection's address; the connection itself is aiohttp's. slack_sdk has a client
-for it too, which we do not use, because it tries a failed connection again with the same address
-although Slack lets each be used once, closes the old connection before the new one stands, loses
-acks in flight when it closes, and logs what it received.
+The connection is aiohttp's. slack_sdk's own client retries a failed connection with the same URL
+although each can be used only once, closes the old connection before the new one is ready, loses
+acks when it closes, and logs what it received.
 
 https://docs.slack.dev/apis/events-api/using-socket-mode
 """
@@ -16,14 +15,13 @@ from typing import Any, Final
 
 import aiohttp
 import structlog
-from slack_bolt.async_app import AsyncApp
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.connections import proxy_for
 from bot.errors import SettingsError, SlackError
 from bot.fast_json import dumps
+from bot.slack.app import App, BadBody, Reply
 from bot.slack.background import BackgroundTasks
-from bot.slack.dispatch import BadBody, Reply, dispatch
 from bot.slack.request import settle
 from bot.slack.web_api import TOKEN_ERRORS, call_api
 from bot.timeouts import Timeouts
@@ -31,26 +29,26 @@ from bot.timeouts import Timeouts
 _log = structlog.get_logger()
 
 _PING_SECONDS: Final = 10.0
-_LONGEST_WAIT: Final = 30.0
-_REFUSALS: Final = 5  # in a row, before a token that was good once counts as no good
-_STEADY_SECONDS: Final = 30.0  # a connection that lasts this long is a good one
+_MAX_WAIT: Final = 30.0
+_MAX_REFUSALS: Final = 5  # in a row, until a token that once worked counts as invalid
+_STABLE_SECONDS: Final = 30.0  # a connection that lasts this long was stable
 
 
 class _Connection:
-    """One WebSocket, from its beginning to its end."""
+    """One WebSocket."""
 
     def __init__(self, socket: aiohttp.ClientWebSocketResponse) -> None:
         self.socket = socket
         self.greeted = False
-        self.leaving = asyncio.Event()  # it ended, or Slack says that it soon will
+        self.leaving = asyncio.Event()  # it has ended, or Slack says that it will soon
 
 
 class SocketMode:
-    """Keeps a connection to Slack open, from `run` until that is cancelled."""
+    """Keeps a connection to Slack open while `run` is running."""
 
     def __init__(
         self,
-        app: AsyncApp,
+        app: App,
         client: AsyncWebClient,
         http: aiohttp.ClientSession,
         app_token: str,
@@ -63,18 +61,18 @@ class SocketMode:
         self._app_token = app_token
         self._background = background
         self._timeouts = timeouts
-        self._refused = _REFUSALS - 1  # of a token that never worked, the first refusal counts
+        self._refused = _MAX_REFUSALS - 1  # a token that never worked is refused once
         self._receiving: dict[_Connection, asyncio.Task[None]] = {}
 
     @property
     def connected(self) -> bool:
-        """Whether there is a connection on which Slack can reach us."""
+        """Whether there is a connection on which Slack can reach the bot."""
         return any(one.greeted and not one.leaving.is_set() for one in self._receiving)
 
     async def run(self) -> None:
-        """Connects, and connects again, until cancelled.
+        """Connect and reconnect until cancelled.
 
-        Raises `SettingsError` where Slack says that the token is no good: waiting won't help.
+        Raises `SettingsError` if Slack refuses the token: waiting won't help.
         """
         loop = asyncio.get_running_loop()
         wait = self._timeouts.reconnect
@@ -83,28 +81,28 @@ class SocketMode:
                 started = loop.time()
                 connection = await self._connect()
                 if connection:
-                    # Slack announces that a connection will end. The old one then lives on beside
-                    # the new one until Slack closes it: acks go where their requests came from.
+                    # Slack announces the end of a connection. The old one stays open beside the
+                    # new one until Slack closes it: acks go where their requests came from.
                     await connection.leaving.wait()
-                    if loop.time() - started > _STEADY_SECONDS:
+                    if loop.time() - started > _STABLE_SECONDS:
                         wait = self._timeouts.reconnect
                         continue
                 _log.warning("not connected to Slack", next_try_in_seconds=wait)
                 await asyncio.sleep(wait)
-                wait = min(2 * wait, _LONGEST_WAIT)
+                wait = min(2 * wait, _MAX_WAIT)
         finally:
             await self._close()
 
     async def _connect(self) -> _Connection | None:
         try:
-            # An address is for one connection, once:
+            # A URL is good for one connection:
             # https://docs.slack.dev/reference/methods/apps.connections.open
             answer = await call_api(self._client.apps_connections_open(app_token=self._app_token))
             url = str(answer["url"])
             socket = await self._http.ws_connect(url, heartbeat=_PING_SECONDS, proxy=proxy_for(url))
         except SlackError as error:
             self._refused += error.code in TOKEN_ERRORS
-            if self._refused >= _REFUSALS:
+            if self._refused >= _MAX_REFUSALS:
                 raise SettingsError([f"SLACK_APP_TOKEN: Slack says {error.code}"]) from None
             _log.warning("connecting failed", exc_info=error)
             return None
@@ -120,14 +118,14 @@ class SocketMode:
         try:
             async with connection.socket as socket:
                 async with asyncio.timeout(self._timeouts.hello):
-                    first = await socket.receive()  # Slack greets first, and at once
+                    first = await socket.receive()  # Slack says hello first
                 if first.type is aiohttp.WSMsgType.TEXT:
                     self._take(first.data, connection)
                 async for message in socket:
                     if message.type is aiohttp.WSMsgType.TEXT:
                         self._take(message.data, connection)
         except TimeoutError:
-            _log.warning("Slack said nothing on a new connection")
+            _log.warning("no hello from Slack on a new connection")
         finally:
             del self._receiving[connection]
             connection.leaving.set()
@@ -143,7 +141,7 @@ class SocketMode:
             connection.greeted = True
             _log.info("connected to Slack")
         elif kind == "disconnect":
-            _log.info("Slack renews the connection")
+            _log.info("Slack refreshes the connection")
             connection.leaving.set()
         elif isinstance(identifier, str) and isinstance(envelope.get("payload"), dict):
             self._background.start(self._answer(envelope["payload"], identifier, connection.socket))
@@ -153,17 +151,17 @@ class SocketMode:
     ) -> None:
         acknowledged = asyncio.get_running_loop().create_future()
         try:
-            reply = await dispatch(self._app, body, acknowledged)
+            reply = await self._app.dispatch(body, acknowledged)
             if reply.status != 200:
-                return  # as over HTTP: Slack is to see that this was not handled
+                return  # as over HTTP: Slack has to see that it was not handled
             await socket.send_str(_acknowledgement(envelope_id, reply))
-            settle(acknowledged, sent=True)
+            settle(acknowledged, is_sent=True)
         except BadBody:
             _log.warning("request refused", reason="body")
         except (aiohttp.ClientError, ConnectionError) as error:
             _log.warning("acknowledgement lost", exc_info=error)
         finally:
-            settle(acknowledged, sent=False)
+            settle(acknowledged, is_sent=False)
 
     async def _close(self) -> None:
         receiving = list(self._receiving.values())
@@ -173,7 +171,7 @@ class SocketMode:
 
 
 def _acknowledgement(envelope_id: str, reply: Reply) -> str:
-    """As JSON; a document that is JSON already stands in it as it is."""
+    """Return the envelope as JSON; a reply that is JSON already is inserted as it is."""
     identifier = dumps(envelope_id)
     if not reply.body:
         return f'{{"envelope_id":{identifier}}}'

@@ -1,10 +1,11 @@
-"""Where one person looks for an answer; each place knows how much it holds, and what to do instead.
+"""Where an answer goes. Each target knows how much it can take, and what to do if it fails.
 
-- A response_url needs no membership, and holds most: for commands, shortcuts, presses.
-- Where there is none, the bot posts: to one person in a channel, or as a direct message.
+- A response_url needs no membership and takes the most. Commands, shortcuts and presses have one.
+- Without one, the bot posts: for one person in a channel, or as a direct message.
+- A modal is updated while it is open.
 
-Where a place doesn't take a message, the next best one does: people are not left without a word.
-Where Slack may have taken it, and doesn't say so, it is not sent again: the next place says that.
+If a target doesn't take a message, the next best one gets it. If Slack may have taken it without
+saying so, it is not sent again: the next target says that instead.
 """
 
 from __future__ import annotations
@@ -19,108 +20,110 @@ from bot.errors import SlackError
 from bot.slack import texts
 from bot.slack.blocks import (
     DIRECT,
+    MODAL,
     POSTED,
     RESPONSE_URL,
     Message,
     Renderer,
     SizeLimit,
+    View,
     always,
     note,
 )
-from bot.slack.posts import Posts
+from bot.slack.request import channel_and_user, is_visible_to_all, message_thread, message_ts
 from bot.slack.response_url import IsCurrent, Posted, ResponseUrls, always_current
+from bot.slack.web_api import WebApi
 
 _log = structlog.get_logger()
 
 UNCONFIRMED: Final = always(note(texts.UNCONFIRMED))
-"""Where Slack may have taken an answer, and did not say so."""
+"""Sent if Slack may have taken an answer and did not say so."""
 
 
 class ReplyTarget(Protocol):
-    """Where one person looks for an answer."""
+    """Where one person sees an answer."""
 
     @property
     def size_limit(self) -> SizeLimit:
-        """How much it holds."""
+        """How much it takes."""
 
     @property
     def is_repeatable(self) -> bool:
-        """Whether what is sent twice is seen once: it takes the place of what was there."""
+        """Whether a message that is sent twice is seen once, because it replaces another."""
 
     async def send(self, renderer: Renderer, is_current: IsCurrent = always_current) -> None:
-        """Brings the answer, with more than one attempt if need be, while it is `is_current`."""
+        """Deliver the answer, with several attempts if needed, while it is current."""
 
     async def send_progress(self, message: Message) -> None:
-        """Brings a courtesy: one attempt. The answer takes its place where Slack allows that."""
+        """Deliver a progress message with one attempt. If Slack allows, the answer replaces it."""
 
 
 class AckTarget(ReplyTarget, Protocol):
-    """One that an ack can fill, too."""
+    """A target that the ack can fill, too."""
 
-    def as_ack(self, message: Message, *, final: bool) -> dict[str, Any]:
-        """What to acknowledge with; if it is not `final`, another message follows."""
+    def as_ack(self, message: Message, *, is_final: bool) -> dict[str, Any]:
+        """Return the body of the ack; if it is not final, another message follows."""
 
 
 @dataclass(slots=True)
 class ResponseUrlTarget:
-    """A response_url; `fields` are added to each message: what it replaces, and in which thread.
+    """A response_url.
 
-    `otherwise` is the place for an answer that the response_url doesn't take. `pressed` names the
-    message that is replaced: an answer waits until an earlier "still looking" for that message was
-    sent.
+    `fields` are added to each message: what it replaces, and its thread. An answer that the
+    response_url doesn't take goes to `fallback`. `pressed` identifies the message that is replaced:
+    an answer waits until a progress message for it was sent.
     """
 
     urls: ResponseUrls
     url: str
     fields: Message
-    otherwise: ReplyTarget | None = None
+    fallback: ReplyTarget | None = None
     pressed: str = ""
     size_limit: SizeLimit = RESPONSE_URL
 
     @property
     def is_repeatable(self) -> bool:
-        """See the protocol."""
+        """Whether each message replaces or deletes the original."""
         return bool(self.fields.get("replace_original") or self.fields.get("delete_original"))
 
-    def as_ack(self, message: Message, *, final: bool) -> dict[str, Any]:
-        """See the protocol."""
-        del final
+    def as_ack(self, message: Message, *, is_final: bool) -> dict[str, Any]:
+        """Return the message: Slack shows it where the command was typed."""
+        del is_final
         return message
 
     async def send(self, renderer: Renderer, is_current: IsCurrent = always_current) -> None:
-        """See the protocol."""
-        if self.pressed and (saying := self.urls.progress_messages.get(self.pressed)):
-            await asyncio.wait({saying})  # some seconds at most: it has one attempt
+        """Post to the response_url, then to the fallback."""
+        if self.pressed and (progress := self.urls.progress.get(self.pressed)):
+            await asyncio.wait({progress})  # a few seconds at most: it has one attempt
         posted = await self.urls.post(
             self.url,
             renderer(self.size_limit) | self.fields,
             is_current=is_current,
             is_repeatable=self.is_repeatable,
-            has_other_way=self.otherwise is not None,
+            has_other_way=self.fallback is not None,
         )
-        if posted in (Posted.TAKEN, Posted.UNWANTED) or not self.otherwise:
+        if posted in (Posted.TAKEN, Posted.NOT_CURRENT) or not self.fallback:
             return
-        is_safe = posted is not Posted.UNKNOWN or self.otherwise.is_repeatable
-        await self.otherwise.send(renderer if is_safe else UNCONFIRMED, is_current)
+        is_safe = posted is not Posted.UNKNOWN or self.fallback.is_repeatable
+        await self.fallback.send(renderer if is_safe else UNCONFIRMED, is_current)
 
     async def send_progress(self, message: Message) -> None:
-        """See the protocol."""
-        progress_messages = self.urls.progress_messages
-        saying = asyncio.create_task(self.urls.say_once(self.url, message | self.fields))
+        """Post to the response_url only."""
+        posting = asyncio.create_task(self.urls.post_progress(self.url, message | self.fields))
         if self.pressed:
-            progress_messages[self.pressed] = saying
+            self.urls.progress[self.pressed] = posting
         try:
-            await saying
+            await posting
         finally:
-            if progress_messages.get(self.pressed) is saying:
-                del progress_messages[self.pressed]
+            if self.urls.progress.get(self.pressed) is posting:
+                del self.urls.progress[self.pressed]
 
 
 @dataclass(slots=True)
 class EphemeralTarget:
-    """In a channel, or in a thread there, where nobody else sees it; else in a direct message."""
+    """A channel or thread where only the person sees it; otherwise a direct message."""
 
-    posts: Posts
+    web_api: WebApi
     channel: str
     user: str
     thread: str = ""
@@ -128,34 +131,36 @@ class EphemeralTarget:
     is_repeatable: bool = False
 
     async def send(self, renderer: Renderer, is_current: IsCurrent = always_current) -> None:
-        """See the protocol."""
+        """Post an ephemeral message."""
         if not await is_current():
             return
         message = renderer(self.size_limit)
         try:
-            await self.posts.post_ephemeral(self.channel, self.user, message, self.thread)
+            await self.web_api.post_ephemeral(self.channel, self.user, message, self.thread)
         except SlackError as error:
             _log.warning("answer not shown in the channel", exc_info=error)
-            # Often one of the two is not in the channel: the answer finds the person.
-            direct = Direct(self.posts, self.user)
+            # Often the bot or the person is not in the channel: a direct message reaches them.
+            direct = DirectMessageTarget(self.web_api, self.user)
             await direct.send(UNCONFIRMED if error.may_have_arrived else renderer)
 
     async def send_progress(self, message: Message) -> None:
-        """Slack replaces no message that one person alone sees, so it stays there."""
+        """Post an ephemeral message, which stays: Slack can't replace it."""
         try:
-            await self.posts.post_ephemeral_once(self.channel, self.user, message, self.thread)
+            await self.web_api.post_ephemeral(
+                self.channel, self.user, message, self.thread, attempts=False
+            )
         except SlackError as error:
-            _log.warning("courtesy not delivered", exc_info=error)
+            _log.warning("progress message not delivered", exc_info=error)
 
 
 @dataclass(slots=True)
-class Direct:
-    """The direct messages with a person: `channel` is theirs, or the person's id.
+class DirectMessageTarget:
+    """Direct messages with the bot. `channel` may be the person's id.
 
-    The answer takes the place of what was said meanwhile, or of the message `replaced`.
+    The answer replaces the message `replaced`: one that was pressed, or a progress message.
     """
 
-    posts: Posts
+    web_api: WebApi
     channel: str
     thread: str = ""
     replaced: str = ""
@@ -163,165 +168,191 @@ class Direct:
 
     @property
     def is_repeatable(self) -> bool:
-        """See the protocol."""
+        """Whether the answer replaces a message."""
         return bool(self.replaced)
 
     async def send(self, renderer: Renderer, is_current: IsCurrent = always_current) -> None:
-        """See the protocol."""
+        """Replace the message, or post a new one."""
         if not await is_current():
             return
         message = renderer(self.size_limit)
         if self.replaced:
             try:
-                await self.posts.update(self.channel, self.replaced, message)
+                await self.web_api.update_message(self.channel, self.replaced, message)
             except SlackError as error:
                 _log.warning("message not replaced", exc_info=error)
-                message = note(texts.UNCONFIRMED) if error.may_have_arrived else message
+                if error.may_have_arrived:
+                    await self._say_unconfirmed()
+                    return
             else:
                 return
         try:
-            await self.posts.post_message(self.channel, message, self.thread)
+            await self.web_api.post_message(self.channel, message, self.thread)
         except SlackError as error:
             _log.error("answer not delivered", exc_info=error)
             if error.may_have_arrived:
-                await self._say_that_it_is_unconfirmed()
+                await self._say_unconfirmed()
 
-    async def _say_that_it_is_unconfirmed(self) -> None:
+    async def _say_unconfirmed(self) -> None:
         try:
-            await self.posts.post_message(self.channel, note(texts.UNCONFIRMED), self.thread)
+            await self.web_api.post_message(self.channel, note(texts.UNCONFIRMED), self.thread)
         except SlackError as error:
             _log.error("unconfirmed answer not announced", exc_info=error)
 
     async def send_progress(self, message: Message) -> None:
-        """See the protocol."""
+        """Post a message that the answer will replace."""
         try:
-            posted = await self.posts.post_message_once(self.channel, message, self.thread)
+            self.replaced = await self.web_api.post_message(
+                self.channel, message, self.thread, attempts=False
+            )
         except SlackError as error:
-            _log.warning("courtesy not delivered", exc_info=error)
-        else:
-            self.replaced = posted
+            _log.warning("progress message not delivered", exc_info=error)
 
 
 @dataclass(slots=True)
 class DeleteTarget:
-    """In the place of one of the bot's messages in direct messages, there is nothing any more."""
+    """Deletes one of the bot's direct messages, whatever is sent."""
 
-    posts: Posts
+    web_api: WebApi
     channel: str
     ts: str
     size_limit: SizeLimit = DIRECT
     is_repeatable: bool = True
 
     async def send(self, renderer: Renderer, is_current: IsCurrent = always_current) -> None:
-        """As the protocol says, but that nothing is drawn."""
+        """Delete the message."""
         del renderer
         if not await is_current():
             return
         try:
-            await self.posts.delete(self.channel, self.ts)
+            await self.web_api.delete_message(self.channel, self.ts)
         except SlackError as error:
             _log.error("message not deleted", exc_info=error)
 
     async def send_progress(self, message: Message) -> None:
-        """Nothing is said of it."""
+        """Do nothing."""
+
+
+class Frame(Protocol):
+    """Puts a message into a view; if it is not final, another message follows."""
+
+    def __call__(self, message: Message, *, is_final: bool = True) -> View:
+        """Return the view."""
+
+
+@dataclass(slots=True)
+class ModalTarget:
+    """An open modal, which the answer fills. If that fails, the answer goes to `fallback`."""
+
+    web_api: WebApi
+    view_id: str
+    frame: Frame
+    fallback: ReplyTarget
+    size_limit: SizeLimit = MODAL
+    is_repeatable: bool = True
+
+    def as_ack(self, message: Message, *, is_final: bool) -> dict[str, Any]:
+        """Return a response_action that updates the modal."""
+        return {"response_action": "update", "view": self.frame(message, is_final=is_final)}
+
+    async def send(self, renderer: Renderer, is_current: IsCurrent = always_current) -> None:
+        """Update the modal."""
+        if not await is_current():
+            return
+        try:
+            await self.web_api.update_modal(self.view_id, self.frame(renderer(self.size_limit)))
+        except SlackError as error:
+            await self.fallback.send(UNCONFIRMED if error.may_have_arrived else renderer)
+
+    async def send_progress(self, message: Message) -> None:
+        """Update the modal; an answer follows."""
+        try:
+            await self.web_api.update_modal(self.view_id, self.frame(message, is_final=False))
+        except SlackError:
+            return  # which is logged
 
 
 class Targets:
-    """The place for the answer to each kind of request."""
+    """Finds the target for each kind of request."""
 
-    def __init__(self, urls: ResponseUrls, posts: Posts) -> None:
+    def __init__(self, urls: ResponseUrls, web_api: WebApi) -> None:
         self.urls = urls
-        self._posts = posts
+        self._web_api = web_api
 
     def of_command(self, body: dict[str, Any]) -> AckTarget:
-        """Where a command was typed."""
-        otherwise = EphemeralTarget(
-            self._posts, body.get("channel_id", ""), body.get("user_id", "")
+        """Return where a command was typed."""
+        fallback = EphemeralTarget(
+            self._web_api, body.get("channel_id", ""), body.get("user_id", "")
         )
-        return ResponseUrlTarget(self.urls, body.get("response_url", ""), {}, otherwise)
+        return ResponseUrlTarget(self.urls, body.get("response_url", ""), {}, fallback)
 
     def beside(self, body: dict[str, Any]) -> ReplyTarget:
-        """Beside the message that was pressed, in its thread if it is in one."""
-        return self.in_thread(body, thread_of(body))
+        """Return a place below the pressed message, in its thread if it is in one."""
+        return self.in_thread(body, message_thread(body))
 
     def in_thread(self, body: dict[str, Any], thread: str) -> ReplyTarget:
-        """In a thread of the channel where something was pressed or chosen; "" for none."""
-        channel, user = _ids(body)
-        otherwise = EphemeralTarget(self._posts, channel, user, thread)
-        return ResponseUrlTarget(self.urls, body["response_url"], beside(thread), otherwise)
+        """Return a thread of the channel of an interaction; "" is the channel itself."""
+        channel, user = channel_and_user(body)
+        fallback = EphemeralTarget(self._web_api, channel, user, thread)
+        return ResponseUrlTarget(self.urls, body["response_url"], new_message(thread), fallback)
 
     def in_place(self, body: dict[str, Any]) -> ReplyTarget:
-        """In the place of the message that was pressed."""
-        channel, user = _ids(body)
-        otherwise: ReplyTarget = EphemeralTarget(self._posts, channel, user, thread_of(body))
+        """Return the place of the pressed message, which is replaced."""
+        channel, user = channel_and_user(body)
+        fallback: ReplyTarget = EphemeralTarget(self._web_api, channel, user, message_thread(body))
         size_limit = RESPONSE_URL
-        if _is_direct(body):
-            otherwise = Direct(self._posts, channel, replaced=message_of(body))
-            size_limit = replace(RESPONSE_URL, dismissable=True)
-        fields, url = {"replace_original": True}, body["response_url"]
+        if is_visible_to_all(body):
+            fallback = DirectMessageTarget(self._web_api, channel, replaced=message_ts(body))
+            size_limit = replace(RESPONSE_URL, can_dismiss=True)
         return ResponseUrlTarget(
-            self.urls, url, fields, otherwise, pressed_message(body), size_limit
+            self.urls,
+            body["response_url"],
+            {"replace_original": True},
+            fallback,
+            pressed_message(body),
+            size_limit,
         )
 
-    def away(self, body: dict[str, Any]) -> ReplyTarget:
-        """Deletes the message that was pressed; what is sent here is not shown."""
-        channel, _ = _ids(body)
-        fields, url = {"delete_original": True}, body["response_url"]
-        otherwise: ReplyTarget | None = None
-        if _is_direct(body):
-            otherwise = DeleteTarget(self._posts, channel, message_of(body))
-        return ResponseUrlTarget(self.urls, url, fields, otherwise, pressed_message(body))
+    def deletion(self, body: dict[str, Any]) -> ReplyTarget:
+        """Return a target that deletes the pressed message."""
+        channel, _ = channel_and_user(body)
+        fallback: ReplyTarget | None = None
+        if is_visible_to_all(body):
+            fallback = DeleteTarget(self._web_api, channel, message_ts(body))
+        return ResponseUrlTarget(
+            self.urls,
+            body["response_url"],
+            {"delete_original": True},
+            fallback,
+            pressed_message(body),
+        )
 
-    def of_person(self, channel: str, user: str, thread: str = "") -> ReplyTarget:
-        """Where somebody did something for which there is no response_url.
+    def for_user(self, channel: str, user: str, thread: str = "") -> ReplyTarget:
+        """Return a target without a response_url.
 
-        In a channel, they alone see the answer; with their own id as the channel, it is a direct
+        In a channel, only the person sees the answer. Their own id as the channel is a direct
         message.
         """
         if channel.startswith("D") or channel == user:
-            return Direct(self._posts, channel, thread)
-        return EphemeralTarget(self._posts, channel, user, thread)
+            return DirectMessageTarget(self._web_api, channel, thread)
+        return EphemeralTarget(self._web_api, channel, user, thread)
+
+    def modal(self, view: dict[str, Any], frame: Frame, user: str) -> AckTarget:
+        """Return an open modal; its fallback is a direct message to the person."""
+        return ModalTarget(self._web_api, str(view["id"]), frame, self.for_user(user, user))
 
 
-def beside(thread: str) -> Message:
-    """What tells a response_url to add a message, and where."""
+def new_message(thread: str) -> Message:
+    """Return the fields that tell a response_url to add a message, and where."""
     return {"replace_original": False} | ({"thread_ts": thread} if thread else {})
 
 
-def message_of(body: dict[str, Any]) -> str:
-    """The `ts` of the message that was pressed."""
-    return str(_dict(body.get("container")).get("message_ts") or "")
-
-
 def pressed_message(body: dict[str, Any]) -> str:
-    """The message that was pressed, and who pressed it."""
-    return f"{_ids(body)[1]} {message_of(body)}"
-
-
-def _is_direct(body: dict[str, Any]) -> bool:
-    """Whether everybody in the conversation, the person and the bot, sees what was pressed."""
-    is_ephemeral = _dict(body.get("container")).get("is_ephemeral")
-    return _ids(body)[0].startswith("D") and not is_ephemeral
-
-
-def thread_of(body: dict[str, Any]) -> str:
-    """The thread of the message that was pressed; it stands in two places, or in none."""
-    for holder in (body.get("container"), body.get("message")):
-        if isinstance(holder, dict) and holder.get("thread_ts"):
-            return str(holder["thread_ts"])
-    return ""
+    """Identify a pressed message and the person who pressed it."""
+    return f"{channel_and_user(body)[1]} {message_ts(body)}"
 
 
 def thread_of_reply(message: dict[str, Any]) -> str:
-    """The thread that a message is a reply in; "" for one that a thread hangs on, or none."""
+    """Return the thread that a message is a reply in; "" if it is a parent or in no thread."""
     thread = str(message.get("thread_ts") or "")
     return "" if thread == message.get("ts") else thread
-
-
-def _ids(body: dict[str, Any]) -> tuple[str, str]:
-    channel, user = _dict(body.get("channel")), _dict(body.get("user"))
-    return str(channel.get("id", "")), str(user.get("id", ""))
-
-
-def _dict(value: object) -> dict[str, Any]:
-    return value if isinstance(value, dict) else {}

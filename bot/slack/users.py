@@ -1,10 +1,9 @@
-"""Who is a colleague: a full member of the workspace that the bot is installed in.
+"""Who people are: members of the workspace, their e-mail addresses, time zones and user groups.
 
-Not guests, not people of other organisations in shared channels, not bots, not deactivated people.
-Slack is asked once for each person and for each user group, and the answer is kept for a while, so
-that an ordinary command doesn't wait for it.
+Slack is asked once for each person and user group, and the answer is kept for a while, so that a
+command doesn't usually wait for it.
 
-- https://docs.slack.dev/reference/objects/user-object
+- https://docs.slack.dev/reference/methods/users.info
 - https://docs.slack.dev/reference/methods/usergroups.users.list
 """
 
@@ -14,128 +13,185 @@ import asyncio
 import json
 from datetime import tzinfo
 from functools import partial
-from typing import Final
+from typing import Any, Final
 
 import structlog
 
 from bot.core.access import DenialReason
 from bot.core.times import zone
 from bot.errors import ProfileError, ProfileProblem, SlackError
-from bot.slack.identity import BotIdentity, Workspace
-from bot.slack.profiles import Profiles, Standing
-from bot.slack.web_api import SlackClient
+from bot.slack.web_api import BotIdentity, WebApi
 from bot.store.cache import Cache
 from bot.store.protocol import State
 from bot.timeouts import Timeouts
 
 _log = structlog.get_logger()
 
-YES_SECONDS: Final = 60 * 60.0
-"""How long it is remembered that somebody is a colleague."""
+MEMBER_SECONDS: Final = 60 * 60.0
+"""How long it is remembered that a person is a full member."""
 
-NO_SECONDS: Final = 60.0
-"""How long that somebody is not: they may be made one."""
+NO_MEMBER_SECONDS: Final = 60.0
+"""How long it is remembered that a person is not: they may become one."""
 
-_NO_GROUP: Final = frozenset({"no_such_subteam", "subteam_not_found"})
-
-GROUP_SECONDS: Final = 60.0
+USERGROUP_SECONDS: Final = 60.0
 """How long it is remembered who is in a user group."""
 
+_UNKNOWN_USERGROUP: Final = frozenset({"no_such_subteam", "subteam_not_found"})
 
-class Colleagues:
-    """A `bot.core.permission.People`: asks Slack, and keeps what it said."""
 
-    def __init__(
-        self,
-        client: SlackClient,
-        profiles: Profiles,
-        workspace: Workspace,
-        state: State,
-        timeouts: Timeouts,
-    ) -> None:
-        self._client = client
+class Users:
+    """Asks Slack about people, and caches its answers: a `bot.core.access.Directory`."""
+
+    def __init__(self, web_api: WebApi, state: State, timeouts: Timeouts) -> None:
+        self._web_api = web_api
         self._seconds = timeouts.profile
-        self._profiles = profiles
-        self._workspace = workspace
-        self._answers = Cache(state, "member")
-        self._members = Cache(state, "members of")
+        self._members = Cache(state, "member")
+        self._usergroups = Cache(state, "members of")
 
-    async def refusal(self, user: str, workspace: str = "") -> DenialReason | None:
-        """See the protocol."""
-        refusal, _, _ = await self._known(user, workspace)
-        return DenialReason[refusal] if refusal else None
-
-    async def refusal_by_usergroups(
-        self, user: str, usergroups: tuple[str, ...]
-    ) -> DenialReason | None:
-        """As the protocol says. All groups are asked about at the same time; one yes is enough."""
-        refusal = DenialReason.NOT_ALLOWED
-        for asking in asyncio.as_completed([self._refusal_by(user, one) for one in usergroups]):
-            refused = await asking
-            if refused is None:
-                return None
-            if refused is not DenialReason.NOT_ALLOWED:
-                refusal = refused
-        return refusal
-
-    async def _refusal_by(self, user: str, usergroup: str) -> DenialReason | None:
-        """The same for one group. It raises nothing: perhaps nobody waits for it any more."""
-        try:
-            members = await self._members.get(usergroup, partial(self._ask_members, usergroup))
-        except SlackError as error:
-            _log.warning("not known who is in a user group", exc_info=error)
-            missing = error.code == "missing_scope"
-            return DenialReason.GROUPS_NOT_READABLE if missing else DenialReason.NOT_KNOWN
-        return None if user in members.split() else DenialReason.NOT_ALLOWED
-
-    async def _ask_members(self, usergroup: str) -> tuple[str, float]:
-        try:
-            answer = await self._client.call_with_retries(
-                lambda: self._client.usergroups_users_list(usergroup=usergroup),
-                seconds=self._seconds,
-            )
-        except SlackError as error:
-            if error.code not in _NO_GROUP:
-                raise
-            _log.warning("no such user group", usergroup=usergroup)
-            return "", GROUP_SECONDS
-        return " ".join(map(str, answer.get("users") or ())), GROUP_SECONDS
+    async def denial(self, user: str, workspace: str = "") -> DenialReason | None:
+        """Return why a person is not a full member of the bot's workspace, or None."""
+        reason, _, _ = await self._member(user, workspace)
+        return DenialReason[reason] if reason else None
 
     async def zone(self, user: str) -> tzinfo:
-        """The time zone that a person has set; UTC where Slack doesn't say."""
-        _, name, offset = await self._known(user) if user else ("", "", 0)
+        """Return the time zone that a person has set; UTC if Slack doesn't know."""
+        _, name, offset = await self._member(user) if user else ("", "", 0)
         return zone(name, offset)
 
-    async def _known(self, user: str, workspace: str = "") -> tuple[str, str, int]:
-        """The name of the refusal or "", and the time zone by its name and offset."""
-        answer = await self._answers.get(user, lambda: self._ask(user, workspace))
-        refusal, name, offset = json.loads(answer)
-        return refusal, name, offset
+    async def email(self, user: str, seconds: float | None = None) -> str:
+        """Return a member's e-mail address. Raises `ProfileError` and `SlackError`.
 
-    async def _ask(self, user: str, workspace: str) -> tuple[str, float]:
+        Slack is asked for up to `seconds`; by default as long as a person waits.
+        """
+        bot = await self._web_api.bot_identity()
+        profile, scopes = await self._profile(user, seconds)
+        if _is_bot(profile):
+            raise ProfileError(ProfileProblem.BOT)
+        if not _is_member(profile, bot):
+            raise ProfileError(ProfileProblem.STRANGER)
+        if email := profile.get("profile", {}).get("email"):
+            return str(email)
+        # Without the scope, Slack leaves the address out without an error.
+        raise ProfileError(
+            ProfileProblem.EMAIL if "users:read.email" in scopes else ProfileProblem.SCOPE
+        )
+
+    async def denial_by_usergroups(
+        self, user: str, usergroups: tuple[str, ...]
+    ) -> DenialReason | None:
+        """Return None if the person is in one of the groups, which are asked about concurrently."""
+        denial = DenialReason.NOT_ALLOWED
+        for asking in asyncio.as_completed([self._in_usergroup(user, one) for one in usergroups]):
+            reason = await asking
+            if reason is None:
+                return None
+            if reason is not DenialReason.NOT_ALLOWED:
+                denial = reason
+        return denial
+
+    async def _in_usergroup(self, user: str, usergroup: str) -> DenialReason | None:
+        """Decide by one group. Never raises: the caller may not wait for the result."""
         try:
-            bot, is_sure = await self._bot_identity(workspace)
-            member = await self._profiles.member(user, bot)
-        except (SlackError, ProfileError) as error:
-            missing = isinstance(error, ProfileError) and error.problem is ProfileProblem.SCOPE
-            _log.warning("not known who asks", exc_info=error)
-            refusal = DenialReason.NOT_READABLE if missing else DenialReason.NOT_KNOWN
-            return json.dumps([refusal.name, "", 0]), 0
-        name, seconds = {
-            Standing.COLLEAGUE: ("", YES_SECONDS),
-            Standing.GUEST: (DenialReason.GUEST.name, NO_SECONDS),
-            Standing.STRANGER: (DenialReason.STRANGER.name, NO_SECONDS),
-        }[member.standing]
-        return json.dumps([name, member.zone, member.offset]), seconds if is_sure else 0
+            members = await self._usergroups.get(usergroup, partial(self._ask_usergroup, usergroup))
+        except SlackError as error:
+            _log.warning("user group not readable", exc_info=error)
+            is_missing = error.code == "missing_scope"
+            return DenialReason.GROUPS_NOT_READABLE if is_missing else DenialReason.NOT_KNOWN
+        return None if user in members.split() else DenialReason.NOT_ALLOWED
+
+    async def _ask_usergroup(self, usergroup: str) -> tuple[str, float]:
+        client = self._web_api.client
+        try:
+            answer = await client.call_with_retries(
+                lambda: client.usergroups_users_list(usergroup=usergroup), seconds=self._seconds
+            )
+        except SlackError as error:
+            if error.code not in _UNKNOWN_USERGROUP:
+                raise
+            _log.warning("no such user group", usergroup=usergroup)
+            return "", USERGROUP_SECONDS
+        return " ".join(map(str, answer.get("users") or ())), USERGROUP_SECONDS
+
+    async def _member(self, user: str, workspace: str = "") -> tuple[str, str, int]:
+        """Return the name of the denial or "", and the time zone by its name and offset."""
+        answer = await self._members.get(user, lambda: self._ask_member(user, workspace))
+        reason, name, offset = json.loads(answer)
+        return reason, name, offset
+
+    async def _ask_member(self, user: str, workspace: str) -> tuple[str, float]:
+        try:
+            bot, is_cacheable = await self._bot_identity(workspace)
+            profile, _ = await self._profile(user)
+        except ProfileError as error:
+            if error.problem is ProfileProblem.STRANGER:
+                return json.dumps([DenialReason.STRANGER.name, "", 0]), NO_MEMBER_SECONDS
+            is_missing = error.problem is ProfileProblem.SCOPE
+            return _not_known(error, DenialReason.NOT_READABLE if is_missing else None)
+        except SlackError as error:
+            return _not_known(error)
+        reason = _denial(profile, bot)
+        fields = [reason.name if reason else "", profile.get("tz") or "", profile.get("tz_offset")]
+        seconds = NO_MEMBER_SECONDS if reason else MEMBER_SECONDS
+        return json.dumps([*fields[:2], int(fields[2] or 0)]), seconds if is_cacheable else 0
 
     async def _bot_identity(self, workspace: str) -> tuple[BotIdentity, bool]:
-        """Return who the bot is, and whether that is Slack's word; otherwise it is not kept.
+        """Return the bot's identity, and whether it comes from Slack.
 
-        Raises `SlackError`, unless the bot's workspace is known without Slack.
+        Raises `SlackError` unless the bot's `workspace` is known without Slack.
         """
         try:
-            return await self._workspace.bot_identity(), True
+            return await self._web_api.bot_identity(), True
         except SlackError:
             if not workspace:
                 raise
             return BotIdentity(workspace, "", ""), False
+
+    async def _profile(
+        self, user: str, seconds: float | None = None
+    ) -> tuple[dict[str, Any], list[str]]:
+        """Return a user object and the token's scopes. Raises `ProfileError`."""
+        client = self._web_api.client
+        try:
+            answer = await client.call_with_retries(
+                lambda: client.users_info(user=user), seconds=seconds or self._seconds
+            )
+        except SlackError as error:
+            match error.code:
+                case "missing_scope":
+                    problem = ProfileProblem.SCOPE
+                case "user_not_found" | "user_not_visible":
+                    problem = ProfileProblem.STRANGER
+                case _:
+                    _log.warning("users.info failed", exc_info=error)
+                    problem = ProfileProblem.SLACK
+            raise ProfileError(problem) from None
+        return dict(answer["user"]), str(answer.headers.get("X-OAuth-Scopes", "")).split(",")
+
+
+def _not_known(error: Exception, reason: DenialReason | None = None) -> tuple[str, float]:
+    _log.warning("actor not known", exc_info=error)
+    return json.dumps([(reason or DenialReason.NOT_KNOWN).name, "", 0]), 0
+
+
+def _denial(profile: dict[str, Any], bot: BotIdentity) -> DenialReason | None:
+    if _is_bot(profile) or profile.get("deleted") or not _is_member(profile, bot):
+        return DenialReason.STRANGER
+    # For example a customer who was invited to one channel.
+    is_guest = profile.get("is_restricted") or profile.get("is_ultra_restricted")
+    return DenialReason.GUEST if is_guest else None
+
+
+def _is_bot(profile: dict[str, Any]) -> bool:
+    return bool(profile.get("is_bot")) or profile.get("id") == "USLACKBOT"
+
+
+def _is_member(profile: dict[str, Any], bot: BotIdentity) -> bool:
+    """Tell whether a person is a member of the bot's workspace.
+
+    On Enterprise Grid, `team_id` may be missing or name another workspace that they are in too:
+    https://docs.slack.dev/reference/objects/user-object#enterprise-grid
+    """
+    if profile.get("is_stranger"):
+        return False
+    enterprise = profile.get("enterprise_user") or {}
+    return bot.team in (profile.get("team_id"), *(enterprise.get("teams") or ()))

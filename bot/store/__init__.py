@@ -1,1 +1,1 @@
-"""The SQL database: SQLite on one machine, PostgreSQL for a company."""
+"""State in memory or in a SQL database: SQLite on one machine, PostgreSQL for several processes."""

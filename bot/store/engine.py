@@ -17,56 +17,56 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from bot.settings import IGNORED_PARAMETERS
-from bot.timeouts import abandoned_work, within
+from bot.timeouts import wait_for_abandoned, within
 
-TROUBLE: Final = (SQLAlchemyError, OSError, TimeoutError, UnicodeError)
-"""What a database that can't be used raises."""
+DATABASE_ERRORS: Final = (SQLAlchemyError, OSError, TimeoutError, UnicodeError)
+"""What a database raises that can't be used."""
 
 _CONNECT_SECONDS: Final = 5
 _PORT: Final = re.compile(r"(?P<host>\[.*\]|[^:]*)(?::(?P<port>\d*))?")
-_REMEDY: Final = "Is DATABASE_URL right, and does PostgreSQL run there?"
+_FIX: Final = "Is DATABASE_URL right, and is PostgreSQL running there?"
 _NO_DATABASE: Final = (
     "there is no database of that name",
-    "Create it, or correct the name behind the last / of DATABASE_URL.",
+    "Create it, or fix the name after the last / of DATABASE_URL.",
 )
 _PASSWORD: Final = (
     "wrong user or password",
-    "Correct the user and the password in DATABASE_URL; write @ / : # ? % in them as %40 %2F …",
+    "Fix the user and the password in DATABASE_URL; write @ / : # ? % in them as %40 %2F …",
 )
-_NO_USER: Final = ("there is no such user", "Create the user, or correct it in DATABASE_URL.")
-_NOT_LET_IN: Final = (
-    "this user is not let in from here",
+_NO_USER: Final = ("there is no such user", "Create the user, or fix it in DATABASE_URL.")
+_NOT_ADMITTED: Final = (
+    "this user is not admitted from this machine",
     "Add a line for this machine, the user and the database to the server's pg_hba.conf.",
 )
 _NO_CONNECTION: Final = (
-    "it has no connection left",
-    "Raise its max_connections, or put a pooler before it.",
+    "it has no connections left",
+    "Raise its max_connections, or put a pooler in front of it.",
 )
-_TROUBLES: Final = {
+_ERRORS: Final = {
     "3D000": _NO_DATABASE,
     "28P01": _PASSWORD,
-    "28000": _NOT_LET_IN,
+    "28000": _NOT_ADMITTED,
     "42501": (
-        "this user has no right to do that",
-        "Let it SELECT, INSERT, UPDATE and DELETE, and for fsessions migrate, CREATE.",
+        "this user lacks a privilege",
+        "Grant SELECT, INSERT, UPDATE and DELETE, and CREATE for fsessions migrate.",
     ),
     "25006": (
-        "it takes no changes: it is a standby, or read-only",
-        "Let DATABASE_URL lead to the primary server.",
+        "it is a standby, or read-only",
+        "Point DATABASE_URL to the primary server.",
     ),
     "53300": _NO_CONNECTION,
-    "55P03": ("a table is locked", "End what holds the lock, and try again."),
-    "57014": ("a table is locked", "End what holds the lock, and try again."),
+    "55P03": ("a table is locked", "End the session that has the lock, and try again."),
+    "57014": ("a table is locked", "End the session that has the lock, and try again."),
 }
-"""What is wrong, and what to do: https://www.postgresql.org/docs/current/errcodes-appendix.html"""
+"""The cause and the fix, by SQLSTATE: https://www.postgresql.org/docs/current/errcodes-appendix.html"""
 
-_CONNECTION_TROUBLES: Final = {
+_CONNECTION_ERRORS: Final = {
     "password authentication failed": _PASSWORD,
     "no password supplied": _PASSWORD,
-    r"no pg_hba\.conf entry": _NOT_LET_IN,
-    "peer authentication failed": _NOT_LET_IN,
-    "not permitted to log in": _NOT_LET_IN,
-    "permission denied for database": _NOT_LET_IN,
+    r"no pg_hba\.conf entry": _NOT_ADMITTED,
+    "peer authentication failed": _NOT_ADMITTED,
+    "not permitted to log in": _NOT_ADMITTED,
+    "permission denied for database": _NOT_ADMITTED,
     "too many c|connection slots": _NO_CONNECTION,
     "starting up|shutting down|not currently accepting": (
         "it accepts no connections right now",
@@ -75,22 +75,22 @@ _CONNECTION_TROUBLES: Final = {
     r'role ".*" does not exist': _NO_USER,
     r'database ".*" does not exist': _NO_DATABASE,
     "does not support ssl": (
-        "it speaks no TLS",
-        "Turn TLS on at the server, or remove sslmode from DATABASE_URL.",
+        "it doesn't support TLS",
+        "Turn on TLS at the server, or remove sslmode from DATABASE_URL.",
     ),
     "certificate": ("its certificate is not accepted", "See sslmode and sslrootcert of libpq."),
-    "connection refused": ("nothing is running there", "Start PostgreSQL, or correct the port."),
+    "connection refused": ("nothing is running there", "Start PostgreSQL, or fix the port."),
     "no such file or directory": ("nothing is running there", "Start PostgreSQL on this machine."),
-    "could not translate host name": ("unknown host", "Correct the host in DATABASE_URL."),
-    "failed to resolve host": ("unknown host", "Correct the host in DATABASE_URL."),
-    "name or service not known": ("unknown host", "Correct the host in DATABASE_URL."),
-    "timeout expired": ("no answer in time", "Can this machine reach it? A firewall may say no."),
+    "could not translate host name": ("unknown host", "Fix the host in DATABASE_URL."),
+    "failed to resolve host": ("unknown host", "Fix the host in DATABASE_URL."),
+    "name or service not known": ("unknown host", "Fix the host in DATABASE_URL."),
+    "timeout expired": ("it timed out", "Can this machine reach it? There may be a firewall."),
     "target_session_attrs": (
-        "none of the hosts is of the kind that target_session_attrs asks for",
-        "Name the primary server as well.",
+        "none of the hosts is what target_session_attrs asks for",
+        "Add the primary server.",
     ),
 }
-"""Patterns of what libpq says, in small letters, in the order in which they are looked for."""
+"""The cause and the fix, by patterns of libpq's message in lower case; the first match counts."""
 
 _CLOSE_SECONDS: Final = 2.0
 _ABANDONED_SECONDS: Final = _CONNECT_SECONDS + 1.0  # longer than SQLite waits for its lock
@@ -98,7 +98,7 @@ _POOL: Final = 5
 
 
 def url_of(text: str) -> URL:
-    """The URL with its driver; `postgres://` is how Heroku writes it."""
+    """Return the URL with its driver; Heroku writes `postgres://`."""
     parts = urlsplit(text)
     if parts.scheme == "sqlite":
         return make_url(text).set(drivername="sqlite+aiosqlite")
@@ -106,7 +106,7 @@ def url_of(text: str) -> URL:
     if "," not in hosts:
         url = make_url(text).difference_update_query(IGNORED_PARAMETERS)
         return url.set(drivername="postgresql+psycopg")
-    # SQLAlchemy takes several as parameters, as libpq does.
+    # SQLAlchemy takes several hosts as parameters, as libpq does.
     each = [_PORT.fullmatch(host) for host in hosts.split(",")]
     named = {
         "host": ",".join(one["host"].strip("[]") for one in each if one),
@@ -118,7 +118,7 @@ def url_of(text: str) -> URL:
 
 
 def shown(text: str) -> str:
-    """Where the database is, for people: without the password, and what stands behind a "?"."""
+    """Return where the database is, without the password and the parameters."""
     url = url_of(text)
     if url.get_backend_name() == "sqlite":
         return str(url.database)
@@ -126,38 +126,38 @@ def shown(text: str) -> str:
     return f"{url.database or 'the database'} at {hosts or 'this machine'}"
 
 
-def cannot_be_used(text: str, error: Exception) -> tuple[str, str]:
-    """What people are told where the database fails: where it is and what is wrong; what to do."""
+def explain(text: str, error: Exception) -> tuple[str, str]:
+    """Return what is wrong with the database, and how to fix it."""
     if url_of(text).get_backend_name() == "sqlite":
-        return f"{shown(text)} can't be used", "Does its folder exist, and may it be written there?"
+        return f"{shown(text)} can't be used", "Does its folder exist, and is it writable?"
     original = getattr(error, "orig", None) or error
     if isinstance(original, TimeoutError):
-        return f"{shown(text)} gives no answer in time", "Is a table locked? Then try again later."
+        return f"{shown(text)} timed out", "Is a table locked? Then try again later."
     code = getattr(original, "sqlstate", None) or ""
-    known = _TROUBLES.get(code) or _connection_trouble(original)
-    cause, remedy = known or (f"no answer: {type(original).__name__}", _REMEDY)
-    return f"{shown(text)} can't be used ({cause})", remedy
+    known = _ERRORS.get(code) or _connection_error(original)
+    cause, fix = known or (f"no answer: {type(original).__name__}", _FIX)
+    return f"{shown(text)} can't be used ({cause})", fix
 
 
-def _connection_trouble(error: object) -> tuple[str, str] | None:
-    """Tell what a failed connection is about: libpq says it in words alone, which stay here."""
+def _connection_error(error: object) -> tuple[str, str] | None:
+    """Explain a failed connection: libpq has only words for it, which are not passed on."""
     words = str(error).casefold()
-    known = (said for part, said in _CONNECTION_TROUBLES.items() if re.search(part, words))
+    known = (said for part, said in _CONNECTION_ERRORS.items() if re.search(part, words))
     return next(known, None)
 
 
 @asynccontextmanager
 async def open_engine(text: str) -> AsyncIterator[AsyncEngine]:
-    """An engine; nothing is connected before it is needed. Values stand in no error and no log."""
+    """Create an engine, which connects when it is needed. No error or log contains values."""
     url = url_of(text)
     is_sqlite = url.get_backend_name() == "sqlite"
     arguments: dict[str, Any] = (
         {"timeout": _CONNECT_SECONDS} if is_sqlite else {"connect_timeout": _CONNECT_SECONDS}
     )
     if not is_sqlite:
-        # PgBouncer, which many companies have in between, knows no prepared statements.
+        # PgBouncer, which many companies use, does not support prepared statements.
         arguments["prepare_threshold"] = None
-        # Milliseconds: a server that is gone without a word is noticed by the system.
+        # In milliseconds: the system notices a server that vanished.
         arguments["tcp_user_timeout"] = 1000 * _CONNECT_SECONDS
         arguments |= {"keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3}
     engine = create_async_engine(
@@ -169,16 +169,16 @@ async def open_engine(text: str) -> AsyncIterator[AsyncEngine]:
         connect_args=arguments,
     )
     if is_sqlite:
-        event.listen(engine.sync_engine, "connect", _readers_and_writer_side_by_side)
+        event.listen(engine.sync_engine, "connect", _set_write_ahead_log)
     try:
         yield engine
     finally:
-        await abandoned_work(_ABANDONED_SECONDS)
+        await wait_for_abandoned(_ABANDONED_SECONDS)
         with suppress(TimeoutError):
             await within(_CLOSE_SECONDS, engine.dispose())
 
 
-def _readers_and_writer_side_by_side(connection: Any, _record: object) -> None:  # noqa: ANN401
+def _set_write_ahead_log(connection: Any, _record: object) -> None:  # noqa: ANN401
     cursor = connection.cursor()
     cursor.execute("PRAGMA journal_mode=WAL")
     cursor.execute("PRAGMA synchronous=NORMAL")

@@ -1,4 +1,4 @@
-"""What `fsessions check` asks the database: may its user work with the tables; what time is it?"""
+"""Checks of the database for `fsessions check`: its user's rights, and its clock."""
 
 from __future__ import annotations
 
@@ -8,14 +8,13 @@ from sqlalchemy import false, select
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from bot.store.dialects import now
-from bot.store.tables import METADATA
+from bot.store.tables import METADATA, now
 
 
-async def without_rights(engine: AsyncEngine) -> list[str]:
-    """The tables that this user can't read and write; nothing in them is touched.
+async def tables_without_rights(engine: AsyncEngine) -> list[str]:
+    """Return the tables that the user can't read and write; nothing in them is changed.
 
-    Raises what the database raises, where it can't be asked.
+    Raises what the database raises if it can't be asked.
     """
     lacking = []
     for table in METADATA.sorted_tables:
@@ -32,7 +31,7 @@ async def without_rights(engine: AsyncEngine) -> list[str]:
                 for statement in statements:
                     await connection.execute(statement)
             except DBAPIError as error:
-                if error.connection_invalidated or _takes_no_changes(error):
+                if error.connection_invalidated or _is_read_only(error):
                     raise
                 lacking.append(table.name)
             finally:
@@ -40,13 +39,13 @@ async def without_rights(engine: AsyncEngine) -> list[str]:
     return lacking
 
 
-def _takes_no_changes(error: DBAPIError) -> bool:
-    """Whether it is a standby, or read-only: then rights are not what is missing."""
+def _is_read_only(error: DBAPIError) -> bool:
+    """Tell whether it is a standby or read-only: then it is not about rights."""
     return getattr(error.orig, "sqlstate", None) == "25006"
 
 
 async def seconds_ahead(engine: AsyncEngine) -> float:
-    """How far the database's clock is ahead of this machine's; negative where it is behind."""
+    """Return how far the database's clock is ahead of this machine's; negative if it is behind."""
     async with engine.connect() as connection:
         before = time.time()
         theirs = float(await connection.scalar(select(now(engine))) or 0)

@@ -1,4 +1,4 @@
-"""What is remembered in the memory of one process: lost at its end, and unknown to any other."""
+"""State and jobs in the memory of one process: lost when it ends, and unknown to any other."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from typing import Final, NamedTuple
 
 from cachetools import TLRUCache
 
-from bot.store.protocol import Key, Work
+from bot.store.protocol import Key, Lease, Work
 
-MOST: Final = 10_000
-"""Keys of one kind. Beyond that, those that were not asked for longest are forgotten."""
+MAX_KEYS: Final = 10_000
+"""Keys of one kind. Beyond that, the least recently used ones are forgotten."""
 
-LONGEST_WORK: Final = 30 * 60.0
-"""Seconds that a claim is held at most, done or not: a response_url lives as long."""
+MAX_JOB_SECONDS: Final = 30 * 60.0
+"""How long a job is remembered, done or not: a response_url lives as long."""
 
 
 class _Entry(NamedTuple):
@@ -25,7 +25,7 @@ class _Entry(NamedTuple):
 
 
 class InMemory:
-    """A `State` and `Jobs` of `bot.store.protocol`; `clock` gives seconds."""
+    """A `bot.store.protocol.Shared`; `clock` returns seconds."""
 
     durable = False
 
@@ -35,12 +35,12 @@ class InMemory:
         self._kinds: defaultdict[str, TLRUCache[Key, _Entry]] = defaultdict(self._new_kind)
 
     def _new_kind(self) -> TLRUCache[Key, _Entry]:
-        return TLRUCache(MOST, ttu=lambda _, entry, now: now + entry.seconds, timer=self._clock)
+        return TLRUCache(MAX_KEYS, ttu=lambda _, entry, now: now + entry.seconds, timer=self._clock)
 
     # -- State ------------------------------------------------------------------------------------
 
     async def count(self, limits: Mapping[Key, int], seconds: float) -> bool:
-        """See the protocol."""
+        """Count one more for every key, or for none."""
         now = self._clock()
         counted = {}
         for key, limit in limits.items():
@@ -54,47 +54,45 @@ class InMemory:
         return True
 
     async def put(self, key: Key, value: str, seconds: float, *, if_greater: bool = False) -> None:
-        """See the protocol."""
+        """Store a value."""
         entry = self._kinds[key[0]].get(key)
         if not (if_greater and entry and entry.value >= value):
             self._kinds[key[0]][key] = _Entry(value, (), seconds)
 
     async def get(self, key: Key) -> str | None:
-        """See the protocol."""
+        """Return a value."""
         entry = self._kinds[key[0]].get(key)
         return entry.value if entry else None
 
-    # -- Claims -----------------------------------------------------------------------------------
+    # -- Jobs -------------------------------------------------------------------------------------
 
-    async def take(self, job: str, work: Work) -> str | None:
-        """As the protocol says. Nobody else could go on with the work, so it is not kept."""
+    async def take(self, job: str, work: Work) -> Lease | None:
+        """Take a job. Its work is not kept: no other process could resume it."""
         del work
-        key = ("claim", job)
-        if key in self._kinds["claim"]:
+        key = ("job", job)
+        if key in self._kinds["job"]:
             return None
-        await self.put(key, "", LONGEST_WORK)
-        return ""
+        await self.put(key, "", MAX_JOB_SECONDS)
+        return Lease()
 
     def release(self, job: str) -> None:
-        """Makes a claim free again."""
-        self._kinds["claim"].pop(("claim", job), None)
+        """Forget a job, so that it can be taken again."""
+        self._kinds["job"].pop(("job", job), None)
 
-    async def still_ours(
-        self, job: str, step: str | None = None, *, recorded: bool = False
-    ) -> bool:
-        """As the protocol says: there is nobody else."""
+    async def is_ours(self, job: str, step: str | None = None, *, recorded: bool = False) -> bool:
+        """Return True: there is no other process."""
         del job, step, recorded
         return True
 
     async def done(self, job: str, seconds: float) -> None:
-        """See the protocol."""
-        await self.put(("claim", job), "done", seconds)
+        """Mark a job as done."""
+        await self.put(("job", job), "done", seconds)
 
     async def is_done(self, job: str) -> bool:
-        """Whether this process has done it."""
-        return await self.get(("claim", job)) == "done"
+        """Tell whether this process has done a job."""
+        return await self.get(("job", job)) == "done"
 
     async def hand_over(self, job: str) -> bool:
-        """See the protocol."""
+        """Return False: there is no other process."""
         del job
         return False

@@ -1,4 +1,4 @@
-"""Whether the tables are those that this version needs, and how they become so.
+"""Checks whether the tables are those of this version, and migrates them.
 
 https://alembic.sqlalchemy.org/en/latest/cookbook.html
 """
@@ -14,21 +14,21 @@ from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from bot.store.engine import TROUBLE
+from bot.store.engine import DATABASE_ERRORS
 from bot.timeouts import within
 
 _log = structlog.get_logger()
 
 REVISIONS: Final = ("0001",)
-"""The migrations of this version, oldest first; a contract holds them against the folder."""
+"""The migrations of this version, oldest first, as in the folder `migrations/versions`."""
 
 _SECONDS: Final = 5.0
 _LOCK_SECONDS: Final = 15
-_LOCK: Final = 7_368_563  # any number, for `pg_advisory_xact_lock`: two migrations never meet
+_LOCK: Final = 7_368_563  # any number, for pg_advisory_xact_lock
 
 
 class Schema(Enum):
-    """What the tables are, as seen from this version."""
+    """The state of the tables, as seen from this version."""
 
     CURRENT = "the tables of this version"
     EMPTY = "no tables yet"
@@ -36,13 +36,13 @@ class Schema(Enum):
     NEWER = "tables of a newer version"
 
     @property
-    def can_be_used(self) -> bool:
+    def is_usable(self) -> bool:
         """Whether this version can work with them."""
         return self in (Schema.CURRENT, Schema.NEWER)
 
 
 async def state_of(engine: AsyncEngine) -> Schema:
-    """Raises SQLAlchemy's errors where the database can't be reached."""
+    """Return the state of the tables. Raises SQLAlchemy's errors."""
     async with engine.connect() as connection:
         try:
             found = await connection.execute(text("SELECT version_num FROM alembic_version"))
@@ -65,25 +65,25 @@ def _no_such_table(error: DBAPIError) -> bool:
 
 
 async def check(engine: AsyncEngine) -> bool:
-    """Return whether there may be tables to work with; say in the log what is to be done.
+    """Return whether the tables may be usable; log what has to be done.
 
-    Newer tables do: a migration only adds, so that the version before it goes on working beside the
-    new one, and after a way back.
+    Newer tables are: a migration only adds, so that the previous version keeps working beside the
+    new one, and after a rollback.
     """
     try:
         state = await within(_SECONDS, state_of(engine))
-    except TROUBLE as error:
-        _log.error("the database can't be used; it is tried again", exc_info=error)
+    except DATABASE_ERRORS as error:
+        _log.error("database not usable; retrying", exc_info=error)
         return True
     if state is Schema.NEWER:
-        _log.warning("the tables are of a newer version")
+        _log.warning("tables of a newer version")
     elif state is not Schema.CURRENT:
-        _log.error("run fsessions migrate: nothing is recorded before", database=state.value)
-    return state.can_be_used
+        _log.error("run fsessions migrate: nothing is recorded until then", database=state.value)
+    return state.is_usable
 
 
 async def migrate(engine: AsyncEngine) -> None:
-    """Makes or renews the tables. Raises SQLAlchemy's errors."""
+    """Create or upgrade the tables. Raises SQLAlchemy's errors."""
     async with engine.begin() as connection:
         await connection.run_sync(_upgrade)
 
@@ -92,9 +92,9 @@ def _upgrade(connection: Connection) -> None:
     from alembic import command
     from alembic.config import Config
 
-    # Two processes may start this at the same time: the second one waits, and has nothing to do.
+    # Of two processes that start this at the same time, the second one waits and has nothing to do.
     if connection.dialect.name == "postgresql":
-        # Within this transaction alone, so that a pooler in between does not mind.
+        # For this transaction only, so that it works behind a pooler.
         connection.execute(text(f"SET LOCAL lock_timeout = '{_LOCK_SECONDS}s'"))
         connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
     else:

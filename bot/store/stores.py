@@ -1,4 +1,4 @@
-"""Opens what the settings ask for. SQL's libraries are loaded only where there is a database."""
+"""Opens the database, if there is one; only then are SQL's libraries loaded."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class Stores:
-    """What is in the database: nothing, where there is none."""
+    """What is in the database; None without one."""
 
     audit: AuditStore | None = None
     shared: SharedState | None = None
@@ -33,10 +33,9 @@ class Stores:
 async def open_stores(
     settings: Settings, timeouts: Timeouts, *, serving: bool = True
 ) -> AsyncIterator[Stores]:
-    """Where events are written behind the answers, and what processes share.
+    """Open the audit's store and the shared state; on leaving, write what is left.
 
-    On leaving, what is left of the events is written. A process that is `serving` looks at the
-    tables first, and deletes events that are too old; others share nothing.
+    A process that is not `serving` only gets the audit's store.
     """
     if not settings.database:
         yield Stores()
@@ -47,9 +46,9 @@ async def open_stores(
     from bot.store.shared import open_shared
 
     if not settings.audit_key:
-        _log.warning("no AUDIT_KEY: nobody can be found in the audit by e-mail or uid")
+        _log.warning("no AUDIT_KEY: people can't be found in the audit by e-mail or uid")
     async with AsyncExitStack() as stack:
-        # Each has connections of its own: a lock on one's tables is no trouble of the other.
+        # Each has its own connections: a lock on the tables of one must not block the other.
         engine = await stack.enter_async_context(open_engine(settings.database))
         has_tables = not serving or await check(engine)
         events = AuditEvents(engine, timeouts)
@@ -62,11 +61,11 @@ async def open_stores(
             stack.callback(keeping.cancel)
         state_engine = await stack.enter_async_context(open_engine(settings.database))
         shared = open_shared(state_engine, settings.bot_name, settings.fernet_keys, timeouts)
-        shared.is_unavailable = not has_tables  # which is in the log already
+        shared.is_unavailable = not has_tables  # which is logged already
         yield Stores(events, shared)
 
 
 def audit_of(settings: Settings, store: AuditStore | None) -> Audit:
-    """The audit that the settings describe."""
+    """Create the audit that the settings describe."""
     hashes = PersonHashes(settings.audit_keys)
     return Audit(hashes, store, required=settings.audit_required)

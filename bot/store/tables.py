@@ -1,12 +1,14 @@
-"""The tables. What changes here needs a migration beside it: `bot/store/migrations`."""
+"""The tables. A change here needs a migration in `bot/store/migrations`."""
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import (
     Column,
+    ColumnElement,
     DateTime,
     Dialect,
     Double,
@@ -17,23 +19,28 @@ from sqlalchemy import (
     Table,
     Text,
     TypeDecorator,
+    cast,
+    extract,
+    func,
+    literal,
 )
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 
 class UTCDateTime(TypeDecorator[datetime]):
-    """Aware times in UTC, also in SQLite, which keeps no zone."""
+    """Aware times in UTC, also in SQLite, which has no time zones."""
 
     impl = DateTime(timezone=True)
     cache_ok = True
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> Any:  # noqa: ANN401
-        """To the database."""
+        """Convert for the database."""
         if value is None or dialect.name != "sqlite":
             return value
         return value.astimezone(UTC).replace(tzinfo=None)
 
     def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:  # noqa: ANN401
-        """From the database."""
+        """Convert from the database."""
         del dialect
         if not isinstance(value, datetime):
             return None
@@ -60,16 +67,16 @@ AUDIT_EVENTS = Table(
     Column("count", Integer, nullable=False),
     Column("milliseconds", Integer, nullable=False),
     Column("reference", String(20), nullable=False),
-    # Each search reads its own rows and no others, newest first.
+    # Each search reads only its own rows, newest first.
     Index("audit_events_by_time", "time", "id"),
     Index("audit_events_by_email", "email_hash", "time", "id"),
     Index("audit_events_by_uid", "uid_hash", "time", "id"),
     Index("audit_events_by_user", "user", "time", "id"),
 )
-"""One row for each `bot.core.audit.AuditEvent`, with the same names."""
+"""One row for each `bot.core.events.AuditEvent`, with the same names."""
 
 JOBS = Table(
-    "claims",
+    "jobs",
     METADATA,
     Column("bot", String(16), primary_key=True),
     Column("id", String(64), primary_key=True),
@@ -79,13 +86,13 @@ JOBS = Table(
     Column("attempts", Integer, nullable=False),
     Column("step", String(20), nullable=False),
     Column("version", Integer, nullable=False),
-    Column("sealed_with", String(16), nullable=False),
+    Column("key_name", String(16), nullable=False),
     Column("work", Text),
-    Index("claims_by_lease", "bot", "lease_until"),
-    Index("claims_by_expiry", "expires"),
+    Index("jobs_by_lease", "bot", "lease_until"),
+    Index("jobs_by_expiry", "expires"),
 )
-"""Work that is done once, of each bot, for `bot.store.jobs`. Times are seconds since 1970; a
-row without `lease_until` is of work that is done."""
+"""The jobs of each bot, for `bot.store.jobs`. Times are seconds since 1970; a row without
+`lease_until` is a job that is done."""
 
 SHARED_VALUES = Table(
     "shared_values",
@@ -95,4 +102,25 @@ SHARED_VALUES = Table(
     Column("expires", Double, nullable=False),
     Index("shared_values_by_expiry", "expires"),
 )
-"""What processes tell one another, for `bot.store.values`."""
+"""The values of each bot, for `bot.store.values`."""
+
+
+def now(engine: AsyncEngine) -> ColumnElement[float]:
+    """Return the database's clock when a statement begins, in seconds since 1970.
+
+    It is the same for all rows, so that an index can be used. SQLite serves one machine, whose
+    clock it is.
+    """
+    if engine.dialect.name == "sqlite":
+        return literal(time.time(), Double)
+    return cast(extract("epoch", func.statement_timestamp()), Double)
+
+
+def insert_into(engine: AsyncEngine, table: Table) -> Any:  # noqa: ANN401 - of a dialect
+    """Return an INSERT that can update a row that is already there."""
+    # The PostgreSQL module takes long to load.
+    if engine.dialect.name == "sqlite":
+        from sqlalchemy.dialects.sqlite import insert
+    else:
+        from sqlalchemy.dialects.postgresql import insert  # type: ignore[assignment]
+    return insert(table)

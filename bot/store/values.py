@@ -1,4 +1,4 @@
-"""Values and limits in the SQL database. Every method raises what the database raises."""
+"""Values and limits in the SQL database. Each method raises what the database raises."""
 
 from __future__ import annotations
 
@@ -10,15 +10,14 @@ from typing import Any, NamedTuple
 from sqlalchemy import bindparam, delete, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from bot.store.dialects import insert_into, now
 from bot.store.protocol import Key, job_id
-from bot.store.tables import SHARED_VALUES
+from bot.store.tables import SHARED_VALUES, insert_into, now
 
 _columns = SHARED_VALUES.c
 
 
 class Value(NamedTuple):
-    """A value to keep for so many seconds."""
+    """A value to store for so many seconds."""
 
     key: Key
     text: str
@@ -27,17 +26,17 @@ class Value(NamedTuple):
 
 
 class SqlValues:
-    """What `bot.store.protocol.State` needs of a database."""
+    """The values of one `bot`: a `bot.store.protocol.State` in SQL."""
 
     def __init__(self, engine: AsyncEngine, bot: str) -> None:
         self._engine = engine
         self._bot = bot
 
     async def count(self, limits: Mapping[Key, int], seconds: float) -> bool:
-        """As the protocol says, in one transaction."""
+        """Count one more for every key, or for none, in one transaction."""
         counted = {}
         async with self._engine.begin() as connection:
-            # In one order everywhere: else two of us could wait for each other.
+            # Always in the same order, so that two processes can't deadlock.
             for name, limit in sorted((self._id(key), limit) for key, limit in limits.items()):
                 text, time = await self._locked(connection, name, seconds)
                 times = [one for one in json.loads(text) if one > time - seconds]
@@ -54,7 +53,7 @@ class SqlValues:
     async def _locked(
         self, connection: AsyncConnection, name: str, seconds: float
     ) -> tuple[str, float]:
-        """A row, which nobody else changes until the transaction ends; and the time."""
+        """Lock a row until the transaction ends; return its value and the time."""
         time = now(self._engine)
         insert = self._insert(name, "[]", seconds)
         row = await connection.execute(
@@ -66,7 +65,7 @@ class SqlValues:
         return found.value, found.time
 
     async def put(self, values: Sequence[Value]) -> None:
-        """Keep values, each in the place of an earlier one; the greater one stays where asked."""
+        """Store values; with `if_greater`, only if they are greater than the earlier ones."""
         async with self._engine.begin() as connection:
             for if_greater in {value.if_greater for value in values}:
                 rows = [
@@ -74,7 +73,7 @@ class SqlValues:
                     for one in values
                     if one.if_greater is if_greater
                 ]
-                rows.sort(key=itemgetter("name"))  # in one order everywhere, as above
+                rows.sort(key=itemgetter("name"))  # always in the same order, as above
                 insert = self._insert(bindparam("name"), bindparam("text"), bindparam("seconds"))
                 new = {"value": insert.excluded.value, "expires": insert.excluded.expires}
                 is_less = _columns.value < insert.excluded.value
@@ -87,7 +86,7 @@ class SqlValues:
                 await connection.execute(upsert, rows)
 
     async def get(self, key: Key) -> str | None:
-        """See the protocol."""
+        """Return a value, or None if there is none anymore."""
         wanted = select(_columns.value).where(
             _columns.id == self._id(key), _columns.expires > now(self._engine)
         )
@@ -96,7 +95,7 @@ class SqlValues:
         return value
 
     async def purge(self) -> None:
-        """Deletes what has expired."""
+        """Delete expired values."""
         async with self._engine.begin() as connection:
             await connection.execute(
                 delete(SHARED_VALUES).where(_columns.expires < now(self._engine))

@@ -8,6 +8,10 @@ import pytest
 from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Page, expect
 
+from bot.core.access import DenialReason
+from bot.core.outcomes import denial
+from bot.features import mentions as mentions_feature
+from bot.features.workflow_step import texts as step_texts
 from bot.sandbox.slack import SlackSandbox
 from bot.sandbox.workspace import (
     AGENT,
@@ -21,7 +25,6 @@ from bot.sandbox.workspace import (
     USER,
     Shown,
 )
-from bot.slack import texts
 from tests.browser.stage import Windows, only_you, say
 from tests.conftest import until
 
@@ -174,7 +177,7 @@ class TestEntryPoints:
         await only_you(page, "1 session")
         await page.click(f"[data-channel={DIRECT}]")
         await say(page, "thanks!")
-        await page.wait_for_selector(f"article:has-text({texts.MENTION_HELP[:40]!r})")
+        await page.wait_for_selector(f"article:has-text({mentions_feature.HINT[:40]!r})")
 
     async def test_home(self, windows: Windows) -> None:
         """Its button opens the form."""
@@ -192,7 +195,7 @@ class TestEntryPoints:
         await expect(page.locator("#step-message")).to_contain_text("20 sessions")
         await page.fill("[name=person]", "the checkout is broken")
         await page.click("#step-form .primary")
-        await expect(page.locator("#step-end")).to_contain_text(texts.STEP_NOBODY)
+        await expect(page.locator("#step-end")).to_contain_text(step_texts.NO_ONE)
         await page.fill("[name=person]", JANE)
         await page.select_option("[name=show_to]", AGENT)
         await page.select_option("[name=show_in]", TICKETS)
@@ -298,7 +301,7 @@ class TestPeople:
         await expect(page.locator("#notice")).to_contain_text("another organisation")
         await page.locator(".replies-bar").first.click()
         await page.locator("#replies button", has_text="View privately").click()
-        await only_you(page, texts.NOT_OF_THIS_WORKSPACE)
+        await only_you(page, denial(DenialReason.STRANGER).what)
         assert await replays(page) == 0
 
 

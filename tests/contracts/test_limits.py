@@ -11,7 +11,7 @@ import pytest
 
 from bot.core.sessions import Query
 from bot.sandbox.workspace import MAX_POSTED, invalid_blocks, invalid_view
-from bot.slack import modals
+from bot.slack.search_modal import search_form
 from tests.contracts.worst_cases import (
     LIMITS,
     LONGEST,
@@ -70,4 +70,4 @@ def test_the_judge_can_say_no() -> None:
     assert invalid_blocks({"text": "x", "blocks": [section]})
     assert invalid_blocks({"text": "x", "blocks": [{"type": "divider"}] * 51})
     assert invalid_blocks({"text": "", "blocks": []})
-    assert invalid_view(modals.form(LIMITS) | {"title": {"type": "plain_text", "text": "x" * 25}})
+    assert invalid_view(search_form(LIMITS) | {"title": {"type": "plain_text", "text": "x" * 25}})

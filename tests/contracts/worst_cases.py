@@ -8,15 +8,24 @@ from typing import Any, Final
 
 from bot.core.access import Actor, DenialReason, EntryPoint
 from bot.core.events import AuditEvent
+from bot.core.outcomes import Failed, explain
 from bot.core.query import Limits, ParseError, Problem
 from bot.core.sessions import MAX_UID_LENGTH, Moment, Query, Session, SessionList
-from bot.errors import FullstoryError, KeyRejected, ProfileProblem, RateLimited, Unavailable
-from bot.features.share import origin
-from bot.slack import answer, blocks, messages, modals, signing, texts
+from bot.errors import FullstoryError, ProfileProblem, RateLimited, Unavailable
+from bot.features import HELP_LINES, audit_log
+from bot.features import home as home_feature
+from bot.features import search_form as form_feature
+from bot.features import share as share_feature
+from bot.features.answer_buttons import help_modal, why_modal
+from bot.features.message_shortcut import NO_ONE_FOUND
+from bot.features.share import form as share_form
+from bot.features.share import metadata_of
+from bot.features.ticket_offers import offer
+from bot.slack import answer, blocks, messages, texts
 from bot.slack.answer import Reader
-from bot.slack.app import HELP_LINES
 from bot.slack.blocks import DIRECT, POSTED, RESPONSE_URL
-from bot.slack.signing import Kind
+from bot.slack.search_modal import search_form
+from bot.slack.signing import Kind, Signer
 
 NOW: Final = datetime(2026, 11, 23, 12, tzinfo=UTC)
 LIMITS: Final = Limits(100, 100)
@@ -65,13 +74,15 @@ def found(query: Query, length: int) -> SessionList:
 
 
 READER = Reader(NOW)
+SIGNER = Signer(b"key", lambda: NOW)
 
 
 def all_messages(query: Query, length: int) -> dict[str, dict[str, Any]]:
     """One of each kind."""
     sessions = found(query, length).with_replay()
     values = buttons(sessions)
-    person, value, failed = query.person, values.same, texts.failure(KeyRejected())
+    person, value = query.person, values.same
+    failed = explain(Failed(Unavailable(), "ab12cd34"))
     return {
         "answer": answer.answer(sessions, READER, RESPONSE_URL, values),
         "shared answer": answer.answer(sessions, READER, RESPONSE_URL, values, "<#C0CHANNEL>"),
@@ -79,11 +90,13 @@ def all_messages(query: Query, length: int) -> dict[str, dict[str, Any]]:
         "shared": answer.shared(sessions, NOW, "U" * 20, RESPONSE_URL, named=True),
         "shared unnamed": answer.shared(sessions, NOW, "U" * 20, RESPONSE_URL, named=False),
         "choice": messages.choice([(person, value)] * 10, 30, RESPONSE_URL),
-        "trouble": messages.trouble(failed, "x" * 200, "ab12cd34", value),
+        "trouble": messages.problem(failed, "x" * 200, value),
         "help": messages.help_message("/" + "f" * 31, LIMITS),
-        "offer": messages.offer(100),
-        "refused": messages.refused(DenialReason.NOT_HERE, "x" * 200, ["C" * 12] * 100, value),
-        "audit entries": messages.audit_entries(person, [EVENT] * 30, more=True),
+        "offer": offer(100),
+        "refused": messages.access_denied(
+            DenialReason.NOT_HERE, "x" * 200, ["C" * 12] * 100, value
+        ),
+        "audit entries": audit_log.entries(person, [EVENT] * 30, has_more=True),
         "posted": answer.answer(sessions, READER, POSTED, values),
         "direct": answer.answer(sessions, READER, DIRECT, values),
         "posted choice": messages.choice([(person, value)] * 10, 30, POSTED),
@@ -93,9 +106,9 @@ def all_messages(query: Query, length: int) -> dict[str, dict[str, Any]]:
 def buttons(sessions: SessionList) -> answer.Buttons:
     """The values of an answer's buttons."""
     query = sessions.query
-    value = signing.sign(query, "U" * 20, b"key", NOW)
+    value = SIGNER.sign_query(query, "U" * 20)
     shown = replace(query, shown=sessions.snapshot(NOW))
-    share = signing.sign(shown, "U" * 20, b"key", NOW, Kind.SHARE)
+    share = SIGNER.sign_query(shown, "U" * 20, Kind.SHARE)
     return answer.Buttons(value, value, share)
 
 
@@ -106,8 +119,8 @@ def metadata(sessions: SessionList) -> str:
         "container": {"message_ts": "1" * 17, "thread_ts": "1" * 17, "is_ephemeral": True},
     }
     actor = Actor("T" * 12, "U" * 12, EntryPoint.SHARE, "C" * 12)
-    text = origin(buttons(sessions).share, body, actor)
-    return signing.seal(text, "U" * 12, b"key", NOW, Kind.SHARE_FORM)
+    text = metadata_of(buttons(sessions).share, body, actor)
+    return SIGNER.sign(text, "U" * 12, Kind.SHARE_FORM)
 
 
 def views(query: Query, length: int) -> dict[str, dict[str, Any]]:
@@ -115,20 +128,24 @@ def views(query: Query, length: int) -> dict[str, dict[str, Any]]:
     sessions = found(query, length)
     entries = [answer.time_in_words(one, READER) for one in sessions.sessions]
     ways = [(name, "<#C0>, " * 100) for name, _ in HELP_LINES]
-    shown = all_messages(query, length) | {"looking": blocks.note(texts.LOOKING)}
+    shown = all_messages(query, length) | {"looking": blocks.note(form_feature.LOOKING)}
     return {
-        "form": modals.form(LIMITS),
-        "form that asks": modals.form(LIMITS, texts.NOBODY_IN_MESSAGE, NOW, query.person),
-        **{f"results: {kind}": modals.results(message) for kind, message in shown.items()},
-        "share": modals.share_form(entries, query.person, metadata(sessions), in_thread=True),
-        "help": modals.help_window("/" + "f" * 31, LIMITS),
-        "why": modals.why_window(),
-        "note": modals.note_window(texts.SHARE_TITLE, blocks.note(texts.SESSIONS_CHANGED)),
-        "home": modals.home(ways),
-        "home of an auditor": modals.home(ways, ["C" * 12] * 100, is_auditor=True),
-        "home refused": modals.home_refused(shown["refused"], is_auditor=True),
-        "audit": modals.audit_form(),
-        "who looked": modals.audit_window(shown["audit entries"]),
+        "form": search_form(LIMITS),
+        "form that asks": search_form(LIMITS, NO_ONE_FOUND, NOW, query.person),
+        **{f"results: {kind}": form_feature.results(message) for kind, message in shown.items()},
+        "share": share_form.share_form(
+            entries, query.person, metadata(sessions), is_in_thread=True
+        ),
+        "help": help_modal("/" + "f" * 31, LIMITS),
+        "why": why_modal(),
+        "note": blocks.modal(
+            share_form.TITLE, blocks.note(share_feature.SESSIONS_CHANGED)["blocks"]
+        ),
+        "home": home_feature.home(ways),
+        "home of an auditor": home_feature.home(ways, ["C" * 12] * 100, is_auditor=True),
+        "home refused": home_feature.home_denied(shown["refused"], is_auditor=True),
+        "audit": audit_log.audit_form(),
+        "who looked": audit_log.audit_modal(shown["audit entries"]),
     }
 
 
@@ -138,14 +155,14 @@ def sentences() -> dict[str, dict[str, Any]]:
     example = f'uid:"{"&" * MAX_UID_LENGTH}"'
     return {
         **{
-            f"refused: {problem.name}": messages.refusal(
+            f"refused: {problem.name}": messages.parse_error(
                 ParseError(problem, "&" * 2000, example), "/fsessions", LIMITS
             )
             for problem in Problem
         },
         **{
-            f"failed: {type(error).__name__}": messages.trouble(
-                texts.failure(error), "", "ab12cd34"
+            f"failed: {type(error).__name__}": messages.problem(
+                explain(Failed(error, "ab12cd34")), ""
             )
             for error in errors
         },

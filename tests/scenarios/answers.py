@@ -8,6 +8,7 @@ from typing import Any
 
 from pydantic import SecretStr
 
+from bot.features.share import form as share_form
 from bot.sandbox.slack import SlackSandbox
 from bot.sandbox.workspace import BOT, USER, Exchange, Shown
 from bot.settings import Settings
@@ -73,11 +74,11 @@ async def submit_share(
 ) -> None:
     """Sends the window."""
     values: dict[str, dict[str, Any]] = {
-        action_ids.WHICH_FIELD: {"selected_option": {"value": which}},
-        action_ids.NAME_FIELD: {"selected_options": [{"value": "include"}] if named else []},
+        share_form.WHICH: {"selected_option": {"value": which}},
+        share_form.NAME: {"selected_options": [{"value": "include"}] if named else []},
     }
     if where:
-        values[action_ids.WHERE_FIELD] = {"selected_option": {"value": where}}
+        values[share_form.WHERE] = {"selected_option": {"value": where}}
     await slack.submit(view_id, values, user=user)
 
 

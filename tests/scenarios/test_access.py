@@ -13,15 +13,17 @@ from typing import Any
 import pytest
 
 from bot.core.access import DenialReason
+from bot.core.outcomes import denial
+from bot.features import home as home_feature
+from bot.features import search_form as form_feature
+from bot.features.workflow_step import texts as step_texts
 from bot.sandbox.fullstory import FullstorySandbox
 from bot.sandbox.slack import SlackSandbox
 from bot.sandbox.workspace import CHANNEL, TICKETS, USER
 from bot.service import Service
 from bot.slack import action_ids, texts
-from bot.slack.identity import Workspace
-from bot.slack.profiles import Profiles
-from bot.slack.users import GROUP_SECONDS, NO_SECONDS, YES_SECONDS, Colleagues
-from bot.slack.web_api import SlackClient
+from bot.slack.users import MEMBER_SECONDS, NO_MEMBER_SECONDS, USERGROUP_SECONDS, Users
+from bot.slack.web_api import SlackClient, WebApi
 from bot.store.memory import InMemory
 from tests.conftest import QUICK, Logged, StartBot, until
 from tests.scenarios.answers import JANE, asked, final, public, share_window, submit_share
@@ -41,36 +43,35 @@ async def test_home(slack: SlackSandbox, fullstory: FullstorySandbox) -> None:
     slack.users[ASKER] |= {"team_id": "T0OTHER"}
     await slack.open_home(user=ASKER)
     await until(lambda: ASKER in slack.homes)
-    assert texts.NOT_OF_THIS_WORKSPACE in str(slack.homes[ASKER])
+    assert denial(DenialReason.STRANGER).what in str(slack.homes[ASKER])
     assert "Search" not in str(slack.homes[ASKER])
     assert fullstory.received == []
 
 
 async def test_remembered(slack: SlackSandbox) -> None:
     """An hour for a yes, a minute for a no; Slack is asked once by all who wait."""
-    client = SlackClient(slack.bot_token, slack.api_url)
     now = 0.0
     state = InMemory(clock=lambda: now)
-    workspace, profiles = Workspace(client, state), Profiles(client, QUICK)
-    colleagues = Colleagues(client, profiles, workspace, state, QUICK)
+    web_api = WebApi(SlackClient(slack.bot_token, slack.api_url), state)
+    users = Users(web_api, state, QUICK)
 
     async def asked() -> int:
         before = slack.api_calls.count("users.info")
-        await colleagues.refusal(ASKER)
+        await users.denial(ASKER)
         return slack.api_calls.count("users.info") - before
 
     assert await asked() == 1
-    now = YES_SECONDS - 1
+    now = MEMBER_SECONDS - 1
     assert await asked() == 0
     slack.users[ASKER] |= {"is_restricted": True}
-    now = YES_SECONDS
+    now = MEMBER_SECONDS
     assert await asked() == 1
-    assert await colleagues.refusal(ASKER) is DenialReason.GUEST
-    now += NO_SECONDS - 1
+    assert await users.denial(ASKER) is DenialReason.GUEST
+    now += NO_MEMBER_SECONDS - 1
     assert await asked() == 0
     now += 1
     slack.api_errors["users.info"] = "fatal_error"
-    assert await colleagues.refusal(ASKER) is DenialReason.NOT_KNOWN
+    assert await users.denial(ASKER) is DenialReason.NOT_KNOWN
     slack.api_errors.clear()
     assert await asked() == 1
 
@@ -84,7 +85,7 @@ async def test_slack_is_asked_once_for_a_refusal(
     slack.api_errors["users.info"] = "internal_error"
     exchange = await slack.command("/fsessions jane@example.com")
     assert "member" in (await final(exchange))["text"]
-    assert [one["event"] for one in logged()].count("not known who asks") == 1
+    assert [one["event"] for one in logged()].count("actor not known") == 1
 
 
 GROUPS = {"allowed_usergroups": ("S0ONE",)}
@@ -153,20 +154,19 @@ async def test_user_groups_are_remembered_for_a_minute(
     slack: SlackSandbox, group: set[str]
 ) -> None:
     """Who leaves a group is shown nothing a minute later."""
-    client = SlackClient(slack.bot_token, slack.api_url)
     now = 0.0
     state = InMemory(clock=lambda: now)
-    workspace, profiles = Workspace(client, state), Profiles(client, QUICK)
-    colleagues = Colleagues(client, profiles, workspace, state, QUICK)
-    assert await colleagues.refusal_by_usergroups(USER, ("S0ONE",)) is None
+    web_api = WebApi(SlackClient(slack.bot_token, slack.api_url), state)
+    users = Users(web_api, state, QUICK)
+    assert await users.denial_by_usergroups(USER, ("S0ONE",)) is None
     group.clear()
-    now = GROUP_SECONDS - 1
-    assert await colleagues.refusal_by_usergroups(USER, ("S0ONE",)) is None
-    now = GROUP_SECONDS
-    assert await colleagues.refusal_by_usergroups(USER, ("S0ONE",)) is DenialReason.NOT_ALLOWED
-    assert await colleagues.refusal_by_usergroups(USER, ("S0GONE",)) is DenialReason.NOT_ALLOWED
+    now = USERGROUP_SECONDS - 1
+    assert await users.denial_by_usergroups(USER, ("S0ONE",)) is None
+    now = USERGROUP_SECONDS
+    assert await users.denial_by_usergroups(USER, ("S0ONE",)) is DenialReason.NOT_ALLOWED
+    assert await users.denial_by_usergroups(USER, ("S0GONE",)) is DenialReason.NOT_ALLOWED
     slack.scopes = slack.scopes.replace(",usergroups:read", "")
-    refusal = await colleagues.refusal_by_usergroups(USER, ("S0OTHER",))
+    refusal = await users.denial_by_usergroups(USER, ("S0OTHER",))
     assert refusal is DenialReason.GROUPS_NOT_READABLE
 
 
@@ -198,13 +198,13 @@ class TestChannels:
         ((view_id, _),) = slack.views.items()
         await slack.submit(view_id, {"person": {"value": JANE}})
         assert "fullstory.com" in str(slack.views[view_id])
-        await slack.press_in_view(action_ids.NEW_SEARCH, view_id)
+        await slack.press_in_view(form_feature.NEW_SEARCH, view_id)
         await until(lambda: "submit" in slack.views[view_id])
         await slack.submit(view_id, {"person": {"value": JANE}})
         assert "fullstory.com" in str(slack.views[view_id])
         slack.views.clear()
         await slack.shortcut("find_sessions")
-        await until(lambda: texts.NOT_HERE in str(slack.views))
+        await until(lambda: denial(DenialReason.NOT_HERE).what in str(slack.views))
         assert f"<#{CHANNEL}>" in str(slack.views)
 
     @pytest.mark.usefixtures("bot")
@@ -213,9 +213,9 @@ class TestChannels:
         await slack.open_home()
         await until(lambda: USER in slack.homes)
         assert f"<#{CHANNEL}>" in str(slack.homes[USER])
-        assert texts.HOME_SEARCH not in str(slack.homes[USER])
-        assert texts.IN_THESE_CHANNELS in str(slack.homes[USER])
-        for other in (texts.IN_ANY_CHANNEL, texts.OR_DIRECTLY, "the button above"):
+        assert home_feature.SEARCH_BUTTON not in str(slack.homes[USER])
+        assert home_feature.IN_THESE_CHANNELS in str(slack.homes[USER])
+        for other in (home_feature.IN_ANY_CHANNEL, home_feature.OR_DIRECTLY, "the button above"):
             assert other not in str(slack.homes[USER])
 
 
@@ -236,7 +236,7 @@ class TestWorkflows:
         async with start_bot(**rules, allowed_workflows=("triage",)):
             run = await slack.run_step(self.STEP, person=JANE)
             how, sentence = await run.end()
-            assert (how, texts.STEP_NOT_NAMED in sentence) == ("error", True)
+            assert (how, denial(DenialReason.NOT_FOR_WORKFLOW).what in sentence) == ("error", True)
             run = await slack.run_step(self.STEP, person=JANE, workflow="other")
             assert (await run.end())[0] == "error"
             run = await slack.run_step(self.STEP, person=JANE, workflow="triage")
@@ -255,7 +255,7 @@ class TestWorkflows:
             assert (await run.end())[0] == "success"
             run = await slack.run_step(self.STEP, person=JANE, show_to=USER)
             how, sentence = await run.end()
-            assert (how, texts.STEP_NOT_HERE in sentence) == ("error", True)
+            assert (how, step_texts.NOT_HERE in sentence) == ("error", True)
 
     @pytest.mark.parametrize(
         "rules",
@@ -271,7 +271,7 @@ class TestWorkflows:
             run = await slack.run_step(self.STEP, told=True, **shown)
             how, outputs = await run.end()
             assert (how, outputs["count"]) == ("success", 20)
-            assert outputs["list"] == texts.STEP_SHOWN_ALONE
+            assert outputs["list"] == step_texts.SHOWN_ALONE
             assert "fullstory.com" not in str(outputs)
             assert JANE not in str(outputs)
             assert "fullstory.com" in str(slack.screen[-1].message)
@@ -284,7 +284,7 @@ class TestWorkflows:
         slack.api_errors["auth.test"] = "internal_error_or_so"
         run = await slack.run_step(self.STEP, told=False, person=JANE)
         await slack.event(run.event, team_id="T0OTHER", authorizations=[{"team_id": "T0OTHER"}])
-        assert await run.end() == ("error", texts.STEP_SLACK_TROUBLE)
+        assert await run.end() == ("error", step_texts.SLACK_TROUBLE)
 
     @pytest.mark.usefixtures("bot")
     async def test_of_another_workspace(
@@ -293,7 +293,7 @@ class TestWorkflows:
         """An event with another workspace's ids fails, in words, and is recorded."""
         run = await slack.run_step(self.STEP, told=False, person=JANE)
         await slack.event(run.event, team_id="T0OTHER", authorizations=[{"team_id": "T0OTHER"}])
-        assert await run.end() == ("error", texts.STEP_OF_ANOTHER)
+        assert await run.end() == ("error", step_texts.OTHER_WORKSPACE)
         assert fullstory.received == []
         (line,) = [one for one in logged() if one["event"] == "audit"]
         assert (line["result"], line["reason"]) == ("refused", "stranger")
@@ -316,4 +316,4 @@ async def test_whom_to_ask(
         text = (await final(exchange))["blocks"][0]["text"]["text"]
     if contact.startswith("C0"):
         shown = shown.replace("&lt;", "<").replace("&gt;", ">")
-    assert text == f"{texts.NOT_ALLOWED.replace('&', '&amp;')} {shown}"
+    assert text == f"{denial(DenialReason.NOT_ALLOWED).what.replace('&', '&amp;')} {shown}"

@@ -22,17 +22,20 @@ import psycopg
 import pytest
 from sqlalchemy import text
 
-from bot.cli.audit import Asked
+from bot.cli.audit import Options
 from bot.cli.audit import run as run_audit
+from bot.core.access import DenialReason
 from bot.core.events import AuditEvent, AuditQuery, PersonHashes
+from bot.core.outcomes import denial
 from bot.core.sessions import Query
+from bot.features import share as share_feature
 from bot.sandbox.fullstory import FullstorySandbox, Scripted
 from bot.sandbox.slack import SlackSandbox
 from bot.sandbox.workspace import AGENT, MANAGER, PARTNER, USER
 from bot.service import Service
 from bot.settings import Settings
-from bot.slack import action_ids, texts
-from bot.store.audit import MOST_WAITING, AuditEvents
+from bot.slack import action_ids
+from bot.store.audit import MAX_WAITING, AuditEvents
 from bot.store.engine import open_engine
 from bot.store.schema import migrate
 from tests.conftest import QUICK, Logged, StartBot, until
@@ -331,7 +334,7 @@ class TestTrouble:
             view_id = await share_window(slack, await asked(slack))
             slack.response_statuses.append(404)
             await submit_share(slack, view_id)
-            await until(lambda: texts.NOT_SHARED in str(slack.screen[-1].message))
+            await until(lambda: share_feature.NOT_SHARED in str(slack.screen[-1].message))
         results = [f"{one['result']}: {one['reason']}" for one in await found(database)]
         assert results == ["failed: not shared", "found: "]
 
@@ -386,28 +389,28 @@ class TestTrouble:
         """The oldest is given up when there are too many, and is in the log."""
         async with open_engine("postgresql://127.0.0.1:9/gone") as engine:
             events = AuditEvents(engine, QUICK)
-            for number in range(MOST_WAITING + 3):
+            for number in range(MAX_WAITING + 3):
                 events.add(event(number))
-            assert (events.waiting, events.dropped) == (MOST_WAITING, 3)
+            assert (events.waiting, events.dropped) == (MAX_WAITING, 3)
             dropped = [one["id"] for one in logged() if one["event"] == "audit event given up"]
             assert dropped == [event(number).id for number in range(3)]
             await events.finish(asyncio.create_task(asyncio.sleep(0)))
-            assert events.dropped == MOST_WAITING + 3
+            assert events.dropped == MAX_WAITING + 3
         dropped = [one["id"] for one in logged() if one["event"] == "audit event given up"]
-        assert dropped == [event(number).id for number in range(MOST_WAITING + 3)]
+        assert dropped == [event(number).id for number in range(MAX_WAITING + 3)]
 
     async def test_more_than_memory_holds_while_a_batch_is_written(
         self, events: AuditEvents, database: str
     ) -> None:
         """An event is given up, or written; never both."""
-        for number in range(MOST_WAITING):
+        for number in range(MAX_WAITING):
             events.add(event(number))
         writing = asyncio.create_task(events.run())
-        await until(lambda: events.waiting == MOST_WAITING and bool(events._under_way))
-        for number in range(MOST_WAITING, MOST_WAITING + 700):
+        await until(lambda: events.waiting == MAX_WAITING and bool(events._writing))
+        for number in range(MAX_WAITING, MAX_WAITING + 700):
             events.add(event(number))
         await events.finish(writing)
-        assert len(rows_of(database)) + events.dropped == MOST_WAITING + 700
+        assert len(rows_of(database)) + events.dropped == MAX_WAITING + 700
 
     async def test_one_that_the_database_refuses(self, events: AuditEvents, database: str) -> None:
         """It alone is given up, and stands in nobody's way."""
@@ -573,7 +576,7 @@ class TestSearching:
         settings = Settings.model_validate({"fullstory_api_key": "x", "database_url": database})
         with psycopg.connect(database) as connection:
             connection.execute("LOCK TABLE audit_events IN ACCESS EXCLUSIVE MODE")
-            assert await run_audit(settings, Asked()) == 1
+            assert await run_audit(settings, Options()) == 1
 
     async def test_purging_what_is_old(self, database: str) -> None:
         """Everything before a day; the day itself stays."""
@@ -660,11 +663,11 @@ class TestHome:
         assert action_ids.AUDIT not in str(slack.homes[USER])
         slack.homes[USER] = (await self._homes(slack))[MANAGER]
         await slack.press_in_view(action_ids.AUDIT, "")
-        await until(lambda: texts.NOT_AUDITOR in str(slack.views))
+        await until(lambda: denial(DenialReason.NOT_AUDITOR).what in str(slack.views))
         slack.views.clear()
         view_id = await self._window(slack, MANAGER)
         await slack.submit(view_id, {"person": {"value": JANE}}, user=USER)
-        await until(lambda: texts.NOT_AUDITOR in str(slack.views[view_id]))
+        await until(lambda: denial(DenialReason.NOT_AUDITOR).what in str(slack.views[view_id]))
         await until(lambda: len(rows_of(database)) == 2)
         assert {row[:3] for row in rows_of(database)} == {(USER, "audit", "refused")}
 
@@ -682,7 +685,7 @@ class TestHome:
             await slack.command(f"/fsessions {JANE}")
             await until(lambda: len(rows_of(database)) == 1)
             view_id = await self._window(slack, MANAGER)
-            assert texts.NOT_ALLOWED in str(slack.homes[MANAGER])
+            assert denial(DenialReason.NOT_ALLOWED).what in str(slack.homes[MANAGER])
             await slack.submit(view_id, {"person": {"value": JANE}}, user=MANAGER)
             await until(lambda: ": 1 entry" in str(slack.views[view_id]))
 
@@ -690,7 +693,7 @@ class TestHome:
         """Nobody can be found; it says why."""
         async with start_bot(database_url=database, auditors=(MANAGER,)):
             view_id = await self._window(slack, MANAGER)
-            assert texts.AUDIT_NO_KEY[0] in str(slack.views[view_id])
+            assert "AUDIT_KEY is not set" in str(slack.views[view_id])
 
     async def test_the_database_is_gone(self, start_bot: StartBot, slack: SlackSandbox) -> None:
         """A sentence, and what to do."""

@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from bot.core.access import DenialReason
+from bot.core.outcomes import denial
 from bot.sandbox.fullstory import FullstorySandbox, Scripted
 from bot.sandbox.slack import SlackSandbox
 from bot.sandbox.workspace import DIRECT, USER, Shown
@@ -200,7 +202,7 @@ async def test_a_value_of_another_version(
         for button in block.get("elements", []):
             button["value"] = value
     exchange = await slack.press("show_more", answer)
-    assert (await exchange.answer())["text"] == texts.OUTDATED
+    assert (await exchange.answer())["text"] == denial(DenialReason.OUTDATED).what
     assert len(links(answer)) == 3
     assert len(fullstory.received) == 1
 
@@ -213,7 +215,7 @@ async def test_buttons_that_answers_no_longer_have(
     button = {"type": "button", "action_id": name, "value": "of old"}
     answer.message = {"text": "old", "blocks": [{"type": "actions", "elements": [button]}]}
     exchange = await slack.press(name, answer)
-    assert (await exchange.answer())["text"] == texts.OUTDATED
+    assert (await exchange.answer())["text"] == denial(DenialReason.OUTDATED).what
 
 
 @pytest.mark.parametrize("button", ["answer_menu", "show_more", "share"])
@@ -223,7 +225,7 @@ async def test_somebody_elses_answer(
     """Who did not ask is told to ask for themselves; the answer stays as it is."""
     before = answer.message
     exchange = await slack.press(button, answer, user="U0OTHER")
-    assert (await exchange.answer())["text"] == texts.NOT_YOURS
+    assert (await exchange.answer())["text"] == denial(DenialReason.WRONG_USER).what
     assert answer.message is before
     assert len(fullstory.received) == 1
 
@@ -233,7 +235,7 @@ async def test_a_value_that_was_tampered_with(slack: SlackSandbox, answer: Shown
     text = json.dumps(answer.message).replace("jane@", "omar@")
     answer.message = json.loads(text)
     exchange = await refresh(slack, answer)
-    assert (await exchange.answer())["text"] == texts.OUTDATED
+    assert (await exchange.answer())["text"] == denial(DenialReason.OUTDATED).what
 
 
 async def test_nothing_hides_in_a_button(answer: Shown) -> None:

@@ -10,8 +10,10 @@ from typing import Any
 
 import pytest
 
+from bot.core.access import DenialReason
+from bot.core.outcomes import denial
 from bot.features.message_shortcut import FIND_SESSIONS_FROM_MESSAGE
-from bot.features.ticket_offers import OFFERS_A_MINUTE
+from bot.features.ticket_offers import OFFERS_PER_MINUTE
 from bot.sandbox.fullstory import FullstorySandbox
 from bot.sandbox.settings import settings_for
 from bot.sandbox.slack import SlackSandbox
@@ -239,13 +241,13 @@ class TestFlood:
         assert exchange.ack["text"].startswith("Latest 3 sessions")
         assert not flood.done()
         await flood
-        await until(lambda: len(offers(slack)) >= OFFERS_A_MINUTE)
+        await until(lambda: len(offers(slack)) >= OFFERS_PER_MINUTE)
         exchange = await slack.command(f"/fsessions {JANE} 3")
         assert exchange.ack
         minutes = 1 + int((loop.time() - started) / 60)  # one, but on a very slow machine
         # Where the database is too slow for such a flood, the process goes on counting alone.
         counters = 1 + any("shared state is away" in line["event"] for line in logged())
-        assert OFFERS_A_MINUTE <= len(offers(slack)) <= minutes * counters * OFFERS_A_MINUTE
+        assert OFFERS_PER_MINUTE <= len(offers(slack)) <= minutes * counters * OFFERS_PER_MINUTE
         said = [line for line in logged() if "too many messages" in line["event"]]
         assert 1 <= len(said) <= minutes * counters
         assert not re.search(r"customer\d", str([one.message for one in offers(slack)]))
@@ -253,7 +255,7 @@ class TestFlood:
 
     async def test_talk_is_no_flood(self, slack: SlackSandbox, logged: Logged) -> None:
         """Of what names nobody, nothing was passed over."""
-        for number in range(OFFERS_A_MINUTE):
+        for number in range(OFFERS_PER_MINUTE):
             await offered(slack, f"customer{number}@example.com")
         await slack.write("thanks!")
         await slack.told()
@@ -296,7 +298,7 @@ class TestPressing:
         await self.press(slack, await offered(slack, JANE), AGENT)
         shown = slack.screen[-1]
         exchange = await refresh(slack, shown, user=USER)
-        assert (await exchange.answer())["text"] == texts.NOT_YOURS
+        assert (await exchange.answer())["text"] == denial(DenialReason.WRONG_USER).what
         exchange = await refresh(slack, shown, user=AGENT)
         assert JANE in (await exchange.answer())["text"]
 
@@ -314,7 +316,7 @@ class TestPressing:
         offer = await offered(slack, JANE)
         await until(lambda: slack.api_calls.count("conversations.replies") == 2)
         shown = await self.press(slack, offer, PARTNER)
-        assert shown["text"] == texts.NOT_OF_THIS_WORKSPACE
+        assert shown["text"] == denial(DenialReason.STRANGER).what
         assert fullstory.received == []
         assert slack.api_calls.count("conversations.replies") == 2
 
@@ -334,14 +336,14 @@ class TestPressing:
         offer = await offered(slack, JANE)
         (ticket,) = (one for one in slack.screen if one.ts == offer.thread_ts)
         ticket.message = {"text": "solved"}
-        assert (await self.press(slack, offer))["text"] == texts.MESSAGE_NAMES_NOBODY
+        assert (await self.press(slack, offer))["text"] == texts.MESSAGE_NAMES_NO_ONE
 
     async def test_the_message_is_gone(self, slack: SlackSandbox) -> None:
         """It names nobody any more."""
         offer = await offered(slack, JANE)
         (ticket,) = (one for one in slack.screen if one.ts == offer.thread_ts)
         slack.screen.remove(ticket)
-        assert (await self.press(slack, offer))["text"] == texts.MESSAGE_NAMES_NOBODY
+        assert (await self.press(slack, offer))["text"] == texts.MESSAGE_NAMES_NO_ONE
 
     async def test_the_message_can_not_be_read(self, slack: SlackSandbox, logged: Logged) -> None:
         """It says so, and what else to do."""
@@ -360,7 +362,9 @@ class TestPressing:
         async with running(settings_for(slack, fullstory, support_channels=(TICKETS,))) as fresh:
             slack.request_url = f"http://127.0.0.1:{fresh.port}/slack/events"
             await self.press(slack, offer)
-            await until(lambda: slack.screen[-1].message["text"] == texts.WHO_ASKS)
+            await until(
+                lambda: slack.screen[-1].message["text"] == denial(DenialReason.NOT_KNOWN).what
+            )
             assert fullstory.received == []
 
 

@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from bot.core.access import DenialReason
+from bot.core.outcomes import denial
 from bot.sandbox.fullstory import KEY, FullstorySandbox, Scripted
 from bot.sandbox.people import PEOPLE, Trouble
 from bot.sandbox.slack import SlackSandbox
@@ -326,7 +328,7 @@ async def test_the_workspace_is_known_by_the_command(
     async with start_bot():
         assert len(links(await answer_to(slack, "/fsessions jane@example.com 3"))) == 3
         stranger = await answer_to(slack, "/fsessions jane@example.com", user_id=PARTNER)
-        assert stranger["text"] == texts.NOT_OF_THIS_WORKSPACE
+        assert stranger["text"] == denial(DenialReason.STRANGER).what
 
 
 async def test_bot_starts_while_slack_is_in_trouble(
@@ -337,7 +339,9 @@ async def test_bot_starts_while_slack_is_in_trouble(
     async with start_bot() as service:
         assert service.state() == "ready"
         exchange = await slack.command("/fsessions omar@example.com")
-        await until(lambda: texts.WHO_ASKS in str([exchange.ack, exchange.later]))
+        await until(
+            lambda: denial(DenialReason.NOT_KNOWN).what in str([exchange.ack, exchange.later])
+        )
         assert fullstory.received == []
         slack.api_errors.clear()
         assert links(await answer_to(slack, "/fsessions omar@example.com"))

@@ -72,7 +72,7 @@ class Reader:
         # Whether there is one is known before the event is acknowledged.
         if self._fullstory.received or case["names"]:
             await until(lambda: len(self._slack.screen) > 1)
-            await (await self._slack.press(action_ids.SHOW_SESSIONS)).answer()
+            await (await self._slack.press(action_ids.OFFER)).answer()
 
     async def direct_message(self, case: Case) -> None:
         """Sent to the bot."""

@@ -14,6 +14,7 @@ from pydantic import SecretStr
 
 from bot.connections import open_connections
 from bot.core.access import Actor, EntryPoint
+from bot.core.outcomes import RESTARTING
 from bot.sandbox.fullstory import FullstorySandbox, Scripted
 from bot.sandbox.slack import SlackSandbox
 from bot.sandbox.workspace import USER
@@ -43,15 +44,9 @@ class Held:
     """A request whose ack is in the hands of the test."""
 
     def __init__(self) -> None:
-        self.messages: list[dict[str, Any]] = []
         self.sent: Acknowledged = asyncio.get_running_loop().create_future()
         actor = Actor("T0SANDBOX", USER, EntryPoint.COMMAND)
-        job = Job(InMemory(), "command /fsessions", {})
-        self.request = SlackRequest({}, actor, self._take, self.sent, job)  # type: ignore[arg-type]
-
-    async def _take(self, message: dict[str, Any]) -> None:
-        """Acknowledges, and keeps the message."""
-        self.messages.append(message)
+        self.request = SlackRequest({}, actor, self.sent, Job(InMemory(), "command", {}))
 
 
 async def answered() -> Renderer:
@@ -84,8 +79,9 @@ async def test_the_answer_waits_for_the_ack(
     held, exchange, looked_up = Held(), slack.new_exchange(), asyncio.Event()
     late, urls, _ = delivery_over(http, budget=0.01)
     place = ResponseUrlTarget(urls, exchange.response_url, {})
-    await late.answer_in_ack(answered_when(looked_up), held.request, place)
-    assert held.messages[0]["text"] == texts.STILL_LOOKING
+    ack = await late.in_ack(answered_when(looked_up), held.request, place)
+    assert ack
+    assert ack["text"] == texts.STILL_LOOKING
     looked_up.set()
     # A message that is sent afterwards arrives, and still nothing else has.
     marker = slack.new_exchange()
@@ -106,8 +102,7 @@ async def test_an_answer_whose_ack_is_lost(
     held, exchange = Held(), slack.new_exchange()
     delivery, urls, background = delivery_over(http)
     place = ResponseUrlTarget(urls, exchange.response_url, {})
-    await delivery.answer_in_ack(answered(), held.request, place)
-    assert held.messages == [ANSWER]
+    assert await delivery.in_ack(answered(), held.request, place) == ANSWER
     held.sent.set_result(arrived)
     await asyncio.sleep(0)  # who waits for it is told at the next turn of the loop
     await background.drain()
@@ -243,7 +238,7 @@ class TestCourtesies:
         held = Held()
         held.sent.set_result(True)
         place = ResponseUrlTarget(urls, exchange.response_url, {})
-        delivery.answer_after_ack(answered_when(looked_up), held.request, place)
+        delivery.after_ack(answered_when(looked_up), held.request, place)
         await until(lambda: exchange.uses == 1)
         slack.hangs = None  # it is fine again, but for what hangs already
         looked_up.set()
@@ -261,7 +256,7 @@ class TestCourtesies:
         held = Held()
         held.sent.set_result(True)
         place = ResponseUrlTarget(urls, exchange.response_url, {})
-        delivery.answer_after_ack(answered_when(looked_up), held.request, place)
+        delivery.after_ack(answered_when(looked_up), held.request, place)
         await until(lambda: exchange.uses == 1)
         looked_up.set()
         assert (await exchange.answer())["text"] == "the answer"
@@ -292,7 +287,7 @@ class TestTheEnd:
         assert answer is not None
         assert answer["text"].startswith("No sessions of zoe")
         assert later.ack is not None
-        assert later.ack["text"] == texts.RESTARTING
+        assert later.ack["text"] == RESTARTING
         assert len(fullstory.received) == 1
 
     async def test_one_limit_for_all(
@@ -308,7 +303,7 @@ class TestTheEnd:
             settings = {"answer_budget_seconds": 0.1, "fullstory_timeout_seconds": 300}
             async with start_bot(timeouts, state_keys=(), **settings):
                 exchanges = [await slack.command("/fsessions jane@example.com") for _ in range(3)]
-        assert [exchange.later[0]["text"] for exchange in exchanges] == [texts.RESTARTING] * 3
+        assert [exchange.later[0]["text"] for exchange in exchanges] == [RESTARTING] * 3
 
 
 class TestLostAcks:

@@ -14,14 +14,18 @@ from typing import Any
 
 import pytest
 
-from bot.core.access import EntryPoint
+from bot.core.access import DenialReason, EntryPoint
 from bot.core.events import PersonHashes
+from bot.core.outcomes import RESTARTING, denial
 from bot.core.sessions import Query, Snapshot
+from bot.features import search_form as form_feature
+from bot.features import share as share_feature
+from bot.features.workflow_step import texts as step_texts
 from bot.sandbox.fullstory import FullstorySandbox, Scripted
 from bot.sandbox.slack import SlackSandbox
 from bot.sandbox.workspace import BOT, BOT_USER, CHANNEL, TEAM, TICKETS, USER, Shown
-from bot.slack import action_ids, signing, texts
-from bot.slack.signing import Kind
+from bot.slack import action_ids, texts
+from bot.slack.signing import Kind, Signer
 from tests.conftest import QUICK, Logged, StartBot, until
 from tests.scenarios.answers import signing_key
 
@@ -83,13 +87,13 @@ async def by_sharing(slack: SlackSandbox, person: str) -> None:
 async def by_offer(slack: SlackSandbox, person: str) -> None:
     """The button under a ticket."""
     await slack.write(f"Broken! {person}")
-    await until(lambda: action_ids.SHOW_SESSIONS in str(slack.screen[-1].message))
-    await slack.press(action_ids.SHOW_SESSIONS, user=ASKER)
+    await until(lambda: action_ids.OFFER in str(slack.screen[-1].message))
+    await slack.press(action_ids.OFFER, user=ASKER)
 
 
 async def press_offer(slack: SlackSandbox) -> None:
     """The same button once more."""
-    await slack.press(action_ids.SHOW_SESSIONS, user=ASKER)
+    await slack.press(action_ids.OFFER, user=ASKER)
 
 
 async def by_mention(slack: SlackSandbox, person: str) -> None:
@@ -114,7 +118,7 @@ def holding(slack: SlackSandbox, action_id: str, person: str) -> Shown:
     now, kind = datetime.now(UTC), Kind.LOOK
     if action_id == action_ids.SHARE:
         query, kind = replace(query, shown=Snapshot(now, "of other sessions")), Kind.SHARE
-    value = signing.sign(query, ASKER, signing_key(slack), now, kind)
+    value = Signer(signing_key(slack)).sign_query(query, ASKER, kind)
     button = {"type": "button", "action_id": action_id, "value": value}
     actions = {"type": "actions", "elements": [button]}
     shown = Shown({"text": "an answer", "blocks": [actions]}, slack.new_ts(), ASKER)
@@ -134,12 +138,12 @@ class Way:
     entry_point: EntryPoint
     ask: Callable[[SlackSandbox, str], Awaitable[None]]
     looking: str = texts.STILL_LOOKING
-    ending: str = texts.RESTARTING
+    ending: str = RESTARTING
     found: str = ""
-    stranger: str = texts.NOT_OF_THIS_WORKSPACE
-    guest: str = texts.NOT_FOR_GUESTS
-    not_allowed: str = texts.NOT_ALLOWED
-    not_here: str = texts.NOT_HERE
+    stranger: str = denial(DenialReason.STRANGER).what
+    guest: str = denial(DenialReason.GUEST).what
+    not_allowed: str = denial(DenialReason.NOT_ALLOWED).what
+    not_here: str = denial(DenialReason.NOT_HERE).what
     event: bool = False
     reads: str = ""
     again: Callable[[SlackSandbox], Awaitable[None]] | None = None
@@ -151,16 +155,16 @@ WAYS = {
         Way(EntryPoint.COMMAND, by_command),
         Way(EntryPoint.COMMAND, by_command_with_a_time),
         Way(EntryPoint.MESSAGE_SHORTCUT, by_shortcut),
-        Way(EntryPoint.FORM, by_form, looking=texts.LOOKING),
+        Way(EntryPoint.FORM, by_form, looking=form_feature.LOOKING),
         Way(EntryPoint.BUTTON, by_refresh),
         Way(EntryPoint.BUTTON, by_more),
         Way(EntryPoint.BUTTON, by_choice),
         Way(
             EntryPoint.SHARE,
             by_sharing,
-            looking=texts.SHARE_PREPARING,
+            looking=share_feature.PREPARING,
             # Whose sessions they are is not told again where they are not those that were shown.
-            found=texts.SESSIONS_CHANGED,
+            found=share_feature.SESSIONS_CHANGED,
         ),
         Way(EntryPoint.OFFER, by_offer, reads="conversations.replies", again=press_offer),
         Way(EntryPoint.MENTION, by_mention, event=True),
@@ -169,11 +173,11 @@ WAYS = {
             EntryPoint.WORKFLOW_STEP,
             by_step,
             looking="",
-            ending=texts.STEP_RESTARTING,
-            stranger=texts.STEP_STRANGER,
-            guest=texts.STEP_STRANGER,
-            not_allowed=texts.STEP_NOT_ALLOWED,
-            not_here=texts.STEP_NOT_HERE,
+            ending=step_texts.RESTARTING,
+            stranger=step_texts.STRANGER,
+            guest=step_texts.STRANGER,
+            not_allowed=step_texts.NOT_ALLOWED,
+            not_here=step_texts.NOT_HERE,
             event=True,
         ),
     )

@@ -11,11 +11,16 @@ from typing import Any
 
 import pytest
 
+from bot.core.access import DenialReason
+from bot.core.outcomes import denial
+from bot.features import search_form as form_feature
+from bot.features import share as share_feature
 from bot.sandbox.fullstory import FullstorySandbox
 from bot.sandbox.slack import SlackSandbox
 from bot.sandbox.workspace import AGENT, PARTNER, USER, Shown
 from bot.service import Service
-from bot.slack import action_ids, texts
+from bot.slack import action_ids
+from bot.slack.search_modal import FORM
 from tests.conftest import Logged, StartBot, until
 from tests.scenarios.answers import JANE, asked, public, share_window
 
@@ -80,7 +85,7 @@ async def test_a_press_by_somebody_else(
 ) -> None:
     """A colleague or a stranger: the answer belongs to who asked."""
     await slack.press(action, answer, user=presser)
-    await until(lambda: texts.NOT_YOURS in told(slack))
+    await until(lambda: denial(DenialReason.WRONG_USER).what in told(slack))
     refused.append((presser, "wrong_user"))
 
 
@@ -101,7 +106,7 @@ async def test_a_value_of_another_kind_of_button(
     """What was made to look once more shares nothing, and the reverse."""
     with_value(answer, action, value_of(answer, source))
     await slack.press(action, answer)
-    await until(lambda: texts.OUTDATED in told(slack))
+    await until(lambda: denial(DenialReason.OUTDATED).what in told(slack))
     refused.append((USER, "outdated"))
 
 
@@ -118,7 +123,7 @@ async def test_a_changed_value(
     assert old in value
     with_value(answer, action_ids.SHOW_MORE, value.replace(old, new))
     await slack.press(action_ids.SHOW_MORE, answer)
-    await until(lambda: texts.OUTDATED in told(slack))
+    await until(lambda: denial(DenialReason.OUTDATED).what in told(slack))
     refused.append((USER, "outdated"))
 
 
@@ -132,7 +137,7 @@ async def test_a_form_with_changed_metadata(
     ((view_id, view),) = slack.views.items()
     view["private_metadata"] += "C0OTHER"
     await slack.submit(view_id, {"person": {"value": JANE}})
-    assert texts.FORM_OUTDATED in str(slack.views[view_id])
+    assert form_feature.OUTDATED in str(slack.views[view_id])
     refused.append((USER, "outdated"))
 
 
@@ -146,7 +151,7 @@ async def test_a_form_of_somebody_else(
     await until(lambda: bool(slack.views))
     (view_id,) = slack.views
     await slack.submit(view_id, {"person": {"value": JANE}}, user=sender)
-    assert texts.FORM_OUTDATED in str(slack.views[view_id])
+    assert form_feature.OUTDATED in str(slack.views[view_id])
     refused.append((sender, "wrong_user"))
 
 
@@ -160,8 +165,8 @@ async def test_a_new_search_in_somebody_elses_window(
     (view_id,) = slack.views
     await slack.submit(view_id, {"person": {"value": JANE}})
     fullstory.received.clear()
-    await slack.press_in_view(action_ids.NEW_SEARCH, view_id, user=AGENT)
-    await until(lambda: texts.FORM_OUTDATED in str(slack.views[view_id]))
+    await slack.press_in_view(form_feature.NEW_SEARCH, view_id, user=AGENT)
+    await until(lambda: form_feature.OUTDATED in str(slack.views[view_id]))
     refused.append((AGENT, "wrong_user"))
 
 
@@ -173,7 +178,7 @@ async def test_a_session_that_is_not_in_the_window(
     view_id = await share_window(slack, answer)
     which = {"selected_option": {"value": number}}
     await slack.submit(view_id, {"which": which})
-    await until(lambda: texts.SESSIONS_CHANGED in told(slack))
+    await until(lambda: share_feature.SESSIONS_CHANGED in told(slack))
     assert public(slack) == []
 
 
@@ -186,9 +191,9 @@ async def test_a_share_window_in_the_place_of_a_form(
     """What one window remembers is of no use in another."""
     view_id = await share_window(slack, answer)
     fullstory.received.clear()
-    slack.views[view_id]["callback_id"] = action_ids.FORM
+    slack.views[view_id]["callback_id"] = FORM
     await slack.submit(view_id, {"person": {"value": JANE}})
-    assert texts.FORM_OUTDATED in str(slack.views[view_id])
+    assert form_feature.OUTDATED in str(slack.views[view_id])
     refused.append((USER, "outdated"))
 
 
@@ -212,6 +217,6 @@ async def test_a_secret_of_their_own(
         shown = await asked(slack)
     async with start_bot(button_secret=again):
         await slack.press(action_ids.SHOW_MORE, shown)
-        expected = "*jane@example.com*" if again == "one" else texts.OUTDATED
+        expected = "*jane@example.com*" if again == "one" else denial(DenialReason.OUTDATED).what
         await until(lambda: expected in told(slack))
     assert ("outdated" in str(logged())) == (again == "another")

@@ -7,6 +7,9 @@ from typing import Any
 
 import pytest
 
+from bot.core.access import DenialReason
+from bot.core.outcomes import denial
+from bot.features import mentions as mentions_feature
 from bot.sandbox.fullstory import FullstorySandbox, Scripted
 from bot.sandbox.slack import SlackSandbox
 from bot.sandbox.workspace import AGENT, BOT_USER, DIRECT, PARTNER, TICKETS, USER, Shown
@@ -76,7 +79,7 @@ class TestMention:
     ) -> None:
         """One line of help; nothing is looked up."""
         shown = await mentioned(slack, text)
-        assert shown.message["text"] == texts.MENTION_HELP
+        assert shown.message["text"] == mentions_feature.HINT
         assert len(shown.message["blocks"]) == 1
         assert fullstory.received == []
 
@@ -109,7 +112,7 @@ class TestMention:
     ) -> None:
         """Shown a polite sentence, and nothing else."""
         shown = await mentioned(slack, JANE, user=PARTNER)
-        assert shown.message["text"] == texts.NOT_OF_THIS_WORKSPACE
+        assert shown.message["text"] == denial(DenialReason.STRANGER).what
         assert fullstory.received == []
 
     async def test_an_event_that_names_no_team(
@@ -118,14 +121,14 @@ class TestMention:
         """Slack's own examples do without: then the profile tells who belongs here."""
         slack.names_teams = False
         shown = await mentioned(slack, JANE, user=PARTNER)
-        assert shown.message["text"] == texts.NOT_OF_THIS_WORKSPACE
+        assert shown.message["text"] == denial(DenialReason.STRANGER).what
         assert fullstory.received == []
         assert JANE in (await mentioned(slack, JANE)).message["text"]
         slack.scopes = "chat:write,app_mentions:read"
         slack.users["U0NEW"] = slack.users[USER] | {"id": "U0NEW"}
         slack.members[TICKETS].add("U0NEW")
         shown = await mentioned(slack, "omar@example.com", user="U0NEW")
-        assert shown.message["text"] == texts.MAY_NOT_READ_PROFILES
+        assert shown.message["text"] == denial(DenialReason.NOT_READABLE).what
 
     async def test_slack_in_trouble(self, slack: SlackSandbox) -> None:
         """All who wait for the same are told at once, not one after the other."""
@@ -177,7 +180,7 @@ class TestDirectMessage:
         assert shown.message["text"].startswith(f"Latest 3 sessions of {JANE}")
         await answer(slack, "thanks", channel=DIRECT)
         assert len(slack.screen) == 4
-        assert slack.screen[-1].message["text"] == texts.MENTION_HELP
+        assert slack.screen[-1].message["text"] == mentions_feature.HINT
 
     async def test_as_many_as_fit(self, slack: SlackSandbox) -> None:
         """chat.postMessage takes less than a response_url; the message says so."""

@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from bot.core.access import DenialReason
+from bot.core.outcomes import RESTARTING, denial
 from bot.sandbox.fullstory import FullstorySandbox, Scripted
 from bot.sandbox.slack import SlackSandbox
 from bot.sandbox.workspace import DIRECT, TICKETS, USER, Shown
@@ -135,7 +137,7 @@ class TestRestarts:
             held = fullstory.hold()
             await refresh(slack, answer)
             await until(lambda: len(fullstory.received) == 2)
-        assert answer.message["text"] == texts.RESTARTING
+        assert answer.message["text"] == RESTARTING
         assert labels(answer) == ["Try again"]
         held.set()
         async with start_bot():
@@ -155,7 +157,7 @@ class TestRestarts:
             ending = asyncio.create_task(stack.aclose())
             await until(lambda: bot.state() == "draining")
             await refresh(slack, answer)
-            await until(lambda: answer.message["text"] == texts.RESTARTING)
+            await until(lambda: answer.message["text"] == RESTARTING)
             assert labels(answer) == ["Try again"]
             held.set()
             await ending
@@ -204,7 +206,10 @@ class TestTrouble:
         answer.thread_ts = "1700000000.000100"
         exchange = await refresh(slack, answer, user="U0AGENT")
         note = await exchange.answer()
-        assert (note["text"], note["thread_ts"]) == (texts.NOT_YOURS, answer.thread_ts)
+        assert (note["text"], note["thread_ts"]) == (
+            denial(DenialReason.WRONG_USER).what,
+            answer.thread_ts,
+        )
 
     async def test_markup_in_a_uid(self, bot: Service, slack: SlackSandbox) -> None:
         """A customer's name is drawn as it is."""
@@ -220,12 +225,12 @@ async def test_the_thread_of_an_offer(start_bot: StartBot, slack: SlackSandbox, 
     """It stands in two places of a press; without it the person is told so."""
     async with start_bot(support_channels=(TICKETS,)):
         await slack.write(f"Broken! {JANE}")
-        await until(lambda: action_ids.SHOW_SESSIONS in str(slack.screen[-1].message))
+        await until(lambda: action_ids.OFFER in str(slack.screen[-1].message))
         offer = slack.screen[-1]
         fields: dict[str, Any] = {"container": {"message_ts": offer.ts}, "message": {}}
         if where != "nowhere":
             fields[where]["thread_ts"] = offer.thread_ts
-        exchange = await slack.press(action_ids.SHOW_SESSIONS, offer, **fields)
+        exchange = await slack.press(action_ids.OFFER, offer, **fields)
         said = (await exchange.answer())["text"]
         assert said == texts.MESSAGE_NOT_READ if where == "nowhere" else JANE in said
         assert USER

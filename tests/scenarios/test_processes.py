@@ -22,6 +22,8 @@ from typing import Any, Final
 
 import pytest
 
+from bot.core.outcomes import crash
+from bot.features import share as share_feature
 from bot.features.workflow_step import FIND_SESSIONS_STEP
 from bot.sandbox.fullstory import FullstorySandbox
 from bot.sandbox.slack import SlackSandbox
@@ -287,11 +289,11 @@ async def test_any_moment(bot: Bot, fullstory: FullstorySandbox) -> None:
     assert len(exchanges) == 1000
     assert len(acked) > 500
     # A process that goes on alone stores nothing: what it owes ends with it.
-    assert bot.events("shared state is away: this process goes on alone") == []
+    assert bot.events("database unavailable; using in-process state") == []
 
     def unanswered() -> list[Exchange]:
         # Once in a while, four processes die over the same command: it is apologised for, then.
-        instead = (texts.MAYBE_ANSWERED, texts.our_fault()[0])
+        instead = (texts.MAYBE_ANSWERED, crash("").what)
         return [
             one
             for one in acked
@@ -360,7 +362,7 @@ async def test_behind_pgbouncer(bot: Bot, fullstory: FullstorySandbox, postgres:
             await exchange.answer(PATIENCE)
         await bot.kill(second, signal.SIGTERM)
         assert [len(answers_in(one)) for one in exchanges] == [1] * 5
-        assert bot.events("shared state is away: this process goes on alone") == []
+        assert bot.events("database unavailable; using in-process state") == []
 
 
 @asynccontextmanager
@@ -525,6 +527,6 @@ async def test_maybe_shared(bot: Bot, slack: SlackSandbox) -> None:
     await bot.kill(first)
     slack.response_seconds = 0.0
     second = await bot.start()
-    assert (await pressed.answer(PATIENCE))["text"] == texts.MAYBE_SHARED
+    assert (await pressed.answer(PATIENCE))["text"] == share_feature.MAYBE_SHARED
     await bot.kill(second, signal.SIGTERM)
     assert public(slack) == []

@@ -20,15 +20,15 @@ import aiohttp
 import psycopg
 import pytest
 
-from bot.cli import check
-from bot.cli.check import clocks
+from bot.cli.check import slack as check_slack
+from bot.cli.check.database import clocks
 from bot.connections import open_connections
+from bot.features import scopes
 from bot.sandbox.fullstory import FullstorySandbox, Scripted
 from bot.sandbox.slack import SlackSandbox
 from bot.sandbox.workspace import CHANNEL, MANAGER, TICKETS, USER
 from bot.settings import Settings
 from bot.slack import texts
-from bot.slack.app import scopes_needed
 from tests.conftest import FERNET, migrated, until
 from tests.databases import Postgres, is_installed
 from tests.programs import HERE, ROOT, environment, run, serving, start
@@ -653,7 +653,7 @@ async def test_check_looks_into_support_channels(
     slack.scopes = slack.scopes.replace(",channels:history", "")
     code, out, _ = await run("check", env=env)
     assert "lacks the scope channels:history" in out
-    slack.scopes = ",".join(scopes_needed(support_channels=False, usergroups=False))
+    slack.scopes = ",".join(scopes(support_channels=False, usergroups=False))
     del env["SUPPORT_CHANNELS"]
     code, out, _ = await run("check", env=env)
     assert code == 0
@@ -744,10 +744,10 @@ async def test_check_looks_at_rights(
 
 def test_check_compares_clocks() -> None:
     """Some seconds are no matter."""
-    assert clocks(-2.0).remedy == ""
+    assert clocks(-2.0).fix == ""
     assert "90 s ahead of" in clocks(90.0).result
     assert "3600 s behind" in clocks(-3600.0).result
-    assert clocks(90.0).remedy
+    assert clocks(90.0).fix
 
 
 async def test_check_asks_fullstory_as_it_is_set(
@@ -772,12 +772,12 @@ async def test_check_finds_a_key_of_too_low_a_level(
 async def test_check_tries_the_host_of_late_answers() -> None:
     """It is another than the API's, and a firewall may know only that one."""
     settings = Settings.model_validate({"fullstory_api_key": "x"})
-    assert check.hooks(settings) == "https://hooks.slack.com"
+    assert check_slack.response_url_host(settings) == "https://hooks.slack.com"
     async with FullstorySandbox().running() as other, open_connections() as connections:
-        reached = await check.response_urls(other.url, connections)
-        assert (reached.remedy, "can be reached" in reached.result) == ("", True)
-        blocked = await check.response_urls("http://127.0.0.1:9", connections)
-        assert "Open the way to that host" in blocked.remedy
+        reached = await check_slack.response_urls(other.url, connections)
+        assert (reached.fix, "can be reached" in reached.result) == ("", True)
+        blocked = await check_slack.response_urls("http://127.0.0.1:9", connections)
+        assert "Allow that host" in blocked.fix
 
 
 @pytest.mark.skipif(not is_installed(), reason="PostgreSQL is not installed")

@@ -10,6 +10,10 @@ from datetime import timedelta
 
 import pytest
 
+from bot.core.access import DenialReason
+from bot.core.outcomes import RESTARTING, denial
+from bot.features import share as share_feature
+from bot.features.share import form as share_form
 from bot.sandbox.fullstory import FullstorySandbox, Scripted
 from bot.sandbox.slack import SlackSandbox
 from bot.sandbox.workspace import AGENT, BOT_USER, TICKETS, USER, Shown
@@ -54,28 +58,28 @@ class TestWindow:
     async def test_choices(self, slack: SlackSandbox, answer: Shown) -> None:
         """Each session, and all; without the name; where there is one place, it isn't asked."""
         window = fields(slack, await share_window(slack, answer))
-        which = window[action_ids.WHICH_FIELD]
+        which = window[share_form.WHICH]
         assert option_texts(which["options"])[0].startswith("Latest: ")
         assert option_texts(which["options"])[1] == "All 3 sessions"
         assert len(option_texts(which["options"])) == 4
         assert option_texts([which["initial_option"]]) == option_texts(which["options"])[:1]
-        assert "initial_options" not in window[action_ids.NAME_FIELD]
-        assert action_ids.WHERE_FIELD not in window
+        assert "initial_options" not in window[share_form.NAME]
+        assert share_form.WHERE not in window
 
     async def test_the_one_at_the_moment_is_chosen(self, slack: SlackSandbox) -> None:
         """On a ticket, that is the one that is meant."""
         shown = await on_message(slack)
         window = fields(slack, await share_window(slack, shown))
-        first = option_texts([window[action_ids.WHICH_FIELD]["initial_option"]])[0]
+        first = option_texts([window[share_form.WHICH]["initial_option"]])[0]
         assert first.startswith(texts.CLOSEST_BEFORE_MESSAGE)
 
     async def test_in_a_thread(self, slack: SlackSandbox, answer: Shown) -> None:
         """The thread is chosen, and the channel offered."""
         answer.thread_ts = "1700000000.000100"
         window = fields(slack, await share_window(slack, answer))
-        where = window[action_ids.WHERE_FIELD]
-        assert option_texts(where["options"]) == [texts.SHARE_IN_THREAD, texts.SHARE_IN_CHANNEL]
-        assert option_texts([where["initial_option"]]) == [texts.SHARE_IN_THREAD]
+        where = window[share_form.WHERE]
+        assert option_texts(where["options"]) == ["In this thread", "In the channel"]
+        assert option_texts([where["initial_option"]]) == ["In this thread"]
 
     async def test_a_slow_lookup(
         self, slack: SlackSandbox, fullstory: FullstorySandbox, answer: Shown
@@ -83,7 +87,7 @@ class TestWindow:
         """The window opens at once, for its trigger lives three seconds; then it is filled."""
         held = fullstory.hold()
         await slack.press(action_ids.SHARE, answer)
-        await until(lambda: texts.SHARE_PREPARING in str(slack.views))
+        await until(lambda: share_feature.PREPARING in str(slack.views))
         held.set()
         await until(lambda: "All 3 sessions" in str(slack.views))
 
@@ -91,7 +95,7 @@ class TestWindow:
         """The person is told, and the answer stays."""
         slack.api_errors["views.open"] = "expired_trigger_id"
         exchange = await slack.press(action_ids.SHARE, answer)
-        assert (await exchange.answer())["text"] == texts.WINDOW_NOT_OPENED
+        assert (await exchange.answer())["text"] == texts.MODAL_NOT_OPENED
         assert len(links(answer)) == 3
 
     async def test_fullstory_fails(
@@ -229,7 +233,7 @@ class TestOnce:
         await until(lambda: len(public(slack)) == 1)
         slack.put_view(view_id, view)
         await submit_share(slack, view_id)
-        assert texts.SHARED_ALREADY in str(slack.views[view_id])
+        assert share_feature.ALREADY_SHARED in str(slack.views[view_id])
         await settled(slack)
         assert len(public(slack)) == 1
 
@@ -245,7 +249,7 @@ class TestOnce:
         view_id = await share_window(slack, answer)
         slack.response_statuses.append(500)
         await submit_share(slack, view_id)
-        await until(lambda: slack.screen[-1].message["text"] == texts.MAYBE_SHARED)
+        await until(lambda: slack.screen[-1].message["text"] == share_feature.MAYBE_SHARED)
         assert public(slack) == []
         assert len(links(answer)) == 3
 
@@ -254,7 +258,7 @@ class TestOnce:
         view_id = await share_window(slack, answer)
         slack.response_statuses.append(400)
         await submit_share(slack, view_id)
-        await until(lambda: slack.screen[-1].message["text"] == texts.NOT_SHARED)
+        await until(lambda: slack.screen[-1].message["text"] == share_feature.NOT_SHARED)
         assert public(slack) == []
 
     async def test_closing_the_window_shares_nothing(
@@ -273,7 +277,7 @@ async def test_an_answer_in_a_thread_is_shared_there(bot: Service, slack: SlackS
     await until(lambda: "Latest 3 sessions" in slack.screen[-1].message["text"])
     shown = slack.screen[-1]
     assert (shown.user, shown.thread_ts) == (USER, ticket.ts)
-    await share(slack, shown, where=action_ids.IN_THREAD)
+    await share(slack, shown, where=share_form.IN_THREAD)
     await until(lambda: "Shared in this thread" in json.dumps(shown.message))
     (posted,) = [one for one in public(slack) if "shared" in json.dumps(one.message)]
     assert (posted.channel, posted.thread_ts) == (TICKETS, ticket.ts)
@@ -300,7 +304,7 @@ class TestWhatWasShown:
         """Such as by a deletion at Fullstory: nothing is shared, and the person is told so."""
         fullstory.script.append(Scripted(200, b"[]"))
         view_id = await share_window(slack, answer)
-        assert texts.SESSIONS_CHANGED in str(slack.views[view_id])
+        assert share_feature.SESSIONS_CHANGED in str(slack.views[view_id])
         assert public(slack) == []
         assert len(links(answer)) == 3
 
@@ -317,7 +321,7 @@ class TestWhatWasShown:
         """What a window remembers is sealed for who opened it."""
         view_id = await share_window(slack, answer)
         await submit_share(slack, view_id, user=AGENT)
-        assert texts.NOT_YOURS in str(slack.views[view_id])
+        assert denial(DenialReason.WRONG_USER).what in str(slack.views[view_id])
         assert public(slack) == []
 
     async def test_a_window_that_was_tampered_with(
@@ -328,7 +332,7 @@ class TestWhatWasShown:
         view = slack.views[view_id]
         view["private_metadata"] = view["private_metadata"].replace("C0SUPPORT", "C0OTHER")
         await submit_share(slack, view_id)
-        assert texts.OUTDATED in str(slack.views[view_id])
+        assert denial(DenialReason.OUTDATED).what in str(slack.views[view_id])
         assert public(slack) == []
 
 
@@ -360,7 +364,7 @@ class TestRestarts:
             fullstory.hold()
             await slack.press(action_ids.SHARE, answer)
             await until(lambda: len(fullstory.received) == 2)
-        assert texts.RESTARTING in str(slack.views)
+        assert RESTARTING in str(slack.views)
 
     async def test_before_the_post(
         self, start_bot: StartBot, slack: SlackSandbox, fullstory: FullstorySandbox
@@ -377,7 +381,7 @@ class TestRestarts:
             fullstory.hold()  # another process has to ask again
             await submit_share(slack, view_id)
             await until(lambda: len(fullstory.received) == 3)
-        assert slack.screen[-1].message["text"] == texts.RESTARTING
+        assert slack.screen[-1].message["text"] == RESTARTING
         assert public(slack) == []
         assert len(links(answer)) == 3
 
@@ -392,6 +396,6 @@ class TestRestarts:
             await until(lambda: any(one.uses for one in slack.exchanges()))
             slack.hangs = None
             await stack.aclose()
-        assert slack.screen[-1].message["text"] == texts.MAYBE_SHARED
+        assert slack.screen[-1].message["text"] == share_feature.MAYBE_SHARED
         hangs.set()
         await until(lambda: len(public(slack)) == 1)

@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+from bot.features import search_form as form_feature
+from bot.features.message_shortcut import NO_ONE_FOUND
 from bot.sandbox.fullstory import FullstorySandbox, Scripted
 from bot.sandbox.slack import SlackSandbox
 from bot.sandbox.workspace import USER, Exchange, invalid_view
@@ -174,7 +176,7 @@ class TestOnMessage:
         await on_message(slack, message("The checkout is broken", ts=f"{written}.000100"))
         await until(lambda: bool(slack.views))
         _, view = only_view(slack)
-        assert view["blocks"][0]["text"]["text"] == texts.NOBODY_IN_MESSAGE
+        assert view["blocks"][0]["text"]["text"] == NO_ONE_FOUND
         assert view["blocks"][3]["element"]["initial_date_time"] == written
 
     @pytest.mark.parametrize("odd", [{}, {"ts": None}, {"text": None, "blocks": "x"}, {"ts": "x"}])
@@ -297,7 +299,7 @@ class TestSlow:
         fullstory.script.append(Scripted(200, b"[]", seconds=0.4))
         await slack.submit(view_id, filled_in(JANE))
         looking = json.dumps(only_view(slack)[1], ensure_ascii=False)
-        assert texts.LOOKING in looking
+        assert form_feature.LOOKING in looking
         assert "new_search" not in looking  # the results would take its place
         await until(lambda: "No sessions of" in json.dumps(slack.views[view_id]))
 
@@ -417,4 +419,4 @@ class TestMentions:
     async def test_times_to_come(self, slack: SlackSandbox) -> None:
         """Clear, and too early."""
         shown = await self.answer(slack, f'{JANE} at:"tomorrow 5pm"')
-        assert shown["text"] == texts.MOMENT_TO_COME
+        assert shown["text"] == texts.FUTURE_MOMENT

@@ -12,11 +12,11 @@ import pytest
 from sqlalchemy import update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from bot.store.encryption import Sealed, Seals
+from bot.store.encryption import Encryption
 from bot.store.engine import open_engine
 from bot.store.jobs import SqlJobs
-from bot.store.memory import MOST, InMemory
-from bot.store.protocol import Key, PendingJob, Shared, job_id
+from bot.store.memory import MAX_KEYS, InMemory
+from bot.store.protocol import Key, Lease, PendingJob, Shared, job_id
 from bot.store.shared import SharedState, open_shared
 from bot.store.tables import JOBS, SHARED_VALUES
 from tests.conftest import FERNET, QUICK, Logged, migrated, until
@@ -25,7 +25,7 @@ from tests.databases import Postgres, postgres_server
 JANE = "jane@example.com"
 KEY = ("event", "C1", "1700000000.000100")
 JOB = job_id(KEY)
-WORK = {"route": "command /fsessions", "body": {"text": "jane@example.com"}}
+WORK = {"handler": "command /fsessions", "body": {"text": "jane@example.com"}}
 OTHER_FERNET = "cGxhbnRlZCBwbGFudGVkIHBsYW50ZWQgcGxhbnRlZDI="
 # Nothing may hang on how soon a slow machine's database answers.
 PATIENT = replace(QUICK, lease=300.0, lease_renewal=0.1)
@@ -151,11 +151,11 @@ async def test_values(bot: Bot) -> None:
 
 async def test_a_claim_is_the_firsts(bot: Bot) -> None:
     """Until it expires, done or not."""
-    assert await bot.state.take(JOB, WORK) == ""
+    assert await bot.state.take(JOB, WORK) == Lease()
     assert await bot.state.take(JOB, WORK) is None
     assert await bot.another().take(JOB, WORK) is None
-    assert await bot.another().take(job_id(("event", "C2")), WORK) == ""
-    assert await bot.state.still_ours(JOB, "sending")
+    assert await bot.another().take(job_id(("event", "C2")), WORK) == Lease()
+    assert await bot.state.is_ours(JOB, "sending")
     await bot.state.done(JOB, 60)
     await bot.pass_time(59)
     assert await bot.another().take(JOB, WORK) is None
@@ -173,7 +173,7 @@ async def test_claims_at_once(bot: Bot) -> None:
 async def test_strange_keys(bot: Bot) -> None:
     """Whatever Slack signs: it can't break what is stored."""
     for key in (("event", "\x00"), ("event", "\ud800"), ("event", "x" * 100_000)):
-        assert await bot.state.take(job_id(key), {"body": {"text": key[1]}}) == ""
+        assert await bot.state.take(job_id(key), {"body": {"text": key[1]}}) == Lease()
         assert await bot.state.count({key: 1}, 60)
         await bot.state.put(("value", *key), "1", 60)
         assert await bot.state.get(("value", *key)) == "1"
@@ -186,11 +186,11 @@ async def test_memory_is_bounded() -> None:
     """A flood of one kind forgets the oldest of that kind, and nothing of another."""
     state = InMemory()
     await state.put(("colleague", "U1"), "yes", 3600)
-    for number in range(MOST + 1):
+    for number in range(MAX_KEYS + 1):
         await state.take(str(number), WORK)
     assert await state.get(("colleague", "U1")) == "yes"
-    assert await state.take("0", WORK) == ""
-    assert await state.take(str(MOST), WORK) is None
+    assert await state.take("0", WORK) == Lease()
+    assert await state.take(str(MAX_KEYS), WORK) is None
 
 
 # -- Leases ---------------------------------------------------------------------------------------
@@ -198,26 +198,26 @@ async def test_memory_is_bounded() -> None:
 
 def claims_of(engine: AsyncEngine, *keys: str) -> SqlJobs:
     """Those of one process more."""
-    return SqlJobs(engine, "bot", Seals(keys or [FERNET]), PATIENT)
+    return SqlJobs(engine, "bot", Encryption(keys or [FERNET]), PATIENT)
 
 
-def sealed(job: str) -> Sealed:
+def sealed(job: str) -> PendingJob:
     """The work of a claim that was taken just now."""
-    return Sealed(job, WORK, step="", attempts=0, made=time.time())
+    return PendingJob(job, WORK, step="", attempts=0, created=time.time())
 
 
 async def test_what_a_dead_process_leaves(engine: AsyncEngine) -> None:
     """Goes to one of the others, with what it was and how far it had come; once."""
     dead, living = claims_of(engine), [claims_of(engine) for _ in range(3)]
     await dead.take(sealed(JOB))
-    await dead.advance(JOB, "sending", sealed(JOB))
+    await dead.begin_step(JOB, "sending", sealed(JOB))
     assert [one for jobs in living for one in await jobs.take_over()] == []
     await make_older(engine, PATIENT.lease + 1)
     taken = await asyncio.gather(*(jobs.take_over() for jobs in living))
     (pending,) = [one for each in taken for one in each]
-    assert (pending.job, pending.work, pending.step, pending.attempts) == (JOB, WORK, "sending", 1)
+    assert (pending.id, pending.work, pending.step, pending.attempts) == (JOB, WORK, "sending", 1)
     # Should it only have been asleep: it is told that it is not its own any more.
-    assert not await dead.advance(JOB, "sending", sealed(JOB))
+    assert not await dead.begin_step(JOB, "sending", sealed(JOB))
     await dead.done({JOB: 60})
     owner = next(jobs for jobs, each in zip(living, taken, strict=True) if each)
     assert await owner.renew([JOB]) == {JOB}
@@ -242,7 +242,7 @@ async def test_handed_over(engine: AsyncEngine) -> None:
     await ending.done({"done": 60})
     assert await ending.hand_over(JOB)
     assert not await ending.hand_over("done")
-    assert [one.job for one in await other.take_over()] == [JOB]
+    assert [one.id for one in await other.take_over()] == [JOB]
 
 
 async def test_done_is_forgotten(engine: AsyncEngine) -> None:
@@ -267,10 +267,10 @@ async def test_keys_change(engine: AsyncEngine) -> None:
     await old.take(sealed("by the old"))
     await new.take(sealed("by the new"))
     await make_older(engine, PATIENT.lease + 1)
-    assert [one.job for one in await old.take_over()] == ["by the old"]
-    assert [one.job for one in await new.take_over()] == ["by the new"]
+    assert [one.id for one in await old.take_over()] == ["by the old"]
+    assert [one.id for one in await new.take_over()] == ["by the new"]
     await make_older(engine, PATIENT.lease + 1)
-    assert {one.job for one in await new.take_over()} == {"by the old", "by the new"}
+    assert {one.id for one in await new.take_over()} == {"by the old", "by the new"}
 
 
 async def test_versions(engine: AsyncEngine) -> None:
@@ -299,10 +299,10 @@ async def test_what_was_done_and_begins_anew(engine: AsyncEngine) -> None:
     """Of an earlier time, no step is left."""
     jobs = claims_of(engine)
     await jobs.take(sealed(JOB))
-    await jobs.advance(JOB, "sending", sealed(JOB))
+    await jobs.begin_step(JOB, "sending", sealed(JOB))
     await jobs.done({JOB: 60})
     await make_older(engine, 61)
-    assert await jobs.take(sealed(JOB)) == ""
+    assert await jobs.take(sealed(JOB)) == Lease()
 
 
 async def test_what_is_under_way_here(engine: AsyncEngine) -> None:
@@ -356,8 +356,8 @@ async def test_a_row_that_was_written_back(engine: AsyncEngine) -> None:
     """Work is bound to its step, its attempts and its age: what was done is not done again."""
     dead, living = claims_of(engine), claims_of(engine)
     await dead.take(sealed(JOB))
-    await dead.advance(JOB, "sending", sealed(JOB))
-    await dead.take(replace(sealed("too old"), made=time.time() - PATIENT.pending - 1))
+    await dead.begin_step(JOB, "sending", sealed(JOB))
+    await dead.take(replace(sealed("too old"), created=time.time() - PATIENT.pending - 1))
     await dead.take(replace(sealed("tried often"), attempts=3))
     await make_older(engine, PATIENT.lease + 1)
     async with engine.begin() as connection:
@@ -390,7 +390,7 @@ async def test_work_that_another_process_has(engine: AsyncEngine) -> None:
     await state.take(JOB, WORK)
     await make_older(engine, PATIENT.lease + 1)
     assert len(await claims_of(engine).take_over()) == 1
-    assert not await state.still_ours(JOB, "sending")
+    assert not await state.is_ours(JOB, "sending")
     running = asyncio.create_task(state.run(lambda _: None, lambda: False))
     assert JOB not in state._held
     await state.finish(running)
@@ -410,15 +410,15 @@ async def test_the_latest_press_counts(engine: AsyncEngine) -> None:
 async def test_two_bots(engine: AsyncEngine) -> None:
     """In one database, even with the same keys, know nothing of each other."""
     one, other = (open_shared(engine, name, [FERNET], PATIENT) for name in ("one", "other"))
-    assert await one.take(JOB, WORK) == ""
-    assert await other.take(JOB, WORK) == ""
+    assert await one.take(JOB, WORK) == Lease()
+    assert await other.take(JOB, WORK) == Lease()
     await one.put(KEY, "1", 60)
     assert await other.get(KEY) is None
     limits: dict[Key, int] = {("limit", "C1"): 1}
     assert await one.count(limits, 60)
     assert await other.count(limits, 60)
     await make_older(engine, PATIENT.lease + 1)
-    third = SqlJobs(engine, "third", Seals([FERNET]), PATIENT)
+    third = SqlJobs(engine, "third", Encryption([FERNET]), PATIENT)
     assert await third.take_over() == []
     assert await claims_of(engine).take_over() == []
 
@@ -426,13 +426,13 @@ async def test_two_bots(engine: AsyncEngine) -> None:
 async def test_without_keys(engine: AsyncEngine) -> None:
     """It is known who does what; nothing is stored, and nothing can be taken over."""
     without, other = SqlJobs(engine, "bot", None, PATIENT), claims_of(engine)
-    assert await without.take(sealed(JOB)) == ""
+    assert await without.take(sealed(JOB)) == Lease()
     assert await other.take(sealed(JOB)) is None
     assert not await without.hand_over(JOB)
     await make_older(engine, PATIENT.lease + 1)
     assert await other.take_over() == []
     assert await without.take_over() == []
-    assert await other.take(sealed(JOB)) == ""
+    assert await other.take(sealed(JOB)) == Lease()
 
 
 # -- In the background ----------------------------------------------------------------------------
@@ -452,8 +452,8 @@ async def test_takes_over_by_itself(engine: AsyncEngine) -> None:
     assert went_on == []  # it is about to end
     may_take_over = True
     await until(lambda: bool(went_on), 30)
-    assert [one.job for one in went_on] == [JOB]
-    assert await living.still_ours(JOB)
+    assert [one.id for one in went_on] == [JOB]
+    assert await living.is_ours(JOB)
     await living.finish(running)
 
 
@@ -475,19 +475,19 @@ async def test_goes_on_alone(own_postgres: Postgres, logged: Logged) -> None:
         one, other = (open_shared(engine, "bot", [FERNET], PATIENT) for _ in range(2))
         went_on: list[PendingJob] = []
         running = asyncio.create_task(one.run(went_on.append, lambda: True))
-        assert await one.take(JOB, WORK) == ""
+        assert await one.take(JOB, WORK) == Lease()
         await one.put(KEY, "before", 60)
         own_postgres.stop()
         try:
-            assert await one.take("alone", WORK) == ""
+            assert await one.take("alone", WORK) == Lease()
             assert await one.take("alone", WORK) is None
             assert await one.take(JOB, WORK) is None
             assert await one.count({("limit", "C1"): 1}, 60)
             assert not await one.count({("limit", "C1"): 1}, 60)
             await one.put(KEY, "meanwhile", 60)
             assert await one.get(KEY) == "meanwhile"
-            assert await one.still_ours(JOB)  # by our own clock, nobody else can have it
-            assert await one.still_ours("alone")
+            assert await one.is_ours(JOB)  # by our own clock, nobody else can have it
+            assert await one.is_ours("alone")
             await one.done(JOB, 3600)
             assert not one.durable
             assert not await one.hand_over("alone")
@@ -528,7 +528,7 @@ async def test_comes_back_under_load(own_postgres: Postgres) -> None:
 
         own_postgres.stop()
         try:
-            assert await state.take(JOB, WORK) == ""
+            assert await state.take(JOB, WORK) == Lease()
             await until(lambda: state.is_unavailable, 60)
             load = [asyncio.create_task(ask()) for _ in range(5)]
         finally:
@@ -549,11 +549,11 @@ async def test_a_database_that_hangs(own_postgres: Postgres) -> None:
         state = open_shared(engine, "bot", [FERNET], replace(PATIENT, state=0.3))
         loop = asyncio.get_running_loop()
         started = loop.time()
-        assert await state.take(JOB, WORK) == ""
+        assert await state.take(JOB, WORK) == Lease()
         assert loop.time() - started >= 0.3
         assert state.is_unavailable
         for number in range(100):
-            assert await state.take(str(number), WORK) == ""
+            assert await state.take(str(number), WORK) == Lease()
         await blocking.rollback()
 
 
@@ -568,10 +568,10 @@ async def test_asleep_beyond_the_lease(own_postgres: Postgres) -> None:
         running = asyncio.create_task(state.run(went_on.append, lambda: False))
         await state.take(JOB, WORK)
         other = claims_of(engine)
-        assert [one.job for one in await other.take_over()] == [JOB]
+        assert [one.id for one in await other.take_over()] == [JOB]
         own_postgres.stop()
         try:
-            asking = asyncio.create_task(state.still_ours(JOB))
+            asking = asyncio.create_task(state.is_ours(JOB))
             await until(lambda: state.is_unavailable, 60)
             assert not asking.done()
         finally:

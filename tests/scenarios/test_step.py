@@ -8,16 +8,13 @@ from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 import pytest
-from slack_bolt.async_app import AsyncApp
 
+from bot.features.workflow_step import texts as step_texts
 from bot.sandbox.fullstory import FullstorySandbox, Scripted
 from bot.sandbox.slack import SlackSandbox
 from bot.sandbox.workspace import AGENT, CHANNEL, DIRECT, PARTNER, TICKETS, USER, Run
 from bot.service import Service
-from bot.slack import texts
-from bot.slack.app import build_app, routes
-from bot.slack.dispatch import dispatch
-from bot.slack.services import Services
+from bot.slack.app import App
 from tests.conftest import QUICK, Logged, StartBot, until
 from tests.scenarios.answers import refresh
 
@@ -149,13 +146,13 @@ class TestShowing:
     @pytest.mark.parametrize(
         ("inputs", "sentence"),
         [
-            ({"show_in": TICKETS}, texts.STEP_SHOW_TO_WHOM),
+            ({"show_in": TICKETS}, step_texts.SHOW_TO_WHOM),
             ({"show_to": USER, "show_in": CHANNEL}, "invite me there"),
             ({"show_to": USER, "show_in": "C0NOWHERE"}, "invite me there"),
             ({"show_to": "U0NEW", "show_in": TICKETS}, "isn't in the channel"),
-            ({"show_to": PARTNER, "show_in": TICKETS}, texts.STEP_STRANGER),
-            ({"show_to": "U0NOBODY", "show_in": TICKETS}, texts.STEP_STRANGER),
-            ({"show_to": "U0NOBODY", "moment": "2026-01-05 14:05"}, texts.STEP_STRANGER),
+            ({"show_to": PARTNER, "show_in": TICKETS}, step_texts.STRANGER),
+            ({"show_to": "U0NOBODY", "show_in": TICKETS}, step_texts.STRANGER),
+            ({"show_to": "U0NOBODY", "moment": "2026-01-05 14:05"}, step_texts.STRANGER),
         ],
     )
     async def test_where_it_can_not_be_shown(
@@ -174,21 +171,21 @@ class TestFailing:
     @pytest.mark.parametrize(
         ("inputs", "sentence"),
         [
-            ({}, texts.STEP_NOBODY),
-            ({"person": ""}, texts.STEP_NOBODY),
-            ({"person": None}, texts.STEP_NOBODY),
-            ({"person": "n/a"}, texts.STEP_NOBODY),
-            ({"person": "uid:1 or uid:2"}, texts.STEP_SEVERAL),
-            ({"person": "The checkout is broken"}, texts.STEP_NOBODY),
-            ({"person": "jane@example.com, omar@example.com"}, texts.STEP_SEVERAL),
-            ({"person": "jane@example.com or maybe omar@example.com"}, texts.STEP_SEVERAL),
+            ({}, step_texts.NO_ONE),
+            ({"person": ""}, step_texts.NO_ONE),
+            ({"person": None}, step_texts.NO_ONE),
+            ({"person": "n/a"}, step_texts.NO_ONE),
+            ({"person": "uid:1 or uid:2"}, step_texts.SEVERAL),
+            ({"person": "The checkout is broken"}, step_texts.NO_ONE),
+            ({"person": "jane@example.com, omar@example.com"}, step_texts.SEVERAL),
+            ({"person": "jane@example.com or maybe omar@example.com"}, step_texts.SEVERAL),
             ({"person": "jane@example"}, "complete e-mail address"),
             ({"person": JANE, "limit": 0}, "1 to 100"),
             ({"person": JANE, "limit": 101}, "100 sessions at most"),
             ({"person": JANE, "limit": "many"}, "1 to 100"),
-            ({"person": JANE, "moment": "yesterday 5pm"}, texts.STEP_MOMENT_ZONE),
-            ({"person": JANE, "moment": "soon Z"}, texts.STEP_MOMENT_UNCLEAR),
-            ({"person": JANE, "moment": "9999999999"}, texts.STEP_MOMENT_TO_COME),
+            ({"person": JANE, "moment": "yesterday 5pm"}, step_texts.MOMENT_ZONE),
+            ({"person": JANE, "moment": "soon Z"}, step_texts.MOMENT_UNCLEAR),
+            ({"person": JANE, "moment": "9999999999"}, step_texts.MOMENT_IN_FUTURE),
             ({"person": "<@U0NOBODY>"}, "isn't in this workspace"),
         ],
     )
@@ -217,7 +214,7 @@ class TestFailing:
     async def test_slack_in_trouble(self, slack: SlackSandbox) -> None:
         """Where Slack has to be asked who is who."""
         slack.api_errors["users.info"] = "internal_error"
-        assert await failure(slack, person=f"<@{AGENT}>") == texts.STEP_SLACK_TROUBLE
+        assert await failure(slack, person=f"<@{AGENT}>") == step_texts.SLACK_TROUBLE
 
     async def test_a_crash(self, slack: SlackSandbox, logged: Logged) -> None:
         """Such as by a profile that is unlike any: a reference, which is in the log."""
@@ -320,18 +317,12 @@ class TestOnce:
         assert "functions.completeError" not in slack.api_calls
 
 
-@pytest.fixture
-def broken_app(services: Services) -> AsyncApp:
-    """The app around a client with a bug that nobody has foreseen."""
-    return build_app(services, services.slack.client, routes(services))
-
-
-async def test_a_crash(broken_app: AsyncApp, slack: SlackSandbox, logged: Logged) -> None:
+async def test_a_crash(app: App, slack: SlackSandbox, logged: Logged) -> None:
     """The run fails with a reference that is in the log."""
     started = await slack.run_step(STEP, told=False, person=JANE)
     body = {"type": "event_callback", "event": started.event}
     acknowledged = asyncio.get_running_loop().create_future()
-    assert (await dispatch(broken_app, body, acknowledged)).status == 200
+    assert (await app.dispatch(body, acknowledged)).status == 200
     ((how, sentence),) = started.ends
     assert how == "error"
     (line,) = [line for line in logged() if line["event"] == "lookup crashed"]
@@ -345,7 +336,7 @@ async def test_an_event_of_odd_shape(bot: Service, slack: SlackSandbox) -> None:
     started = await slack.run_step(STEP, told=False)
     bare = {"type": "function_executed", "function": {"callback_id": STEP}}
     await slack.event(bare | {"function_execution_id": started.id})
-    assert await started.end() == ("error", texts.STEP_NOBODY)
+    assert await started.end() == ("error", step_texts.NO_ONE)
     slack.ack_seconds = 2.0  # none comes
     await slack.event(bare)
     slack.ack_seconds = 30.0
@@ -393,7 +384,7 @@ async def test_stopped_while_a_failure_is_told(start_bot: StartBot, slack: Slack
     slack.api_retry_after = 20
     async with start_bot(replace(QUICK, drain=0.1), state_keys=(), answer_budget_seconds=0.1):
         started = await slack.run_step(STEP, person="")
-    assert started.ends == [("error", texts.STEP_NOBODY)]
+    assert started.ends == [("error", step_texts.NO_ONE)]
 
 
 async def test_killed_in_the_middle(
@@ -403,4 +394,4 @@ async def test_killed_in_the_middle(
     fullstory.always = Scripted(seconds=300)
     async with start_bot(replace(QUICK, drain=0.1), state_keys=(), answer_budget_seconds=0.1):
         started = await slack.run_step(STEP, person=JANE)
-    assert started.ends == [("error", texts.STEP_RESTARTING)]
+    assert started.ends == [("error", step_texts.RESTARTING)]

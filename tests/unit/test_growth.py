@@ -22,7 +22,7 @@ from bot.core.times import UnclearTime, parse_moment, zone
 from bot.errors import FullstoryError
 from bot.fullstory import protocol
 from bot.slack import blocks, http, texts
-from bot.slack.dispatch import BadBody
+from bot.slack.app import BadBody
 from bot.slack.message_parser import (
     MAX_CHARACTERS,
     MAX_FOUND,

@@ -11,14 +11,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bot.core.outcomes import Failed, explain
 from bot.core.query import Limits, ParseError, Problem
 from bot.core.sessions import MAX_UID_LENGTH, Moment, Query, Session, SessionList, replay_at
 from bot.core.suggestions import Suggestion, suggest
-from bot.errors import KeyRejected
+from bot.errors import Unavailable
+from bot.features.answer_buttons import help_modal
 from bot.sandbox.workspace import invalid_blocks
-from bot.slack import answer, messages, modals, texts
+from bot.slack import answer, messages
 from bot.slack.answer import Reader
-from bot.slack.blocks import RESPONSE_URL, WINDOW, Message, bold, header
+from bot.slack.blocks import MODAL, RESPONSE_URL, Message, bold, header
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 LIMITS = Limits(20, 100)
@@ -313,7 +315,7 @@ def test_whatever_people_type_stays_text(text: str) -> None:
     """No markup, mention or link comes out of what came in."""
     refused = ParseError(Problem.UNCLEAR, text, "jane@example.com")
     rendered_messages = [
-        messages.refusal(refused, "/fsessions", LIMITS),
+        messages.parse_error(refused, "/fsessions", LIMITS),
         rendered(SessionList(Query(None, text, 5), ())),
     ]
     for message in rendered_messages:
@@ -332,16 +334,16 @@ def test_help_names_the_command_that_was_typed(command: str) -> None:
     assert f"`{command} jane@example.com`" in shown_text(message)
     assert "the latest 7 sessions" in shown_text(message)
     assert shown_text(message).count(f"`{command}") == 3
-    assert "at most 50" in json.dumps(modals.help_window(command, Limits(7, 50)))
+    assert "at most 50" in json.dumps(help_modal(command, Limits(7, 50)))
 
 
 @pytest.mark.parametrize("contact", ["", "<@U0ADMIN1>", "ask <b>Bob</b>"])
 def test_failures(contact: str) -> None:
     """What happened, whom to tell, and the mark that an administrator finds in the log."""
-    message = messages.trouble(texts.failure(KeyRejected()), contact, "ab12cd34", "value")
+    message = messages.problem(explain(Failed(Unavailable(), "ab12cd34")), contact, "value")
     first, again, last = message["blocks"]
-    assert first["text"]["text"].startswith(":warning: *Fullstory doesn't accept")
-    assert "{administrator}" not in shown_text(message)
+    assert first["text"]["text"].startswith(":warning: *I can't reach Fullstory")
+    assert "{contact}" not in shown_text(message)
     assert ("<@U0ADMIN1>" in shown_text(message)) == (contact == "<@U0ADMIN1>")
     assert "<b>" not in shown_text(message)
     assert again["elements"][0]["text"]["text"] == "Try again"
@@ -372,6 +374,6 @@ def test_names_in_bold(text: str, expected: str) -> None:
 
 def test_a_window_of_long_links_fits() -> None:
     """Slack takes views of 250 KB."""
-    message = answer.answer(found(100, link_length=2_600), Reader(NOW), WINDOW)
+    message = answer.answer(found(100, link_length=2_600), Reader(NOW), MODAL)
     assert len(shown_text(message)) < 250_000
     assert "didn't fit" in shown_text(message)

@@ -158,7 +158,7 @@ def test_times_to_come_are_told_apart() -> None:
     """They are clear, and yet of no use."""
     with pytest.raises(UnclearTime) as caught:
         parse_moment("today 14:05", BERLIN, NOW)
-    assert caught.value.to_come
+    assert caught.value.is_future
 
 
 def test_distances_over_a_change_of_clocks() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bot import errors
+from bot.core.outcomes import Failed, duration, explain
 from bot.core.query import Limits, ParseError, Problem
 from bot.slack import texts
 
@@ -29,7 +30,7 @@ FAILURES = [
 
 def test_every_failure_has_its_own_sentence() -> None:
     """And each says what to do next."""
-    sentences = {" ".join(texts.failure(error)) for error in FAILURES}
+    sentences = {explain(Failed(error, "")).in_one_line("") for error in FAILURES}
     assert len(sentences) == len(FAILURES)
     assert all("try again" in s.lower() or "trying again" in s.lower() for s in sentences)
 
@@ -46,7 +47,7 @@ def test_no_failure_is_forgotten() -> None:
 
 def test_every_problem_has_its_own_sentence() -> None:
     """The same for what people type."""
-    sentences = {texts.refusal(ParseError(p, "", ""), LIMITS) for p in Problem}
+    sentences = {texts.parse_error(ParseError(p, "", ""), LIMITS) for p in Problem}
     assert len(sentences) == len(Problem)
 
 
@@ -64,4 +65,4 @@ def test_every_problem_has_its_own_sentence() -> None:
 )
 def test_durations_are_rounded_up(seconds: float, said: str) -> None:
     """Who comes back then is not too early."""
-    assert texts.duration(seconds) == said
+    assert duration(seconds) == said

@@ -1,4 +1,4 @@
-"""Runs migrations on the connection that `bot.store.schema` gives."""
+"""Runs migrations on the connection that `bot.store.schema` passes."""
 
 from alembic import context
 

@@ -1,4 +1,4 @@
-"""All tables: the audit, and what several processes share."""
+"""Creates all tables: the audit, jobs and shared values."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -32,7 +32,7 @@ def upgrade() -> None:
     op.create_index("audit_events_by_uid", "audit_events", ["uid_hash", "time", "id"])
     op.create_index("audit_events_by_user", "audit_events", ["user", "time", "id"])
     op.create_table(
-        "claims",
+        "jobs",
         sa.Column("bot", sa.String(16), primary_key=True),
         sa.Column("id", sa.String(64), primary_key=True),
         sa.Column("owner", sa.String(32), nullable=False),
@@ -41,11 +41,11 @@ def upgrade() -> None:
         sa.Column("attempts", sa.Integer, nullable=False),
         sa.Column("step", sa.String(20), nullable=False),
         sa.Column("version", sa.Integer, nullable=False),
-        sa.Column("sealed_with", sa.String(16), nullable=False),
+        sa.Column("key_name", sa.String(16), nullable=False),
         sa.Column("work", sa.Text),
     )
-    op.create_index("claims_by_lease", "claims", ["bot", "lease_until"])
-    op.create_index("claims_by_expiry", "claims", ["expires"])
+    op.create_index("jobs_by_lease", "jobs", ["bot", "lease_until"])
+    op.create_index("jobs_by_expiry", "jobs", ["expires"])
     op.create_table(
         "shared_values",
         sa.Column("id", sa.String(64), primary_key=True),

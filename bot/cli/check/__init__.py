@@ -1,0 +1,78 @@
+"""`fsessions check`: checks each part of a deployment, and says how to fix it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+from rich.console import Console
+
+from bot.cli.check import slack
+from bot.cli.check.finding import Finding
+from bot.cli.check.fullstory import fullstory_key
+from bot.connections import open_connections
+from bot.settings import Settings, misspelt
+
+
+async def run(settings: Settings) -> bool:
+    """Print a line for each part; return whether everything works."""
+    console = Console(highlight=False, soft_wrap=True)
+    is_well = True
+    async for finding in _findings(settings):
+        is_well = is_well and not finding.fix
+        mark = "[green]✓[/green]" if finding.is_known else "[yellow]?[/yellow]"
+        mark = "[red]✗[/red]" if finding.fix else mark
+        console.print(f"{mark} [bold]{finding.part}[/bold]", end="  ")
+        console.print(finding.result, markup=False)
+        if finding.fix:
+            console.print(f"  → {finding.fix}", markup=False)
+    return is_well
+
+
+async def _findings(settings: Settings) -> AsyncIterator[Finding]:
+    yield _settings(settings)
+    async with open_connections() as connections:
+        yield await slack.bot_token(settings, connections)
+        if settings.slack_app_token:
+            yield await slack.app_token(settings, connections)
+        else:
+            yield slack.signing_secret(settings)
+        if host := slack.response_url_host(settings):
+            yield await slack.response_urls(host, connections)
+        for channel in settings.support_channels:
+            yield await slack.support_channel(channel, settings, connections)
+        yield Finding("Access", _access(settings))
+        async for finding in slack.ids(settings, connections):
+            yield finding
+        yield await fullstory_key(settings, connections)
+    if settings.database:
+        from bot.cli.check.database import database
+
+        async for finding in database(settings):
+            yield finding
+
+
+def _settings(settings: Settings) -> Finding:
+    """Say where the settings come from, and which names nothing reads."""
+    file = Path(".env")
+    source = f"from {file.resolve()}" if file.is_file() else "from the environment, no .env here"
+    transport = "Socket Mode" if settings.socket_mode else "HTTP"
+    unread = misspelt()
+    result = " ".join([f"complete, {source}; Slack over {transport}.", *unread])
+    return Finding("Settings", result, is_known=not unread)
+
+
+def _access(settings: Settings) -> str:
+    """Say in one line who may see sessions, and where."""
+    people = [
+        _counted(len(settings.allowed_users), "person", "people"),
+        _counted(len(settings.allowed_usergroups), "user group", "user groups"),
+    ]
+    who = " and ".join(filter(None, people)) or "every full member of the workspace"
+    guests = ", guests too" if settings.allow_guests else ", no guests"
+    channels = _counted(len(settings.allowed_channels), "channel", "channels")
+    return f"{who}{guests}; {f'in {channels}' if channels else 'everywhere'}"
+
+
+def _counted(count: int, one: str, several: str) -> str:
+    return f"{count} {one if count == 1 else several}" if count else ""
