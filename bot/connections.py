@@ -1,8 +1,8 @@
-"""The aiohttp sessions for everything that goes out of this process: one for each neighbour.
+"""The aiohttp sessions for outgoing requests: one for each service.
 
-A neighbour that answers nobody must not use up the connections to another, so each has its own. No
-cookies are kept. Proxies are the environment's (HTTPS_PROXY, NO_PROXY); `.netrc` has no say, for
-what it holds would clash with the keys that we send.
+A service that hangs must not use up the connections to another. No cookies are kept. Proxies come
+from the environment (HTTPS_PROXY, NO_PROXY), but nothing from `.netrc`, which would conflict with
+our own keys.
 """
 
 from __future__ import annotations
@@ -21,18 +21,20 @@ import aiohttp
 from bot import __version__
 
 CONNECT_SECONDS: Final = 3.0
-"""For a connection, TLS included: where none comes about, another way may be open."""
+"""To connect, TLS included: if that fails, another way may work."""
 
-_MOST: Final = 500  # connections to one host, so that a host that hangs leaves files for others
+_MOST: Final = (
+    500  # connections to one host, so that a host that hangs leaves file descriptors for others
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Connections:
-    """`fullstory` is for its API, `slack` for the Web API and Socket Mode.
+    """Sessions for Fullstory's API, for Slack's Web API and Socket Mode, and for response_urls.
 
-    A connection serves one request only: bytes that nobody asked for, which a faulty proxy may send
-    on a connection that is kept, would else be taken for the reply to the next person's request. To
-    look whether some came before that request is not enough: they may come just after it.
+    A connection serves one request only. On a kept connection, a faulty proxy may send an extra
+    reply, which would be taken for the reply to the next person's request. Checking the connection
+    before that request is not enough: the extra reply may come just after it.
     """
 
     fullstory: aiohttp.ClientSession
@@ -42,7 +44,7 @@ class Connections:
 
 @asynccontextmanager
 async def open_connections() -> AsyncIterator[Connections]:
-    """The sessions, closed in the end."""
+    """Open the sessions, and close them in the end."""
     async with AsyncExitStack() as stack:
         sessions = [await stack.enter_async_context(_session()) for _ in range(3)]
         yield Connections(*sessions)
@@ -50,9 +52,9 @@ async def open_connections() -> AsyncIterator[Connections]:
 
 @dataclass(slots=True)
 class Request:
-    """How far a request came. Before `is_sent`, nothing of it can have reached the other side.
+    """The progress of a request. Before it `is_sent`, it can't have had an effect.
 
-    `status` is that of the reply, or 0 where none came.
+    `status` is the reply's, or 0 if none came.
     """
 
     is_sent: bool = False
@@ -60,9 +62,9 @@ class Request:
 
     @property
     def may_have_arrived(self) -> bool:
-        """Whether the other side may have done it, where its reply is of no use.
+        """Whether the request may have had an effect although its reply is unusable.
 
-        A gateway's 502 or 504 says nothing of what stands behind it; 503 and 429 say no.
+        A gateway's 502 or 504 says nothing about the server behind it; 503 and 429 say no.
         """
         return self.is_sent and (self.status in (0, 502, 504) or self.status < 300)
 
@@ -72,7 +74,7 @@ _watched: ContextVar[Request | None] = ContextVar("watched request", default=Non
 
 @contextmanager
 def watch_request() -> Iterator[Request]:
-    """Watch the request that is made within, in the same task."""
+    """Watch the request that is made in this context and task."""
     request = Request()
     token = _watched.set(request)
     try:
@@ -109,11 +111,11 @@ def _session() -> aiohttp.ClientSession:
 
 
 def proxy_for(url: str) -> str | None:
-    """The proxy that the environment names for this address, if any."""
+    """Return the proxy that the environment sets for a URL, if any."""
     parts = urlsplit(url)
     scheme = {"ws": "http", "wss": "https"}.get(parts.scheme, parts.scheme)
     proxy = getproxies().get(scheme, "")
-    if proxy and "://" not in proxy:  # as curl takes it
+    if proxy and "://" not in proxy:  # which curl accepts
         proxy = f"http://{proxy}"
     if not proxy.startswith(("http://", "https://")) or proxy_bypass(parts.hostname or ""):
         return None

@@ -1,27 +1,27 @@
-"""Everything that can go wrong, in one tree.
+"""The errors of this program.
 
     FsessionsError
-    ├── SettingsError            our side: what the administrator has to mend
-    ├── SlackError               their side: a Web API method failed, or Slack was not reached
-    ├── ProfileError             a Slack profile does not tell what was asked
-    └── FullstoryError           their side: what Fullstory answered, or did not
+    ├── SettingsError            the settings can't be used
+    ├── SlackError               a Web API method failed, or Slack was not reached
+    ├── ProfileError             a Slack profile doesn't have what is needed
+    └── FullstoryError           Fullstory returned an error, or did not answer
         ├── KeyRejected          401: the key is wrong or revoked
-        ├── AccessDenied         403: the key's level is too low
-        ├── RequestRejected      any other 4xx: it did not accept what we asked
-        ├── RateLimited          429: with the seconds until it is worth trying again
+        ├── PermissionMissing    403: the key's level is too low
+        ├── RequestRejected      any other 4xx
+        ├── RateLimited          429, with the seconds to wait
         ├── Unavailable          5xx, or no connection
         ├── DeadlineExceeded     no answer within the time for one lookup
-        └── ReplyError           an answer came, and it is of no use
-            ├── ReplyTooLarge    more than 512 KiB, or than 1,000 sessions
-            ├── ReplyCutOff      it ended before its end
+        └── ReplyError           the reply can't be used
+            ├── ReplyTooLarge    more than 512 KiB, or 1,000 sessions
+            ├── ReplyCutOff      it is not complete
             ├── ReplyNotJSON     HTML, plain text, half of a document
             ├── ReplyMalformed   JSON of another shape
-            └── ReplyRedirected  it points elsewhere; the key does not follow
+            └── ReplyRedirected  a redirect, which is not followed
 
-What a person typed wrongly is no exception but a value: `bot.core.query.ParseError`.
+Wrong input of a person is a value and not an error: `bot.core.query.ParseError`.
 
-Errors carry data, not sentences for people: those are in `bot.slack.texts`. Nothing in an
-error is personal or secret, so each may be logged.
+Errors contain data and not sentences, which are in `bot.core.outcomes` and `bot.slack.texts`.
+Nothing in them is personal or secret, so each may be logged.
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ from enum import Enum, auto
 
 
 class FsessionsError(Exception):
-    """The root of the tree."""
+    """The base of all errors."""
 
 
 class SettingsError(FsessionsError):
     """The settings can't be used.
 
-    `problems` holds one sentence for each, beginning with the setting's name; no values.
+    Each of the `problems` is a sentence that begins with the setting's name; none has a value.
     """
 
     def __init__(self, problems: Sequence[str]) -> None:
@@ -46,11 +46,11 @@ class SettingsError(FsessionsError):
 
 
 class SlackError(FsessionsError):
-    """A Web API method failed. `code` is Slack's own word, such as `invalid_auth`.
+    """A Web API method failed. `code` is Slack's error code, such as `invalid_auth`.
 
-    It is "" where Slack was not reached, or answered something that is no answer of its API.
-    `retry_after` is in seconds, or None where Slack did not say. With `may_have_arrived`, Slack may
-    have done what it was asked for: the request was sent, and no usable reply came.
+    It is "" if Slack was not reached, or did not answer as its API does. `retry_after` is in
+    seconds, or None if Slack did not say. With `may_have_arrived`, the request was sent but got no
+    usable reply, so it may have had an effect.
     """
 
     def __init__(
@@ -63,24 +63,24 @@ class SlackError(FsessionsError):
 
 
 class ProfileProblem(Enum):
-    """Why a Slack profile can't tell."""
+    """Why a Slack profile doesn't help."""
 
     BOT = auto()
     EMAIL = auto()
-    """There is no e-mail address in it."""
+    """It has no e-mail address."""
 
     SCOPE = auto()
-    """The bot is not allowed to read profiles."""
+    """The bot may not read profiles."""
 
     SLACK = auto()
-    """Slack does not answer just now."""
+    """Slack doesn't answer right now."""
 
     STRANGER = auto()
-    """It is of nobody in the bot's workspace."""
+    """The person is not in the bot's workspace."""
 
 
 class ProfileError(FsessionsError):
-    """A Slack profile does not tell what was asked; `problem` says why."""
+    """A Slack profile doesn't have what is needed; `problem` says why."""
 
     def __init__(self, problem: ProfileProblem) -> None:
         super().__init__(problem.name)
@@ -88,7 +88,7 @@ class ProfileError(FsessionsError):
 
 
 class FullstoryError(FsessionsError):
-    """Fullstory did not give us what we asked for."""
+    """Fullstory returned an error, or did not answer."""
 
 
 class KeyRejected(FullstoryError):
@@ -108,7 +108,7 @@ class RequestRejected(FullstoryError):
 
 
 class RateLimited(FullstoryError):
-    """429: too many requests. `retry_after` is in seconds, or None where Fullstory did not say."""
+    """429: too many requests. `retry_after` is in seconds, or None if Fullstory did not say."""
 
     def __init__(self, retry_after: float | None) -> None:
         super().__init__("HTTP 429")
@@ -132,15 +132,15 @@ class DeadlineExceeded(FullstoryError):
 
 
 class ReplyError(FullstoryError):
-    """An answer came that can't be used."""
+    """The reply can't be used."""
 
 
 class ReplyTooLarge(ReplyError):
-    """The reply is larger than we are willing to read."""
+    """The reply is too large."""
 
 
 class ReplyCutOff(ReplyError):
-    """The connection ended in the middle of the reply."""
+    """The connection closed in the middle of the reply."""
 
 
 class ReplyNotJSON(ReplyError):
@@ -148,8 +148,8 @@ class ReplyNotJSON(ReplyError):
 
 
 class ReplyMalformed(ReplyError):
-    """The reply is JSON, of a shape that nobody documents."""
+    """The reply is JSON of an undocumented shape."""
 
 
 class ReplyRedirected(ReplyError):
-    """The reply is a redirect. It is not followed: the key goes to the configured host alone."""
+    """The reply is a redirect. It is not followed: the key is for the configured host only."""

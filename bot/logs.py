@@ -1,11 +1,11 @@
-"""Logs without personal data, by construction; and logs that never stand in the way.
+"""Logs that have no personal data by construction, and never block.
 
-Our own lines are an event's name and chosen fields. What could carry more is cut to what can't: of
-an exception its type and where it happened, never its message; of a library's log record the same.
-Libraries write request bodies, tokens and addresses into their messages, some of them above DEBUG.
+Our own lines are an event's name and chosen fields. Of an exception, only its type and where it
+happened is logged, never its message; the same goes for libraries' log records, whose messages have
+request bodies, tokens and addresses, some of them above DEBUG.
 
-Lines are written by a thread of their own. A full disk, a pipe that nobody reads, a reader that has
-ended: lines are lost then, and counted, but nothing waits, fails or ends because of it.
+A thread writes the lines. If the disk is full or no one reads the pipe, lines are lost and counted,
+but nothing waits or fails.
 """
 
 from __future__ import annotations
@@ -31,22 +31,22 @@ from structlog.typing import EventDict, Processor, WrappedLogger
 from bot.errors import FsessionsError
 from bot.fast_json import dumps
 
-_MOST_WAITING: Final = 5_000  # lines
+_MAX_WAITING: Final = 5_000  # lines
 _FLUSH_SECONDS: Final = 1.0
 
 
 class _Writer:
-    """Writes lines to a stream, from a thread that nobody waits for."""
+    """Writes lines to a stream in a thread."""
 
     def __init__(self, stream: TextIO) -> None:
         self._write = _writing_to(stream)
-        self._waiting: queue.Queue[str | threading.Event | None] = queue.Queue(_MOST_WAITING)
-        self._untold = 0
+        self._waiting: queue.Queue[str | threading.Event | None] = queue.Queue(_MAX_WAITING)
+        self._unreported = 0
         self.lost = 0
         threading.Thread(target=self._work, name="log writer", daemon=True).start()
 
     def msg(self, line: str) -> None:
-        """Takes a line, as structlog's loggers do; never raises, never waits."""
+        """Take a line, like structlog's loggers. Never raises and never waits."""
         try:
             self._waiting.put_nowait(line)
         except queue.Full:
@@ -55,7 +55,7 @@ class _Writer:
     debug = info = warning = error = critical = log = msg
 
     def flush(self, seconds: float = _FLUSH_SECONDS) -> None:
-        """Waits until what was taken so far is written, or for so long."""
+        """Wait until all lines are written, for up to `seconds`."""
         done = threading.Event()
         try:
             self._waiting.put(done, timeout=seconds)
@@ -64,8 +64,8 @@ class _Writer:
         done.wait(seconds)
 
     def close(self) -> None:
-        """End the thread once it has written what was taken so far."""
-        with suppress(queue.Full):  # a stream that takes nothing holds up its thread for good
+        """End the thread once it has written all lines."""
+        with suppress(queue.Full):  # a stream that blocks also blocks its thread
             self._waiting.put_nowait(None)
 
     def _work(self) -> None:
@@ -78,17 +78,17 @@ class _Writer:
             except (OSError, ValueError):  # the disk is full, or the stream is closed
                 self._lose()
                 continue
-            if self._untold:
-                count, self._untold = self._untold, 0
+            if self._unreported:
+                count, self._unreported = self._unreported, 0
                 structlog.get_logger().warning("log lines lost", count=count)
 
     def _lose(self) -> None:
         self.lost += 1
-        self._untold += 1
+        self._unreported += 1
 
 
 def _writing_to(stream: TextIO) -> Callable[[str], object]:
-    """Straight to the descriptor: what is left in a buffer would fail once more at the end."""
+    """Return a function that writes to the descriptor: a buffer would fail again at exit."""
     try:
         descriptor = stream.fileno()
     except (io.UnsupportedOperation, ValueError):
@@ -116,9 +116,9 @@ def configure(
     *,
     recording: bool = True,
 ) -> None:
-    """Sends all logs to `stream`: as JSON lines, or as text for people if that is a terminal.
+    """Send all logs to `stream`, as JSON lines, or as text if it is a terminal.
 
-    Without `recording`, `record` says nothing: on a terminal, where somebody waits for a table.
+    Without `recording`, `record` does nothing.
     """
     _recording[:] = [recording]
     on_terminal = stream.isatty()
@@ -147,26 +147,26 @@ def configure(
 
 @atexit.register
 def flush() -> None:
-    """Waits a moment until what was logged is written; also done when the process ends."""
+    """Wait briefly until everything is written; also called at exit."""
     for writer in _writers:
         writer.flush()
 
 
 def record(event: str, **fields: object) -> None:
-    """Logs a line that has to be there, whatever the level is."""
+    """Log a line whatever the level is."""
     if _writers and _recording[0]:
         structlog.wrap_logger(_writers[-1], wrapper_class=_EVERY_LEVEL).info(event, **fields)
 
 
 def lines_lost() -> int:
-    """How many lines could not be written since the start."""
+    """Return how many lines could not be written since the start."""
     return sum(writer.lost for writer in _writers)
 
 
 class ThrottledLog:
-    """Logs a warning that anybody can cause: the same one once in `seconds`.
+    """Logs the same warning only once in `seconds`, because anyone can cause it.
 
-    `clock` gives seconds. A line says how many were left out before it.
+    A line says how many were left out before it. `clock` returns seconds.
     """
 
     def __init__(self, seconds: float = 10.0, clock: Callable[[], float] = time.monotonic) -> None:
@@ -176,7 +176,7 @@ class ThrottledLog:
         self._left_out: dict[tuple[object, ...], int] = {}
 
     def warn(self, event: str, **fields: object) -> None:
-        """The fields are few and of our own making: they tell one warning from another."""
+        """Log a warning; its few fields tell it from others."""
         key, now = (event, *fields.values()), self._clock()
         if now - self._last.get(key, float("-inf")) < self._seconds:
             self._left_out[key] = self._left_out.get(key, 0) + 1
@@ -188,7 +188,7 @@ class ThrottledLog:
 
 
 def new_reference() -> str:
-    """A short mark that stands both in a log line and in what the person saw."""
+    """Create a short id that is both in a log line and in what the person sees."""
     return secrets.token_hex(4)
 
 
@@ -199,7 +199,7 @@ def _without_messages(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
     if isinstance(error, BaseException):
         event["error"] = type(error).__name__
         if isinstance(error, FsessionsError):
-            event["reason"] = str(error)  # our own errors hold nothing personal
+            event["reason"] = str(error)  # our own errors have nothing personal
         if error.__cause__:
             event["cause"] = type(error.__cause__).__name__
         event["at"] = list(_places(error))
@@ -207,13 +207,13 @@ def _without_messages(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
 
 
 def _places(error: BaseException) -> Iterator[str]:
-    """Where it happened, the innermost frame last."""
+    """Yield where it happened, the innermost frame last."""
     for frame in traceback.extract_tb(error.__traceback__)[-8:]:
         yield f"{frame.filename}:{frame.lineno} {frame.name}"
 
 
 class _LibraryHandler(logging.Handler):
-    """Passes on that a library has something to say, and where, but not its words."""
+    """Logs that a library logged something and where, but not what."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -222,7 +222,7 @@ class _LibraryHandler(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         error = record.exc_info[1] if record.exc_info else None
         if type(error).__module__ == "aiohttp.http_exceptions":
-            # What is no HTTP: anybody can send it, and it is no trouble of ours.
+            # Invalid HTTP, which anyone can send.
             self._throttled_log.warn("request refused", reason=type(error).__name__)
             return
         structlog.get_logger().log(

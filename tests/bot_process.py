@@ -13,14 +13,15 @@ from pathlib import Path
 
 import uvloop
 
-from bot import logs, settings
+from bot import logs
 from bot.service import running
+from bot.settings.loading import load
 from bot.timeouts import Timeouts
 
 
 async def main() -> None:
     """Serves until SIGTERM."""
-    loaded = settings.load(file=Path("none"), for_slack=True)
+    loaded = load(file=Path("none"), for_slack=True)
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
     async with running(loaded, Timeouts(**json.loads(os.environ["WAITS"]))) as service:

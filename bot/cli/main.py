@@ -18,9 +18,10 @@ from typing import Any, NoReturn, TypeVar
 import click
 import structlog
 
-from bot import __version__, logs, settings
+from bot import __version__, logs
 from bot.errors import SettingsError
 from bot.settings import Settings
+from bot.settings.loading import load, misspelled
 
 _T = TypeVar("_T")
 
@@ -42,8 +43,8 @@ def serve() -> None:
 
     loaded = _settings(for_slack=True)
     logs.configure(loaded.log_level, loaded.log_format)
-    for sentence in settings.misspelt():
-        structlog.get_logger().warning("misspelt setting", problem=sentence)
+    for sentence in misspelled():
+        structlog.get_logger().warning("misspelled setting", problem=sentence)
     if ignored := loaded.ignored_parameters:
         structlog.get_logger().warning("parameters of DATABASE_URL ignored", names=ignored)
     _allow_many_files()
@@ -161,12 +162,12 @@ def _settings_with_database() -> Settings:
 
 def _settings(*, for_slack: bool, for_fullstory: bool = True) -> Settings:
     try:
-        return settings.load(for_slack=for_slack, for_fullstory=for_fullstory)
+        return load(for_slack=for_slack, for_fullstory=for_fullstory)
     except SettingsError as error:
         _fail(
             [
                 *error.problems,
-                *settings.misspelt(),
+                *misspelled(),
                 "",
                 "docs/administration.md explains every setting.",
             ],

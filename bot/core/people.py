@@ -1,10 +1,10 @@
-"""Find the people that a plain text names: e-mail addresses, and uids behind a label.
+"""Finds the people that a plain text names: e-mail addresses, and uids after a label.
 
-A value counts only if both of its borders are known. Quotes, brackets, a link, a field, the end of
-a word are borders. Where a value goes on in the same word, it is not clear where it ends, and a
-shorter value would be another customer: such a word names no one.
+A value counts only if both of its borders are known: quotes, brackets, a link, a field, the end of
+a word. If a value continues in the same word, it is not clear where it ends, and a shorter value
+would be another customer: such a word names no one.
 
-`mark_address` and `mark_value` tell the reader about borders that the plain text no longer shows.
+`mark_address` and `mark_value` mark borders that the plain text no longer shows.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from bot.core.query import is_address, without_separators
 from bot.core.scripts import from_other_script, up_to_other_script
 from bot.core.sessions import MAX_UID_LENGTH
 
-# Private-use characters: `without_marks` takes them out of what comes from outside.
+# Private-use characters, which `without_marks` removes from text from outside.
 _ADDRESS, _ADDRESS_END, _VALUE, _VALUE_END = "\ue000", "\ue001", "\ue002", "\ue003"
 _MARKS: Final = re.compile("[\ue000-\ue003]")
 
 _LONGEST_TOKEN: Final = 2_000
-"""Characters of a word that are read. No address and no uid is as long."""
+"""Characters of a word that are read; no address or uid is as long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ class Identity:
 
     @property
     def key(self) -> tuple[str, str]:
-        """The same for two spellings of one name: addresses do not depend on case."""
+        """A key that is equal for two spellings of one address."""
         return ("e", self.email.casefold()) if self.email else ("u", str(self.uid))
 
 
@@ -83,7 +83,7 @@ _URL: Final = re.compile(
 
 
 def _in_url(url: str, labels: Labels) -> Iterator[Identity | None]:
-    """Read the parameters and the path: there the borders are known."""
+    """Read the parameters and the path, whose borders are known."""
     url = url.rstrip(",;:!?'’)]}>*_~")
     is_cut = url.endswith(("…", ".."))
     try:
@@ -93,14 +93,14 @@ def _in_url(url: str, labels: Labels) -> Iterator[Identity | None]:
     fragment_path, _, fragment_query = parts.fragment.partition("?")
     segments = [*parts.path.split("/"), *fragment_path.split("/")]
     parameters = [one for one in (*parts.query.split("&"), *fragment_query.split("&")) if one]
-    if is_cut:  # what stands last goes on
+    if is_cut:  # the last one may continue
         segments = segments if parameters else segments[:-2]
         parameters = parameters[:-1]
     for segment in segments:
         yield _customer(unquote(segment))
     for parameter in parameters:
         name, _, value = parameter.partition("=")
-        # A plus stays one: addresses have it, and never a space.
+        # A plus stays a plus: addresses have it, and never a space.
         value = without_separators(unquote(value))
         if _label_alone(labels).fullmatch(unquote(name)):
             yield Identity(uid=value) if _is_uid(value) else None
@@ -157,7 +157,7 @@ _QUOTES: Final = {
     "`": "`",
     '\\"': '\\"',
 }
-# What people and forms write where they know no uid.
+# What people and forms write instead of a uid.
 _NO_UID: Final = frozenset(
     {"", "-", "—", "–", "n/a", "na", "no", "none", "not", "null", "nil", "nan", "undefined"}
     | {"unknown", "0", "-1", "false", "true", "anonymous", "anon", "guest", "empty", "invalid"}
@@ -168,10 +168,10 @@ _NOT_GIVEN: Final = re.compile(
     r"(?:not|no)[ _-]?(?:set|given|provided|available|found|known|applicable|logged[ _-]?in)",
     re.IGNORECASE,
 )
-# In free text a bare word behind a label may be the next word of a sentence; an id has a digit, or
-# letters that no sentence has in a row.
+# In free text, a bare word after a label may be the next word of a sentence; an id has a digit, or
+# letters that are in no sentence.
 _LIKE_AN_ID: Final = re.compile(r"\d|[_@|:+=/-]|[a-z][A-Z]|\w{16}")
-# Behind a label without a sign, a time, a share or a version is hardly an id.
+# After a label without a sign, a time, a percentage or a version is hardly an id.
 _LIKE_A_QUANTITY: Final = re.compile(r"\d+(?::\d\d)+|\d+(?:[.,]\d+)?%|v\d[\d.]*|\d+(?:st|nd|rd|th)")
 # A value ends here: the next key of a list, a quote, a tag.
 _NEXT_KEY: Final = re.compile(
@@ -183,23 +183,23 @@ _NOT_IN_A_UID: Final = re.compile(r"[,;\"“”<>(){}\[\]`\\\s—–•→←、
 _OPENING: Final = "([{<'‘\"“`「『【（"
 _CLOSING: Final = ".,;!?)]}>'’\"”`」』】）、。，；！？|"
 _CUT_SHORT: Final = re.compile(r"…|\.\.")
-# Punctuation that no id has, also right beside it.
+# Punctuation that is never part of an id.
 _BORDER: Final = re.compile("[—–→←、，。；：！？「」『』【】（）](?![A-Za-z0-9])")
 _MASKED_UID: Final = re.compile(r"\*\*|x{4}", re.IGNORECASE)
-# What languages print around a value: `int(4711)`, `ObjectId('…')`, `{"$oid":"…"}`.
+# What programming languages print around a value: `int(4711)`, `ObjectId('…')`, `{"$oid":"…"}`.
 _WRAPPED: Final = re.compile(
     r"(?:string\(\d+\) \"(?P<b>[^\"]*)\""
     r"|(?:int(?:32|64)?|(?:bson\.)?ObjectI[dD]|UUID|Some|Number(?:Long|Int)|Guid)"
     r"\((?P<q>[\"'\\]{0,2})(?P<a>[^\"'()\\]+)(?P=q)\)"
     r"|\{(?P<r>[\"'\\]{1,2})\$oid(?P=r):\s?(?P=r)(?P<c>[^\"'\\{}]+)(?P=r)\})(?![\w|.-])"
 )
-# What is behind a uid, and shows that it was not all of it, or not the only one.
+# What follows a uid, and shows that it was not complete, or not the only one.
 _GOES_ON: Final = re.compile(
     r" ?(?:…|\.\.)|[ \t]\d|,? ?(?:and|or|to|und|oder|bis|et|ou|y|&|/) ?#?\d{3,}|, #?\d{3,}"
 )
 _DATE: Final = re.compile(r"\d{4}-\d\d-\d\d.*")
 _NAMED: Final = re.compile(r"[A-Za-z_]\w{0,30}=.+")  # the next key of a log, or a directory's
-# Before a label, these say that it is an id of another system, or of no customer.
+# Before a label, these say that it is the id of another system, or not of a customer.
 _ELSEWHERE: Final = re.compile(
     r"\b(?:slack|discord|github|gitlab|jira|telegram|agent|admin|staff|employee|bot|process|unix)"
     r"(?:'s|’s)?[ _-]$",
@@ -212,7 +212,7 @@ _THOUSANDS_WITH_SPACES: Final = re.compile(
 
 
 def _in_words(text: str, start: int, end: int, labels: Labels) -> Iterator[Identity | None]:
-    """Read a text without links. What is labelled as a uid is one, even if it is an address."""
+    """Read a text without links. A labelled value is a uid, even if it is an address."""
     for label in _label_pattern(labels).finditer(text, start, end):
         if label.start() < start:
             continue  # part of the uid before
@@ -225,7 +225,7 @@ def _in_words(text: str, start: int, end: int, labels: Labels) -> Iterator[Ident
 
 
 def _uid_at(text: str, label: re.Match[str], end: int) -> tuple[str, int]:
-    """Return the uid behind a label and where to read on; "" and the label's end if none is."""
+    """Return the uid after a label and its end; "" and the label's end if there is none."""
     start = label.end()
     if label["line"] and text[: label.start()].rpartition("\n")[2].strip(" \t*_•-"):
         return "", start  # a label above its value is alone on its line
@@ -247,7 +247,7 @@ def _uid_at(text: str, label: re.Match[str], end: int) -> tuple[str, int]:
 
 
 def _bare_uid_at(text: str, label: re.Match[str], end: int) -> tuple[str, int]:
-    """Do the same for a word without known borders."""
+    """Return the same for a word without known borders."""
     start = label.end()
     token = _TOKEN.match(text, start, end)
     if not token or len(token[0]) > _LONGEST_TOKEN:
@@ -256,21 +256,21 @@ def _bare_uid_at(text: str, label: re.Match[str], end: int) -> tuple[str, int]:
     if value == token[0] and _GOES_ON.match(text, token.end(), end) and token[0][-1] not in ".;":
         return "", start
     if label[0][-1:].isspace() and _NAMED.match(value):
-        return "", start  # nothing is behind the label
+        return "", start  # nothing follows the label
     uid = _bare_uid(value, token[0][len(value) :], text[max(0, label.start() - 200) : start])
     sign = label[0][len(label["label"]) :]
     if sign.endswith("="):
-        uid = _decoded(uid)  # of a form's body, or of an address without its host
+        uid = _decoded(uid)  # of a form's body, or of a URL without its host
     has_sign = re.search("[:：=>#№\n`]", sign) is not None
     is_sure = _is_uid(uid) and _is_sure(uid, label["label"], has_sign=has_sign)
     if is_sure and not has_sign and uid.isdigit() and len(uid) < 4:
-        # "user id 42." may be one, "user id 401 Unauthorized" is none.
+        # "user id 42." may be one, "user id 401 Unauthorized" is not.
         is_sure = token[0] != uid or not text[token.end() : end].strip(" \t").strip("\n")
     return (uid, start + len(value)) if is_sure else ("", start)
 
 
 def _decoded(value: str) -> str:
-    """Undo percent-encoding, unless it is none: no program encodes letters and digits."""
+    """Undo percent-encoding, unless it isn't one: programs don't encode letters and digits."""
     encoded = [chr(int(one, 16)) for one in re.findall("%([0-9a-fA-F]{2})", value)]
     if len(encoded) != value.count("%") or any(one.isascii() and one.isalnum() for one in encoded):
         return value
@@ -281,7 +281,7 @@ def _decoded(value: str) -> str:
 
 
 def _is_sure(uid: str, label: str, *, has_sign: bool) -> bool:
-    """Whether a word behind a label is an id, and not the next word of a sentence."""
+    """Tell whether a word after a label is an id, and not the next word of a sentence."""
     if has_sign and _is_set_off(label):
         return True
     looks_like_one = _LIKE_AN_ID.search(uid) is not None
@@ -289,7 +289,7 @@ def _is_sure(uid: str, label: str, *, has_sign: bool) -> bool:
 
 
 def _in_known_borders(text: str, start: int, end: int) -> tuple[str, int]:
-    """Return what is between quotes, in code, or in a field, and its end; 0 if there is no such."""
+    """Return what is in quotes, in code or in a field, and its end; 0 if there is none."""
     if text.startswith(_VALUE, start):
         after = text.find(_VALUE_END, start, end)
         return _in_field(without_marks(text[start:after])), after + 1
@@ -307,14 +307,14 @@ def _in_known_borders(text: str, start: int, end: int) -> tuple[str, int]:
 
 
 def _in_field(value: str) -> str:
-    """Return the uid that is all of a field; an explanation may follow it: "4711 (Acme)"."""
+    """Return the uid that a field consists of; an explanation may follow: "4711 (Acme)"."""
     value = value.strip().strip("*`_").strip()
     for quote in "\"'":
         value = value.removeprefix(quote).removesuffix(quote) if value[:1] == quote else value
     first, _, rest = value.partition(" ")
     if rest.lstrip()[:1] in ("(", "["):
         value = first
-    # Several values, or words: none of them is sure.
+    # Several values or words: none of them is certain.
     is_one = not re.search(r"[\s,;]", value) or without_separators(value) != value
     return without_separators(value.lstrip("#№")) if is_one else ""
 
@@ -327,9 +327,9 @@ def _up_to_border(token: str) -> str:
 
 
 def _bare_uid(value: str, rest: str, before: str) -> str:
-    """Return the uid that a word is, without the punctuation around it; "" if unsure.
+    """Return the uid that a word is, without the punctuation around it; "" if uncertain.
 
-    `rest` and `before` are what follows in the same word, and what is left of it.
+    `rest` is what follows in the same word, and `before` what comes before it.
     """
     if _TEMPLATE.match(value) or value[:1] in ("@", '"', "“") or _CUT_SHORT.search(value):
         return ""
@@ -350,7 +350,7 @@ def _bare_uid(value: str, rest: str, before: str) -> str:
 
 
 def _without_markup(value: str, before: str) -> str:
-    """Remove bold and italics around a word, or at the end of what began further left."""
+    """Remove bold and italics around a word, or their end if they began before it."""
     for sign in "*_~":
         begins = value.startswith(sign)
         opened = re.search(rf"(?<!\w){re.escape(sign)}(?=\S)", before.rpartition("\n")[2])
@@ -361,13 +361,13 @@ def _without_markup(value: str, before: str) -> str:
 
 
 def _is_set_off(label: str) -> bool:
-    """Tell labels that no sentence has, such as `uid` and `user_id`, from "user id"."""
+    """Tell labels that are in no sentence, such as `uid` and `user_id`, from "user id"."""
     label = label.lower()
     return "uid" in label or "_id" in label
 
 
 def is_no_uid(text: str) -> bool:
-    """Whether a text only says that there is no uid: "n/a", "not set"."""
+    """Tell whether a text only says that there is no uid: "n/a", "not set"."""
     return text.lower() in _NO_UID or _NOT_GIVEN.fullmatch(text) is not None
 
 
@@ -383,7 +383,7 @@ def _is_uid(uid: str) -> bool:
 
 # -- Addresses ------------------------------------------------------------------------------------
 
-# What an address is made of where it is not quoted, and marks of scripts that \w leaves out.
+# What an address consists of if it is not quoted, and marks of scripts that \w leaves out.
 _ADDRESS_CHARACTERS: Final = (
     r"\w.!#$%&'’*+/=?^~@\u200c\u200d\u0300-\u036f\u0900-\u0dff\u0e00-\u0eff-"
 )
@@ -391,7 +391,7 @@ _TOKEN: Final = re.compile(r"\S++")
 _PART: Final = re.compile(rf"[{_ADDRESS_CHARACTERS}]++")
 _MARKED: Final = re.compile(f"{_ADDRESS}([^{_ADDRESS}{_ADDRESS_END}]*+){_ADDRESS_END}")
 _DOMAIN: Final = re.compile(r"[\w.\u200c\u200d\u0300-\u036f\u0900-\u0dff\u0e00-\u0eff-]+")
-# Before a link of its own. Slack also makes links of what looks like an address at a word's end.
+# Before a link of its own. Slack also links what looks like an address at the end of a word.
 _BEFORE_A_LINK: Final = frozenset(":([{<>\"“”„«»,;*~`→·—–•-_'‘’/")
 _NAMES_AN_ADDRESS: Final = (
     r"(?:e?[_-]?mail(?:[_-]?(?:address|adresse))?|user(?:[_-]?name)?|usr|login(?:[_-]?hint)?"
@@ -409,11 +409,11 @@ _KEY_WITH_COLON: Final = re.compile(
     r"|[^\x00-\x7f])[\"'\\\]*_]{0,3}:$",
     re.IGNORECASE,
 )
-# Of "contact=example.com@…" the rest is a domain, put there on the way; of "email=jane.doe" not.
+# In "contact=example.com@…" the rest is a domain that was added; in "email=jane.doe" it is not.
 _BARE_DOMAIN: Final = re.compile(
     r"[\w.-]+\.(?:com|net|org|edu|gov|info|biz|io|co|dev|app|example|[a-z]{2})", re.IGNORECASE
 )
-# Before an address: the name of a header that has a message's own id, or a content id.
+# Before an address: the name of a header with a message id or a content id.
 _MAY_GO_ON: Final = re.compile(r"[@A-Za-z0-9_]|[.-]+[A-Za-z0-9]")
 # Before an ellipsis, these may be the beginning of a longer one.
 _CUT_TOPS: Final = frozenset({"c", "co", "ne", "or", "in", "inf", "ed", "go"})
@@ -448,7 +448,7 @@ def _in_token(token: str, following: str) -> Iterator[Identity | None]:
 
 
 def _is_set_apart(token: str, marked: re.Match[str]) -> bool:
-    """Whether a link is an address of its own, and not the end of a longer word."""
+    """Tell whether a link is a whole address, and not the end of a longer word."""
     left, right = token[: marked.start()], token[marked.end() :]
     if _MAY_GO_ON.match(right) or (_CUT_SHORT.match(right) and _is_top_cut(marked[1])):
         return False
@@ -472,7 +472,7 @@ def _in_part(token: str, part: re.Match[str], following: str) -> Iterator[Identi
 
 
 def _has_borders(token: str, start: int, end: int) -> bool:
-    """Whether a value ends where no character of an address is, and not only there."""
+    """Tell whether a value has borders on both sides that are not part of an address."""
     left, right = token[:start], token[end:]
     is_listed = right[:1] in (",", ";") and right[1:2].isascii() and right[1:].strip(_CLOSING)
     if left.endswith((",", ";")) or is_listed:
@@ -487,19 +487,19 @@ def _has_borders(token: str, start: int, end: int) -> bool:
         return False
     if right.startswith("\\") and not re.match(r"\\+[nrt\"'/]", right):
         return False
-    # A mask, a name in brackets, an opening quote in the middle of a word, something not shown.
+    # A mask, a name in brackets, an opening quote inside a word, something not shown.
     if re.search(r"(?:••|\w•|\w[\])]|\w[\"“`]|\ufffc)$", left):
         return False
     return not left.endswith(("\\", "@", "…", "..."))
 
 
 def _is_row(token: str) -> bool:
-    """Whether bars are the borders of cells here, as they are around a row of a table."""
+    """Tell whether bars are the borders of cells, as in a row of a table."""
     return token.startswith("|") and token.endswith("|")
 
 
 def _is_list(token: str) -> bool:
-    """Whether commas separate a list: of addresses, of keys with values, or a row of CSV."""
+    """Tell whether commas separate addresses, keys with values, or cells of CSV."""
     if "," in token and ";" in token:
         return False
     items = re.split("[,;]", token.strip("()[]{}<>,;.\"'"))
@@ -508,9 +508,9 @@ def _is_list(token: str) -> bool:
 
 
 def _address(part: str, following: str) -> str:
-    """Return the address that a piece of a word is, without markup and punctuation; "" if unsure.
+    """Return the address in a piece of a word, without markup and punctuation; "" if uncertain.
 
-    `following` is the text behind the word.
+    `following` is the text after the word.
     """
     local, _, rest = part.partition("@")
     match = _DOMAIN.match(rest)
@@ -522,7 +522,7 @@ def _address(part: str, following: str) -> str:
         return ""
     if match[0][len(domain) :].startswith("..") and _is_top_cut(domain):
         return ""
-    is_in_form = tail.startswith("&")  # another key follows: then one has to be before it
+    is_in_form = tail.startswith("&")  # another key follows, so one has to come before
     if is_in_form and not _KEY_WITH_EQUALS.match(local):
         return ""
     markup = match[0][len(domain) :] + tail
@@ -531,12 +531,12 @@ def _address(part: str, following: str) -> str:
 
 
 def _is_top_cut(domain: str) -> bool:
-    """Whether an ellipsis behind this may stand for the rest of it: "example.co…"."""
+    """Tell whether an ellipsis after this may be the rest of it: "example.co…"."""
     return domain.rpartition(".")[2].lower() in _CUT_TOPS
 
 
 def _is_only_punctuation(tail: str) -> bool:
-    """Whether nothing of an address follows: an ending, markup, or the next key of a form."""
+    """Tell whether nothing of an address follows: only punctuation, markup or the next key."""
     return re.fullmatch(r"(?:['’]s)?[.!?'’*_~/]*+|&[\w.%\[\]-]+=.*", tail) is not None
 
 
@@ -557,7 +557,7 @@ def _local(local: str, following: str) -> str:
 
 # -- Who is no customer ---------------------------------------------------------------------------
 
-# Programs that send mail: as a part of the name, or as its beginning. A dot is for people's names.
+# Programs that send mail, by a part or the beginning of the name. People's names have a dot.
 _MACHINE: Final = re.compile(
     r"(?:.*[._+-])?(?:no[._-]?reply|do[._-]?not[._-]?reply|mailer-daemon)(?:[+._-].*)?"
     r"|(?:.*[_-])?(?:bounces?|notifications?)(?:[+_-].*)?"
@@ -580,7 +580,7 @@ _MACHINE_ADDRESSES: Final = re.compile(
     r"|automated@airbnb\.com|hello@calendly\.com",
     re.IGNORECASE,
 )
-# A sender rewritten on the way has another address within: "bounces+1-jane=example.com@…".
+# A rewritten sender contains another address: "bounces+1-jane=example.com@…".
 _REWRITTEN: Final = re.compile(
     r".*[=%][\w-]+(?:\.[\w-]+)+|srs[01][=+-].*|(?:ms)?prvs\d?=.*|btv1=.*|.*\+caf_=.*|imcea\w+-.*|.*#ext#",
     re.IGNORECASE,
@@ -592,7 +592,7 @@ _DOMAIN_END: Final = re.compile(r"[^\W\d_]+|xn--[a-z0-9-]+|[^\x00-\x7f]+", re.IG
 
 
 def is_customers_address(address: str) -> bool:
-    """Whether an address may be a customer's, and not a file, a program or a mail server."""
+    """Tell whether an address may be a customer's, and not that of a file, program or server."""
     local, _, domain = address.rpartition("@")
     top = domain.rpartition(".")[2].lower()
     return (

@@ -1,9 +1,8 @@
-"""What people type, as a `Query`.
+"""Parses what people type into a `Query`.
 
-Strategy: undo what Slack and phones do to a text (links, entities, smart quotes, odd spaces), split
-it into words, sort the words into addresses, uids and limits, and only then judge. Pure and
-total: any text gives a `Query`, `Help` or a `ParseError` with the reason; nothing raises. The
-sentences that people read are in `bot.slack.texts`.
+First undo what Slack and phones do to a text: links, entities, smart quotes, odd spaces. Then split
+it into words, and sort these into addresses, uids and limits. Any text gives a `Query`, `Help` or a
+`ParseError`; nothing raises. The sentences for errors are in `bot.slack.texts`.
 
 How Slack escapes a command's text: https://docs.slack.dev/interactivity/implementing-slash-commands
 """
@@ -22,9 +21,9 @@ from bot.core.scripts import from_other_script, up_to_other_script
 from bot.core.sessions import MAX_UID_LENGTH, Moment, Query
 
 MAX_TEXT_LENGTH: Final = 2000
-"""Characters. Room for the longest uid and address several times over."""
+"""Characters: enough for several of the longest uids and addresses."""
 
-_MAX_RAW_LENGTH: Final = 4 * MAX_TEXT_LENGTH  # Slack makes entities and links of some characters
+_MAX_RAW_LENGTH: Final = 4 * MAX_TEXT_LENGTH  # Slack turns some characters into entities and links
 
 _HELP: Final = frozenset({"", "help", "-h", "--help"})
 _EXAMPLE_EMAIL: Final = "jane@example.com"
@@ -32,7 +31,7 @@ _EXAMPLE_EMAIL: Final = "jane@example.com"
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How many sessions: when nobody says, and at most."""
+    """How many sessions to show: by default, and at most."""
 
     default: int
     highest: int
@@ -40,11 +39,11 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Help:
-    """The person asks how this works."""
+    """The text asks for help."""
 
 
 class Problem(Enum):
-    """Why a text was refused."""
+    """Why a text can't be looked up."""
 
     BAD_ADDRESS = auto()
     CHANNEL = auto()
@@ -83,9 +82,9 @@ _OF_LIMIT: Final = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class ParseError:
-    """The text can't be looked up.
+    """A text that can't be looked up.
 
-    `shown` is the part of the text that is meant, or ""; `example` is a text that would work.
+    `shown` is the part that is wrong, or ""; `example` is a text that works.
     """
 
     problem: Problem
@@ -95,10 +94,10 @@ class ParseError:
 
 @dataclass(frozen=True, slots=True)
 class QueryNeedingProfile:
-    """A query that takes a look at Slack profiles first.
+    """A query that depends on Slack profiles.
 
-    `mention` is the user id of the colleague who is meant, or ""; `at` is the time as it was typed,
-    in the asker's own zone, or "".
+    `mention` is the user id of a colleague, or "". `at` is a time as it was typed, in the person's
+    own time zone, or "".
     """
 
     email: str | None
@@ -108,7 +107,7 @@ class QueryNeedingProfile:
     at: str
 
     def resolved(self, email: str | None, moment: Moment | None) -> Query:
-        """The query, with what the profiles gave."""
+        """Return the query with what the profiles say."""
         return Query(self.email or email, self.uid, self.limit, moment)
 
 
@@ -119,32 +118,32 @@ Parsed = Query | QueryNeedingProfile | Help | ParseError
 _DOUBLE_QUOTES: Final = '"“”„‟«»'
 _SINGLE_QUOTES: Final = "'‘’‚‛"
 _QUOTES: Final = _DOUBLE_QUOTES + _SINGLE_QUOTES
-# Marks that nobody sees and that come along when text is pasted: zero-width spaces, soft hyphens,
-# directions, tags, fillers. The two joiners (U+200C, U+200D) stay: some languages are spelt with
-# them. A test compares the list with Unicode's own.
+# Invisible characters that come with pasted text: zero-width spaces, soft hyphens, directions,
+# tags, fillers. The two joiners (U+200C, U+200D) stay: some languages are spelled with them. A test
+# compares the list with Unicode's own.
 INVISIBLE: Final = re.compile(
     "[\u00ad\u034f\u0600-\u0605\u061c\u06dd\u070f\u0890\u0891\u08e2\u180e\u200b\u200e\u200f\u202a-\u202e"
     "\u2060-\u206f\u2800\ufe00-\ufe0f\ufeff\ufff0-\ufffb\U000110bd\U000110cd\U00013430-\U0001343f"
     "\U00016fe4\U0001bca0-\U0001bca3\U0001d159\U0001d173-\U0001d17a\U000e0000-\U000e0fff"
-    # Fillers and selectors, which other categories hold.
+    # Fillers and selectors of other categories.
     "\u115f\u1160\u17b4\u17b5\u180b-\u180d\u180f\u3164\uffa0]"
 )
-# Letters of wide keyboards, for those that an address is made of.
+# Full-width letters, for those that an address is made of.
 _WIDE: Final = str.maketrans({"＠": "@", "。": ".", "．": ".", "｡": "."})
 _SPACES: Final = re.compile(r"\s")
 # Unicode's Cc and Cs, but for the spaces that people write. \s includes U+001C to U+001F and
-# U+0085: they are control characters all the same. A test compares the list with Unicode's own.
+# U+0085: they are still control characters. A test compares the list with Unicode's own.
 CONTROL: Final = re.compile("[\x00-\x08\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 
 _MARKUP: Final = re.compile(r"<([^<>]*)>")
 _MENTION: Final = re.compile(r"<@([A-Z0-9]+)(?:\|([^<>]*))?>")
 _CHANNEL: Final = re.compile(r"<[#!]([^<>|]*)(?:\|([^<>]*))?>")
-# What Slack would take for a link, a mention or a call of everybody, if it were passed on.
+# What Slack would take for a link, a mention or @channel if it were passed on.
 _WRITTEN_MARKUP: Final = re.compile(r"<(?:[@#!]|[a-z]+:)[^<>]*>", re.IGNORECASE)
 
 
 def _typed(markup: re.Match[str]) -> str:
-    """What the person typed before Slack made `<target|label>` of it."""
+    """Return what was typed before Slack turned it into `<target|label>`."""
     target, _, label = markup[1].partition("|")
     if target.lower().startswith("mailto:") and not is_address(label):
         return unquote(target[len("mailto:") :].partition("?")[0])
@@ -152,7 +151,7 @@ def _typed(markup: re.Match[str]) -> str:
 
 
 def plain_text(text: str) -> str:
-    """What a text says once Slack's links and entities are undone."""
+    """Undo Slack's links and entities."""
     return _unescape(_MARKUP.sub(_typed, text))
 
 
@@ -168,7 +167,7 @@ _THOUSANDS: Final = re.compile(r"\d{1,3}(?:(?:([,'’])\d{3})(?:\1\d{3})*|(?:\.\
 
 
 def without_separators(uid: str) -> str:
-    """A number without the separators that a tool put between its digits: `12,345` is `12345`."""
+    """Remove the separators that a tool put between digits: `12,345` is `12345`."""
     return re.sub(r"\D", "", uid) if _THOUSANDS.fullmatch(uid) else uid
 
 
@@ -182,14 +181,14 @@ class _Word(NamedTuple):
 
 
 def _quoted(name: str, quotes: str) -> str:
-    # A quote closes only where a word can end, so that "O'Brien's" needs no escaping.
+    # A quote closes only at the end of a word, so that "O'Brien's" needs no escaping.
     closing = rf"[{quotes}](?=[\s,;]|$)"
     inside = rf"(?:\\.|[^{quotes}\\]|\\(?=.)|(?!{closing})[{quotes}])*+"
     return rf"[{quotes}](?P<{name}>{inside}){closing}"
 
 
 class _Patterns(NamedTuple):
-    """What depends on the labels that name a uid."""
+    """Patterns that depend on the labels for a uid."""
 
     word: re.Pattern[str]
     label_alone: re.Pattern[str]
@@ -254,11 +253,11 @@ def _label(match: re.Match[str]) -> str:
 
 
 def _pieces(label: str, bare: str) -> list[_Word]:
-    """A word without quotes; a list of addresses without spaces, and an address with its limit."""
+    """Split a word without quotes: a list of addresses, or an address and a limit."""
     listed = ("@" in bare or "＠" in bare) and label in ("", "email")
     words = []
     for piece in re.split(r"[,;，；、]", bare) if listed else [bare]:
-        # A quote that is left over was never closed: it means nothing.
+        # A leftover quote was never closed, so it means nothing.
         plain = piece.strip(_QUOTES).rstrip(",;")
         if label == "uid":
             plain = _without_brackets(plain.strip("`")).lstrip("#№")
@@ -280,24 +279,24 @@ _ENDS_TIME: Final = re.compile(
     r"(?:\d[:.]\d\d|[ap]\.?m\.?|ago|noon|midnight|now|Z)$", re.IGNORECASE
 )
 _NUMBER: Final = re.compile(r"[-+\u2212\u2013]?\d+(?:[.,]\d+)?")
-# What hardly is a uid beside another name: "1/2", "1e2", "50%".
+# Hardly a uid beside another name: "1/2", "1e2", "50%".
 _NUMBERISH: Final = re.compile(rf"{_NUMBER.pattern}|\d+(?:/\d+|e\d+|%)")
 _AROUND_ADDRESS: Final = ".,;:!?()[]{}<>…、，；：！？（）「」『』【】《》〈〉‹›—–؟،؛" + _QUOTES
-# Of these, an address can begin with "!" and "?": they stay.
+# An address can begin with "!" or "?", so these stay.
 _BEFORE_ADDRESS: Final = _AROUND_ADDRESS.translate(dict.fromkeys(map(ord, "!?")))
 _MARKED_UP: Final = _AROUND_ADDRESS + "*_`~/"
 _GENERIC: Final = frozenset(
     {"account", "customer", "id", "member", "order", "person", "session", "sessions", "ticket"}
     | {"user", "userid", "user_id"}
 )
-# Loose on purpose: it catches slips, Fullstory knows which addresses exist. A local part without
-# spaces, quotes and brackets; a domain of two labels or more; other scripts are welcome in both.
+# Loose on purpose: it catches typos, and Fullstory knows which addresses exist. A local part
+# without spaces, quotes and brackets; a domain of two labels or more; any script in both.
 _LOCAL: Final = re.compile(rf"(?![.'])[^\s@{_DOUBLE_QUOTES}‘’‚‛<>()\[\]:;,\\]{{1,64}}(?<!\.)")
 _DOMAIN_LABEL: Final = re.compile(r"(?!-)(?:[A-Za-z0-9-]|[^\x00-\x7f]){1,63}(?<!-)")
 
 
 def is_address(text: str) -> bool:
-    """Whether this looks like an e-mail address, by eye."""
+    """Tell whether a text looks like an e-mail address."""
     local, _, domain = text.rpartition("@")
     parts = domain.split(".")
     return (
@@ -324,7 +323,7 @@ def _limit(text: str, limits: Limits) -> int | Problem:
     if not text.lstrip("+").isdigit():
         return Problem.LIMIT_NOT_WHOLE
     digits = text.lstrip("+").lstrip("0")
-    if len(digits) > 9:  # int() is slow, and by default refuses, beyond thousands of digits
+    if len(digits) > 9:  # int() is slow, and refuses thousands of digits
         return Problem.LIMIT_TOO_HIGH
     value = int(digits or "0")
     if value == 0:
@@ -332,7 +331,7 @@ def _limit(text: str, limits: Limits) -> int | Problem:
     return Problem.LIMIT_TOO_HIGH if value > limits.highest else value
 
 
-# Identity providers put the kind of sign-in before an id: "auth0|5f7c", "samlp|acme|jane@…".
+# Identity providers put the connection before an id: "auth0|5f7c", "samlp|acme|jane@…".
 _AROUND_UID: Final = "`()<>[]{}"
 _OF_A_PROVIDER: Final = re.compile(r"[a-z][\w.-]*\|.+", re.IGNORECASE)
 
@@ -346,7 +345,7 @@ def _meant_as_address(word: _Word) -> bool:
 
 
 def _with_whole_times(words: list[_Word]) -> list[_Word]:
-    """The words, with what follows an `at:` taken into it where it needs no quotes to see that.
+    """Join the words after an `at:` that clearly belong to its time.
 
     "at:yesterday 5pm" is one time; in "at:14:05 5" the 5 is a limit.
     """
@@ -374,7 +373,7 @@ _BEHIND_LIMIT: Final = frozenset({"session", "sessions"})
 
 
 def _with_spoken_limits(words: list[_Word]) -> list[_Word]:
-    """The words, with "last 5", "5 sessions" and "last 5 sessions" as limits."""
+    """Turn "last 5", "5 sessions" and "last 5 sessions" into limits."""
     kept: list[_Word] = []
     for word in words:
         plain = word.text.lower() if not (word.label or word.quoted) else ""
@@ -394,7 +393,7 @@ def _with_spoken_limits(words: list[_Word]) -> list[_Word]:
 
 @dataclass(slots=True)
 class _Classified:
-    """The words by what they are; the same one twice counts once. `unknown` could be anything."""
+    """Words by what they are, without duplicates. `unknown` could be anything."""
 
     mentions: set[str]
     emails: list[str] = field(default_factory=list)
@@ -409,12 +408,12 @@ class _Classified:
 
 
 def _classify(words: list[_Word], mentions: set[str]) -> _Classified:
-    """First what the looks of each word tell; then, together, the words that could be anything."""
+    """Sort words by their looks first; then those that could be anything, together."""
     found = _Classified(mentions)
     numbers: list[str] = []
     for word in _with_whole_times(_with_spoken_limits(words)):
         if _is_in_angle_brackets(word):
-            # "Jane Doe <jane@example.com>", as mail programs copy it: the name is no uid.
+            # "Jane Doe <jane@example.com>", as mail programs copy it: the name is not a uid.
             found.unknown = []
         kind, text = _kind_of(word, found, numbers), _text_of(word)
         counts_each_time = kind is numbers or kind is found.limits
@@ -434,7 +433,7 @@ def _classify(words: list[_Word], mentions: set[str]) -> _Classified:
 
 
 def _kind_of(word: _Word, found: _Classified, numbers: list[str]) -> list[str]:
-    """The list that the word belongs to, by its label or its looks."""
+    """Return the list that a word belongs to, by its label or its looks."""
     by_label = {"limit": found.limits, "at": found.times, "uid": found.uids}
     if word.label in by_label:
         return by_label[word.label]
@@ -453,7 +452,7 @@ def _is_in_angle_brackets(word: _Word) -> bool:
 
 
 def _text_of(word: _Word) -> str:
-    """The word; of an address, without what stands around it, unless it was quoted."""
+    """Return a word; an address without the characters around it, unless it was quoted."""
     if not _is_address_word(word):
         bare = word.text.strip(_AROUND_UID)
         return bare if "@" in bare and _OF_A_PROVIDER.fullmatch(bare) else word.text
@@ -464,7 +463,7 @@ def _text_of(word: _Word) -> str:
     text = text.rstrip(_AROUND_ADDRESS).lstrip(_BEFORE_ADDRESS)
     local, sign, domain = text.rpartition("@")
     text = from_other_script(local) + sign + up_to_other_script(domain)
-    # Stars and the like can belong to an address; where they do not, they were markup.
+    # Stars and the like can belong to an address; otherwise they were markup.
     return text if is_address(text) else text.strip(_MARKED_UP)
 
 
@@ -496,14 +495,14 @@ def _count_problem(found: _Classified) -> tuple[Problem, str] | None:
 
 
 def _example(found: _Classified, problem: Problem, limits: Limits) -> str:
-    """A text that would work, of the person's own words where they are of use."""
+    """Return a text that works, with the person's own words if possible."""
     email = next(iter(filter(is_address, found.emails)), None)
     uid = next(filter(_can_be_asked_for, found.uids), None)
     if problem is Problem.UNCLEAR and not (email or uid):
         generic = found.unknown[0].lower().rstrip(":") in _GENERIC and len(found.unknown) == 2
         joined = found.unknown[1] if generic else " ".join(found.unknown)
         uid = joined if _can_be_asked_for(joined) else None
-    # A backtick can't be shown as code, as examples are; a changed example would mislead.
+    # Examples are shown as code, which can't contain a backtick.
     if not (email or uid) or "`" in (email or uid or ""):
         email = _EXAMPLE_EMAIL
     limit = limits.highest if problem is Problem.LIMIT_TOO_HIGH else min(5, limits.highest)
@@ -513,7 +512,7 @@ def _example(found: _Classified, problem: Problem, limits: Limits) -> str:
         if isinstance(typed, int):
             limit, with_limit = typed, True
     if email:
-        # Perhaps both were meant, if it looks like an id; a word like "please" does not.
+        # Both may be meant if it looks like an id, unlike "please".
         uid = None
         if problem is Problem.UNCLEAR and len(found.unknown) == 1 and not found.uids:
             word = found.unknown[0]
@@ -523,10 +522,10 @@ def _example(found: _Classified, problem: Problem, limits: Limits) -> str:
 
 
 def parse(text: str, limits: Limits, labels: Labels = UID) -> Parsed:
-    """Whose sessions does this text ask for?
+    """Parse the text of a command.
 
-    `text` is a command's text as Slack sends it: links as `<…|…>`, and `&`, `<`, `>` as entities.
-    `labels` name a uid.
+    `text` is as Slack sends it: links as `<…|…>`, and `&`, `<`, `>` as entities. `labels` name a
+    uid.
     """
     simple = f"{_EXAMPLE_EMAIL} {min(5, limits.highest)}"
     if len(text) > _MAX_RAW_LENGTH:
@@ -548,9 +547,9 @@ def parse(text: str, limits: Limits, labels: Labels = UID) -> Parsed:
 
 
 def parse_person(person: str, limit: str | None, limits: Limits, labels: Labels = UID) -> Parsed:
-    """The same where person and limit have a place of their own: on a command line, in a form.
+    """Parse a person and a limit that were typed separately, such as in a form.
 
-    A uid with spaces needs no quotes there, and nothing in `person` is taken for a limit.
+    A uid with spaces needs no quotes, and nothing in `person` is taken for a limit.
     """
     if len(person) > _MAX_RAW_LENGTH or len(limit or "") > _MAX_RAW_LENGTH:
         return ParseError(Problem.TEXT_TOO_LONG, "", f"{_EXAMPLE_EMAIL} {min(5, limits.highest)}")
@@ -579,7 +578,7 @@ def _judge(found: _Classified, limits: Limits) -> Query | QueryNeedingProfile | 
 
 
 def typed_form(query: Query, *, with_limit: bool = True) -> str:
-    """What a person would type to get this query: the inverse of `parse`, before Slack escapes."""
+    """Return what a person would type for this query: the inverse of `parse`."""
     parts = []
     if query.email:
         plain = query.email == query.email.strip(_AROUND_ADDRESS)

@@ -1,4 +1,4 @@
-"""Tell Latin from scripts that put no spaces between words, where a text touches an address."""
+"""Separates addresses from text in scripts that have no spaces between words."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import unicodedata
 
 
 def up_to_other_script(text: str) -> str:
-    """Cut where Latin ends and a script without spaces goes on: `example.comより`."""
+    """Cut where Latin ends and a script without spaces begins: `example.comより`."""
     if text.isascii():
         return text
     head = re.match(r"[\x21-\x7e]*[A-Za-z0-9]", text)
@@ -29,7 +29,7 @@ def from_other_script(text: str) -> str:
 
 
 def _has_no_spaces(letter: str) -> bool:
-    """Whether a letter is of such a script, or of one that glues endings on, as Korean does."""
+    """Tell whether a letter is of such a script, or of one that appends endings, such as Korean."""
     name = unicodedata.name(letter, "")
     return name.startswith(
         ("CJK", "HIRAGANA", "KATAKANA", "HANGUL", "BOPOMOFO", "THAI", "LAO", "KHMER", "MYANMAR")

@@ -1,7 +1,4 @@
-"""What is looked up and what is found: values, their order, nothing else.
-
-Pure: no I/O, no clock, no Slack.
-"""
+"""Queries, sessions, and the order of sessions."""
 
 from __future__ import annotations
 
@@ -14,10 +11,10 @@ from datetime import UTC, datetime, timedelta
 from urllib.parse import unquote, urlsplit
 
 MAX_UID_LENGTH = 256
-"""Characters. Longer than any id a site would give, short enough for a URL and a heading."""
+"""Characters: longer than a site's ids, and short enough for a URL and a heading."""
 
 LONGEST_SESSION = timedelta(hours=8)
-"""A session that started earlier than this before a moment was not in progress then."""
+"""A session that started longer before a moment was not in progress then."""
 
 _FETCH_LIMIT_WITH_TIME = 100  # sessions to look through for the one at a moment
 
@@ -28,9 +25,9 @@ _USUAL_LINK = re.compile(r"https://app(?:\.eu1)?\.fullstory\.com/[\w/:%-]{1,300}
 _BREAKS_SLACK_LINKS = frozenset("<>|^\\`\"' ")
 
 BEFORE_MOMENT = timedelta(seconds=30)
-"""So much before a moment a replay opens: what led to it is seen, too."""
+"""A replay opens so long before a moment, to show what led to it."""
 
-# The only shape of link that is known to take a moment: …/session/USER:SESSION, and nothing after.
+# The only shape of link that is known to take a moment: …/session/USER:SESSION.
 _TAKES_A_MOMENT = re.compile(
     r"https://[^/?#]+/(?:[\w.~-]+/)*session/[\w-]+(?P<colon>:|%3[Aa])[\w-]+"
 )
@@ -38,10 +35,10 @@ _TAKES_A_MOMENT = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """When something happened: `time` is aware and in UTC.
+    """When something happened; `time` is aware and in UTC.
 
-    `of_message` tells whether that is when a message was written. With `whole_minute`, it is any
-    time in the minute that begins then.
+    `of_message` says that it is when a message was written. With `whole_minute`, it is any time in
+    the minute that begins then.
     """
 
     time: datetime
@@ -50,14 +47,14 @@ class Moment:
 
     @property
     def end(self) -> datetime:
-        """The last instant that is meant."""
+        """The end of the moment."""
         minute = timedelta(minutes=1) - timedelta(microseconds=1)
         return self.time + minute if self.whole_minute else self.time
 
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """What somebody was shown: the sessions that had started by `as_of`, and their `fingerprint`.
+    """What a person was shown: the sessions that had started by `as_of`, and their `fingerprint`.
 
     `as_of` is aware and in UTC.
     """
@@ -68,11 +65,10 @@ class Snapshot:
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """Whose sessions, and how many at most.
+    """Whose sessions to find, and how many at most.
 
-    With both an e-mail and a uid the answer is the union of the two. One of the sessions may show
-    what happened at the `moment`. Where what was `shown` is wanted once more, later sessions are
-    left out.
+    With both an e-mail and a uid, the answer has the sessions of both. The session at the `moment`
+    comes first. To show what was `shown` before, later sessions are left out.
     """
 
     email: str | None
@@ -87,17 +83,17 @@ class Query:
 
     @property
     def fetch_limit(self) -> int:
-        """How many sessions to ask Fullstory for: enough to get back to a time."""
+        """How many sessions to ask Fullstory for: enough to reach a moment."""
         return max(self.limit, _FETCH_LIMIT_WITH_TIME) if self.moment or self.shown else self.limit
 
     @property
     def identity_count(self) -> int:
-        """How many names of the person there are to look up: one or two."""
+        """How many names of the person to look up: one or two."""
         return bool(self.email) + bool(self.uid)
 
     @property
     def person(self) -> str:
-        """How to name the person in an answer."""
+        """The person's name in an answer."""
         return " / ".join(name for name in (self.email, self.uid) if name)
 
 
@@ -105,9 +101,9 @@ class Query:
 class Session:
     """One recording.
 
-    `fullstory_user_id` is Fullstory's own id of the person, not the uid that a site gives.
-    `started` is aware and in UTC, or None where Fullstory gave no readable time. `link` is
-    Fullstory's own, letter for letter, or None where it gave none that is safe to open.
+    `fullstory_user_id` is Fullstory's own id of the person, not the site's uid. `started` is aware
+    and in UTC, or None if Fullstory sent no readable time. `link` is exactly Fullstory's, or None
+    if it is not safe to open.
     """
 
     fullstory_user_id: str
@@ -117,10 +113,10 @@ class Session:
 
 
 def usable_link(link: str) -> str | None:
-    """The link itself if a person may be sent there, else None.
+    """Return the link if it is safe to open, or None.
 
-    That is: https on fullstory.com or a subdomain, without credentials or a port, and no character
-    that would end a link early in Slack's markup.
+    It has to be https on fullstory.com or a subdomain, without credentials or a port, and without
+    characters that would end a link in Slack's markup.
     """
     if _USUAL_LINK.fullmatch(link):
         return link
@@ -135,17 +131,16 @@ def usable_link(link: str) -> str | None:
         parts = urlsplit(link)
     except ValueError:
         return None
-    # Nothing but the host itself: what stands before an "@", after a ":" or behind a "%" is no part
-    # of it, whatever it looks like.
+    # Only the host itself: what is before an "@" or after a ":" or "%" is not part of it.
     is_ours = parts.scheme == "https" and _FULLSTORY_HOST.fullmatch(parts.netloc.lower())
     return link if is_ours else None
 
 
 def replay_at(session: Session, moment: datetime) -> str | None:
-    """A link that opens the replay shortly before a moment, or None where none can be made.
+    """Return a link that opens the replay shortly before a moment, or None if that's impossible.
 
-    The form is Fullstory's own: its browser SDK makes such links (`url.now`). No page documents it,
-    so it is made only for links of the known shape.
+    Fullstory's browser SDK creates such links (`url.now`). They are not documented, so only links
+    of the known shape are changed.
     https://developer.fullstory.com/browser/get-session-details/
     """
     known = _TAKES_A_MOMENT.fullmatch(session.link or "")
@@ -156,10 +151,10 @@ def replay_at(session: Session, moment: datetime) -> str | None:
 
 
 def newest_first(sessions: Iterable[Session], limit: int) -> tuple[Session, ...]:
-    """Each session once, newest first, `limit` at most; those without a time come last.
+    """Return each session once, newest first, at most `limit`; those without a time come last.
 
-    The same session can be told by its ids, or by its link: Fullstory writes the colon between the
-    ids both plain and as `%3A`.
+    The same session has the same ids or the same link: Fullstory writes the colon between the ids
+    both plain and as `%3A`.
     """
     seen: set[object] = set()
     found: list[Session] = []
@@ -178,13 +173,12 @@ def newest_first(sessions: Iterable[Session], limit: int) -> tuple[Session, ...]
 
 @dataclass(frozen=True, slots=True)
 class SessionList:
-    """What a lookup found: `sessions` newest first, no more than `query.limit`.
+    """What a lookup found: `sessions` newest first, at most `query.limit`.
 
-    If one was most likely in progress at `query.moment`, it stands first and `at_moment` is True.
-    If Fullstory's newest sessions all started after the moment, and there may be older ones,
-    `moment_before_fetched` is True. `latest` is the newest session of all, also where there is no
-    room for it beside the one at the moment. `replay` is a link that opens the first session at the
-    moment, or None where there is none.
+    If one was probably in progress at `query.moment`, it comes first and `at_moment` is True. If
+    all fetched sessions started after the moment, and there may be older ones,
+    `moment_before_fetched` is True. `latest` is the newest session, even if it is not among
+    `sessions`. `replay` is a link that opens the first session at the moment, or None.
     """
 
     query: Query
@@ -196,16 +190,16 @@ class SessionList:
 
     @property
     def moment_of_first(self) -> Moment | None:
-        """The moment that the first session is probably of; None where it is only the latest."""
+        """The moment of the first session; None if it is only the latest one."""
         return self.query.moment if self.at_moment else None
 
     def with_replay(self) -> SessionList:
-        """The same, with the link that opens the first session at the moment, if there is one."""
+        """Return it with the link that opens the first session at the moment, if there is one."""
         moment = self.moment_of_first
         return replace(self, replay=replay_at(self.sessions[0], moment.time)) if moment else self
 
     def snapshot(self, now: datetime) -> Snapshot:
-        """What is shown of it at the time `now`; Fullstory's clock may be ahead of ours."""
+        """Return what is shown at the time `now`; Fullstory's clock may be ahead of ours."""
         starts = [session.started for session in self.sessions if session.started]
         names = [[one.fullstory_user_id, one.session_id, one.link] for one in self.sessions]
         fingerprint = hashlib.sha256(json.dumps(names).encode()).hexdigest()[:16]
@@ -213,7 +207,7 @@ class SessionList:
 
     @classmethod
     def of(cls, query: Query, sessions: Iterable[Session]) -> SessionList:
-        """The answer to `query` among `sessions`, which may come in any order and twice."""
+        """Create the answer to `query` from `sessions` in any order."""
         if query.shown:
             sessions = [one for one in sessions if not _is_after(one, query.shown.as_of)]
         newest = newest_first(sessions, query.fetch_limit)
@@ -237,7 +231,7 @@ def _is_after(session: Session, time: datetime) -> bool:
 
 
 def in_progress(sessions: Iterable[Session], moment: Moment) -> Session | None:
-    """The session most likely in progress at `moment`: the latest that had started by then."""
+    """Return the session probably in progress at `moment`: the latest that had started by then."""
     earliest, end = moment.time - LONGEST_SESSION, moment.end
     started = [one for one in sessions if one.started and earliest <= one.started <= end]
     return max(started, key=lambda one: one.started or _LONG_AGO, default=None)

@@ -1,6 +1,6 @@
-"""What was perhaps meant, where a text was understood and yet nothing came of it.
+"""Suggests what a person may have meant if nothing was found.
 
-Pure. A slip is only ever asked about ("did you mean …?"): what was typed is looked up first.
+What was typed is always looked up first; the suggestion is only a question.
 """
 
 from __future__ import annotations
@@ -13,24 +13,24 @@ from typing import Final
 from bot.core.sessions import Query
 
 _HELP: Final = ("help", "hilfe", "aide", "ayuda", "usage", "commands")
-# A word with a dot and an ending of letters, in which an @ may be missing: "janeexample.com".
+# A word with a dot and an ending, in which an @ may be missing: "janeexample.com".
 _LIKE_A_DOMAIN: Final = re.compile(r"[\w.+-]+\.[a-z]{2,10}", re.IGNORECASE)
 _PLAIN_WORD: Final = re.compile(r"[^\W\d_]+")
 
 
 class Suggestion(Enum):
-    """What was perhaps meant."""
+    """What a person may have meant."""
 
     HELP = auto()
-    """The word "help", misspelt."""
+    """The word "help", misspelled."""
 
     ADDRESS_WITHOUT_AT = auto()
     WORD = auto()
-    """A word of a sentence, rather than an id."""
+    """An ordinary word rather than an id."""
 
 
 def suggest(query: Query) -> Suggestion | None:
-    """What a uid looks like, where it was not found."""
+    """Return what a uid without sessions looks like."""
     uid = query.uid or ""
     if query.email or not uid:
         return None

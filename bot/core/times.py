@@ -1,8 +1,8 @@
-"""Times that people type: "14:05", "yesterday 5pm", "2026-11-22T14:05Z".
+"""Parses times that people type: "14:05", "yesterday 5pm", "2026-11-22T14:05Z".
 
-Strategy: a text is read word by word, and every word has to be understood: a date, a day, a clock,
-a zone, a distance from now, or a small word between them. What is left over, stands twice, or could
-mean two dates makes the text unclear. So nothing is guessed. Pure: the present time is a parameter.
+A text is read word by word, and every word has to be understood: a date, a day, a clock, a zone, a
+distance from now, or a small word between them. A word that is left over, comes twice, or could
+mean two dates makes the text unclear. Nothing is guessed.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from bot.core.sessions import Moment
 from bot.errors import FsessionsError
 
 MAX_LENGTH: Final = 60
-_YEARS: Final = range(2000, 2100)  # there are no recordings of other times
+_YEARS: Final = range(2000, 2100)  # no recordings are older
 _LONGEST_DISTANCE: Final = timedelta(days=3660)
 
 
 class UnclearTime(FsessionsError):
-    """The text is no time, or could be several; or it `is_future`."""
+    """A text is not a time, or could be several times; or it `is_future`."""
 
     def __init__(self, *, is_future: bool = False) -> None:
         super().__init__("in the future" if is_future else "unclear")
@@ -31,7 +31,7 @@ class UnclearTime(FsessionsError):
 
 
 def zone(name: str, offset: int = 0) -> tzinfo:
-    """The time zone that a Slack profile names; UTC plus `offset` seconds if it is unknown here."""
+    """Return the time zone of a Slack profile; UTC plus `offset` seconds if its name is unknown."""
     try:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError):
@@ -39,14 +39,14 @@ def zone(name: str, offset: int = 0) -> tzinfo:
 
 
 class LocalZone(tzinfo):
-    """The zone of this machine, with the offset that it has on each date."""
+    """The time zone of this machine, with its offset on each date."""
 
     def utcoffset(self, when: datetime | None) -> timedelta | None:
         """Return the offset of a local time."""
         return when.replace(tzinfo=None).astimezone().utcoffset() if when else None
 
     def dst(self, when: datetime | None) -> None:
-        """Return None: the platform tells the whole offset alone."""
+        """Return None: the platform only knows the whole offset."""
         del when
 
     def tzname(self, when: datetime | None) -> str | None:
@@ -54,17 +54,17 @@ class LocalZone(tzinfo):
         return when.replace(tzinfo=None).astimezone().tzname() if when else None
 
     def fromutc(self, when: datetime) -> datetime:
-        """Return the local time; `fold` tells which of two it is."""
+        """Return the local time; `fold` says which of two it is."""
         local = when.replace(tzinfo=UTC).astimezone()
         first = local.replace(tzinfo=None, fold=0).astimezone()
         return local.replace(tzinfo=self, fold=int(first.utcoffset() != local.utcoffset()))
 
 
 def parse_moment(text: str, reader: tzinfo, now: datetime) -> Moment:
-    """Return the moment that a person in the zone `reader` means at the time `now`.
+    """Return the moment that a person in the time zone `reader` means at the time `now`.
 
     A time without a date is the last one that has passed; one without seconds is the whole minute.
-    Raises `UnclearTime`, also for a time that comes twice, or never, when clocks change.
+    Raises `UnclearTime`, also for a time that happens twice or never when clocks change.
     """
     written = _read(text)
     found = written.moment(reader, now)
@@ -74,22 +74,22 @@ def parse_moment(text: str, reader: tzinfo, now: datetime) -> Moment:
 
 
 def names_its_zone(text: str) -> bool:
-    """Whether the text means the same moment wherever its reader is, or none anywhere."""
+    """Tell whether a text doesn't depend on the reader's time zone."""
     try:
         return _read(text).is_the_same_everywhere
     except UnclearTime:
         return True
 
 
-# -- What a text says -----------------------------------------------------------------------------
+# -- The parts of a time --------------------------------------------------------------------------
 
 
 @dataclass(slots=True)
 class _Written:
-    """The parts of a time that stand in a text.
+    """The parts of a time in a text.
 
-    `fixed` is the whole moment. `distance` counts back from now. `back_to` gives the dates that a
-    word such as "monday" or "nov 22" can mean, the latest first, when it is given today's date.
+    `fixed` is the whole moment. `distance` counts back from now. `back_to` takes today's date and
+    yields the dates that a word such as "monday" or "nov 22" can mean, the latest first.
     """
 
     fixed: datetime | None = None
@@ -103,7 +103,7 @@ class _Written:
 
     @property
     def is_whole_minute(self) -> bool:
-        """Whether a clock is given, and not its seconds."""
+        """Whether there is a clock without seconds."""
         return self.clock is not None and not self.has_seconds
 
     @property
@@ -111,7 +111,7 @@ class _Written:
         return bool(self.fixed or self.zone or (self.distance is not None and self.clock is None))
 
     def moment(self, reader: tzinfo, now: datetime) -> datetime:
-        """In UTC; perhaps still to come. Raises `UnclearTime`."""
+        """Return the time in UTC; it may be in the future. Raises `UnclearTime`."""
         if self.fixed:
             return self.fixed
         here = self.zone or reader
@@ -128,14 +128,14 @@ class _Written:
             if len(passed) == 1:
                 return passed[0]
             if not moments or passed:
-                raise UnclearTime  # never, or twice, on the latest day that can be meant
+                raise UnclearTime  # never or twice on the latest possible day
             to_come += moments
         if not to_come:
             raise UnclearTime
         return to_come[0]
 
     def _days(self, today: date) -> Iterator[date]:
-        """The days that may be meant, the latest first."""
+        """Yield the possible days, the latest first."""
         if self.distance is not None:
             if self.distance % timedelta(days=1) or self.back_to or self.weekday is not None:
                 raise UnclearTime  # "2 hours ago at 5pm"
@@ -151,7 +151,7 @@ class _Written:
 
 
 def _moments(day: date, clock: time, zone: tzinfo) -> list[datetime]:
-    """The moments, in UTC, at which clocks show that time.
+    """Return the moments in UTC at which clocks show a time.
 
     There are two when clocks are set back, and none when they are set forward.
     """
@@ -168,8 +168,8 @@ def _days_back_to(weekday: int, today: date) -> Iterator[date]:
 
 # -- Words ----------------------------------------------------------------------------------------
 
-# As programs write times: seconds since 1970, a message's `ts`, Slack's markup; or with three, six
-# or nine digits more, milliseconds, microseconds or nanoseconds.
+# Seconds since 1970, a message's `ts`, Slack's markup; or with three, six or nine more digits,
+# milliseconds, microseconds or nanoseconds.
 _MACHINE: Final = re.compile(
     r"(?:<!date\^|@)?(?P<seconds>\d{9}|\d{10})(?:(?<=\d{10})(?:\d{3}){1,3}|\.\d+)?(?:\^[^<>]*>)?"
 )
@@ -217,7 +217,7 @@ _UNITS: Final = {
 
 
 def _read(text: str) -> _Written:
-    """What stands in a text. Raises `UnclearTime` for a word that is no part of a time."""
+    """Read a text. Raises `UnclearTime` for a word that is not part of a time."""
     text = re.sub(r"^\[(.*)\]$", r"\1", " ".join(text.split()).lower())
     if machine := _MACHINE.fullmatch(text):
         return _Written(fixed=datetime.fromtimestamp(int(machine["seconds"]), UTC))
@@ -238,7 +238,7 @@ def _read(text: str) -> _Written:
 
 
 def _take(text: str, found: _Written) -> str:
-    """Takes the first part of a text into what was found, and gives the rest."""
+    """Read the first part of a text, and return the rest."""
     if distance := _DISTANCE.match(text):
         _set_distance(found, distance)
         return text[distance.end() :]
@@ -267,7 +267,7 @@ def _take_word(word: str, found: _Written) -> None:
     elif zoned := _ZONE.fullmatch(word):
         offset = _offset(zoned)
         if found.zone is None or found.zone.utcoffset(None) != offset.utcoffset(None):
-            _set(found, "zone", offset)  # "+0000 UTC" says it twice, and the same
+            _set(found, "zone", offset)  # "+0000 UTC" says the same twice
     elif numbers := _YEAR_FIRST.fullmatch(word):
         _set(found, "back_to", _on(*(int(numbers[name]) for name in ("year", "month", "day"))))
     elif _is_clock(word, found):
@@ -297,7 +297,7 @@ def _set(found: _Written, part: str, value: object) -> None:
 
 
 def _number_of(word: str, names: tuple[str, ...]) -> int | None:
-    """The place of a name in the list; three or more of its letters are enough."""
+    """Return the index of a name; three or more of its letters are enough."""
     word = word.rstrip(".")
     return next(
         (n for n, name in enumerate(names) if len(word) > 2 and name.startswith(word)), None
@@ -317,7 +317,7 @@ def _set_distance(found: _Written, match: re.Match[str]) -> None:
 
 
 def _is_clock(word: str, found: _Written) -> bool:
-    """Whether a word is a clock: with a colon or a half of the day, or like "14.05"."""
+    """Tell whether a word is a clock: with a colon, with am or pm, or like "14.05"."""
     match = _CLOCK.fullmatch(word)
     if match is None:
         return False
@@ -359,7 +359,7 @@ def _last(weekday: int) -> Callable[[date], Iterator[date]]:
 
 
 def _on(year: int, month: int, day: int) -> Callable[[date], Iterator[date]]:
-    """A date; where no year is given (0), this year's or last year's."""
+    """Yield a date; without a year (0), this year's or last year's."""
     if year and year not in _YEARS:
         raise UnclearTime
 
@@ -374,7 +374,7 @@ def _on(year: int, month: int, day: int) -> Callable[[date], Iterator[date]]:
 
 
 def _named_date(word: str, following: str) -> tuple[int, int] | None:
-    """Month and day of "nov 22" or "22nd november"."""
+    """Return the month and day of "nov 22" or "22nd november"."""
     for name, number in ((word, following), (following, word)):
         month, day = _number_of(name, _MONTHS), _DAY.fullmatch(number)
         if month is not None and day:
@@ -391,7 +391,7 @@ def _take_year(text: str, found: _Written, month: int, day: int) -> str:
 
 
 def _month_and_day(one: int, other: int) -> tuple[int, int]:
-    """5/11 is May in one half of the world and November in the other; 11/22 is clear."""
+    """Return them if they are clear: 5/11 can be in May or in November, but 11/22 can't."""
     if one != other and one <= 12 and other <= 12:
         raise UnclearTime
     return (other, one) if one > 12 else (one, other)

@@ -1,4 +1,4 @@
-"""How we ask Fullstory: aiohttp, one deadline for a lookup, retries inside it."""
+"""Lists sessions with Fullstory's API: one deadline for a lookup, retries included."""
 
 from __future__ import annotations
 
@@ -26,17 +26,12 @@ from bot.settings import Settings
 _log = structlog.get_logger()
 
 _WAITS: Final = (0.1, 0.4, 1.6)  # seconds before the second, third and fourth attempt
-# An attempt that gets no byte for this part of the time is given up, so that a stuck request leaves
-# time for another, and its connection to others.
+# An attempt that gets no byte for this part of the time is given up, to leave time for another.
 _SILENCE: Final = 0.6
 
 
 class FullstoryClient:
-    """Lists sessions over `http`, which uses a connection for one request only.
-
-    `key` is sent to the endpoint's host alone; `timeout` is the time for one lookup, in seconds,
-    retries included.
-    """
+    """Lists sessions over `http`. `timeout` is for one lookup, in seconds, retries included."""
 
     def __init__(
         self,
@@ -51,30 +46,30 @@ class FullstoryClient:
         self._headers = protocol.headers(key)
         self._timeout = timeout
         self._longest_silence = _SILENCE * timeout
-        # The deadline for all of it is ours.
+        # The total deadline is our own.
         self._timeouts = aiohttp.ClientTimeout(
             total=None, sock_connect=self._longest_silence, sock_read=self._longest_silence
         )
         self._proxy = proxy_for(endpoint.base_url)
 
     async def sessions(self, query: Query) -> SessionList:
-        """The person's sessions, as `SessionList.of` puts them in order.
+        """Return a person's sessions, in the order of `SessionList.of`.
 
-        Raises `FullstoryError`. On 429, 5xx, broken and silent connections it tries again while
-        there is time; a `Retry-After` is honoured if it fits, and else told at once.
+        Raises `FullstoryError`. On 429, 5xx and broken or silent connections, it tries again while
+        there is time; a `Retry-After` that doesn't fit is raised at once.
         """
         deadline = asyncio.get_running_loop().time() + self._timeout
         try:
             async with asyncio.timeout_at(deadline):
-                found = await self._pages(query, _worth_another_try(deadline))
+                found = await self._pages(query, _retry_policy(deadline))
         except (TimeoutError, DeadlineExceeded):
             raise DeadlineExceeded(self._timeout) from None
         return SessionList.of(query, found)
 
     async def organisation(self) -> str:
-        """The id of the organisation that the key belongs to, or "" where this is no Fullstory.
+        """Return the id of the key's organization; "" if this is not Fullstory's API.
 
-        Raises `FullstoryError` if it doesn't answer.
+        Raises `FullstoryError`. https://developer.fullstory.com/server/me/
         """
         try:
             async with asyncio.timeout(self._timeout):
@@ -90,12 +85,12 @@ class FullstoryClient:
         token = ""
         while True:
             page = await self._page(self._endpoint.request(query, token), again)
-            # A page that brings nothing new ends it, so that a repeated token can't go in circles.
+            # A page without new sessions ends it, so that a repeated token can't loop.
             known = set(found)
             fresh = [one for one in page.sessions if one not in known] if known else page.sessions
             found += fresh
             token = page.next_token
-            # Fullstory may list all of one identity first, so as many are read of each.
+            # Fullstory may list all sessions of one name first, so as many are read of each.
             if not token or not fresh or len(found) >= query.fetch_limit * query.identity_count:
                 return found
 
@@ -139,7 +134,7 @@ class FullstoryClient:
 
 
 def client_of(settings: Settings, http: aiohttp.ClientSession) -> FullstoryClient:
-    """The client that the settings describe."""
+    """Create the client that the settings describe."""
     return FullstoryClient(
         http,
         endpoint=protocol.Endpoint(
@@ -152,10 +147,10 @@ def client_of(settings: Settings, http: aiohttp.ClientSession) -> FullstoryClien
     )
 
 
-def _worth_another_try(deadline: float) -> Callable[[FullstoryError], float | None]:
-    """Decides after each failure: in how many seconds to try again, or None for not at all.
+def _retry_policy(deadline: float) -> Callable[[FullstoryError], float | None]:
+    """Return a function that says in how many seconds to try again, or None for not at all.
 
-    Not also where the wait would not fit: rather the true reason now than "too slow" then.
+    It doesn't retry if there is no time left: the real error now is better than a timeout later.
     """
     timeouts = iter(_WAITS)
 

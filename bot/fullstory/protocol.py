@@ -1,8 +1,7 @@
-"""Fullstory's List Sessions API, without the network.
+"""Fullstory's List Sessions API without the network: builds requests and parses replies.
 
-A request is built and a reply parsed by pure functions: a value comes back, or one error of
-`bot.errors` is raised. Two endpoints exist, with two shapes; both are understood, and wherever the
-documentation and its own examples disagree, both are accepted.
+A reply becomes a value, or one error of `bot.errors`. There are two endpoints with two shapes.
+Where the documentation and its examples disagree, both are accepted.
 
 - https://developer.fullstory.com/server/v1/sessions/list-sessions/ (`/sessions/v2`)
 - https://developer.fullstory.com/server/sessions/list-sessions/ (`/v2/sessions`)
@@ -37,22 +36,21 @@ from bot.errors import (
 )
 
 MAX_REPLY_BYTES: Final = 512 * 1024
-"""A hundred sessions are some 30 KB. Beyond this something is wrong, and we stop reading."""
+"""A hundred sessions have some 30 KB; more than this is an error."""
 
 MAX_SESSIONS: Final = 1_000
-"""In one reply. We never ask for more than a hundred of each identity."""
+"""In one reply; we ask for at most a hundred of each name."""
 
 
 JSON_BODY: Final = {"Content-Type": "application/json"}
-"""The header of a request that has a body."""
+"""The header of a request with a body."""
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
     """One reply's sessions, in Fullstory's order.
 
-    `next_token` is "" on the last page. Only one of Fullstory's own clients follows it, no page
-    documents it.
+    `next_token` is "" on the last page. It is not documented, but Fullstory's own client uses it.
     """
 
     sessions: tuple[Session, ...]
@@ -69,10 +67,10 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """Which of the two list endpoints, and how it is asked.
+    """One of the two endpoints.
 
-    With `in_body` it is a POST that names the person in a JSON body: so no address stands in a URL,
-    which proxies write down. That is documented for `/sessions/v2` alone.
+    With `in_body`, a POST has the person in its JSON body, because proxies log URLs. That is only
+    documented for `/sessions/v2`.
     """
 
     base_url: str
@@ -80,7 +78,7 @@ class Endpoint:
     in_body: bool = False
 
     def request(self, query: Query, page_token: str = "") -> Request:
-        """The request for a page of sessions."""
+        """Return the request for a page of sessions."""
         parameters: dict[str, str | int | None] = {
             "email": query.email,
             "uid": query.uid,
@@ -91,12 +89,12 @@ class Endpoint:
         url = f"{self.base_url}{self.path}"
         if self.in_body:
             return Request(url, json.dumps(given).encode())
-        # "+" in an address arrives as "+", not as a space.
+        # "+" in an address must not arrive as a space.
         return Request(f"{url}?{urlencode(given, quote_via=quote, safe='')}")
 
 
 def headers(key: str) -> dict[str, str]:
-    """The headers of every request. The key goes out as it is: it is no base64 of anything."""
+    """Return the headers of every request; the key is sent as it is, without base64."""
     return {
         "Accept": "application/json",
         "Authorization": f"Basic {key}",
@@ -105,11 +103,8 @@ def headers(key: str) -> dict[str, str]:
 
 
 def parse_reply(status: int, reply_headers: Mapping[str, str], body: bytes) -> Page:
-    """What a reply means.
-
-    Raises the `FullstoryError` that fits its status, or its content if that is no list of sessions.
-    """
-    if status == 404:  # no such user: the same as no sessions
+    """Parse a list of sessions. Raises the `FullstoryError` for its status or its content."""
+    if status == 404:  # no such user
         return Page((), "")
     if not 200 <= status < 300:
         raise _error(status, reply_headers)
@@ -126,10 +121,7 @@ def parse_reply(status: int, reply_headers: Mapping[str, str], body: bytes) -> P
 
 
 def organisation(status: int, reply_headers: Mapping[str, str], body: bytes) -> str:
-    """The `orgId` of a reply to `GET /me`, or "" for whatever is no such reply.
-
-    Raises as `parse_reply` does, but for 404. https://developer.fullstory.com/server/me/
-    """
+    """Return the `orgId` of a reply to `GET /me`; "" if it has none. Raises like `parse_reply`."""
     if status != 404 and not 200 <= status < 300:
         raise _error(status, reply_headers)
     try:
@@ -155,7 +147,7 @@ def _error(status: int, reply_headers: Mapping[str, str]) -> FullstoryError:
 
 
 def _retry_after(value: str) -> float | None:
-    """Whole seconds, as documented; anything else is no answer."""
+    """Return whole seconds, as documented; None for anything else."""
     value = value.strip()
     return float(value) if value.isascii() and value.isdigit() and len(value) < 10 else None
 
@@ -169,7 +161,7 @@ _datetime = TypeAdapter(datetime)
 
 
 def _list_in(document: object) -> tuple[list[Any], str]:
-    """The sessions of a reply, and the token of the next page. A missing list is an empty one."""
+    """Return the sessions of a reply, and the token of the next page; a list may be missing."""
     if isinstance(document, list):
         return document, ""
     if not isinstance(document, dict):
@@ -183,8 +175,8 @@ def _list_in(document: object) -> tuple[list[Any], str]:
 
 
 def _session(item: dict[str, Any]) -> Session:
-    """In the spellings of both endpoints, and of both the schema and its example."""
-    # The id holds both, with a colon between them.
+    """Read a session in the spellings of both endpoints, and of the schema and its example."""
+    # The id consists of both, with a colon between them.
     both = _text(item.get("id"))
     user_id, _, session_id = unquote(both).rpartition(":") if both else ("", "", "")
     link = _first(item, "fsUrl", "fs_url", "app_url", "appUrl")
@@ -204,14 +196,14 @@ def _first(fields: dict[str, Any], *names: str) -> Any:  # noqa: ANN401 - whatev
 
 
 def _text(value: object) -> str:
-    """A text or a whole number of a usual length as text; else ""."""
+    """Return a text, or an integer as text; "" for anything else, or if it is too long."""
     if isinstance(value, int) and not isinstance(value, bool) and value.bit_length() < 100:
         value = str(value)
     return value if isinstance(value, str) and len(value) <= _MAX_ID_LENGTH else ""
 
 
 def _time(value: object) -> datetime | None:
-    """Seconds as a number or digits, or RFC 3339. What can't be read is None: no reason to fail."""
+    """Return a time in seconds or RFC 3339; None if it can't be read, which is no error."""
     if isinstance(value, str):
         if len(value) == _USUAL_TIME_LENGTH and value.isascii() and value.isdigit():
             return datetime.fromtimestamp(int(value), UTC)
@@ -222,5 +214,5 @@ def _time(value: object) -> datetime | None:
         time = time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
     except (ValidationError, OverflowError):
         return None
-    # Zero times and the like: Fullstory has no recordings of then.
+    # Not a zero time or the like.
     return time if 2000 <= time.year < 2100 else None

@@ -1,10 +1,9 @@
-"""Find the people that a Slack message names: e-mail addresses and labelled uids.
+"""Finds the people that a Slack message names: e-mail addresses and labeled uids.
 
-`people_in` reads a message of any shape: its text, its blocks, its attachments, its files. It
-flattens them into plain texts in reading order, in which links, fields and table cells mark where a
-value begins and ends, and `bot.core.people` finds the people in each. Each person counts once.
-`parse_free_text` and `parse_step_person` are for texts that people write to the bot. All are pure
-and total.
+`identities` reads a message of any shape: its text, blocks, attachments and files. It flattens them
+into plain texts in reading order, in which links, fields and table cells mark where a value begins
+and ends, and `bot.core.people` finds the people in each. `parse_free_text` and `parse_step_person`
+are for texts that people write to the bot. None of them raises.
 
 - https://docs.slack.dev/reference/block-kit/blocks
 - https://docs.slack.dev/legacy/legacy-messaging/legacy-secondary-message-attachments
@@ -46,20 +45,20 @@ from bot.core.sessions import Moment, Query
 from bot.slack import action_ids
 
 MAX_DEPTH: Final = 20
-"""Levels of nesting that are read. Slack's own messages have fewer than ten."""
+"""Levels of nesting that are read; Slack's own messages have fewer than ten."""
 
 MAX_CHARACTERS: Final = 100_000
-"""Of a message that are read: Slack's own text has 40,000 at most, and its blocks repeat it."""
+"""Characters of a message that are read: a text has at most 40,000, and blocks repeat it."""
 
 MAX_PIECES: Final = 5_000
 """Texts, blocks and elements of a message that are read."""
 
 MAX_FOUND: Final = 1_000
-"""Identities, and what looked like one, before the search ends: no one chooses among more."""
+"""Identities, and what looked like one, until the search ends: no one chooses among more."""
 
 
 def identities(message: dict[str, Any], labels: Labels = UID) -> tuple[Identity, ...]:
-    """Return the identities in a message, in the order in which a person meets them."""
+    """Return the identities in a message in reading order, each once."""
     texts = _bounded(_message_texts(message, _Level(0, labels)))
     looked_at = chain.from_iterable(people_in(text, labels) for text in texts)
     found: dict[tuple[str, str], Identity] = {}
@@ -70,7 +69,7 @@ def identities(message: dict[str, Any], labels: Labels = UID) -> tuple[Identity,
 
 
 def _bounded(texts: Iterator[str]) -> Iterator[str]:
-    """Yield so many texts, and so many characters of them."""
+    """Yield a limited number of texts and characters."""
     left = MAX_CHARACTERS
     for text in islice(texts, MAX_PIECES):
         yield text[:left]
@@ -113,10 +112,10 @@ def is_offer(message: dict[str, Any]) -> bool:
 def queries_about(
     people: Sequence[Identity], message: dict[str, Any], limit: int, labels: Labels = UID
 ) -> tuple[Query, ...]:
-    """Return a query for each person in a message, with the moment at which it was written.
+    """Return a query for each person in a message, with the moment when it was written.
 
-    Of a person in a forwarded message, that is the moment of that one. One e-mail and one uid are
-    of one person: that is how ticket tools name them.
+    For a person in a forwarded message, that is when the forwarded one was written. One e-mail and
+    one uid are one person: ticket tools name them like that.
     """
     forwarded = dict(_forwarded(message, labels))
     written = message_time(message)
@@ -134,7 +133,7 @@ def queries_about(
 def _forwarded(
     message: dict[str, Any], labels: Labels
 ) -> Iterator[tuple[tuple[str, str], datetime]]:
-    """Yield who is named in the messages that this one forwards, with the time of each."""
+    """Yield the people in forwarded messages, and when each was written."""
     for attachment in _items(message.get("attachments")):
         if isinstance(attachment, dict) and any(attachment.get(name) for name in _FORWARDS):
             time = _forward_time(attachment)
@@ -144,7 +143,7 @@ def _forwarded(
 
 
 def _forward_time(attachment: dict[str, Any]) -> datetime | None:
-    """When a forwarded message was written: by its `ts`, or by its address in Slack."""
+    """Return when a forwarded message was written, by its `ts` or its permalink."""
     in_url = _TS_IN_URL.search(str(attachment.get("from_url")))
     if not attachment.get("ts") and in_url:
         return message_time({"ts": f"{in_url[1]}.{in_url[2]}"})
@@ -154,18 +153,18 @@ def _forward_time(attachment: dict[str, Any]) -> datetime | None:
 _TS_IN_URL: Final = re.compile(r"/p(\d{10})(\d{6})\b")
 _FORWARDS: Final = ("is_share", "is_msg_unfurl", "message_blocks")
 
-# -- What people write to the bot -----------------------------------------------------------------
+# -- Texts for the bot ----------------------------------------------------------------------------
 
-# A text that is typed for the bot has none of these; unless a person is clear, it is left alone.
+# A text that was typed for the bot has none of these.
 _NOT_TYPED: Final = re.compile(r"[\n{}<>•]|```|://")
 
 
 def parse_free_text(
     text: str, limits: Limits, labels: Labels = UID, internal_domains: Collection[str] = ()
 ) -> Parsed:
-    """Parse a text that is typed as for the command, or that names a person among other words.
+    """Parse a text that is typed like a command, or that names a person among other words.
 
-    Of several people, those of the company's own domains are not meant.
+    If it names several people, colleagues are not meant.
     """
     parsed = parse(text, limits, labels)
     people = _meant(identities({"text": text}, labels), internal_domains)
@@ -184,10 +183,10 @@ def parse_step_person(
     labels: Labels = UID,
     internal_domains: Collection[str] = (),
 ) -> Parsed:
-    """Parse a text that may say other things too, such as a form's answer.
+    """Parse a text that may say other things, too, such as a form's answer.
 
-    `limit` has a place of its own, if there is one. An address and a uid are of one person; a lone
-    word is a uid, unless it says that there is none.
+    `limit` was given separately, if at all. An address and a uid are one person; a single word is a
+    uid, unless it says that there is none.
     """
     if people := _meant(identities({"text": text}, labels), internal_domains):
         return _one_of(people, limits, limit)
@@ -198,13 +197,13 @@ def parse_step_person(
 
 
 def _meant(people: Sequence[Identity], internal_domains: Collection[str]) -> Sequence[Identity]:
-    """Return the customers; a colleague who is named alone is meant, too."""
+    """Return the customers, or the colleagues if no customer is named."""
     customers = [one for one in people if not _is_internal(one.email or "", internal_domains)]
     return customers or people
 
 
 def _if_typed(text: str, parsed: Parsed) -> Parsed:
-    """Return what was parsed, unless the text is a message in which no one is clear."""
+    """Return what was parsed, unless the text is clearly a message and not typed."""
     names_someone = isinstance(parsed, Query) and (parsed.email or parsed.uid)
     if names_someone and _NOT_TYPED.search(plain_text(text)):
         return ParseError(Problem.UNCLEAR, "", "jane@example.com")
@@ -212,7 +211,7 @@ def _if_typed(text: str, parsed: Parsed) -> Parsed:
 
 
 def _is_about(parsed: Parsed, people: Sequence[Identity]) -> bool:
-    """Whether a typed text asks for exactly the people that it names."""
+    """Tell whether a typed text asks for exactly the people that it names."""
     if not isinstance(parsed, Query | QueryNeedingProfile):
         return False
     asked = {Identity(email=parsed.email).key} if parsed.email else set()
@@ -232,13 +231,13 @@ def _one_of(people: Sequence[Identity], limits: Limits, limit: str | None = None
 
 # -- Slack's markup -------------------------------------------------------------------------------
 
-# https://docs.slack.dev/messaging/formatting-message-text. Other angle brackets are just that.
+# https://docs.slack.dev/messaging/formatting-message-text. Other angle brackets are text.
 _LINK: Final = re.compile(r"<([@#!]|[a-z][a-z0-9+.-]*:)([^<>|]*)(?:\|([^<>]*))?>", re.IGNORECASE)
 _ODD_SPACES: Final = re.compile(
     r"(?<!\d)[\u00a0\u2007\u202f\u3000]|[\u00a0\u2007\u202f\u3000](?!\d)"
 )
 _BAR: Final = "\ue004"  # an escaped bar, until the cells of a table are known
-_NOT_SHOWN: Final = "\ufffc"  # in the place of an emoji, a mention and the like
+_NOT_SHOWN: Final = "\ufffc"  # instead of an emoji, a mention and the like
 _BOX: Final = str.maketrans("│┃║─━═├┤┼┌┐└┘┬┴╞╡╪", "|||---++++++++++++")
 _MAILTO: Final = re.compile(r"\bmailto:([^\s<>()\[\]{}\"'`|]+)", re.IGNORECASE)
 _JSON_ESCAPE: Final = re.compile(r"\\u00(2[267b]|3[ce]|40|7c)", re.IGNORECASE)  # as Go writes "<"
@@ -246,7 +245,7 @@ _ESCAPED_PUNCTUATION: Final = re.compile(r"\\([_*~`.+@#&!/-])")  # as Markdown d
 
 
 def _plain(text: str) -> str:
-    """Undo Slack's links and entities, and mark the addresses that links hold."""
+    """Undo Slack's links and entities, and mark addresses in links."""
     text = _LINK.sub(_linked, _clean(text)).replace("\\|", _BAR)
     text = _ESCAPED_PUNCTUATION.sub(r"\1", _unescape(text))
     text = _JSON_ESCAPE.sub(lambda escaped: chr(int(escaped[1], 16)), text)
@@ -255,21 +254,21 @@ def _plain(text: str) -> str:
 
 
 def _clean(text: str) -> str:
-    """A text without what no one sees; spaces that do not break are plain but between digits."""
+    """Remove invisible characters; no-break spaces become plain ones, except between digits."""
     return _ODD_SPACES.sub(" ", without_marks(INVISIBLE.sub("", text)))
 
 
 def _linked(link: re.Match[str]) -> str:
     scheme, target, label = link[1], link[2], link[3] or ""
     if scheme in "@#!":
-        return scheme + target  # of Slack's own, whatever their names are
+        return scheme + target  # Slack's own, whatever their names are
     if scheme.lower() != "mailto:":
         return label or scheme + target
     return _address_of(_unescape(target)) or label
 
 
 def _address_of(target: str) -> str:
-    """Mark the addresses of a `mailto:` target, in whole."""
+    """Mark the whole addresses of a `mailto:` target."""
     addresses = unquote(target.partition("?")[0]).split(",")
     return ",".join(mark_address(one.strip()) for one in addresses)
 
@@ -280,14 +279,14 @@ def _unescape(text: str) -> str:
 
 # -- Texts of a message ---------------------------------------------------------------------------
 
-# What a block holds for machines: it would be read as text, and found as an identity, by mistake.
+# Fields of blocks that are not shown: they would be read as text by mistake.
 _FOR_MACHINES: Final = frozenset({"type", "style", "value", "source", "status", "level", "name"})
 
 # https://docs.slack.dev/reference/block-kit/blocks/table-block
 _MAX_ROWS: Final = 100
 _MAX_COLUMNS: Final = 20
 _MAX_CELL: Final = 1_000  # characters
-_MAX_PIECES_INSIDE: Final = 100  # of a table's cell, or of a piece of rich text
+_MAX_PIECES_INSIDE: Final = 100  # of a table's cell, or of a rich text element
 
 
 class _Level(NamedTuple):
@@ -302,7 +301,7 @@ class _Level(NamedTuple):
 def _message_texts(message: object, at: _Level) -> Iterator[str]:
     if not isinstance(message, dict) or at.depth > MAX_DEPTH:
         return
-    yield ""  # each piece is counted, also one that says nothing
+    yield ""  # each one is counted, even if it is empty
     yield from _texts(message.get("text"), at)
     for block in _items(message.get("blocks")):
         yield from _block_texts(block, at.deeper)
@@ -313,10 +312,10 @@ def _message_texts(message: object, at: _Level) -> Iterator[str]:
 
 
 def _file_texts(file: object, at: _Level) -> Iterator[str]:
-    """A file's name and text; Slack's e-mail integration posts e-mails as files."""
+    """Yield a file's name and text; Slack's e-mail integration posts e-mails as files."""
     if isinstance(file, dict):
         headers = file.get("headers")
-        # A contact form sends in the site's own name, and asks to reply to the customer.
+        # A contact form sends as the site itself, with the customer in Reply-To.
         for name, value in headers.items() if isinstance(headers, dict) else ():
             if str(name).casefold().replace("-", "_") == "reply_to":
                 yield from _senders(value)
@@ -326,7 +325,7 @@ def _file_texts(file: object, at: _Level) -> Iterator[str]:
 
 
 def _senders(value: object) -> Iterator[str]:
-    """Who an e-mail is from: a text as in the mail's header, an object, or a list of these."""
+    """Yield the senders of an e-mail: a text as in its header, an object, or a list of these."""
     for one in [value] if isinstance(value, str | dict) else _items(value):
         if isinstance(one, dict):
             one = one.get("address") or one.get("email") or one.get("original")
@@ -348,7 +347,7 @@ def _attachment_texts(attachment: object, at: _Level) -> Iterator[str]:
             yield from _field(title, " ".join(_texts(field.get("value"), at)), at)
     yield from _texts(attachment.get("footer"), at)
     if not any(attachment.get(name) for name in ("text", "fields", "blocks", "message_blocks")):
-        # It repeats what stands above, often cut in the middle of an address.
+        # It repeats the text above, often cut in the middle of an address.
         yield from _texts(attachment.get("fallback"), at)
     for shared in _items(attachment.get("message_blocks")):
         if isinstance(shared, dict):
@@ -356,7 +355,7 @@ def _attachment_texts(attachment: object, at: _Level) -> Iterator[str]:
 
 
 def _field(title: str, value: str, at: _Level) -> Iterator[str]:
-    """A value under its title: what is titled as a uid is one, from end to end."""
+    """Yield a title and its value; under the title of a uid, the whole value is one."""
     if not label_cell_pattern(at.labels).fullmatch(title):
         yield title
         yield value
@@ -366,7 +365,7 @@ def _field(title: str, value: str, at: _Level) -> Iterator[str]:
 
 
 def _block_texts(block: object, at: _Level) -> Iterator[str]:
-    """Any block, element or text object, known or not: all that it says, in its own order."""
+    """Yield everything that a block, element or text object says, known or not, in its order."""
     if at.depth > MAX_DEPTH or not isinstance(block, list | dict):
         return
     yield ""
@@ -396,7 +395,7 @@ def _value_texts(name: str, value: object, at: _Level) -> Iterator[str]:
 
 
 def _rich_text(section: dict[str, Any], at: _Level) -> str:
-    """The pieces of rich text side by side, whatever their style is."""
+    """Join the elements of rich text, whatever their style is."""
     pieces: list[str] = []
     for piece in _items(section.get("elements")):
         if not isinstance(piece, dict):
@@ -422,7 +421,7 @@ def _is_code(piece: dict[str, Any]) -> bool:
 
 
 def _texts(text: object, at: _Level) -> Iterator[str]:
-    """A text, or a text object; a table that is drawn in it is read as one."""
+    """Yield a text or a text object; a table in it is read as one."""
     if isinstance(text, dict):
         if at.depth <= MAX_DEPTH:
             yield from _texts(text.get("text"), at.deeper)
@@ -433,7 +432,7 @@ def _texts(text: object, at: _Level) -> Iterator[str]:
 
 
 def _link_target(url: object) -> str:
-    """The address that a `mailto:` link holds, marked as one; of another link, nothing."""
+    """Return the address of a `mailto:` link, marked as one; "" for another link."""
     if isinstance(url, str) and url.lower().startswith("mailto:"):
         return _address_of(without_marks(url[len("mailto:") :]))
     return ""
@@ -461,7 +460,7 @@ def _cells(table: dict[str, Any], at: _Level) -> list[list[str]]:
 
 
 def _with_tables(text: str, at: _Level) -> Iterator[str]:
-    """A text whose lines may be tables, as Markdown and database shells draw them."""
+    """Yield a text whose lines may be tables, as in Markdown and database shells."""
     if "|" not in text:
         yield from _with_csv(text, at)
         return
@@ -469,7 +468,7 @@ def _with_tables(text: str, at: _Level) -> Iterator[str]:
     for is_table, group in groupby(text.splitlines(), _is_in_table):
         lines = list(group)
         rows = [_row(line) for line in lines if not _is_rule(line)] if is_table else []
-        if not is_table or len(rows) == len(lines):  # without a rule it is a text with bars
+        if not is_table or len(rows) == len(lines):  # without a rule, it is a text with bars
             others += lines
         elif rows:
             yield "\n".join(others)
@@ -479,7 +478,7 @@ def _with_tables(text: str, at: _Level) -> Iterator[str]:
 
 
 def _with_csv(text: str, at: _Level) -> Iterator[str]:
-    """A text whose lines may be rows of CSV under a heading such as `user_id,email`."""
+    """Yield a text whose lines may be rows of CSV under a heading such as `user_id,email`."""
     lines = text.split("\n")
     label = label_cell_pattern(at.labels)
     for number, line in enumerate(lines):
@@ -515,7 +514,7 @@ def _is_rule(line: str) -> bool:
 
 
 def _row(line: str) -> list[str]:
-    """The cells of a line. Bars within a uid have no spaces around them."""
+    """Return the cells of a line. Bars in a uid have no spaces around them."""
     line = line.strip().strip("`")
     cells = _BETWEEN_CELLS.split(line)
     if len([cell for cell in cells if cell.strip()]) < 2:
@@ -528,7 +527,7 @@ def _row(line: str) -> list[str]:
 
 
 def _table_texts(rows: list[list[str]], at: _Level) -> Iterator[str]:
-    """Each cell: under a heading such as "User ID" with it, otherwise beside its label."""
+    """Yield each cell, with its heading if that is a label, or beside its label."""
     rows = rows[:_MAX_ROWS]
     label = label_cell_pattern(at.labels)
     if not _has_headings(rows, label):
@@ -537,13 +536,13 @@ def _table_texts(rows: list[list[str]], at: _Level) -> Iterator[str]:
         return
     for row in rows[1:]:
         for heading, cell in zip(rows[0], row, strict=False):
-            # Where the cells do not line up with the headings, no cell can be told to be a uid.
+            # If the cells do not line up with the headings, none is certainly a uid.
             is_uid = label.fullmatch(heading) and len(row) == len(rows[0])
             yield from _field(heading, cell, at) if is_uid else (cell,)
 
 
 def _has_headings(rows: list[list[str]], label: re.Pattern[str]) -> bool:
-    """Whether the first row names what stands below it, a uid among that."""
+    """Tell whether the first row has headings, and one of them is a uid's."""
     if len(rows) < 2 or not rows[0]:
         return False
     first, *others = rows[0]

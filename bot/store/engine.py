@@ -16,7 +16,7 @@ from sqlalchemy import URL, event, make_url
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
-from bot.settings import IGNORED_PARAMETERS
+from bot.settings.types import IGNORED_PARAMETERS
 from bot.timeouts import wait_for_abandoned, within
 
 DATABASE_ERRORS: Final = (SQLAlchemyError, OSError, TimeoutError, UnicodeError)

@@ -581,7 +581,7 @@ async def _asking_for_passwords() -> AsyncIterator[int]:
         yield server.sockets[0].getsockname()[1]
 
 
-async def test_names_that_are_misspelt(slack: SlackSandbox, fullstory: FullstorySandbox) -> None:
+async def test_names_that_are_misspelled(slack: SlackSandbox, fullstory: FullstorySandbox) -> None:
     """Told where something is missing; where all is well, no more than a question mark."""
     env = environment(slack, fullstory, FULLSTORY_KEY="x")
     code, out, _ = await run("check", env=env)
@@ -591,7 +591,7 @@ async def test_names_that_are_misspelt(slack: SlackSandbox, fullstory: Fullstory
     del env["FULLSTORY_API_KEY"]
     code, _, err = await run("serve", env=env)
     assert code == 2
-    assert "FULLSTORY_KEY is no setting; is it FULLSTORY_API_KEY?" in err
+    assert "FULLSTORY_KEY is not a setting; did you mean FULLSTORY_API_KEY?" in err
 
 
 async def test_check_of_an_address_that_is_not_fullstorys(

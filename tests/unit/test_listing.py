@@ -166,7 +166,7 @@ def test_how_long_ago_stays_true() -> None:
 def test_no_sessions() -> None:
     """Not a bare "nothing"."""
     message = rendered(found(0))
-    assert "another address or id" in shown_text(message)
+    assert "another address or uid" in shown_text(message)
     assert message["text"].startswith("No sessions of user-42.")
 
 
@@ -222,7 +222,7 @@ class TestMoment:
         opens = f"{self.LINK}:{int(moment.timestamp() * 1000)}"
         assert message["blocks"][1]["accessory"]["url"] == opens
         assert message["blocks"][2]["elements"][0]["text"] == (
-            f"<{self.LINK}|Watch it from its beginning>"
+            f"<{self.LINK}|Watch from the start>"
         )
 
     def test_a_link_of_another_shape(self) -> None:

@@ -6,11 +6,12 @@ from pathlib import Path
 from urllib.parse import quote
 
 import pytest
+from bot.settings.loading import load, misspelled
 from cryptography.fernet import Fernet
 
 from bot.core.query import Limits
 from bot.errors import SettingsError
-from bot.settings import Settings, load, misspelt
+from bot.settings import Settings
 from bot.store.engine import shown as shown_database
 from bot.store.engine import url_of
 from tests.conftest import FERNET
@@ -407,14 +408,18 @@ def test_a_file_in_utf_16(tmp_path: Path) -> None:
 )
 def test_a_slip_in_a_setting_about_access_or_audit(name: str, meant: str) -> None:
     """The bot would be open to everybody, or record nothing: it does not start."""
-    assert problems(ENOUGH | {name: "U0999"}) == (f"{name} is no setting; is it {meant}?",)
+    assert problems(ENOUGH | {name: "U0999"}) == (
+        f"{name} is not a setting; did you mean {meant}?",
+    )
 
 
 def test_other_slips_are_no_reason_not_to_start() -> None:
     """They are said in the log."""
     given = ENOUGH | {"SUPPORT_CHANNEL": "C0123", "ALLOWED_HOSTS": "x", "ALLOWED_USER": ""}
     load(given, NO_FILE, for_slack=True)
-    assert misspelt(given, NO_FILE) == ["SUPPORT_CHANNEL is no setting; is it SUPPORT_CHANNELS?"]
+    assert misspelled(given, NO_FILE) == [
+        "SUPPORT_CHANNEL is not a setting; did you mean SUPPORT_CHANNELS?"
+    ]
 
 
 def test_swapped_tokens() -> None:

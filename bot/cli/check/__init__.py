@@ -11,7 +11,8 @@ from bot.cli.check import slack
 from bot.cli.check.finding import Finding
 from bot.cli.check.fullstory import fullstory_key
 from bot.connections import open_connections
-from bot.settings import Settings, misspelt
+from bot.settings import Settings
+from bot.settings.loading import misspelled
 
 
 async def run(settings: Settings) -> bool:
@@ -57,7 +58,7 @@ def _settings(settings: Settings) -> Finding:
     file = Path(".env")
     source = f"from {file.resolve()}" if file.is_file() else "from the environment, no .env here"
     transport = "Socket Mode" if settings.socket_mode else "HTTP"
-    unread = misspelt()
+    unread = misspelled()
     result = " ".join([f"complete, {source}; Slack over {transport}.", *unread])
     return Finding("Settings", result, is_known=not unread)
 
