@@ -7,7 +7,7 @@ READY_TO_TEST := $(VENV)/.ready-to-test
 # Tests wait for one another's sockets more than they work: two for each core.
 WORKERS ?= $(shell $(PYTHON) -c 'import os; print(2 * (os.cpu_count() or 1))')
 
-.PHONY: setup demo test check format lock audit deploy-check bench benchmark screenshots manifests clean
+.PHONY: setup demo test test-chaos check format lock audit deploy-check bench benchmark screenshots manifests clean
 
 setup: $(READY)
 
@@ -17,10 +17,15 @@ demo: $(READY)
 test: $(READY_TO_TEST)
 	@$(VENV)/bin/python -m pytest -q -n $(WORKERS) --dist worksteal $(ARGS)
 
+# Processes that are killed, frozen and restarted, again and again: some minutes.
+test-chaos: $(READY_TO_TEST)
+	@$(VENV)/bin/python -m pytest -q -n $(WORKERS) --dist worksteal -m chaos $(ARGS)
+
 check: $(READY_TO_TEST)
 	@$(VENV)/bin/ruff format --check .
 	@$(VENV)/bin/ruff check .
 	@$(VENV)/bin/mypy
+	@$(VENV)/bin/lint-imports --no-logo
 
 format: $(READY_TO_TEST)
 	@$(VENV)/bin/ruff check --fix --exit-zero .
@@ -41,7 +46,7 @@ benchmark: $(READY)
 screenshots: $(READY_TO_TEST)
 	@$(VENV)/bin/python -m tests.browser.pictures $(ARGS)
 
-# Both app manifests, from the table of entry points.
+# Both app manifests, from the features.
 manifests: $(READY)
 	@$(VENV)/bin/python -m bot.manifest
 

@@ -26,7 +26,7 @@ def everything_in(url: str) -> bytes:
         folder = Path(url.removeprefix("sqlite:///")).parent
         return b"".join(file.read_bytes() for file in folder.iterdir())
     with psycopg.connect(url) as connection:
-        tables = ("audit_events", "claims", "shared_values")
+        tables = ("audit_events", "jobs", "shared_values")
         queries = [f"TABLE {name}".encode() for name in tables]
         rows = [connection.execute(query).fetchall() for query in queries]
     return str(rows).encode()

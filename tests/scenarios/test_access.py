@@ -302,9 +302,9 @@ class TestWorkflows:
 @pytest.mark.parametrize(
     ("contact", "shown"),
     [
-        ("C0HELPDESK1", "To be given access, ask &lt;#C0HELPDESK1&gt;."),
+        ("C0HELPDESK1", "To get access, ask &lt;#C0HELPDESK1&gt;."),
         ("Ask Mia in <legal>", "Ask Mia in &lt;legal&gt;."),
-        ("", "To be given access, ask your administrator."),
+        ("", "To get access, ask your administrator."),
     ],
 )
 async def test_whom_to_ask(

@@ -257,7 +257,7 @@ class TestTrouble:
         async with start_bot(replace(QUICK, audit_end=0.5), database_url=gone) as service:
             assert "sessions" in (await final(await slack.command(f"/fsessions {JANE}")))["text"]
         assert service.events_dropped == 1
-        (line,) = [one for one in logged() if one["event"] == "audit event given up"]
+        (line,) = [one for one in logged() if one["event"] == "audit event dropped"]
         assert (line["user"], line["result"], line["count"]) == (USER, "found", 20)
         assert line["time"]
 
@@ -271,7 +271,7 @@ class TestTrouble:
             process.terminate()
             _, err = await process.communicate()
         assert process.returncode == 1
-        assert err.decode().splitlines()[-1].endswith("in the log alone: 1")
+        assert err.decode().splitlines()[-1].endswith("only in the log: 1")
 
     async def test_no_record_no_answer(
         self, start_bot: StartBot, slack: SlackSandbox, logged: Logged
@@ -347,7 +347,7 @@ class TestTrouble:
             writing.cancel()
             await asyncio.wait({writing})
             assert events.dropped == 1
-        assert [one["id"] for one in logged() if one["event"] == "audit event given up"]
+        assert [one["id"] for one in logged() if one["event"] == "audit event dropped"]
 
     async def test_a_database_that_says_nothing(
         self, start_bot: StartBot, slack: SlackSandbox, logged: Logged
@@ -365,8 +365,8 @@ class TestTrouble:
                 await until(lambda: bool(slack.views))
                 (view_id,) = slack.views
                 await slack.submit(view_id, {"person": {"value": JANE}})
-                await until(lambda: "can't be read just now" in str(slack.views[view_id]))
-        assert any(one["event"] == "audit events are in the log alone" for one in logged())
+                await until(lambda: "can't be read right now" in str(slack.views[view_id]))
+        assert any(one["event"] == "audit events are only in the log" for one in logged())
 
     async def test_the_end_in_the_middle_of_a_write(self, tmp_path: Path) -> None:
         """What is cut off is given up, and nothing hangs afterwards."""
@@ -392,11 +392,11 @@ class TestTrouble:
             for number in range(MAX_WAITING + 3):
                 events.add(event(number))
             assert (events.waiting, events.dropped) == (MAX_WAITING, 3)
-            dropped = [one["id"] for one in logged() if one["event"] == "audit event given up"]
+            dropped = [one["id"] for one in logged() if one["event"] == "audit event dropped"]
             assert dropped == [event(number).id for number in range(3)]
             await events.finish(asyncio.create_task(asyncio.sleep(0)))
             assert events.dropped == MAX_WAITING + 3
-        dropped = [one["id"] for one in logged() if one["event"] == "audit event given up"]
+        dropped = [one["id"] for one in logged() if one["event"] == "audit event dropped"]
         assert dropped == [event(number).id for number in range(MAX_WAITING + 3)]
 
     async def test_more_than_memory_holds_while_a_batch_is_written(
@@ -502,10 +502,10 @@ class TestSearching:
             (["--person", "a@"], "--person: "),
             (["--person", "@colleague"], "--person: "),
             (["--purge"], "--person or --by"),
-            (["--purge-before", "2026-01-01", "--by", USER], "no other choice"),
+            (["--purge-before", "2026-01-01", "--by", USER], "don't combine it"),
             (["--format", "xml"], "xml"),
             (["--purge-before", "blah"], "--purge-before: give"),
-            (["--since", "2026-11-30", "--until", "2026-11-01"], "nothing can be in between"),
+            (["--since", "2026-11-30", "--until", "2026-11-01"], "--since is after --until"),
             (["--by", "<@>", "--purge", "--yes"], "--by: give"),
             (["--by", "", "--purge", "--yes"], "--by is empty"),
             (["--person", " ", "--by", USER, "--purge", "--yes"], "--person is empty"),
@@ -702,7 +702,7 @@ class TestHome:
         async with start_bot(replace(QUICK, audit_end=0.2), **auditing):
             view_id = await self._window(slack, MANAGER)
             await slack.submit(view_id, {"person": {"value": JANE}}, user=MANAGER)
-            await until(lambda: "can't be read just now" in str(slack.views[view_id]))
+            await until(lambda: "can't be read right now" in str(slack.views[view_id]))
 
 
 async def test_the_databases_libraries_at_debug(

@@ -18,7 +18,7 @@ from tests.conftest import StartBot, until
 from tests.scenarios.answers import JANE, labels, links, refresh
 
 pytestmark = pytest.mark.usefixtures("bot")
-MENU = ["⋯ Refresh", "⋯ How to ask"]
+MENU = ["⋯ Refresh", "⋯ How to search"]
 
 
 @pytest.fixture
@@ -46,7 +46,7 @@ async def test_a_person_whose_name_is_too_long_for_a_menu(slack: SlackSandbox) -
     """Its values hold 150 characters: what doesn't fit is a button."""
     long = f"{'j' * 60}@{'example.' * 15}com"
     await slack.command(f"/fsessions {long} uid:user-42 3")
-    assert labels(slack.screen[-1]) == ["Show more", "Share…", "Refresh", "⋯ How to ask"]
+    assert labels(slack.screen[-1]) == ["Show more", "Share…", "Refresh", "⋯ How to search"]
     await refresh(slack, slack.screen[-1])
     await until(lambda: slack.screen[-1].message.get("replace_original", False))
     assert len(links(slack.screen[-1])) == 3
@@ -76,7 +76,7 @@ async def test_dismiss(slack: SlackSandbox) -> None:
     await slack.write(JANE, channel=DIRECT)
     await until(lambda: len(slack.screen) == 2)
     shown = slack.screen[1]
-    assert labels(shown) == ["Show more", "⋯ Refresh", "⋯ Dismiss", "⋯ How to ask"]
+    assert labels(shown) == ["Show more", "⋯ Refresh", "⋯ Dismiss", "⋯ How to search"]
     shown.ts = f"{slack.clock() - 7200:.6f}"
     await slack.press(action_ids.ANSWER_MENU, shown, option="dismiss")
     await until(lambda: len(slack.screen) == 1)
@@ -129,7 +129,7 @@ async def test_no_sessions(slack: SlackSandbox) -> None:
     [
         ("hepl", texts.MEANT_HELP),
         ("janeexample.com", "There is no @ in janeexample.com"),
-        ("banana", "I looked for the uid “banana”"),
+        ("banana", "I searched for the uid “banana”"),
         ("user-9999", texts.NONE_FOUND),
     ],
 )
@@ -205,17 +205,6 @@ async def test_a_value_of_another_version(
     assert (await exchange.answer())["text"] == denial(DenialReason.OUTDATED).what
     assert len(links(answer)) == 3
     assert len(fullstory.received) == 1
-
-
-@pytest.mark.parametrize("name", ["share_named", "share_unnamed"])
-async def test_buttons_that_answers_no_longer_have(
-    slack: SlackSandbox, answer: Shown, name: str
-) -> None:
-    """They still stand on somebody's screen: the person is told what to do."""
-    button = {"type": "button", "action_id": name, "value": "of old"}
-    answer.message = {"text": "old", "blocks": [{"type": "actions", "elements": [button]}]}
-    exchange = await slack.press(name, answer)
-    assert (await exchange.answer())["text"] == denial(DenialReason.OUTDATED).what
 
 
 @pytest.mark.parametrize("button", ["answer_menu", "show_more", "share"])

@@ -182,7 +182,7 @@ class TestNothingWasSent:
 
     @pytest.mark.parametrize("reply", [b"HTTP/1.1 400 Bad Request\r\n\r\n", b""])
     async def test_tls_fails(self, http: aiohttp.ClientSession, reply: bytes) -> None:
-        """The other side speaks no TLS, or says nothing."""
+        """The other side doesn't support TLS, or says nothing."""
         async with answering(reply) as port:
             assert await self.post(http, f"https://127.0.0.1:{port}/x") is Posted.NOT_SENT
 

@@ -183,7 +183,7 @@ WAYS = {
     )
 }
 STRANGERS: dict[str, dict[str, Any]] = {
-    "of another organisation": {"team_id": "T0OTHER"},
+    "from another organization": {"team_id": "T0OTHER"},
     "a stranger in a shared channel": {"is_stranger": True},
     "a bot": {"is_bot": True},
     "deactivated": {"deleted": True},

@@ -91,7 +91,7 @@ class TestMention:
     async def test_wrong(self, slack: SlackSandbox) -> None:
         """As for the command: what was wrong, and what would work."""
         shown = await mentioned(slack, f"{JANE} 500")
-        assert "100 sessions at most" in shown.message["text"]
+        assert "at most 100 sessions" in shown.message["text"]
 
     async def test_in_a_thread(self, slack: SlackSandbox) -> None:
         """The answer stands there."""

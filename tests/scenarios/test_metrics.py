@@ -70,10 +70,10 @@ async def test_the_database_is_away(start_bot: StartBot, logged: Logged) -> None
                     told = await ready.json()
                 async with http.get(f"http://127.0.0.1:{metrics}/metrics") as response:
                     text = await response.text()
-                (line,) = re.findall(r"^fsessions_shared_state_away .*$", text, re.MULTILINE)
+                (line,) = re.findall(r"^fsessions_database_up .*$", text, re.MULTILINE)
                 return ready.status, told, line
 
-            assert await said() == (200, {"status": "ready"}, "fsessions_shared_state_away 0.0")
+            assert await said() == (200, {"status": "ready"}, "fsessions_database_up 0.0")
             server.stop()
             away = "away: this process goes on alone"
             async with asyncio.timeout(30):

@@ -180,7 +180,7 @@ async def test_a_dead_process_owes_nothing(bot: Bot, fullstory: FullstorySandbox
     may_answer.set()
     assert (await exchange.answer(PATIENCE))["text"].startswith("Latest 3 sessions of jane")
     assert len(answers_in(exchange)) == 1
-    await until(lambda: bool(bot.events("going on with what another process owed")), PATIENCE)
+    await until(lambda: bool(bot.events("resuming a pending job")), PATIENCE)
 
 
 async def test_a_dead_process_that_owed_many(
@@ -305,7 +305,7 @@ async def test_any_moment(bot: Bot, fullstory: FullstorySandbox) -> None:
     assert [one for one in acked if len(answers_in(one)) > 1] == []
     # Those of whom nobody can know it are few: one for each that was killed, or so.
     assert sum(not answers_in(one) for one in acked) < 50
-    assert bot.events("going on with what another process owed")
+    assert bot.events("resuming a pending job")
 
 
 async def test_the_database_restarts(
@@ -336,7 +336,7 @@ async def test_the_database_restarts(
     done.set()
     await asyncio.gather(*asking)
     await until(lambda: all(answers_in(one) for one in exchanges), PATIENCE)
-    await until(lambda: len(bot.events("shared state is back")) == 2, PATIENCE)
+    await until(lambda: len(bot.events("database available again")) == 2, PATIENCE)
     for url in urls:
         await bot.kill(url, signal.SIGTERM)
     assert {one.status for one in exchanges} == {200}
@@ -485,7 +485,7 @@ async def test_an_offer_goes_on(bot: Bot, slack: SlackSandbox) -> None:
     del slack.api_held["chat.postMessage"]
     may_post.set()
     await bot.start()
-    await until(lambda: bool(bot.events("going on with what another process owed")), PATIENCE)
+    await until(lambda: bool(bot.events("resuming a pending job")), PATIENCE)
     await until(lambda: len(offers(slack)) >= 1, PATIENCE)
 
 

@@ -436,7 +436,7 @@ async def test_check_where_all_is_well(slack: SlackSandbox, fullstory: Fullstory
     code, out, err = await run("check", env=environment(slack, fullstory))
     assert (code, err) == (0, "")
     assert [line.split()[0] for line in out.splitlines()] == ["✓", "✓", "?", "✓", "✓"]
-    assert "Who may look  every full member of the workspace, no guests; everywhere" in out
+    assert "Access  every full member of the workspace, no guests; everywhere" in out
     env = environment(slack, fullstory, SLACK_APP_TOKEN=slack.app_token)
     code, out, _ = await run("check", env=env)
     assert code == 0
@@ -522,10 +522,10 @@ POSTGRES_SAYS = {
     "wrong password": "wrong user or password",
     "wrong user": "no such user",
     "wrong database": "no database of that name",
-    "no TLS": "speaks no TLS",
+    "no TLS": "doesn't support TLS",
     "not running": "nothing is running there",
     "unknown host": "unknown host",
-    "a standby": "takes no changes",
+    "a standby": "is a standby, or read-only",
 }
 
 
@@ -560,7 +560,7 @@ async def test_check_tells_the_databases_troubles_apart(
 
 @asynccontextmanager
 async def _asking_for_passwords() -> AsyncIterator[int]:
-    """What looks like a PostgreSQL that speaks no TLS, and knows no password; its port."""
+    """What looks like a PostgreSQL that doesn't support TLS, and knows no password; its port."""
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         (length,) = struct.unpack("!i", await reader.readexactly(4))
@@ -601,7 +601,7 @@ async def test_check_of_an_address_that_is_not_fullstorys(
     env = environment(slack, fullstory) | {"FULLSTORY_API_URL": slack.url}
     code, out, _ = await run("check", env=env)
     assert code == 1
-    assert "doesn't answer as Fullstory's API does" in out
+    assert "doesn't answer like Fullstory's API" in out
     assert "FULLSTORY_API_URL" in out
 
 
@@ -637,7 +637,7 @@ async def test_check_behind_a_proxy_that_takes_headers_away(
     slack.scopes = ""
     code, out, _ = await run("check", env=environment(slack, fullstory))
     assert code == 0
-    assert "doesn't tell its scopes" in out
+    assert "doesn't name its scopes" in out
 
 
 async def test_check_looks_into_support_channels(
@@ -691,7 +691,7 @@ async def test_check_finds_ids_that_do_not_exist(
     ):
         assert name in out
     assert out.count("✗") == 4
-    assert "Who may look  3 people and 2 user groups, no guests; in 3 channels" in out
+    assert "Access  3 people and 2 user groups, no guests; in 3 channels" in out
 
 
 async def test_check_looks_at_the_database(
@@ -738,7 +738,7 @@ async def test_check_looks_at_rights(
     env = environment(slack, fullstory, DATABASE_URL=reader, AUDIT_KEY="long enough for everybody")
     code, out, _ = await run("check", env=env)
     assert code == 1
-    assert "no right to work with audit_events, claims, shared_values" in out
+    assert "no right to work with audit_events, jobs, shared_values" in out
     assert "GRANT" not in out
 
 

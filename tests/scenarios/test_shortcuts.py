@@ -25,7 +25,7 @@ JANE = "jane@example.com"
 
 
 def message(text: str, **fields: Any) -> dict[str, Any]:  # noqa: ANN401
-    """A message that somebody wrote just now."""
+    """A message that somebody wrote right now."""
     return {"type": "message", "user": "U0OTHER", "text": text, "ts": f"{time.time():.6f}"} | fields
 
 
@@ -226,7 +226,7 @@ class TestForm:
             (filled_in(f"{JANE} bob@example.com"), "person", "one person at a time"),
             (filled_in(f"{JANE} at:14:05"), "person", "field for the time"),
             (filled_in(JANE, "0"), "limit", "no sessions at all"),
-            (filled_in(JANE, "101"), "limit", "100 sessions at most"),
+            (filled_in(JANE, "101"), "limit", "at most 100 sessions"),
             (filled_in(JANE, "a few"), "limit", "How many sessions?"),
             (filled_in(JANE, None, int(time.time()) + 86400), "moment", "in the future"),
         ],
@@ -277,8 +277,8 @@ class TestForm:
         """There is no way to tell the person; the log says which call it was."""
         slack.api_errors["views.open"] = "expired_trigger_id"
         await slack.shortcut("find_sessions")
-        await until(lambda: "view not shown" in str(logged()))
-        (line,) = [line for line in logged() if line["event"] == "view not shown"]
+        await until(lambda: "modal not opened" in str(logged()))
+        (line,) = [line for line in logged() if line["event"] == "modal not opened"]
         assert line["reason"] == "expired_trigger_id"
 
 

@@ -190,4 +190,4 @@ async def test_the_limit_of_patience(
     fullstory.always = Scripted(seconds=300)
     async with start_bot(replace(QUICK, drain=0.2), answer_budget_seconds=0.1, state_keys=()):
         exchange = await slack.command("/fsessions jane@example.com")
-    assert "being restarted" in exchange.later[0]["text"]
+    assert "restarting right now" in exchange.later[0]["text"]

@@ -163,7 +163,7 @@ async def test_a_claim_is_the_firsts(bot: Bot) -> None:
     assert await bot.another().take(JOB, WORK) is not None
 
 
-async def test_claims_at_once(bot: Bot) -> None:
+async def test_jobs_taken_at_the_same_time(bot: Bot) -> None:
     """One of many gets it."""
     processes = [bot.another() for _ in range(5)]
     taking = [one.take(JOB, WORK) for one in processes for _ in range(10)]
@@ -196,19 +196,19 @@ async def test_memory_is_bounded() -> None:
 # -- Leases ---------------------------------------------------------------------------------------
 
 
-def claims_of(engine: AsyncEngine, *keys: str) -> SqlJobs:
+def jobs_of(engine: AsyncEngine, *keys: str) -> SqlJobs:
     """Those of one process more."""
     return SqlJobs(engine, "bot", Encryption(keys or [FERNET]), PATIENT)
 
 
 def sealed(job: str) -> PendingJob:
-    """The work of a claim that was taken just now."""
+    """The work of a claim that was taken right now."""
     return PendingJob(job, WORK, step="", attempts=0, created=time.time())
 
 
 async def test_what_a_dead_process_leaves(engine: AsyncEngine) -> None:
     """Goes to one of the others, with what it was and how far it had come; once."""
-    dead, living = claims_of(engine), [claims_of(engine) for _ in range(3)]
+    dead, living = jobs_of(engine), [jobs_of(engine) for _ in range(3)]
     await dead.take(sealed(JOB))
     await dead.begin_step(JOB, "sending", sealed(JOB))
     assert [one for jobs in living for one in await jobs.take_over()] == []
@@ -225,7 +225,7 @@ async def test_what_a_dead_process_leaves(engine: AsyncEngine) -> None:
 
 async def test_a_lease_that_is_renewed(engine: AsyncEngine) -> None:
     """Is nobody else's, for as long as the owner lives."""
-    owner, other = claims_of(engine), claims_of(engine)
+    owner, other = jobs_of(engine), jobs_of(engine)
     await owner.take(sealed(JOB))
     for _ in range(3):
         await make_older(engine, PATIENT.lease - 1)
@@ -236,7 +236,7 @@ async def test_a_lease_that_is_renewed(engine: AsyncEngine) -> None:
 
 async def test_handed_over(engine: AsyncEngine) -> None:
     """At the end of a process, another one has it at once; what is done is nobody's."""
-    ending, other = claims_of(engine), claims_of(engine)
+    ending, other = jobs_of(engine), jobs_of(engine)
     await ending.take(sealed(JOB))
     await ending.take(sealed("done"))
     await ending.done({"done": 60})
@@ -247,7 +247,7 @@ async def test_handed_over(engine: AsyncEngine) -> None:
 
 async def test_done_is_forgotten(engine: AsyncEngine) -> None:
     """What it was is gone at once, the mark later; what nobody did in time is counted."""
-    jobs = claims_of(engine)
+    jobs = jobs_of(engine)
     await jobs.take(sealed(JOB))
     await jobs.take(sealed("never done"))
     await jobs.done({JOB: 60})
@@ -263,7 +263,7 @@ async def test_done_is_forgotten(engine: AsyncEngine) -> None:
 
 async def test_keys_change(engine: AsyncEngine) -> None:
     """Who doesn't have the key leaves the work to others; who has both can read what is older."""
-    old, new = claims_of(engine, FERNET), claims_of(engine, OTHER_FERNET, FERNET)
+    old, new = jobs_of(engine, FERNET), jobs_of(engine, OTHER_FERNET, FERNET)
     await old.take(sealed("by the old"))
     await new.take(sealed("by the new"))
     await make_older(engine, PATIENT.lease + 1)
@@ -275,7 +275,7 @@ async def test_keys_change(engine: AsyncEngine) -> None:
 
 async def test_versions(engine: AsyncEngine) -> None:
     """What a later version stored is left to later versions."""
-    later, now = claims_of(engine), claims_of(engine)
+    later, now = jobs_of(engine), jobs_of(engine)
     await later.take(sealed(JOB))
     async with engine.begin() as connection:
         await connection.execute(update(JOBS).values(version=JOBS.c.version + 1))
@@ -288,7 +288,7 @@ async def test_versions(engine: AsyncEngine) -> None:
 
 async def test_a_take_that_comes_too_late(engine: AsyncEngine) -> None:
     """Nobody waits for it any more, and the work is done: it doesn't begin anew."""
-    owner, other = claims_of(engine), claims_of(engine)
+    owner, other = jobs_of(engine), jobs_of(engine)
     await owner.done({JOB: 3600})
     assert await owner.take(sealed(JOB)) is None
     await make_older(engine, PATIENT.lease + 1)
@@ -297,7 +297,7 @@ async def test_a_take_that_comes_too_late(engine: AsyncEngine) -> None:
 
 async def test_what_was_done_and_begins_anew(engine: AsyncEngine) -> None:
     """Of an earlier time, no step is left."""
-    jobs = claims_of(engine)
+    jobs = jobs_of(engine)
     await jobs.take(sealed(JOB))
     await jobs.begin_step(JOB, "sending", sealed(JOB))
     await jobs.done({JOB: 60})
@@ -307,7 +307,7 @@ async def test_what_was_done_and_begins_anew(engine: AsyncEngine) -> None:
 
 async def test_what_is_under_way_here(engine: AsyncEngine) -> None:
     """Is not taken over by the same process, though it has lost it: there would be two of it."""
-    jobs = claims_of(engine)
+    jobs = jobs_of(engine)
     await jobs.take(sealed(JOB))
     await make_older(engine, PATIENT.lease + 1)
     assert await jobs.take_over([JOB]) == []
@@ -315,7 +315,7 @@ async def test_what_is_under_way_here(engine: AsyncEngine) -> None:
 
 async def test_one_that_can_not_be_done(engine: AsyncEngine, logged: Logged) -> None:
     """Nothing else stops because of it."""
-    dead, living = claims_of(engine), open_shared(engine, "bot", [FERNET], PATIENT)
+    dead, living = jobs_of(engine), open_shared(engine, "bot", [FERNET], PATIENT)
     await dead.take(sealed(JOB))
     await dead.hand_over(JOB)
     went_on: list[PendingJob] = []
@@ -336,7 +336,7 @@ async def test_one_that_can_not_be_done(engine: AsyncEngine, logged: Logged) -> 
 
 async def test_rows_that_were_swapped(engine: AsyncEngine, logged: Logged) -> None:
     """Work is bound to its claim: nobody is sent somebody else's answer."""
-    dead, living = claims_of(engine), claims_of(engine)
+    dead, living = jobs_of(engine), jobs_of(engine)
     await dead.take(sealed(JOB))
     await dead.take(sealed("another"))
     async with engine.begin() as connection:
@@ -347,14 +347,12 @@ async def test_rows_that_were_swapped(engine: AsyncEngine, logged: Logged) -> No
     await make_older(engine, PATIENT.lease + 1)
     assert await living.take_over() == []
     assert await living.take_over() == []
-    assert [line["event"] for line in logged()].count(
-        "what is owed can't be read: answer lost"
-    ) == 2
+    assert [line["event"] for line in logged()].count("pending job not readable: answer lost") == 2
 
 
 async def test_a_row_that_was_written_back(engine: AsyncEngine) -> None:
     """Work is bound to its step, its attempts and its age: what was done is not done again."""
-    dead, living = claims_of(engine), claims_of(engine)
+    dead, living = jobs_of(engine), jobs_of(engine)
     await dead.take(sealed(JOB))
     await dead.begin_step(JOB, "sending", sealed(JOB))
     await dead.take(replace(sealed("too old"), created=time.time() - PATIENT.pending - 1))
@@ -375,7 +373,7 @@ async def test_what_this_process_has_done(engine: AsyncEngine, logged: Logged) -
     async with engine.begin() as connection:
         back = {"work": before.work, "lease_until": 1.0, "expires": before.expires}
         await connection.execute(
-            update(JOBS).values(back | {"sealed_with": before.sealed_with, "owner": ""})
+            update(JOBS).values(back | {"key_name": before.key_name, "owner": ""})
         )
     went_on: list[PendingJob] = []
     running = asyncio.create_task(state.run(went_on.append, lambda: True))
@@ -389,7 +387,7 @@ async def test_work_that_another_process_has(engine: AsyncEngine) -> None:
     state = open_shared(engine, "bot", [FERNET], replace(PATIENT, lease_renewal=0.05))
     await state.take(JOB, WORK)
     await make_older(engine, PATIENT.lease + 1)
-    assert len(await claims_of(engine).take_over()) == 1
+    assert len(await jobs_of(engine).take_over()) == 1
     assert not await state.is_ours(JOB, "sending")
     running = asyncio.create_task(state.run(lambda _: None, lambda: False))
     assert JOB not in state._held
@@ -420,12 +418,12 @@ async def test_two_bots(engine: AsyncEngine) -> None:
     await make_older(engine, PATIENT.lease + 1)
     third = SqlJobs(engine, "third", Encryption([FERNET]), PATIENT)
     assert await third.take_over() == []
-    assert await claims_of(engine).take_over() == []
+    assert await jobs_of(engine).take_over() == []
 
 
 async def test_without_keys(engine: AsyncEngine) -> None:
     """It is known who does what; nothing is stored, and nothing can be taken over."""
-    without, other = SqlJobs(engine, "bot", None, PATIENT), claims_of(engine)
+    without, other = SqlJobs(engine, "bot", None, PATIENT), jobs_of(engine)
     assert await without.take(sealed(JOB)) == Lease()
     assert await other.take(sealed(JOB)) is None
     assert not await without.hand_over(JOB)
@@ -440,7 +438,7 @@ async def test_without_keys(engine: AsyncEngine) -> None:
 
 async def test_takes_over_by_itself(engine: AsyncEngine) -> None:
     """A running process renews what is its own, and goes on with what others have left."""
-    dead, living = claims_of(engine), open_shared(engine, "bot", [FERNET], PATIENT)
+    dead, living = jobs_of(engine), open_shared(engine, "bot", [FERNET], PATIENT)
     went_on: list[PendingJob] = []
     may_take_over = False
 
@@ -503,8 +501,8 @@ async def test_goes_on_alone(own_postgres: Postgres, logged: Logged) -> None:
         assert await other.take(JOB, WORK) is None
         await one.finish(running)
     told = [line["event"] for line in logged()]
-    assert told.count("shared state is away: this process goes on alone") == 1
-    assert told.count("shared state is back") == 1
+    assert told.count("database unavailable; using in-process state") == 1
+    assert told.count("database available again") == 1
 
 
 async def test_comes_back_under_load(own_postgres: Postgres) -> None:
@@ -545,7 +543,7 @@ async def test_a_database_that_hangs(own_postgres: Postgres) -> None:
     await migrated(url)
     async with open_engine(url) as engine, engine.connect() as blocking:
         await blocking.execute(JOBS.select().with_for_update())
-        await blocking.exec_driver_sql("LOCK TABLE claims, shared_values")
+        await blocking.exec_driver_sql("LOCK TABLE jobs, shared_values")
         state = open_shared(engine, "bot", [FERNET], replace(PATIENT, state=0.3))
         loop = asyncio.get_running_loop()
         started = loop.time()
@@ -567,7 +565,7 @@ async def test_asleep_beyond_the_lease(own_postgres: Postgres) -> None:
         went_on: list[PendingJob] = []
         running = asyncio.create_task(state.run(went_on.append, lambda: False))
         await state.take(JOB, WORK)
-        other = claims_of(engine)
+        other = jobs_of(engine)
         assert [one.id for one in await other.take_over()] == [JOB]
         own_postgres.stop()
         try:

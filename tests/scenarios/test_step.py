@@ -181,7 +181,7 @@ class TestFailing:
             ({"person": "jane@example.com or maybe omar@example.com"}, step_texts.SEVERAL),
             ({"person": "jane@example"}, "complete e-mail address"),
             ({"person": JANE, "limit": 0}, "1 to 100"),
-            ({"person": JANE, "limit": 101}, "100 sessions at most"),
+            ({"person": JANE, "limit": 101}, "at most 100 sessions"),
             ({"person": JANE, "limit": "many"}, "1 to 100"),
             ({"person": JANE, "moment": "yesterday 5pm"}, step_texts.MOMENT_ZONE),
             ({"person": JANE, "moment": "soon Z"}, step_texts.MOMENT_UNCLEAR),
@@ -313,7 +313,7 @@ class TestOnce:
         """Slack takes one end; what another process did first stands, and nothing is an error."""
         slack.api_errors["functions.completeSuccess"] = "execution_not_in_running_state"
         await slack.run_step(STEP, person=JANE)
-        await until(lambda: any(line["event"] == "run had ended" for line in logged()))
+        await until(lambda: any(line["event"] == "run had already ended" for line in logged()))
         assert "functions.completeError" not in slack.api_calls
 
 

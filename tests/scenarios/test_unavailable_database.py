@@ -125,7 +125,7 @@ async def test_a_lock_on_the_jobs_withholds_no_answer(
     timeouts = replace(QUICK, state=0.2, job=0.2)
     async with start_bot(timeouts, **required, answer_budget_seconds=0.05):
         with psycopg.connect(own_database) as connection:
-            connection.execute("LOCK TABLE claims, shared_values IN ACCESS EXCLUSIVE MODE")
+            connection.execute("LOCK TABLE jobs, shared_values IN ACCESS EXCLUSIVE MODE")
             exchanges = await asyncio.gather(
                 *(slack.command(f"/fsessions {JANE} 3") for _ in range(12))
             )

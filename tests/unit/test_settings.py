@@ -6,12 +6,12 @@ from pathlib import Path
 from urllib.parse import quote
 
 import pytest
-from bot.settings.loading import load, misspelled
 from cryptography.fernet import Fernet
 
 from bot.core.query import Limits
 from bot.errors import SettingsError
 from bot.settings import Settings
+from bot.settings.loading import load, misspelled
 from bot.store.engine import shown as shown_database
 from bot.store.engine import url_of
 from tests.conftest import FERNET
@@ -121,7 +121,7 @@ def test_every_problem_at_once() -> None:
     assert problems(given) == (
         "ANSWER_BUDGET_SECONDS should be 2.5 or less",
         "FULLSTORY_API_KEY is missing: in Fullstory, Settings → Integrations & API Keys",
-        "FULLSTORY_API_URL should be an address such as https://api.example.com",
+        "FULLSTORY_API_URL should be a URL such as https://api.example.com",
         "FULLSTORY_SESSIONS_PATH should be '/sessions/v2' or '/v2/sessions'",
         "FULLSTORY_TIMEOUT_SECONDS should be more than 0",
         "LOG_LEVEL should be 'DEBUG', 'INFO', 'WARNING' or 'ERROR'",
@@ -146,11 +146,11 @@ def test_settings_that_need_others() -> None:
     }
     assert problems(ENOUGH | given) == (
         "AUDITORS needs a DATABASE_URL",
-        "AUDITORS needs an AUDIT_KEY: without it, nobody can be found",
+        "AUDITORS needs an AUDIT_KEY: without it, people can't be found",
         "AUDIT_REQUIRED needs a DATABASE_URL",
         "AUDIT_RETENTION_DAYS needs a DATABASE_URL",
         "FULLSTORY_METHOD=POST needs FULLSTORY_SESSIONS_PATH=/sessions/v2",
-        "METRICS_PORT and PORT are the same: give each a port of its own",
+        "METRICS_PORT and PORT are the same: use different ports",
         "STATE_KEYS needs a DATABASE_URL",
     )
 
@@ -166,7 +166,7 @@ def test_keys_for_what_is_owed() -> None:
         Fernet(key)
     assert loaded.fernet_keys[0] == FERNET
     assert problems(given | {"STATE_KEYS": "short"}) == (
-        "STATE_KEYS should hold keys that `openssl rand -base64 32` makes",
+        "STATE_KEYS should be keys that `openssl rand -base64 32` makes",
     )
 
 
@@ -253,10 +253,10 @@ def test_limits_that_contradict() -> None:
     ("name", "value", "problem"),
     [
         ("FULLSTORY_API_URL", "http://api.example.com", "should begin with https://"),
-        ("FULLSTORY_API_URL", "https://user:word@api.example.com", "should be an address"),
-        ("FULLSTORY_API_URL", "https://api.example.com:x", "should be an address"),
-        ("FULLSTORY_API_URL", "https://[", "should be an address"),
-        ("SLACK_API_URL", "ftp://slack.com", "should be an address"),
+        ("FULLSTORY_API_URL", "https://user:word@api.example.com", "should be a URL"),
+        ("FULLSTORY_API_URL", "https://api.example.com:x", "should be a URL"),
+        ("FULLSTORY_API_URL", "https://[", "should be a URL"),
+        ("SLACK_API_URL", "ftp://slack.com", "should be a URL"),
         ("FULLSTORY_API_KEY", "a b", "copy it again"),
         ("FULLSTORY_API_KEY", "a\nb", "copy it again"),
         ("FULLSTORY_API_KEY", "ключ", "copy it again"),
@@ -265,13 +265,13 @@ def test_limits_that_contradict() -> None:
         ("SESSIONS_LIMIT", "2.5", "should be a whole number"),
         ("SESSIONS_LIMIT", "0", "should be 1 or more"),
         ("LOG_FORMAT", "xml", "should be 'auto', 'json' or 'console'"),
-        ("ALLOWED_USERS", "jane", "should hold user ids"),
-        ("ALLOWED_USERGROUPS", "@support", "should hold user group ids"),
-        ("ALLOWED_CHANNELS", "#support", "should hold channel ids"),
-        ("ALLOWED_WORKFLOWS", "ab", "should hold names"),
-        ("AUDITORS", "C0123", "should hold user ids"),
-        ("ALLOWED_USERS", "U0123,@jane", "number 2 is none"),
-        ("ALLOWED_USERS", " ,, ", "holds no id"),
+        ("ALLOWED_USERS", "jane", "should be user ids"),
+        ("ALLOWED_USERGROUPS", "@support", "should be user group ids"),
+        ("ALLOWED_CHANNELS", "#support", "should be channel ids"),
+        ("ALLOWED_WORKFLOWS", "ab", "should be names"),
+        ("AUDITORS", "C0123", "should be user ids"),
+        ("ALLOWED_USERS", "U0123,@jane", "number 2 isn't"),
+        ("ALLOWED_USERS", " ,, ", "has no id"),
         ("ALLOW_GUESTS", "perhaps", "should be true or false"),
         ("DATABASE_URL", "mysql://host/x", "should begin with"),
     ],
