@@ -171,51 +171,6 @@ async def film(windows: Windows) -> AsyncIterator[tuple[Page, int]]:
     yield page, 4000
 
 
-async def states(windows: Windows, width: int, *, dark: bool) -> AsyncIterator[Shot]:
-    """What people meet, one after the other, on a screen of this width."""
-    height = 844 if width < _PHONE else 800
-    page = await windows.open(channel=CHANNEL, width=width, height=height, dark=dark)
-    last = (page.locator("article").last,)
-    for typed, answered in (
-        ("jane@example.com 5", "Latest 5 sessions"),
-        ('jane@example.com at:"1 hour ago"', "Probably this one"),
-        ("zoe@example.com", "No sessions of"),
-        ("hepl", "Did you mean help"),
-        ("jane@", "complete e-mail address"),
-        ("busy@example.com", "too many requests"),
-        ("help", "Tell me who"),
-    ):
-        await say(page, f"/fsessions {typed}")
-        await page.wait_for_selector(f"article:last-child:has-text({answered!r})")
-        yield page, last
-    await say(page, "/fsessions jane@example.com 3")
-    await page.wait_for_selector("article:last-child:has-text('Latest 3 sessions')")
-    await page.locator("text=Share…").last.click()
-    await page.wait_for_selector("dialog[open] #field-which")
-    yield page, (page.locator("dialog[open]"),)
-    await page.locator("dialog[open] [type=submit]").click()
-    await page.wait_for_selector("article:has-text('Shared in')")
-    yield page, (page.locator("article:not(.only-you)", has_text="a customer"),)
-    await page.close()
-    page = await windows.open(width=width, height=height, dark=dark)
-    yield page, (page.locator("#messages"),)
-    await page.locator(".replies-bar").first.click()
-    await page.locator("#replies button", has_text="View privately").click()
-    await page.wait_for_selector("#replies .only-you:has-text('Closest before this message')")
-    yield page, (page.locator("#thread"),)
-    await page.close()
-    page = await windows.open(channel=DIRECT, width=width, height=height, dark=dark)
-    await page.click("#tab-home")
-    await page.wait_for_selector("#home h3")
-    yield page, (page.locator("#home"),)
-    await page.click("#home >> text=Search…")
-    await page.fill("#field-person", "jane@")
-    await page.fill("#field-limit", "lots")
-    await page.click("dialog[open] [type=submit]")
-    await page.wait_for_selector("text=complete e-mail address")
-    yield page, (page.locator("dialog[open]"),)
-
-
 async def frame(shown: tuple[Locator, ...]) -> FloatRect:
     """The smallest part of the page that holds all of these."""
     boxes = [box for one in shown if (box := await one.bounding_box())]

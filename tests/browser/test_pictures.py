@@ -20,7 +20,6 @@ def test_every_picture_is_shown() -> None:
     """And no other."""
     kept = {file.name for file in DOCS.iterdir() if file.suffix in (".png", ".gif")}
     shown = set(re.findall(r"docs/([\w-]+\.(?:png|gif))", README))
-    shown |= set(re.findall(r"\(([\w-]+\.png)\)", (DOCS / "states.md").read_text()))
     assert shown == set(FILES.values()) == kept
 
 

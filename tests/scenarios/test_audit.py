@@ -645,7 +645,7 @@ class TestHome:
         """It says so."""
         view_id = await self._window(slack, MANAGER)
         await slack.submit(view_id, {"person": {"value": "uid:u-13"}}, user=MANAGER)
-        await until(lambda: "Nobody has looked up u-13." in str(slack.views[view_id]))
+        await until(lambda: "No one has looked up u-13." in str(slack.views[view_id]))
 
     @pytest.mark.usefixtures("bot")
     async def test_a_wrong_person(self, slack: SlackSandbox) -> None:

@@ -349,7 +349,7 @@ class TestPressing:
         """It says so, and what else to do."""
         offer = await offered(slack, JANE)
         slack.api_errors["conversations.replies"] = "missing_scope"
-        assert (await self.press(slack, offer))["text"].startswith("Slack doesn't show me")
+        assert (await self.press(slack, offer))["text"].startswith("Slack isn't showing me")
         assert "jane" not in str(logged())
 
     @pytest.mark.parametrize("transport", ["http"])

@@ -73,17 +73,17 @@ async def test_the_database_is_away(start_bot: StartBot, logged: Logged) -> None
                 (line,) = re.findall(r"^fsessions_database_up .*$", text, re.MULTILINE)
                 return ready.status, told, line
 
-            assert await said() == (200, {"status": "ready"}, "fsessions_database_up 0.0")
+            assert await said() == (200, {"status": "ready"}, "fsessions_database_up 1.0")
             server.stop()
-            away = "away: this process goes on alone"
+            unavailable = "unavailable; using in-process state"
             async with asyncio.timeout(30):
-                while "shared_state" not in (await said())[1]:
+                while "database" not in (await said())[1]:
                     await asyncio.sleep(0.02)
             status, told, line = await said()
-            assert (status, told["shared_state"], line[-3:]) == (200, away, "1.0")
+            assert (status, told["database"], line[-3:]) == (200, unavailable, "0.0")
             server.start()
             async with asyncio.timeout(60):
-                while "shared_state" in (await said())[1]:
+                while "database" in (await said())[1]:
                     await asyncio.sleep(0.02)
 
 

@@ -61,7 +61,7 @@ async def test_migrate(empty_database: str) -> None:
     env = {"DATABASE_URL": empty_database}
     code, out, err = await run("migrate", env=env)
     assert (code, err) == (0, "")
-    assert "up to date now" in out
+    assert "now up to date" in out
     code, out, _ = await run("migrate", env=env)
     assert (code, "already" in out) == (0, True)
     async with open_engine(empty_database) as engine:

@@ -167,7 +167,7 @@ async def test_jobs_taken_at_the_same_time(bot: Bot) -> None:
     """One of many gets it."""
     processes = [bot.another() for _ in range(5)]
     taking = [one.take(JOB, WORK) for one in processes for _ in range(10)]
-    assert sorted(map(str, await asyncio.gather(*taking))) == ["", *["None"] * 49]
+    assert sum(lease is not None for lease in await asyncio.gather(*taking)) == 1
 
 
 async def test_strange_keys(bot: Bot) -> None:
@@ -331,7 +331,7 @@ async def test_one_that_can_not_be_done(engine: AsyncEngine, logged: Logged) -> 
     await dead.hand_over("another")
     await until(lambda: len(went_on) == 2, 30)
     await living.finish(running)
-    assert any("away" in line["event"] for line in logged())
+    assert any("unavailable" in line["event"] for line in logged())
 
 
 async def test_rows_that_were_swapped(engine: AsyncEngine, logged: Logged) -> None:
@@ -347,7 +347,7 @@ async def test_rows_that_were_swapped(engine: AsyncEngine, logged: Logged) -> No
     await make_older(engine, PATIENT.lease + 1)
     assert await living.take_over() == []
     assert await living.take_over() == []
-    assert [line["event"] for line in logged()].count("pending job not readable: answer lost") == 2
+    assert [line["event"] for line in logged()].count("pending job not readable; answer lost") == 2
 
 
 async def test_a_row_that_was_written_back(engine: AsyncEngine) -> None:
@@ -377,7 +377,7 @@ async def test_what_this_process_has_done(engine: AsyncEngine, logged: Logged) -
         )
     went_on: list[PendingJob] = []
     running = asyncio.create_task(state.run(went_on.append, lambda: True))
-    await until(lambda: "not done again" in str(logged()), 30)
+    await until(lambda: "not resumed" in str(logged()), 30)
     await state.finish(running)
     assert went_on == []
 

@@ -83,7 +83,7 @@ def test_channels_and_domains() -> None:
 def test_channels_and_domains_of_odd_form(name: str, value: str) -> None:
     """A name of a channel, an address: the sentence says what it should be."""
     (problem,) = problems(ENOUGH | {name: value})
-    assert problem.startswith(f"{name} should hold")
+    assert problem.startswith(f"{name} should be")
     assert "such as" in problem
 
 
@@ -166,7 +166,7 @@ def test_keys_for_what_is_owed() -> None:
         Fernet(key)
     assert loaded.fernet_keys[0] == FERNET
     assert problems(given | {"STATE_KEYS": "short"}) == (
-        "STATE_KEYS should be keys that `openssl rand -base64 32` makes",
+        "STATE_KEYS should be keys from `openssl rand -base64 32`",
     )
 
 
