@@ -1,1 +1,1 @@
-"""What we claim about speed and size, reproducible: `make benchmark`."""
+"""What we job about speed and size, reproducible: `make benchmark`."""

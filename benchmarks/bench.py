@@ -84,7 +84,7 @@ _WARM_UP_OF_NODE: Final = 6_000  # its code is compiled by then; before, it is 1
 
 
 def _listed(variable: str) -> list[str]:
-    """The names that an environment variable lists with commas; none of them means all."""
+    """Return the names that an environment variable lists with commas; none of them means all."""
     return [name.strip() for name in os.environ.get(variable, "").split(",") if name.strip()]
 
 
@@ -153,7 +153,7 @@ def _started(command: tuple[str, ...], environment: dict[str, str]) -> subproces
 
 @asynccontextmanager
 async def running(peer: Peer, outside: Outside, over: Over = "HTTP") -> AsyncIterator[Running]:
-    """Starts a peer on a core of its own, and ends it. `over` is its way to the outside."""
+    """Start a peer on a core of its own, and ends it. `over` is its way to the outside."""
     outside.forget_connections()
     outside.fullstory_seconds = 0.0
     outside.over = over
@@ -217,7 +217,7 @@ async def steady(one: Running, size: Size, seconds: float) -> Figures:
 
 
 async def burst(one: Running, size: Size) -> Figures:
-    """A thousand people with new connections, at the same moment."""
+    """Return a thousand people with new connections, at the same moment."""
     await _warm_up(one, size)
     one.outside.fullstory_seconds = 0.0
     one.outside.keeps = False
@@ -247,7 +247,7 @@ async def start(one: Running, size: Size) -> Figures:
 
 
 async def soak(one: Running, size: Size) -> Figures:
-    """A hundred thousand lookups."""
+    """Return a hundred thousand lookups."""
     await one.outside.ask_many(one.port, size.soak // 10)
     before = memory(one.process.pid)
     await one.outside.ask_many(one.port, size.soak - size.soak // 10)
@@ -283,7 +283,7 @@ SCENARIOS: Final[dict[str, Scenario]] = {
 
 
 async def measure(size: Size, say: Callable[[str], None] = print) -> Measured:
-    """Runs everything that was asked for, but for several processes."""
+    """Run everything that was asked for, but for several processes."""
     measured: Measured = defaultdict(lambda: defaultdict(list))
     chosen = {name: scenario for name, scenario in SCENARIOS.items() if _is_wanted(name)}
     async with temporary_database() as database, Outside().running() as outside:
@@ -324,13 +324,13 @@ def _batches(
 
 
 def pin_outside() -> None:
-    """Gives this process a core that no peer has."""
+    """Return this process a core that no peer has."""
     if len(_CORES) > 1:
         os.sched_setaffinity(0, {_CORES[0]})
 
 
 async def _of_processes(rounds: int) -> Measured:
-    """The bot as one and as two processes, on all cores, with PostgreSQL and the outside."""
+    """Return the bot as one and as two processes, on all cores, with PostgreSQL and the outside."""
     postgres = programs()
     if postgres is None:
         print("Without PostgreSQL, several processes are left out.")

@@ -1,6 +1,6 @@
 """How soon `fsessions serve` is ready, and how much memory it takes while nothing happens.
 
-Starts it five times against an address where nobody listens, and prints the medians. Linux only:
+Starts it five times against an address where no one listens, and prints the medians. Linux only:
 memory is VmRSS of /proc/PID/status. `python -m benchmarks.idle`, or `make benchmark`.
 """
 
@@ -24,7 +24,7 @@ SETTLE_SECONDS = 1.0
 
 
 def free_port() -> int:
-    """A port that was free a moment ago."""
+    """Return a port that was free a moment ago."""
     with closing(socket.socket()) as one:
         one.bind(("127.0.0.1", 0))
         return int(one.getsockname()[1])

@@ -41,7 +41,7 @@ def draw(what: SessionList) -> None:
 
 
 def main() -> None:
-    """Runs all."""
+    """Run all."""
     runner = pyperf.Runner()
     body = b"command=%2Ffsessions&text=jane%40example.com&user_id=U1&response_url=https%3A%2F%2Fx"
     verifier = SignatureVerifier(SIGNING_SECRET)

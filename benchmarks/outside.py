@@ -49,7 +49,7 @@ _LAST_CHUNK: Final = b"\r\n0\r\n\r\n"
 
 
 def sessions(count: int) -> bytes:
-    """What Fullstory says of somebody with so many sessions."""
+    """Return what Fullstory says of a person with so many sessions."""
     user, first = "4567890123456789", 1234567890123456
     listed = [
         {
@@ -85,7 +85,7 @@ def _message(buffer: bytearray) -> tuple[bytes, bytes] | None:
     head = bytes(buffer[:end])
     _, found, length = head.lower().partition(b"content-length: ")
     size = int(length.split(b"\r", 1)[0]) if found else 0
-    if b"transfer-encoding: chunked" in head.lower():  # as it is: nobody looks at it closely
+    if b"transfer-encoding: chunked" in head.lower():  # as it is: no one looks at it closely
         last = buffer.find(_LAST_CHUNK, end + 2)
         if last < 0:
             return None
@@ -98,7 +98,7 @@ def _message(buffer: bytearray) -> tuple[bytes, bytes] | None:
 
 
 def _certificate(folder: Path) -> Path:
-    """A file with a key, and a certificate of this machine that is good for a day."""
+    """Return a file with a key, and a certificate of this machine that is good for a day."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "benchmark")])
     now = datetime.now(UTC)
@@ -178,7 +178,7 @@ class _Asking(asyncio.Protocol):
             self._waiting.set_result(found)
 
     async def send(self, request: bytes) -> tuple[bytes, bytes]:
-        """The head and the body of the reply."""
+        """Return the head and the body of the reply."""
         assert self.transport  # noqa: S101
         self._waiting = asyncio.get_running_loop().create_future()
         self.transport.write(request)
@@ -218,7 +218,7 @@ class Outside:
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[Outside]:
-        """Serves on loopback."""
+        """Serve on loopback."""
         async with AsyncExitStack() as stack:
             folder = stack.enter_context(TemporaryDirectory(prefix="fsessions-"))
             self._certificate = _certificate(Path(folder))
@@ -266,7 +266,7 @@ class Outside:
         return socket
 
     def environment(self, **other: str) -> dict[str, str]:
-        """What a bot is told that is to live here."""
+        """Return what a bot is told that is to live here."""
         trusted = str(self._certificate)
         by_way: dict[Over, dict[str, str]] = {
             "HTTP": {},
@@ -294,7 +294,7 @@ class Outside:
         self._idle.clear()
 
     def answered(self, name: bytes) -> None:
-        """An answer came to a response_url."""
+        """Count an answer that came to a response_url."""
         if (waiting := self._late.pop(name, None)) and not waiting.done():
             waiting.set_result(None)
 

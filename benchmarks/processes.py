@@ -35,7 +35,7 @@ WARM_UP = 320
 
 
 async def measure(postgres: Path, counts: Sequence[int], rounds: int) -> dict[int, list[Figures]]:
-    """The figures of each round, by the number of processes.
+    """Return the figures of each round, by the number of processes.
 
     `postgres` is where PostgreSQL's programs are.
     """
@@ -52,7 +52,7 @@ async def measure(postgres: Path, counts: Sequence[int], rounds: int) -> dict[in
 
 
 async def one_round(count: int, url: str, outside: Outside) -> Figures:
-    """Starts so many processes, asks, and ends them."""
+    """Start so many processes, asks, and ends them."""
     environment = outside.environment(PORT="0", DATABASE_URL=url, **EVERYTHING_ON)
     bots = [await start(environment) for _ in range(count)]
     pids, ports = [process.pid for process, _ in bots], [port for _, port in bots]
@@ -100,7 +100,7 @@ async def ask(outside: Outside, ports: Sequence[int], count: int) -> None:
 
 
 async def drain(stream: asyncio.StreamReader) -> None:
-    """Reads the log, so that nobody waits for it."""
+    """Read the log, so that no one waits for it."""
     async for _ in stream:
         pass
 

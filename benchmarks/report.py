@@ -22,7 +22,7 @@ _LABELS: Final = {FLOOR: "the floor", BOT: "this bot", "bot-off": "this bot, ext
 def ratio(
     measured: Measured, scenario: str, figure: str, peer: str = BOT, to: str = FLOOR
 ) -> float:
-    """A peer to another: the median of the ratios of each round; NaN where one is missing."""
+    """Return the median of the ratios of two peers in each round; NaN if one is missing."""
     return _ratio(_rounds(measured, scenario, peer), _rounds(measured, scenario, to), figure)
 
 
@@ -37,13 +37,13 @@ def _ratio(ours: list[Figures], theirs: list[Figures], figure: str) -> float:
 
 
 def middle(measured: Measured, scenario: str, figure: str, peer: str = BOT) -> float:
-    """The median of all rounds."""
+    """Return the median of all rounds."""
     values = [one[figure] for one in _rounds(measured, scenario, peer)]
     return median(values) if values else float("nan")
 
 
 def targets(measured: Measured) -> list[tuple[str, str, float, bool]]:
-    """What we want: its name, how much, how much it is, and whether that is enough."""
+    """Return what we want: its name, how much, how much it is, and whether that is enough."""
     cpu = ratio(measured, "saturation", "CPU ms a lookup")
     throughput = ratio(measured, "saturation", "lookups a second")
     to_js = ratio(measured, "saturation", "lookups a second", to="Bolt JS")
@@ -76,7 +76,7 @@ def targets(measured: Measured) -> list[tuple[str, str, float, bool]]:
 
 
 def report(measured: Measured, rounds: int, versions: dict[str, str]) -> str:
-    """The results as Markdown."""
+    """Return the results as Markdown."""
     named = ", ".join(f"{name} {number}" for name, number in versions.items())
     machine = f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores"
     lines = [
@@ -113,7 +113,7 @@ def report(measured: Measured, rounds: int, versions: dict[str, str]) -> str:
 
 
 def picture(measured: Measured) -> str:
-    """The processor's time of a lookup, peer by peer, as an SVG that reads in light and in dark."""
+    """Return the CPU time of a lookup, peer by peer, as an SVG for light and dark."""
     by_peer = {
         name: middle(measured, "saturation", "CPU ms a lookup", name)
         for name in measured["saturation"]

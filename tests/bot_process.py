@@ -20,7 +20,7 @@ from bot.timeouts import Timeouts
 
 
 async def main() -> None:
-    """Serves until SIGTERM."""
+    """Serve until SIGTERM."""
     loaded = load(file=Path("none"), for_slack=True)
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)

@@ -58,14 +58,14 @@ QUICK = Timeouts(
 """Second attempts come soon, and a slow machine may take its time at the end; else as in life."""
 
 FERNET = "cGxhbnRlZCBwbGFudGVkIHBsYW50ZWQgcGxhbnRlZDE="
-"""A key for what is owed."""
+"""A key for what is pending."""
 
 Logged = Callable[[], list[dict[str, Any]]]
 StartBot = Callable[..., AbstractAsyncContextManager[Service]]
 
 
 class BrokenFullstory:
-    """A client with a bug that nobody has foreseen."""
+    """A client with a bug that no one has foreseen."""
 
     async def sessions(self, query: Query) -> SessionList:
         """Fails, and quotes what was asked for."""
@@ -73,7 +73,7 @@ class BrokenFullstory:
 
 
 async def until(condition: Callable[[], bool], seconds: float = 8.0) -> None:
-    """Waits for something that the other side does."""
+    """Wait for something that the other side does."""
     async with asyncio.timeout(seconds):
         while not condition():
             await asyncio.sleep(0.002)
@@ -88,7 +88,7 @@ def no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(autouse=True)
 def logged() -> Logged:
-    """The log lines of this test."""
+    """Return the log lines of this test."""
     stream = StringIO()
     logs.configure("INFO", "json", stream)
 
@@ -108,14 +108,14 @@ def nothing_personal_is_logged(logged: Logged) -> Iterator[None]:
 
 @pytest.fixture
 async def fullstory() -> AsyncIterator[FullstorySandbox]:
-    """A running stand-in for Fullstory."""
+    """Yield a running stand-in for Fullstory."""
     async with FullstorySandbox().running() as sandbox:
         yield sandbox
 
 
 @pytest.fixture
 async def slack() -> AsyncIterator[SlackSandbox]:
-    """A running stand-in for Slack."""
+    """Yield a running stand-in for Slack."""
     async with SlackSandbox().running() as sandbox:
         sandbox.ack_seconds = 30.0
         yield sandbox
@@ -123,7 +123,7 @@ async def slack() -> AsyncIterator[SlackSandbox]:
 
 @pytest.fixture
 async def app(slack: SlackSandbox, fullstory: FullstorySandbox) -> AsyncIterator[App]:
-    """The app around a client with a bug."""
+    """Yield the app around a client with a bug."""
     async with open_connections() as connections:
         settings, background = settings_for(slack, fullstory), BackgroundTasks(QUICK)
         yield SlackParts(
@@ -139,7 +139,7 @@ async def app(slack: SlackSandbox, fullstory: FullstorySandbox) -> AsyncIterator
 
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[Postgres]:
-    """A PostgreSQL for all tests of this process."""
+    """Yield a PostgreSQL for all tests of this process."""
     with postgres_server() as server:
         yield server
 
@@ -150,7 +150,7 @@ def everybodys_database(
 ) -> Iterator[dict[str, str]]:
     """Where bots write that a test gives no database: by transport, so that both kinds are used.
 
-    In the end, nobody must be known there.
+    In the end, no one must be known there.
     """
     urls = {"http": f"sqlite:///{tmp_path_factory.mktemp('audit')}/audit.db"}
     urls["socket"] = urls["http"]
@@ -165,14 +165,14 @@ def everybodys_database(
 
 
 async def migrated(url: str) -> None:
-    """Makes our tables."""
+    """Make our tables."""
     async with open_engine(url) as engine:
         await migrate(engine)
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def empty_database(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """The URL of a database without tables: each of the two kinds."""
+    """Return the URL of a database without tables: each of the two kinds."""
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path}/audit.db"
     server: Postgres = request.getfixturevalue("postgres")
@@ -181,7 +181,7 @@ def empty_database(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 @pytest.fixture
 async def database(empty_database: str) -> str:
-    """The URL of a database with our tables."""
+    """Return the URL of a database with our tables."""
     await migrated(empty_database)
     return empty_database
 
@@ -199,7 +199,7 @@ def start_bot(
     transport: str,
     everybodys_database: dict[str, str],
 ) -> StartBot:
-    """Starts the bot over the transport; keyword arguments are settings."""
+    """Start the bot over the transport; keyword arguments are settings."""
 
     @asynccontextmanager
     async def start(
@@ -231,6 +231,6 @@ def start_bot(
 
 @pytest.fixture
 async def bot(start_bot: StartBot) -> AsyncIterator[Service]:
-    """The running bot, over the transport."""
+    """Yield the running bot, over the transport."""
     async with start_bot() as service:
         yield service

@@ -34,7 +34,7 @@ def everything_in(url: str) -> bytes:
 
 @contextmanager
 def postgres_server() -> Iterator[Postgres]:
-    """A running server. Skips the test where PostgreSQL isn't installed."""
+    """Yield a running server. Skips the test where PostgreSQL isn't installed."""
     programs = postgres.programs()
     if programs is None:
         pytest.skip("PostgreSQL is not installed; on Debian: apt-get install postgresql")

@@ -22,7 +22,7 @@ HERE = (
 
 
 def environment(slack: SlackSandbox, fullstory: FullstorySandbox, **other: str) -> dict[str, str]:
-    """What an administrator sets, leading to the stand-ins."""
+    """Return what an administrator sets, leading to the stand-ins."""
     return {
         "SLACK_BOT_TOKEN": slack.bot_token,
         "SLACK_SIGNING_SECRET": slack.signing_secret,
@@ -48,7 +48,7 @@ def assert_nothing_personal(log: str) -> None:
 
 
 async def start(*arguments: str, env: dict[str, str] | None = None, cwd: Path = HERE) -> Process:
-    """Starts `fsessions`, with nothing of this process's environment but the way to Python."""
+    """Start `fsessions`, with nothing of this process's environment but the way to Python."""
     inherited = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "error"}
     return await asyncio.create_subprocess_exec(
         sys.executable,
@@ -69,7 +69,7 @@ async def run(
     typed: str = "",
     cwd: Path = HERE,
 ) -> tuple[int | None, str, str]:
-    """Runs `fsessions` to its end; gives exit code, standard output and standard error."""
+    """Run `fsessions` to its end; return exit code, standard output and standard error."""
     process = await start(*arguments, env=env, cwd=cwd)
     async with asyncio.timeout(30):
         out, err = await process.communicate(typed.encode())

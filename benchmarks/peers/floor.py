@@ -1,7 +1,7 @@
 """F, the floor: what any bot in Python has to do, and nothing else.
 
 Checks the signature, acknowledges, asks Fullstory over one shared session, posts the answer. No
-Bolt, no checks of who asks, no limits, no retries, no log: nobody should run this. With
+Bolt, no checks of who asks, no limits, no retries, no log: no one should run this. With
 SLACK_APP_TOKEN it uses Socket Mode, over one connection.
 """
 
@@ -26,7 +26,7 @@ tasks: set[asyncio.Task[None]] = set()
 
 
 def blocks(sessions: list[dict[str, str]]) -> list[dict[str, object]]:
-    """A list of links."""
+    """Return a list of links."""
     lines = [
         f"<{one['fsUrl']}|{datetime.fromtimestamp(int(one['createdTime']), UTC):%d %b %H:%M}>"
         for one in sessions
@@ -35,7 +35,7 @@ def blocks(sessions: list[dict[str, str]]) -> list[dict[str, object]]:
 
 
 async def answer(http: aiohttp.ClientSession, email: str, response_url: str) -> None:
-    """Looks up, and posts."""
+    """Look up, and posts."""
     url = f"{FULLSTORY}/sessions/v2?{urlencode({'email': email, 'limit': 20})}"
     async with http.get(url, headers=HEADERS) as response:
         found = orjson.loads(await response.read())["sessions"]
@@ -56,7 +56,7 @@ def start(http: aiohttp.ClientSession, fields: dict[str, str]) -> None:
 
 
 async def serve_socket_mode(http: aiohttp.ClientSession, token: str) -> None:
-    """Takes envelopes until Slack ends the connection."""
+    """Take envelopes until Slack ends the connection."""
     url = f"{os.environ['SLACK_API_URL']}apps.connections.open"
     async with http.post(url, headers={"Authorization": f"Bearer {token}"}) as response:
         opened = orjson.loads(await response.read())
@@ -69,7 +69,7 @@ async def serve_socket_mode(http: aiohttp.ClientSession, token: str) -> None:
 
 
 async def main() -> None:
-    """Serves until it is ended."""
+    """Serve until it is ended."""
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as http:
         if token := os.environ.get("SLACK_APP_TOKEN"):
             await serve_socket_mode(http, token)

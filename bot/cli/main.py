@@ -29,7 +29,7 @@ _T = TypeVar("_T")
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="fsessions")
 def main() -> None:
-    """A customer's latest Fullstory sessions, in Slack."""
+    """Show a customer's latest Fullstory sessions in Slack."""
     for stream in (sys.stdout, sys.stderr):
         # A terminal without "✓" shows a "?" instead of failing.
         if isinstance(stream, TextIOWrapper):

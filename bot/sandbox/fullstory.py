@@ -81,7 +81,7 @@ class FullstorySandbox:
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[FullstorySandbox]:
-        """Serves on loopback, at `self.url`."""
+        """Serve on loopback, at `self.url`."""
         app = web.Application()
         app.router.add_get("/sessions/v2", self._sessions)
         app.router.add_post("/sessions/v2", self._sessions)
@@ -91,7 +91,7 @@ class FullstorySandbox:
             yield self
 
     def hold(self) -> asyncio.Event:
-        """Lets everybody wait from now on, until the event is set."""
+        """Lets everyone wait from now on, until the event is set."""
         self.held = asyncio.Event()
         return self.held
 

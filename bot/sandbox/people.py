@@ -21,7 +21,7 @@ class Trouble(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """Somebody with recordings; `typed` is what to type after `/fsessions`."""
+    """A person with recordings; `typed` is what to type after `/fsessions`."""
 
     typed: str
     about: str
@@ -91,7 +91,7 @@ class Recording:
 
 
 def recordings(person: Person, now: datetime) -> list[Recording]:
-    """The person's sessions, oldest first: the last was some minutes ago, the gaps widen."""
+    """Return the person's sessions, oldest first: the last was some minutes ago, the gaps widen."""
     name = person.email or person.uid or ""
     number = PEOPLE.index(person) + 1 if person in PEOPLE else 100 + crc32(name.encode())
     newest_first = [

@@ -96,7 +96,7 @@ class Playground:
         fullstory.on_answer = self._record
 
     def app(self) -> web.Application:
-        """The page and what it asks for."""
+        """Return the page and what it asks for."""
         app = web.Application(middlewares=[_from_this_page_alone])
         app.router.add_get("/api/state", self._state)
         app.router.add_get("/api/changes", self._changes)
@@ -194,7 +194,7 @@ class Playground:
     # -- What a person does -----------------------------------------------------------------------
 
     async def _do(self, request: web.Request) -> web.Response:
-        """Does one thing as somebody; gives what that person alone is told about it."""
+        """Do one thing as a person; return what that person alone is told about it."""
         asked = await request.json()
         ways: dict[str, Callable[[str, Message], Awaitable[Message]]] = {
             "say": self._say,
@@ -245,7 +245,7 @@ class Playground:
         return _told(await self._slack.shortcut(FIND_SESSIONS, user=user))
 
     async def _choose(self, user: str, asked: Message) -> Message:
-        """An entry in the menu of a message."""
+        """Return an entry in the menu of a message."""
         shown = self._find(user, asked)
         chosen = self._slack.message_shortcut(
             _MESSAGE_MENU[str(asked["label"])],
@@ -284,7 +284,7 @@ class Playground:
         return {}
 
     def _find(self, user: str, asked: Message) -> Shown:
-        """A message that the person sees."""
+        """Return a message that the person sees."""
         ts = str(asked["message"])
         return next(one for one in self._slack.screen if one.ts == ts and one.user in ("", user))
 
@@ -336,7 +336,7 @@ async def seed(slack: SlackSandbox) -> None:
     await slack.told()
 
 
-_OFFERS: Final = 3  # of the tickets, so many name somebody
+_OFFERS: Final = 3  # of the tickets, so many name a person
 _FORM_TICKET: Final = [
     {"type": "header", "text": {"type": "plain_text", "text": "New ticket: can't log in"}},
     {

@@ -48,7 +48,7 @@ class Postgres:
         )
 
     def start(self) -> None:
-        """Starts it; returns when it can be used."""
+        """Start it; returns when it can be used."""
         # The shell ends it when our end of the pipe is closed: also when this process is killed.
         self._process = subprocess.Popen(  # type: ignore[call-overload] # noqa: S603 - the same
             [
@@ -76,7 +76,7 @@ class Postgres:
                 return
 
     def stop(self) -> None:
-        """Ends it at once, as a crash does: whoever is connected is cut off."""
+        """End it at once, as a crash does: whoever is connected is cut off."""
         if self._process:
             self._process.communicate()
             self._process = None
@@ -86,7 +86,7 @@ class Postgres:
         return f"postgresql://{_USER}@/{database}?host={self._folder}"
 
     def new_database(self) -> str:
-        """An empty database; its URL, as Heroku writes it."""
+        """Return an empty database; its URL, as Heroku writes it."""
         name = f"test_{uuid.uuid4().hex}"
         with psycopg.connect(self.url(_USER), autocommit=True) as connection:
             connection.execute(f"CREATE DATABASE {name}".encode())
@@ -99,7 +99,7 @@ def _is_root() -> bool:
 
 @contextmanager
 def postgres_server(folder_of_programs: Path) -> Iterator[Postgres]:
-    """A running server."""
+    """Yield a running server."""
     folder = Path(tempfile.mkdtemp(prefix="fsessions-"))
     if _is_root():
         user = pwd.getpwnam(_USER)

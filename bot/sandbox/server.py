@@ -10,7 +10,7 @@ from aiohttp import web
 
 @asynccontextmanager
 async def serving(app: web.Application, port: int = 0) -> AsyncIterator[str]:
-    """Serves `app` on 127.0.0.1; gives its base URL, without a slash at the end.
+    """Serve `app` on 127.0.0.1; return its base URL, without a slash at the end.
 
     Port 0 is any free one. Raises `OSError` if the port is taken.
     """

@@ -1,7 +1,7 @@
 """A stand-in for Slack: what people do there, each thing as Slack tells the bot of it.
 
 `bot.sandbox.traffic` is the way between it and the bot, `bot.sandbox.web_api` the methods that the
-bot calls, `bot.sandbox.workspace` what stands in the channels.
+bot calls, `bot.sandbox.workspace` what is in the channels.
 """
 
 from __future__ import annotations
@@ -131,7 +131,7 @@ class SlackSandbox(Traffic):
     async def submit(
         self, view_id: str, values: dict[str, Message], *, user: str = USER
     ) -> Exchange:
-        """Sends a form; `values` are the states of its fields by their block ids.
+        """Send a form; `values` are the states of its fields by their block ids.
 
         The window closes, unless the bot answers with errors or with another view.
         """
@@ -152,7 +152,7 @@ class SlackSandbox(Traffic):
         channel: str = TICKETS,
         **fields: Any,  # noqa: ANN401
     ) -> Shown:
-        """Writes a message; the bot is told if it is a member. `fields` are of the event.
+        """Write a message; the bot is told if it is a member. `fields` are of the event.
 
         Gives it once the bot has acknowledged the event, or all attempts have failed.
         """
@@ -167,7 +167,7 @@ class SlackSandbox(Traffic):
         return shown
 
     def with_mentions(self, text: str) -> str:
-        """A typed text, with the ids of people in the place of their names, as Slack sends them."""
+        """Return a typed text with ids instead of people's names, as Slack sends it."""
         ids = {str(user.get("name", one)): one for one, user in self.users.items()} | {
             "fsessions": BOT_USER
         }
@@ -176,14 +176,14 @@ class SlackSandbox(Traffic):
         )
 
     async def edit(self, shown: Shown, text: str) -> None:
-        """Changes what a message says."""
+        """Change what a message says."""
         before = shown.as_slack_tells()
         shown.message = shown.message | {"text": text}
         changed = {"message": shown.as_slack_tells(), "previous_message": before, "hidden": True}
         await self.event(self.about_message(shown, "message_changed") | changed)
 
     async def delete(self, shown: Shown) -> None:
-        """Deletes a message; a sentence is left of one that has replies."""
+        """Delete a message; a sentence is left of one that has replies."""
         gone = {"previous_message": shown.as_slack_tells(), "hidden": True}
         if any(one.thread_ts == shown.ts for one in self.screen):
             shown.message = {"text": "This message was deleted.", "subtype": "tombstone"}
@@ -193,13 +193,13 @@ class SlackSandbox(Traffic):
         await self.event(self.about_message(shown, "message_deleted") | gone)
 
     async def open_home(self, *, user: str = USER, tab: str = "home") -> None:
-        """Looks at the app's Home; the event tells what was published there before."""
+        """Look at the app's Home; the event tells what was published there before."""
         event = {"type": "app_home_opened", "user": user, "channel": DIRECT, "tab": tab}
         published = {"view": self.homes[user]} if user in self.homes and tab == "home" else {}
         await self.event(event | published)
 
     async def run_step(self, callback_id: str, *, told: bool = True, **inputs: Any) -> Run:  # noqa: ANN401
-        """Runs a workflow of which the app's custom step is a part; the bot is `told` of it."""
+        """Run a workflow of which the app's custom step is a part; the bot is `told` of it."""
         identifier = f"Fx{secrets.token_hex(5)}"
         token = f"xwfp-{secrets.token_hex(12)}"
         event = {
@@ -217,14 +217,14 @@ class SlackSandbox(Traffic):
 
 
 def as_slack_sends(text: str) -> str:
-    """What becomes of a typed text on its way: https://docs.slack.dev/messaging/formatting-message-text."""
+    """Return what becomes of a typed text on its way: https://docs.slack.dev/messaging/formatting-message-text."""
     if re.match(r"<(?:[@#!]|mailto:|https?:)", text):
         return text  # a test's own markup
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
 def _button(holder: Message, action_id: str, option: str = "") -> Message:
-    """A button or menu as Slack sends it when it is pressed, or {}."""
+    """Return a button or menu as Slack sends it when it is pressed, or {}."""
     for block in holder.get("blocks", []):
         for element in [*block.get("elements", []), block.get("accessory", {})]:
             if element.get("action_id") != action_id:

@@ -31,7 +31,7 @@ _NAMES = {
 
 
 def draw(console: Console, message: Message) -> None:
-    """Prints the blocks; an address stands in full, where terminals can open it."""
+    """Print the blocks; an address is in full, where terminals can open it."""
     for block in message.get("blocks", []):
         for line in _LINES.get(block["type"], _unknown)(block):
             _print(console, line)

@@ -88,7 +88,7 @@ class Traffic(Workspace):
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[Self]:
-        """Serves on loopback, at `self.url`."""
+        """Serve on loopback, at `self.url`."""
         app = web.Application()
         app.router.add_route("*", "/api/{method}", self._web_api.answer)
         app.router.add_post("/response/{id}", self._respond)
@@ -147,19 +147,19 @@ class Traffic(Workspace):
         return name in self.events and (not scope or scope in self.scopes.split(","))
 
     async def told(self) -> None:
-        """Waits until the bot has heard of its own messages."""
+        """Wait until the bot has heard of its own messages."""
         if self._telling:
             await asyncio.wait(set(self._telling), timeout=ACK_SECONDS)
 
     def _tell_of(self, shown: Shown) -> None:
-        """Tells the bot of its own message, as Slack does, while it goes on."""
+        """Tells the bot of its own message, as Slack does, while it continues."""
         for event in self.events_of(shown):
             task = asyncio.create_task(self.event(event))
             self._telling.add(task)
             task.add_done_callback(self._telling.discard)
 
     def events_of(self, shown: Shown) -> list[Message]:
-        """The events that tell of a new message, if the bot is told at all."""
+        """Return the events that tell of a new message, if the bot is told at all."""
         if BOT_USER not in self.members.get(shown.channel, set()):
             return []
         place = {"channel": shown.channel, "channel_type": _KINDS[shown.channel[0]]}
@@ -170,7 +170,7 @@ class Traffic(Workspace):
         return [message]
 
     def about_message(self, shown: Shown, subtype: str) -> Message:
-        """The beginning of an event that tells of a change."""
+        """Return the beginning of an event that tells of a change."""
         place = {"channel": shown.channel, "channel_type": _KINDS[shown.channel[0]]}
         return {"type": "message", "subtype": subtype, "ts": self.new_ts(), **place}
 
@@ -201,7 +201,7 @@ class Traffic(Workspace):
     def new_exchange(
         self, user: str = USER, channel: str = CHANNEL, pressed: Shown | None = None
     ) -> Exchange:
-        """A trigger and a response_url that nothing has come of yet."""
+        """Return a trigger and a response_url that nothing has come of yet."""
         identifier = secrets.token_hex(12)
         trigger = f"{secrets.token_hex(5)}.{secrets.token_hex(8)}"
         self.triggers[trigger] = self.clock(), user
@@ -219,7 +219,7 @@ class Traffic(Workspace):
     def sign(
         self, body: bytes, timestamp: int | None = None, content_type: str = _FORM
     ) -> dict[str, str]:
-        """The headers of a signed request."""
+        """Return the headers of a signed request."""
         stamp = str(int(self.clock()) if timestamp is None else timestamp)
         base = b"v0:" + stamp.encode() + b":" + body
         digest = hmac.new(self.signing_secret.encode(), base, hashlib.sha256).hexdigest()
@@ -269,7 +269,7 @@ class Traffic(Workspace):
     async def send_envelope(
         self, kind: str, payload: Message, exchange: Exchange, **fields: object
     ) -> None:
-        """Sends an envelope over Socket Mode, and waits for its ack."""
+        """Send an envelope over Socket Mode, and waits for its ack."""
         await self.connected()
         envelope_id = secrets.token_hex(8)
         acked = self._acks[envelope_id] = asyncio.get_running_loop().create_future()
@@ -292,14 +292,14 @@ class Traffic(Workspace):
         self._acked(exchange, 200, json.dumps(ack.get("payload", "")), "application/json")
 
     async def connected(self, seconds: float = 10.0) -> None:
-        """Waits until the bot has connected over Socket Mode."""
+        """Wait until the bot has connected over Socket Mode."""
         async with asyncio.timeout(seconds):
             await self._connected.wait()
 
     async def announce_disconnect(self) -> None:
         """Tells the bot to renew its connection, as Slack does every few hours.
 
-        The old one is closed when the new one stands and no ack is awaited any more.
+        The old one is closed when the new one stands and no ack is awaited anymore.
         """
         self._connected.clear()
         old = self.sockets[-1]
@@ -316,11 +316,11 @@ class Traffic(Workspace):
         task.add_done_callback(self._telling.discard)
 
     async def send_frame(self, text: str) -> None:
-        """Sends any text over the connection."""
+        """Send any text over the connection."""
         await self.sockets[-1].send_str(text)
 
     async def close_sockets(self) -> None:
-        """Ends all connections without a word."""
+        """End all connections without a word."""
         self._connected.clear()
         for socket in list(self.sockets):
             await socket.close()
@@ -391,7 +391,7 @@ class Traffic(Workspace):
 
     def _show(self, exchange: Exchange, message: Message) -> None:
         if problem := invalid_blocks(message):
-            # Slack shows an ack with invalid blocks to nobody, and tells nobody.
+            # Slack shows an ack with invalid blocks to no one, and tells no one.
             raise AssertionError(problem)
         self._put(exchange, message)
         self.on_message(message, exchange.user)
@@ -420,7 +420,7 @@ class Traffic(Workspace):
 
 
 def _as_sent(headers: dict[str, str], body: bytes) -> str:
-    """A request, its form's fields one by one."""
+    """Return a request, its form's fields one by one."""
     text = body.decode()
     fields: Message = json.loads(text) if text.startswith("{") else dict(parse_qsl(text))
     if "payload" in fields:

@@ -35,7 +35,7 @@ _HISTORY: Final = {"C": "channels:history", "D": "im:history", "G": "groups:hist
 
 
 class WebApi:
-    """Answers methods; `on_posted` is told of each message that everybody in a channel can see."""
+    """Answers methods; `on_posted` is told of each message that everyone in a channel can see."""
 
     def __init__(self, workspace: Workspace, on_posted: Callable[[Shown], None]) -> None:
         self._slack = workspace
@@ -44,7 +44,7 @@ class WebApi:
         self._bursts: dict[str, tuple[float, float]] = {}  # what is left, and when that was so
 
     async def answer(self, request: web.Request) -> web.Response:
-        """The method that the address names."""
+        """Return the method that the address names."""
         started = perf_counter()
         method, arguments = request.match_info["method"], await _arguments(request)
         self._slack.api_calls.append(method)
@@ -170,7 +170,7 @@ class WebApi:
         return {"channel": channel, "ts": shown.ts, "message": shown.as_slack_tells()}
 
     def _update(self, arguments: Message) -> Message:
-        """Only the bot's own messages that everybody can see; within the limits of any other."""
+        """Only the bot's own messages that everyone can see; within the limits of any other."""
         message = _message(arguments)
         if error := _too_much(message):
             return {"error": error}
@@ -202,7 +202,7 @@ class WebApi:
         return {"error": "message_not_found"}
 
     def _replies(self, arguments: Message) -> Message:
-        """The message that a thread hangs on, then its replies, oldest first."""
+        """Return the message that a thread hangs on, then its replies, oldest first."""
         ts = arguments.get("ts")
         found = [
             one for one in self._visible(arguments) if ts in (one.get("ts"), one.get("thread_ts"))
@@ -210,7 +210,7 @@ class WebApi:
         return self._page(arguments, found, "" if found else "thread_not_found")
 
     def _history(self, arguments: Message) -> Message:
-        """The latest first."""
+        """Return the latest first."""
         return self._page(arguments, list(self._visible(arguments))[::-1], "")
 
     def _visible(self, arguments: Message) -> list[Message]:
@@ -318,7 +318,7 @@ def _message(arguments: Message) -> Message:
 
 
 def _too_much(message: Message) -> str:
-    """What Slack would dislike about a message that is posted, or ""."""
+    """Return what Slack would dislike about a message that is posted, or ""."""
     if invalid_blocks(message):
         return "invalid_blocks"
     too_long = len(json.dumps(message["blocks"], ensure_ascii=False)) > MAX_POSTED
@@ -336,7 +336,7 @@ def _readable(argument: object) -> object:
 
 
 async def _arguments(request: web.Request) -> Message:
-    """What a method is called with: as a query, a form, or JSON; structures as JSON in a text."""
+    """Return a method's arguments from a query, a form or JSON."""
     if request.content_type != "application/json":
         return {**request.query, **await request.post()}
     given: dict[str, Any] = await request.json()

@@ -1,4 +1,4 @@
-"""What the stand-in Slack knows: people, channels, what stands in them, windows, workflow runs."""
+"""What the stand-in Slack knows: people, channels, what is in them, windows, workflow runs."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ CHANNEL: Final = "C0SUPPORT"
 """A private channel; the bot is no member."""
 
 TICKETS: Final = "C0TICKETS"
-"""A support channel, which the bot was invited to, and people of another organisation as well."""
+"""A support channel, which the bot was invited to, and people of another organization as well."""
 
 DIRECT: Final = "D0SUPPORT"
 """Between `USER` and the bot."""
@@ -59,7 +59,7 @@ class OnTheWire:
 
 @dataclass(eq=False)
 class Shown:
-    """A message on the screen: for everybody in a channel, or for the one `user` who sees it.
+    """A message on the screen: for everyone in a channel, or for the one `user` who sees it.
 
     `author` holds the fields that tell who wrote it: `user`, or `bot_id` and others.
     """
@@ -81,7 +81,7 @@ class Shown:
 
 
 def with_links(text: str) -> str:
-    """A typed text, its addresses as links, as Slack sends them."""
+    """Return a typed text, its addresses as links, as Slack sends them."""
     return _TYPED_ADDRESS.sub(lambda found: f"<mailto:{found[0]}|{found[0]}>", text)
 
 
@@ -92,7 +92,7 @@ _TOKEN: Final = re.compile(
 
 
 def _as_clients_write(message: Message) -> Message:
-    """What Slack makes of a typed message: addresses are links, and rich text stands beside it."""
+    """Return what Slack makes of a typed message: links for addresses, and rich text."""
     text = with_links(message["text"])
     elements: list[Message] = []
     end = 0
@@ -140,7 +140,7 @@ class Exchange:
     arrived: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def answer(self, seconds: float = 10.0) -> Message:
-        """The first message at the response_url. Raises `TimeoutError`."""
+        """Return the first message at the response_url. Raises `TimeoutError`."""
         async with asyncio.timeout(seconds):
             await self.arrived.wait()
         return self.later[0]
@@ -195,7 +195,7 @@ class Workspace:
     `api_errors` maps a method to the error it answers with, or to "" for HTML and plain text in
     turns; `api_busy` says how many times a method answers 429 first, with `api_retry_after` seconds
     to wait; `api_held` holds an event for methods that wait until it is set; `lost_replies` are
-    methods that are done, but whose reply nobody can read. `wire` is what went over the wire, and
+    methods that are done, but whose reply no one can read. `wire` is what went over the wire, and
     `on_change` is called when something did. `on_message` is told of what appears, and
     who alone sees it.
     """
@@ -239,16 +239,16 @@ class Workspace:
         self._ts = secrets.randbelow(800_000)  # two workspaces seldom have a message in common
 
     def new_ts(self) -> str:
-        """The next message's time, which is also its name."""
+        """Return the next message's time, which is also its name."""
         self._ts += 1
         return f"{int(self.clock())}.{self._ts:06}"
 
     def team_of(self, user: str) -> str:
-        """The team that a person belongs to."""
+        """Return the team that a person belongs to."""
         return str(self.users.get(user, {}).get("team_id", TEAM))
 
     def direct(self, user: str) -> str:
-        """The channel of direct messages between a person and the bot."""
+        """Return the channel of direct messages between a person and the bot."""
         for channel, people in self.members.items():
             if channel.startswith("D") and people == {user, BOT_USER}:
                 return channel
@@ -262,19 +262,19 @@ class Workspace:
         self.on_change()
 
     def put_view(self, view_id: str, view: Message) -> Message:
-        """Shows a window, or what it becomes: a method's answer."""
+        """Show a window, or what it becomes: a method's answer."""
         if invalid_view(view):
             return {"error": "invalid_arguments"}
         self.views[view_id] = view | {"id": view_id}
         return {"view": self.views[view_id]}
 
     def close_view(self, view_id: str) -> None:
-        """Closes a window."""
+        """Close a window."""
         self.views.pop(view_id, None)
 
 
 def invalid_view(view: Message) -> str:
-    """What Slack would dislike about a view, or "": as for blocks."""
+    """Return what Slack would dislike about a view, or "": as for blocks."""
     try:
         View(**{name: view[name] for name in view if name != "id"}).validate_json()
     except SlackObjectFormationError as error:
@@ -283,7 +283,7 @@ def invalid_view(view: Message) -> str:
 
 
 def invalid_blocks(message: Message) -> str:
-    """What Slack would dislike about a message, or ""; by slack_sdk's models, not by our code."""
+    """Return what Slack would refuse about a message, by slack_sdk's models; "" if nothing."""
     blocks = message.get("blocks", [])
     if len(blocks) > 50:
         return f"{len(blocks)} blocks"

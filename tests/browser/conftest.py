@@ -13,7 +13,7 @@ from tests.browser.stage import CHROMIUM, Windows, playground, windows_to
 
 @pytest.fixture
 async def address(slack: SlackSandbox, fullstory: FullstorySandbox) -> AsyncIterator[str]:
-    """The playground's address."""
+    """Yield the playground's address."""
     async with playground(slack, fullstory) as url:
         yield url
 

@@ -145,7 +145,7 @@ SCENES: Final[dict[str, Callable[[Windows], Awaitable[Shot]]]] = {
 
 
 async def film(windows: Windows) -> AsyncIterator[tuple[Page, int]]:
-    """The moving picture: each of its frames, and for how many milliseconds it is shown."""
+    """Yield the moving picture: each of its frames, and for how many milliseconds it is shown."""
     page = await windows.open(channel=CHANNEL, width=1000, height=620, density=1.5)
     yield page, 1200
     command = "/fsessions jane@example.com 5"
@@ -172,7 +172,7 @@ async def film(windows: Windows) -> AsyncIterator[tuple[Page, int]]:
 
 
 async def frame(shown: tuple[Locator, ...]) -> FloatRect:
-    """The smallest part of the page that holds all of these."""
+    """Return the smallest part of the page that holds all of these."""
     boxes = [box for one in shown if (box := await one.bounding_box())]
     left, top = (min(box[side] for box in boxes) for side in ("x", "y"))
     right = max(box["x"] + box["width"] for box in boxes)
@@ -181,7 +181,7 @@ async def frame(shown: tuple[Locator, ...]) -> FloatRect:
 
 
 async def said(shown: tuple[Locator, ...]) -> list[str]:
-    """What these say, line by line, but for times, and for what slow machines say meanwhile."""
+    """Return what these say, line by line, without times and progress messages."""
     return [
         line
         for one in shown

@@ -53,7 +53,7 @@ class Windows:
         zone: str = "Europe/Berlin",
         density: float = 1,
     ) -> Page:
-        """The page as this person sees it."""
+        """Return the page as this person sees it."""
         page = await self._browser.new_page(
             viewport={"width": width, "height": height},
             device_scale_factor=density,
@@ -71,7 +71,7 @@ class Windows:
         return page
 
     async def blank(self, pixels: int) -> Page:
-        """An empty square."""
+        """Return an empty square."""
         return await self._browser.new_page(viewport={"width": pixels, "height": pixels})
 
     def _said(self, message: ConsoleMessage) -> None:
@@ -109,7 +109,7 @@ async def _in_front_of(
 
 @asynccontextmanager
 async def windows_to(address: str) -> AsyncIterator[Windows]:
-    """A browser for the windows."""
+    """Yield a browser for the windows."""
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=_FLAGS)
         try:
@@ -125,5 +125,5 @@ async def say(page: Page, text: str) -> None:
 
 
 async def only_you(page: Page, text: str) -> None:
-    """Waits for a message that this person alone sees."""
+    """Wait for a message that this person alone sees."""
     await page.wait_for_selector(f".only-you:has-text({text!r})")

@@ -83,7 +83,7 @@ class TestEntryPoints:
         await expect(page.locator(".only-you", has_text="Shared in")).to_have_count(0)
 
     async def test_direct_messages_can_be_dismissed(self, windows: Windows) -> None:
-        """By the keyboard; the focus goes on to something that is there."""
+        """By the keyboard; the focus continues to something that is there."""
         page = await windows.open(channel=DIRECT)
         await say(page, "omar@example.com")
         answer = page.locator("article", has_text="1 session")
@@ -209,14 +209,14 @@ class TestKeyboard:
     """Each entry point without a pointer; the message shortcut and the form are above."""
 
     async def press(self, page: Page, selector: str, key: str = "Enter") -> None:
-        """A key, on something that the Tab key reaches."""
+        """Press a key on an element that the Tab key reaches."""
         await page.locator(selector).first.focus()
         reached = await page.evaluate("document.activeElement.tabIndex >= 0")
         assert reached
         await page.keyboard.press(key)
 
     async def test_share(self, windows: Windows) -> None:
-        """From the button through the window to what everybody sees."""
+        """From the button through the window to what everyone sees."""
         page = await windows.open(channel=CHANNEL)
         await say(page, f"/fsessions {JANE} 2")
         await only_you(page, "Latest 2 sessions")
@@ -282,7 +282,7 @@ class TestPeople:
         await only_you(page, "Latest 2 sessions")
 
     async def test_a_form_is_one_persons(self, windows: Windows) -> None:
-        """Nobody else sees it; it is still open for who comes back."""
+        """No one else sees it; it is still open for who comes back."""
         page, alex = await windows.open(), await windows.open(AGENT)
         await page.click("#shortcut")
         await page.wait_for_selector("dialog[open] #field-person")
@@ -410,7 +410,7 @@ class TestDrawing:
             await until(lambda: len(slack.wire) == before + presses)  # noqa: B023
 
     async def test_text_stays_text(self, windows: Windows) -> None:
-        """Whatever people type; and Slack's own markup and emoji are drawn."""
+        """Whatever people type; and Slack's own markup and emoji are rendered."""
         page = await windows.open(channel=CHANNEL)
         await say(
             page, "<img src=x onerror=alert(1)> & &amp; *bold* _it_ ~no~ `code` :tada: :nope:"
@@ -481,14 +481,14 @@ class TestAccess:
         await self.clean(page)
 
     async def find_sessions(self, page: Page) -> None:
-        """The shortcut; on a phone behind the name of the workspace."""
+        """Run the shortcut; on a phone, behind the name of the workspace."""
         if not await page.is_visible("#shortcut"):
             await page.click("#channels-box summary")
         await page.click("#shortcut")
         await page.wait_for_selector("#field-person")
 
     async def enter(self, page: Page, channel: str) -> None:
-        """The same for a channel."""
+        """Open a channel, in the same way."""
         if not await page.is_visible(f"[data-channel={channel}]"):
             await page.click("#channels-box summary")
         await page.click(f"[data-channel={channel}]")
@@ -538,7 +538,7 @@ class TestAccess:
         await expect(page.locator("#title")).to_have_text("support")
 
     async def test_the_reader_stays_where_they_are(self, windows: Windows) -> None:
-        """Somebody else's message doesn't tear them to the end."""
+        """Another person's message doesn't tear them to the end."""
         page, alex = await windows.open(height=420), await windows.open(AGENT, TICKETS)
         await page.evaluate("document.getElementById('messages').scrollTop = 0")
         await say(alex, "one more")
@@ -575,8 +575,8 @@ class TestAccess:
         await page.context.set_offline(False)
         windows.faults.clear()  # the requests that failed
 
-    async def test_nobody_of_that_name(self, windows: Windows) -> None:
-        """An address that names nobody is told as such, and somebody is shown."""
+    async def test_no_one_of_that_name(self, windows: Windows) -> None:
+        """An address that names no one is told as such, and a person is shown."""
         page = await windows.open("NOPE", TICKETS)
         await expect(page.locator("#notice")).not_to_be_empty()
         assert await page.locator("article").count() > 0

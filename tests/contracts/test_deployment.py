@@ -19,7 +19,7 @@ DRAIN = Timeouts().drain + Timeouts().shutdown_notice + 1
 
 
 def of_kubernetes(kind: str) -> dict[str, Any]:
-    """The manifest of this kind."""
+    """Return the manifest of this kind."""
     documents = yaml.safe_load_all((ROOT / "deploy" / "kubernetes.yaml").read_text())
     return next(one for one in documents if one["kind"] == kind)
 
@@ -43,7 +43,7 @@ def test_names_of_settings() -> None:
 
 
 def test_enough_time_for_the_end() -> None:
-    """Nobody is killed while it finishes what people wait for."""
+    """No one is killed while it finishes what people wait for."""
     pod = of_kubernetes("Deployment")["spec"]["template"]["spec"]
     (sleep,) = (one["lifecycle"]["preStop"]["exec"]["command"] for one in pod["containers"])
     assert pod["terminationGracePeriodSeconds"] > DRAIN + int(sleep[1])

@@ -107,3 +107,14 @@ def test_lock_files_agree() -> None:
         return set(re.findall(r"^(\S+==\S+)", (ROOT / file).read_text(), re.MULTILINE))
 
     assert pins("requirements.txt") < pins("requirements-dev.txt")
+
+
+def test_the_tests_in_the_security_document_exist() -> None:
+    """Each claim about a threat names the tests that show it."""
+    for file, name in re.findall(
+        r"`(tests/[\w/]+\.py)::([\w:]+)`", (ROOT / "SECURITY.md").read_text()
+    ):
+        source = (ROOT / file).read_text()
+        for part in name.split("::"):
+            exists = re.search(rf"(?:def|class) {part}\b", source)
+            assert exists, f"SECURITY.md: there is no {part} in {file}"

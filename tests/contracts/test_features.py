@@ -27,7 +27,7 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.fixture(scope="module")
 def manifest() -> dict[str, Any]:
-    """The manifest as Slack reads it."""
+    """Return the manifest as Slack reads it."""
     document = yaml.safe_load((ROOT / "app-manifest.yml").read_text())
     assert isinstance(document, dict)
     return document

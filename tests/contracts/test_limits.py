@@ -27,7 +27,7 @@ from tests.contracts.worst_cases import (
 
 @pytest.fixture(params=LONGEST)
 def query(request: pytest.FixtureRequest) -> Query:
-    """The longest e-mail and the longest uid."""
+    """Return the longest e-mail and the longest uid."""
     return query_of(LONGEST[request.param])
 
 

@@ -58,13 +58,13 @@ EVENT: Final = AuditEvent(
 
 
 def query_of(uid: str) -> Query:
-    """The longest e-mail, and one of the longest uids."""
+    """Return the longest e-mail, and one of the longest uids."""
     moment = Moment(NOW - timedelta(hours=5), of_message=False)
     return Query(EMAIL, uid, 100, moment)
 
 
 def found(query: Query, length: int) -> SessionList:
-    """A hundred sessions with links of some length, of which replays can be made."""
+    """Return a hundred sessions with links of some length, of which replays can be made."""
     start = "https://app.fullstory.com/ui/X/session/1:"
     sessions = [
         Session("1", str(n), NOW - timedelta(hours=n), f"{start}{n:03}".ljust(length, "1"))
@@ -104,7 +104,7 @@ def all_messages(query: Query, length: int) -> dict[str, dict[str, Any]]:
 
 
 def buttons(sessions: SessionList) -> answer.Buttons:
-    """The values of an answer's buttons."""
+    """Return the values of an answer's buttons."""
     query = sessions.query
     value = SIGNER.sign_query(query, "U" * 20)
     shown = replace(query, shown=sessions.snapshot(NOW))
@@ -113,7 +113,7 @@ def buttons(sessions: SessionList) -> answer.Buttons:
 
 
 def metadata(sessions: SessionList) -> str:
-    """What the window for sharing remembers."""
+    """Return what the window for sharing remembers."""
     body = {
         "response_url": "https://hooks.slack.com/actions/" + "x" * 120,
         "container": {"message_ts": "1" * 17, "thread_ts": "1" * 17, "is_ephemeral": True},
@@ -124,7 +124,7 @@ def metadata(sessions: SessionList) -> str:
 
 
 def views(query: Query, length: int) -> dict[str, dict[str, Any]]:
-    """The form and its results, sharing, help and the Home."""
+    """Return the form and its results, sharing, help and the Home."""
     sessions = found(query, length)
     entries = [answer.time_in_words(one, READER) for one in sessions.sessions]
     ways = [(name, "<#C0>, " * 100) for name, _ in HELP_LINES]

@@ -25,18 +25,18 @@ async def asked(slack: SlackSandbox) -> Shown:
 
 
 async def final(exchange: Exchange) -> dict[str, Any]:
-    """The answer, in the ack or after it."""
+    """Return the answer, in the ack or after it."""
     shown = exchange.ack or {}
     return await exchange.answer() if shown.get("text") == texts.STILL_LOOKING else shown
 
 
 def links(shown: Shown) -> list[str]:
-    """The recordings that can be opened."""
+    """Return the recordings that can be opened."""
     return re.findall(r"https://[^|^>\"]*", json.dumps(shown.message["blocks"]))
 
 
 def labels(shown: Shown) -> list[str]:
-    """What can be pressed: buttons, and then the entries of its menu."""
+    """Return what can be pressed: buttons, and then the entries of its menu."""
     found, entries = [], []
     for block in shown.message["blocks"]:
         for element in [*block.get("elements", []), block.get("accessory", {})]:
@@ -72,7 +72,7 @@ async def submit_share(
     where: str = "",
     user: str = USER,
 ) -> None:
-    """Sends the window."""
+    """Send the window."""
     values: dict[str, dict[str, Any]] = {
         share_form.WHICH: {"selected_option": {"value": which}},
         share_form.NAME: {"selected_options": [{"value": "include"}] if named else []},
@@ -88,7 +88,7 @@ async def share(slack: SlackSandbox, shown: Shown, **choice: Any) -> None:  # no
 
 
 def public(slack: SlackSandbox) -> list[Shown]:
-    """What everybody in the channel can see."""
+    """Return what everyone in the channel can see."""
     return [one for one in slack.screen if not one.user]
 
 
@@ -99,7 +99,7 @@ async def settled(slack: SlackSandbox) -> None:
 
 
 def signing_key(slack: SlackSandbox) -> bytes:
-    """What the bot of `settings_for` seals its buttons with."""
+    """Return what the bot of `settings_for` seals its buttons with."""
     settings = Settings(
         fullstory_api_key=SecretStr("key"), slack_signing_secret=SecretStr(slack.signing_secret)
     )
@@ -107,5 +107,5 @@ def signing_key(slack: SlackSandbox) -> bytes:
 
 
 def offers(slack: SlackSandbox) -> list[Shown]:
-    """What the bot posted for everybody."""
+    """Return what the bot posted for everyone."""
     return [one for one in slack.screen if one.author.get("bot_id") == BOT and not one.user]

@@ -33,7 +33,7 @@ ASKER = "U0ASKER"
 
 @pytest.fixture(autouse=True)
 def asker(slack: SlackSandbox) -> None:
-    """Somebody in the workspace."""
+    """Add a person to the workspace."""
     slack.users[ASKER] = slack.users[USER] | {"id": ASKER}
 
 
@@ -81,7 +81,7 @@ async def test_slack_is_asked_once_for_a_refusal(
     slack: SlackSandbox,
     logged: Logged,
 ) -> None:
-    """Nothing more is looked up for somebody who is shown nothing."""
+    """Nothing more is looked up for a person who is shown nothing."""
     slack.api_errors["users.info"] = "internal_error"
     exchange = await slack.command("/fsessions jane@example.com")
     assert "member" in (await final(exchange))["text"]
@@ -93,7 +93,7 @@ GROUPS = {"allowed_usergroups": ("S0ONE",)}
 
 @pytest.fixture
 def group(slack: SlackSandbox) -> set[str]:
-    """The people of a user group, which the bot may read."""
+    """Return the people of a user group, which the bot may read."""
     slack.scopes += ",usergroups:read"
     slack.usergroups["S0ONE"] = {USER}
     return slack.usergroups["S0ONE"]
@@ -140,7 +140,7 @@ async def test_a_slack_that_hangs(
 async def test_who_is_not_known_is_asked_about_first(
     start_bot: StartBot, slack: SlackSandbox, fullstory: FullstorySandbox
 ) -> None:
-    """Before Fullstory is told of anybody."""
+    """Before Fullstory is told of anyone."""
     slack.api_held["users.info"] = held = asyncio.Event()
     async with start_bot(answer_budget_seconds=0.1, **GROUPS):
         exchange = await slack.command("/fsessions jane@example.com")
@@ -220,7 +220,7 @@ class TestChannels:
 
 
 class TestWorkflows:
-    """Of whom is shown the sessions; outputs that nobody is shown want the workflow to be named."""
+    """Of whom is shown the sessions; outputs that no one is shown want the workflow to be named."""
 
     STEP = "find_sessions_step"
 
@@ -229,7 +229,7 @@ class TestWorkflows:
         [{"allowed_channels": (CHANNEL,)}, {"allowed_users": (USER,)}],
         ids=["channels", "users"],
     )
-    async def test_outputs_that_nobody_is_shown(
+    async def test_outputs_that_no_one_is_shown(
         self, start_bot: StartBot, slack: SlackSandbox, rules: dict[str, tuple[str, ...]]
     ) -> None:
         """Only for a workflow that the administrator has named."""
@@ -265,7 +265,7 @@ class TestWorkflows:
     async def test_outputs_beside_who_is_shown_them(
         self, start_bot: StartBot, slack: SlackSandbox, rules: dict[str, tuple[str, ...]]
     ) -> None:
-        """An author who may not look gets no links by naming somebody who may."""
+        """An author who may not look gets no links by naming a person who may."""
         shown = {"person": JANE, "show_to": USER, "show_in": TICKETS}
         async with start_bot(**rules, allowed_workflows=("triage",)):
             run = await slack.run_step(self.STEP, told=True, **shown)

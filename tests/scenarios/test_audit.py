@@ -49,20 +49,20 @@ NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 
 @pytest.fixture
 def transport() -> str:
-    """What is recorded doesn't hang on it."""
+    """Return what is recorded doesn't hang on it."""
     return "http"
 
 
 @pytest.fixture
 async def events(database: str) -> AsyncIterator[AuditEvents]:
-    """The events in a database, without a bot."""
+    """Yield the events in a database, without a bot."""
     async with open_engine(database) as engine:
         yield AuditEvents(engine, QUICK)
 
 
 @pytest.fixture
 async def bot(start_bot: StartBot, database: str) -> AsyncIterator[Service]:
-    """A bot that writes into the database."""
+    """Yield a bot that writes into the database."""
     async with start_bot(database_url=database, audit_key=KEY, auditors=(MANAGER,)) as service:
         yield service
 
@@ -92,7 +92,7 @@ def event(number: int, **fields: Any) -> AuditEvent:  # noqa: ANN401
 
 @asynccontextmanager
 async def server_that_says_nothing() -> AsyncIterator[str]:
-    """The URL of a PostgreSQL behind a network that swallows everything."""
+    """Yield the URL of a PostgreSQL behind a network that swallows everything."""
     silent: list[asyncio.StreamWriter] = []
 
     async def accept(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -108,13 +108,13 @@ async def server_that_says_nothing() -> AsyncIterator[str]:
 
 
 async def written(events: AuditEvents) -> None:
-    """Returns when everything that was added is written."""
+    """Return when everything that was added is written."""
     await events.finish(asyncio.create_task(events.run()))
     assert (events.waiting, events.dropped) == (0, 0)
 
 
 def rows_of(url: str) -> list[tuple[Any, ...]]:
-    """The rows as the database has them, read without our code."""
+    """Return the rows as the database has them, read without our code."""
     is_current = 'SELECT "user", entry_point, result, count FROM audit_events ORDER BY time'
     if url.startswith("sqlite"):
         with sqlite3.connect(url.removeprefix("sqlite:///")) as file:
@@ -124,12 +124,12 @@ def rows_of(url: str) -> list[tuple[Any, ...]]:
 
 
 async def audit(url: str, *options: str, key: str = KEY) -> tuple[int | None, str, str]:
-    """Runs `fsessions audit`."""
+    """Run `fsessions audit`."""
     return await run("audit", *options, env={"DATABASE_URL": url, "AUDIT_KEY": key})
 
 
 async def found(url: str, *options: str, key: str = KEY) -> list[dict[str, Any]]:
-    """What `fsessions audit` prints as JSON."""
+    """Return what `fsessions audit` prints as JSON."""
     code, out, err = await audit(url, *options, "--format", "json", key=key)
     assert code == 0, err
     documents: list[dict[str, Any]] = json.loads(out)
@@ -140,7 +140,7 @@ class TestRecording:
     """From a person in Slack to the database."""
 
     @pytest.mark.usefixtures("bot")
-    async def test_what_somebody_did(self, slack: SlackSandbox, database: str) -> None:
+    async def test_what_a_person_did(self, slack: SlackSandbox, database: str) -> None:
         """Found, none, refused, failed, shared: each has its row."""
         shown = await asked(slack)
         await slack.command("/fsessions zoe@example.com")
@@ -339,7 +339,7 @@ class TestTrouble:
         assert results == ["failed: not shared", "found: "]
 
     async def test_cut_off_in_the_middle_of_a_record(self, logged: Logged) -> None:
-        """The event is given up in the log, not lost."""
+        """The event is dropped in the log, not lost."""
         async with server_that_says_nothing() as url, open_engine(url) as engine:
             events = AuditEvents(engine, QUICK)
             writing = asyncio.create_task(events.write(event(1)))
@@ -352,7 +352,7 @@ class TestTrouble:
     async def test_a_database_that_says_nothing(
         self, start_bot: StartBot, slack: SlackSandbox, logged: Logged
     ) -> None:
-        """Nobody waits for it longer than is said: neither a person, nor the end of the process."""
+        """No one waits for it longer than is said: neither a person, nor the end of the process."""
         timeouts = replace(QUICK, audit=0.3, audit_search=0.3, audit_end=0.3)
         async with server_that_says_nothing() as url:
             silent = {"database_url": url, "audit_key": KEY, "auditors": (USER,)}
@@ -369,7 +369,7 @@ class TestTrouble:
         assert any(one["event"] == "audit events are only in the log" for one in logged())
 
     async def test_the_end_in_the_middle_of_a_write(self, tmp_path: Path) -> None:
-        """What is cut off is given up, and nothing hangs afterwards."""
+        """What is cut off is dropped, and nothing hangs afterwards."""
         url = f"sqlite:///{tmp_path}/audit.db"
         async with open_engine(url) as engine:
             await migrate(engine)
@@ -386,7 +386,7 @@ class TestTrouble:
         assert asyncio.all_tasks() == {asyncio.current_task()}
 
     async def test_bounded_in_memory(self, logged: Logged) -> None:
-        """The oldest is given up when there are too many, and is in the log."""
+        """The oldest is dropped when there are too many, and is in the log."""
         async with open_engine("postgresql://127.0.0.1:9/gone") as engine:
             events = AuditEvents(engine, QUICK)
             for number in range(MAX_WAITING + 3):
@@ -402,7 +402,7 @@ class TestTrouble:
     async def test_more_than_memory_holds_while_a_batch_is_written(
         self, events: AuditEvents, database: str
     ) -> None:
-        """An event is given up, or written; never both."""
+        """An event is dropped, or written; never both."""
         for number in range(MAX_WAITING):
             events.add(event(number))
         writing = asyncio.create_task(events.run())
@@ -413,7 +413,7 @@ class TestTrouble:
         assert len(rows_of(database)) + events.dropped == MAX_WAITING + 700
 
     async def test_one_that_the_database_refuses(self, events: AuditEvents, database: str) -> None:
-        """It alone is given up, and stands in nobody's way."""
+        """It alone is dropped, and is in no one's way."""
         for number in range(5):
             events.add(event(number, **({"count": 2**80} if number == 2 else {})))
         await events.finish(asyncio.create_task(events.run()))
@@ -428,7 +428,7 @@ class TestTrouble:
         assert len(rows_of(database)) == 2
 
     async def test_in_the_order_of_their_times(self, events: AuditEvents) -> None:
-        """Thousands at once; those that are written don't wait any more."""
+        """Thousands at once; those that are written don't wait anymore."""
         for number in range(1_234):
             events.add(event(number))
         await written(events)
@@ -626,7 +626,7 @@ class TestHome:
         return next(iter(slack.views))
 
     @pytest.mark.usefixtures("bot")
-    async def test_who_looked_somebody_up(self, slack: SlackSandbox, database: str) -> None:
+    async def test_who_looked_a_person_up(self, slack: SlackSandbox, database: str) -> None:
         """In a window; and that is recorded, too."""
         await slack.command(f"/fsessions {JANE} 3")
         await slack.command(f"/fsessions {JANE}", user_id=PARTNER)
@@ -641,7 +641,7 @@ class TestHome:
         assert rows_of(database)[-1] == (MANAGER, "audit", "audit read", 2)
 
     @pytest.mark.usefixtures("bot")
-    async def test_nobody(self, slack: SlackSandbox) -> None:
+    async def test_no_one(self, slack: SlackSandbox) -> None:
         """It says so."""
         view_id = await self._window(slack, MANAGER)
         await slack.submit(view_id, {"person": {"value": "uid:u-13"}}, user=MANAGER)
@@ -649,7 +649,7 @@ class TestHome:
 
     @pytest.mark.usefixtures("bot")
     async def test_a_wrong_person(self, slack: SlackSandbox) -> None:
-        """The error stands beside the field."""
+        """The error is beside the field."""
         view_id = await self._window(slack, MANAGER)
         sent = await slack.submit(view_id, {"person": {"value": "a@"}}, user=MANAGER)
         assert sent.ack is not None
@@ -690,7 +690,7 @@ class TestHome:
             await until(lambda: ": 1 entry" in str(slack.views[view_id]))
 
     async def test_no_key(self, start_bot: StartBot, slack: SlackSandbox, database: str) -> None:
-        """Nobody can be found; it says why."""
+        """No one can be found; it says why."""
         async with start_bot(database_url=database, auditors=(MANAGER,)):
             view_id = await self._window(slack, MANAGER)
             assert "AUDIT_KEY is not set" in str(slack.views[view_id])

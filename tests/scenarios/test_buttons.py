@@ -23,7 +23,7 @@ MENU = ["⋯ Refresh", "⋯ How to search"]
 
 @pytest.fixture
 async def answer(bot: Any, slack: SlackSandbox) -> Shown:  # noqa: ANN401, ARG001
-    """An answer on the asker's screen."""
+    """Return an answer on the asker's screen."""
     await slack.command("/fsessions jane@example.com 3")
     await until(lambda: len(links(slack.screen[-1])) == 3)
     slack.screen[:] = slack.screen[-1:]  # on a slow machine, "Still looking" stands above it
@@ -63,7 +63,7 @@ async def test_show_more(slack: SlackSandbox, answer: Shown) -> None:
 
 
 async def test_refresh(slack: SlackSandbox, fullstory: FullstorySandbox, answer: Shown) -> None:
-    """Asks Fullstory once more."""
+    """Asks Fullstory again."""
     await refresh(slack, answer)
     await until(lambda: len(fullstory.received) == 2)
     await until(lambda: answer.message.get("replace_original", False))
@@ -134,7 +134,7 @@ async def test_no_sessions(slack: SlackSandbox) -> None:
     ],
 )
 async def test_slips(slack: SlackSandbox, typed: str, said: str) -> None:
-    """What was typed is looked up; where there is nothing, the likely slip is asked about."""
+    """What was typed is looked up; where there is nothing, the likely typo is asked about."""
     exchange = await slack.command(f"/fsessions {typed}")
     assert said in json.dumps(exchange.ack, ensure_ascii=False)
 
@@ -177,7 +177,7 @@ async def test_who_can_mend_it(
     contact: str,
     said: str,
 ) -> None:
-    """Is named where it needs somebody (`ADMIN_CONTACT`)."""
+    """Is named where it needs a person (`ADMIN_CONTACT`)."""
     fullstory.always = Scripted(401)
     async with start_bot(admin_contact=contact):
         exchange = await slack.command(f"/fsessions {JANE}")
@@ -197,7 +197,7 @@ async def test_an_old_answer(slack: SlackSandbox, answer: Shown) -> None:
 async def test_a_value_of_another_version(
     slack: SlackSandbox, fullstory: FullstorySandbox, answer: Shown, value: str
 ) -> None:
-    """Or one that was sealed with another secret: the person is told what to do."""
+    """Or one that was signed with another secret: the person is told what to do."""
     for block in answer.message["blocks"]:
         for button in block.get("elements", []):
             button["value"] = value
@@ -208,7 +208,7 @@ async def test_a_value_of_another_version(
 
 
 @pytest.mark.parametrize("button", ["answer_menu", "show_more", "share"])
-async def test_somebody_elses_answer(
+async def test_another_persons_answer(
     slack: SlackSandbox, fullstory: FullstorySandbox, answer: Shown, button: str
 ) -> None:
     """Who did not ask is told to ask for themselves; the answer stays as it is."""
@@ -244,7 +244,7 @@ class TestSlow:
 
     @pytest.fixture
     async def bot(self, start_bot: StartBot) -> Any:  # noqa: ANN401 - a generator of the service
-        """A bot that waits a tenth of a second."""
+        """Yield a bot that waits a tenth of a second."""
         async with start_bot(answer_budget_seconds=0.1) as service:
             yield service
 

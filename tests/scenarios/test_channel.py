@@ -35,7 +35,7 @@ from tests.scenarios.answers import JANE, offers, refresh, share
 
 @pytest.fixture
 async def bot(start_bot: StartBot) -> AsyncIterator[Service]:
-    """The bot in one support channel, of a company whose own addresses end in example.org."""
+    """Yield the bot in one support channel, of a company whose own addresses end in example.org."""
     settings = {"support_channels": (TICKETS,), "internal_domains": ("example.org",)}
     async with start_bot(**settings) as service:
         yield service
@@ -45,7 +45,7 @@ pytestmark = pytest.mark.usefixtures("bot")
 
 
 async def offered(slack: SlackSandbox, text: str, **fields: Any) -> Shown:  # noqa: ANN401
-    """The offer under a new message."""
+    """Return the offer under a new message."""
     before = len(offers(slack))
     written = await slack.write(text, **fields)
     await until(lambda: len(offers(slack)) > before)
@@ -63,7 +63,7 @@ async def no_offer(slack: SlackSandbox, *events: Any) -> None:  # noqa: ANN401
 
 
 class TestOffering:
-    """One quiet reply that names nobody."""
+    """One quiet reply that names no one."""
 
     @pytest.mark.parametrize(
         "fields",
@@ -77,7 +77,7 @@ class TestOffering:
         ids=["person", "bot", "workflow", "e-mail integration", "partner"],
     )
     async def test_offer(self, slack: SlackSandbox, fields: dict[str, str]) -> None:
-        """Under a message by anybody; nothing is looked up yet."""
+        """Under a message by anyone; nothing is looked up yet."""
         offer = await offered(slack, f"The checkout is broken. {JANE}", **fields)
         assert offer.message["text"] == "Fullstory sessions of the customer above"
         assert "jane" not in json.dumps(offer.message)
@@ -97,7 +97,7 @@ class TestOffering:
         assert fullstory.received == []
 
     async def test_not_without_an_identity(self, slack: SlackSandbox) -> None:
-        """Nobody is named."""
+        """No one is named."""
         await no_offer(slack, slack.write("Is anybody else's coffee cold?"))
 
     @pytest.mark.parametrize("address", ["sam@example.org", "Sam@Support.EXAMPLE.ORG"])
@@ -127,7 +127,7 @@ class TestOffering:
         "subtype", ["channel_join", "channel_topic", "reminder_add", "pinned_item"]
     )
     async def test_not_on_what_the_channel_says(self, slack: SlackSandbox, subtype: str) -> None:
-        """Even where an address stands in it."""
+        """Even where an address is in it."""
         await no_offer(slack, slack.write(f"set the topic: {JANE}", subtype=subtype))
 
     async def test_not_on_its_own_messages(self, slack: SlackSandbox) -> None:
@@ -223,10 +223,10 @@ async def test_two_processes(
 
 
 class TestFlood:
-    """Somebody imports a thousand tickets."""
+    """A person imports a thousand tickets."""
 
     async def test_flood(self, slack: SlackSandbox, logged: Logged) -> None:
-        """A bounded number of offers, one line in the log, and the command goes on answering."""
+        """A bounded number of offers, one line in the log, and the command continues answering."""
 
         async def some(first: int) -> None:
             for number in range(first, first + 50):
@@ -245,7 +245,7 @@ class TestFlood:
         exchange = await slack.command(f"/fsessions {JANE} 3")
         assert exchange.ack
         minutes = 1 + int((loop.time() - started) / 60)  # one, but on a very slow machine
-        # Where the database is too slow for such a flood, the process goes on counting alone.
+        # Where the database is too slow for such a flood, the process continues counting alone.
         counters = 1 + any("shared state is away" in line["event"] for line in logged())
         assert OFFERS_PER_MINUTE <= len(offers(slack)) <= minutes * counters * OFFERS_PER_MINUTE
         said = [line for line in logged() if "too many messages" in line["event"]]
@@ -254,7 +254,7 @@ class TestFlood:
         assert not re.search(r"customer\d", str(logged()))
 
     async def test_talk_is_no_flood(self, slack: SlackSandbox, logged: Logged) -> None:
-        """Of what names nobody, nothing was passed over."""
+        """Of what names no one, nothing was passed over."""
         for number in range(OFFERS_PER_MINUTE):
             await offered(slack, f"customer{number}@example.com")
         await slack.write("thanks!")
@@ -264,7 +264,7 @@ class TestFlood:
         await until(lambda: "too many messages" in str(logged()))
 
     async def test_long_messages(self, slack: SlackSandbox) -> None:
-        """A pasted log costs nobody their answer."""
+        """A pasted log costs no one their answer."""
         await asyncio.gather(*(slack.write("a@" * 20_000) for _ in range(20)))
         exchange = await slack.command(f"/fsessions {JANE} 3")
         assert exchange.ack
@@ -274,7 +274,7 @@ class TestPressing:
     """Who presses is shown the sessions, alone."""
 
     async def press(self, slack: SlackSandbox, offer: Shown, user: str = USER) -> dict[str, Any]:
-        """What is shown for it."""
+        """Return what is shown for it."""
         exchange = await slack.press("show_sessions", offer, user=user)
         assert (exchange.status, exchange.ack) == (200, None)
         shown = await exchange.answer()
@@ -309,7 +309,7 @@ class TestPressing:
         labels = [button["text"]["text"] for button in choice["blocks"][1]["elements"]]
         assert labels == [JANE, "omar@example.com"]
 
-    async def test_another_organisation(
+    async def test_another_organization(
         self, slack: SlackSandbox, fullstory: FullstorySandbox
     ) -> None:
         """Is shown nothing but a polite sentence; nothing is looked up."""
@@ -339,7 +339,7 @@ class TestPressing:
         assert (await self.press(slack, offer))["text"] == texts.MESSAGE_NAMES_NO_ONE
 
     async def test_the_message_is_gone(self, slack: SlackSandbox) -> None:
-        """It names nobody any more."""
+        """It names no one anymore."""
         offer = await offered(slack, JANE)
         (ticket,) = (one for one in slack.screen if one.ts == offer.thread_ts)
         slack.screen.remove(ticket)
@@ -356,7 +356,7 @@ class TestPressing:
     async def test_slack_does_not_say_who_belongs_here(
         self, slack: SlackSandbox, fullstory: FullstorySandbox
     ) -> None:
-        """A process that has not heard yet shows nothing, rather than to anybody."""
+        """A process that has not heard yet shows nothing, rather than to anyone."""
         offer = await offered(slack, JANE)
         slack.api_errors["auth.test"] = "fatal_error"
         async with running(settings_for(slack, fullstory, support_channels=(TICKETS,))) as fresh:

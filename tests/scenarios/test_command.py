@@ -30,7 +30,7 @@ def links(message: dict[str, Any]) -> list[str]:
 
 
 async def answer_to(slack: SlackSandbox, typed: str, **fields: str) -> dict[str, Any]:
-    """What the ack shows."""
+    """Return what the ack shows."""
     exchange = await slack.command(typed, **fields)
     assert exchange.status == 200
     assert exchange.ack is not None
@@ -38,7 +38,7 @@ async def answer_to(slack: SlackSandbox, typed: str, **fields: str) -> dict[str,
 
 
 def dates_in(block: Any) -> list[dict[str, Any]]:  # noqa: ANN401
-    """The times in a list of sessions, each with its link."""
+    """Return the times in a list of sessions, each with its link."""
     if isinstance(block, dict) and block.get("type") == "date":
         return [block] if "url" in block else []
     inside = block.values() if isinstance(block, dict) else block if isinstance(block, list) else ()
@@ -76,7 +76,7 @@ async def test_links_come_in_the_ack(slack: SlackSandbox, fullstory: FullstorySa
         ("uid:nobody", 0),
     ],
 )
-async def test_everybody_is_found(slack: SlackSandbox, typed: str, count: int) -> None:
+async def test_everyone_is_found(slack: SlackSandbox, typed: str, count: int) -> None:
     """By e-mail, by uid, by both; never more than asked for, never one twice."""
     found = links(await answer_to(slack, f"/fsessions {typed}"))
     assert len(found) == len(set(found)) == count
@@ -208,11 +208,11 @@ async def test_fullstory_that_is_down(slack: SlackSandbox, fullstory: FullstoryS
 async def test_commands_at_once_do_not_wait_for_each_other(
     slack: SlackSandbox, fullstory: FullstorySandbox
 ) -> None:
-    """One person's slow lookup costs nobody else theirs."""
+    """One person's slow lookup costs no one else theirs."""
     held = fullstory.hold()
     slow = asyncio.create_task(slack.command("/fsessions maria+vip@example.com"))
     await until(lambda: bool(fullstory.received))
-    fullstory.held = None  # for everybody else
+    fullstory.held = None  # for everyone else
     quick = await asyncio.gather(
         *(slack.command("/fsessions jane@example.com 1") for _ in range(20))
     )
@@ -227,7 +227,7 @@ class TestLate:
 
     @pytest.fixture
     async def bot(self, start_bot: StartBot) -> Any:  # noqa: ANN401 - a generator of the service
-        """A bot that waits a tenth of a second."""
+        """Yield a bot that waits a tenth of a second."""
         async with start_bot(answer_budget_seconds=0.1) as service:
             yield service
 

@@ -66,7 +66,7 @@ class Reader:
         await until(lambda: bool(exchange.later or self._slack.views))
 
     async def offer(self, case: Case) -> None:
-        """A tool posts it in a support channel; if there is an offer, it is taken."""
+        """Post it as a tool in a support channel, and press the offer if there is one."""
         channel = CHANNELS[MESSAGES.index(case)]
         await self._write(case, channel, bot_id="B0TOOL")
         # Whether there is one is known before the event is acknowledged.
@@ -96,7 +96,7 @@ class Reader:
         await until(lambda: len(self._slack.screen) > 1)
 
     async def step(self, case: Case) -> None:
-        """The answer to a form's question, which a workflow hands on."""
+        """Pass it to the step, like a workflow that passes a form's answer."""
         text = case.get("typed") or case["text"]
         await (await self._slack.run_step(FIND_SESSIONS_STEP, person=text)).end()
 
@@ -107,7 +107,7 @@ class Reader:
 
 
 def _message(case: Case) -> dict[str, Any]:
-    """A message with blocks, so that the stand-in makes none of its text."""
+    """Return a message with blocks, so that the stand-in makes none of its text."""
     return {"blocks": [], **(case.get("message") or {"text": case["text"]})}
 
 
@@ -120,7 +120,7 @@ def _is_one_person(case: Case) -> bool:
 async def reader(
     start_bot: StartBot, slack: SlackSandbox, fullstory: FullstorySandbox
 ) -> AsyncIterator[Reader]:
-    """A running bot with many support channels."""
+    """Yield a running bot with many support channels."""
     slack.members |= {channel: {USER, BOT_USER} for channel in CHANNELS}
     slack.users |= {user: slack.users[USER] | {"id": user} for user in USERS}
     async with start_bot(support_channels=CHANNELS, internal_domains=("ourcompany.example",)):

@@ -58,7 +58,7 @@ class CuttingProxy:
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[CuttingProxy]:
-        """Listens on loopback, at `self.url`."""
+        """Listen on loopback, at `self.url`."""
         server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
         self.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
         async with server:
@@ -107,7 +107,7 @@ async def proxy(slack: SlackSandbox) -> AsyncIterator[CuttingProxy]:
 
 @pytest.fixture
 def transport() -> str:
-    """What comes from Slack is not at issue."""
+    """Return what comes from Slack is not at issue."""
     return "http"
 
 
@@ -117,7 +117,7 @@ Kind = Callable[[SlackSandbox], Coroutine[Any, Any, None]]
 
 
 async def late_command(slack: SlackSandbox) -> None:
-    """A command whose ack said "still looking"."""
+    """Type a command whose ack says "still looking"."""
     await slack.command(f"/fsessions {JANE} 3")
 
 
@@ -127,27 +127,27 @@ async def press(slack: SlackSandbox) -> None:
 
 
 async def direct_message(slack: SlackSandbox) -> None:
-    """A message to the bot, whose answer takes the place of "still looking"."""
+    """Write to the bot; the answer replaces "still looking"."""
     await slack.write(f"{JANE} 3", channel=DIRECT)
 
 
 async def quick_direct_message(slack: SlackSandbox) -> None:
-    """The same, answered at once."""
+    """Write to the bot, which answers at once."""
     await slack.write(f"{JANE} 3", channel=DIRECT)
 
 
 async def mention(slack: SlackSandbox) -> None:
-    """A mention in a channel."""
+    """Mention the bot in a channel."""
     await slack.write(f"<@{BOT_USER}> {JANE} 3")
 
 
 async def step(slack: SlackSandbox) -> None:
-    """A workflow that shows the sessions to one person."""
+    """Run a workflow that shows the sessions to one person."""
     await slack.run_step(FIND_SESSIONS_STEP, person=JANE, limit=3, show_to=USER)
 
 
 async def step_in_channel(slack: SlackSandbox) -> None:
-    """The same in a channel."""
+    """Run a workflow that shows them to one person in a channel."""
     await slack.run_step(FIND_SESSIONS_STEP, person=JANE, limit=3, show_to=USER, show_in=TICKETS)
 
 
@@ -172,7 +172,7 @@ def answers(slack: SlackSandbox) -> list[str]:
 
 
 def shown_texts(slack: SlackSandbox) -> list[str]:
-    """What stands on the screen, but for what people wrote."""
+    """Return what stands on the screen, but for what people wrote."""
     return [one.message["text"] for one in slack.screen if one.author.get("user") != USER]
 
 

@@ -35,7 +35,7 @@ ANSWER = note("the answer")
 
 @pytest.fixture
 async def http() -> AsyncIterator[aiohttp.ClientSession]:
-    """The session for response_urls."""
+    """Yield the session for response_urls."""
     async with open_connections() as connections:
         yield connections.response_urls
 
@@ -50,12 +50,12 @@ class Held:
 
 
 async def answered() -> Renderer:
-    """A lookup that is done at once."""
+    """Return a lookup that is done at once."""
     return always(ANSWER)
 
 
 async def answered_when(allowed: asyncio.Event) -> Renderer:
-    """A lookup that is done when the test allows it."""
+    """Return a lookup that is done when the test allows it."""
     await allowed.wait()
     return always(ANSWER)
 
@@ -110,7 +110,7 @@ async def test_an_answer_whose_ack_is_lost(
 
 
 async def test_retry_after(slack: SlackSandbox, http: aiohttp.ClientSession) -> None:
-    """Slack's wish is heeded; the answer is not given up because of it."""
+    """Slack's wish is heeded; the answer is not dropped because of it."""
     slack.response_statuses.append(429)
     slack.retry_after = "1"
     exchange, loop = slack.new_exchange(), asyncio.get_running_loop()
@@ -148,7 +148,7 @@ async def test_a_response_url_that_is_silent(
 
 @asynccontextmanager
 async def answering(reply: bytes) -> AsyncIterator[int]:
-    """A server that says one thing to everybody, or nothing; its port."""
+    """Yield a server that says one thing to everyone, or nothing and return its port."""
     closing = asyncio.Event()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -168,7 +168,7 @@ class TestNothingWasSent:
     """Where no connection comes about, Slack knows nothing of the answer: another way is safe."""
 
     async def post(self, http: aiohttp.ClientSession, url: str) -> Posted:
-        """What becomes of a message, where there is another way."""
+        """Return what becomes of a message, where there is another way."""
         _, urls, _ = delivery_over(http, response_url=0.3)
         return await urls.post(url, ANSWER, has_other_way=True)
 
@@ -226,7 +226,7 @@ async def test_hanging_response_urls_leave_room(
     assert set(await asyncio.gather(*sending)) == {"taken"}
 
 
-class TestCourtesies:
+class TestProgressMessages:
     """What is said meanwhile never delays an answer, takes its place, or uses its attempts up."""
 
     async def test_slack_hangs_meanwhile(
@@ -266,7 +266,7 @@ class TestCourtesies:
 
 
 class TestTheEnd:
-    """SIGTERM, while people go on asking."""
+    """SIGTERM, while people continue asking."""
 
     async def test_new_commands_are_asked_to_come_back(
         self, start_bot: StartBot, slack: SlackSandbox, fullstory: FullstorySandbox

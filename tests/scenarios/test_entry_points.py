@@ -1,4 +1,4 @@
-"""What every entry point owes the people who use it; over both transports.
+"""What every entry point has pending the people who use it; over both transports.
 
 A new entry point adds a row to `WAYS`.
 """
@@ -73,7 +73,7 @@ async def by_more(slack: SlackSandbox, person: str) -> None:
 
 
 async def by_choice(slack: SlackSandbox, person: str) -> None:
-    """A choice between people."""
+    """Choose between people."""
     first = f"{action_ids.CHOOSE}:0"
     await slack.press(first, holding(slack, first, person), user=ASKER)
 
@@ -85,34 +85,34 @@ async def by_sharing(slack: SlackSandbox, person: str) -> None:
 
 
 async def by_offer(slack: SlackSandbox, person: str) -> None:
-    """The button under a ticket."""
+    """Press the button below a ticket."""
     await slack.write(f"Broken! {person}")
     await until(lambda: action_ids.OFFER in str(slack.screen[-1].message))
     await slack.press(action_ids.OFFER, user=ASKER)
 
 
 async def press_offer(slack: SlackSandbox) -> None:
-    """The same button once more."""
+    """Press the same button again."""
     await slack.press(action_ids.OFFER, user=ASKER)
 
 
 async def by_mention(slack: SlackSandbox, person: str) -> None:
-    """By mentioning the bot in a channel."""
+    """Mention the bot in a channel."""
     await slack.write(f"<@{BOT_USER}> {person}", user=ASKER)
 
 
 async def by_direct_message(slack: SlackSandbox, person: str) -> None:
-    """By writing to the bot."""
+    """Write to the bot."""
     await slack.write(person, user=ASKER, channel=DIRECT)
 
 
 async def by_step(slack: SlackSandbox, person: str) -> None:
-    """By a workflow that is to show them the sessions."""
+    """Run a workflow that shows them the sessions."""
     await slack.run_step(STEP, person=person, show_to=ASKER)
 
 
 def holding(slack: SlackSandbox, action_id: str, person: str) -> Shown:
-    """An answer that the asker was once shown, with a value that was made for them."""
+    """Return an answer that the asker was once shown, with a value that was made for them."""
     email, uid = (person, None) if "@" in person else (None, person.partition(":")[2].strip())
     query = Query(email, uid, 20)
     now, kind = datetime.now(UTC), Kind.LOOK
@@ -212,7 +212,7 @@ COLLEAGUES: dict[str, dict[str, Any]] = {
 
 @pytest.fixture(autouse=True)
 def asker(slack: SlackSandbox) -> None:
-    """Somebody wherever the bot is, and in one channel where it isn't."""
+    """Add a person to the bot's channels, and to one where it isn't."""
     slack.users[ASKER] = slack.users[USER] | {"id": ASKER}
     for channel in (TICKETS, CHANNEL, DIRECT):
         slack.members.setdefault(channel, {BOT_USER}).add(ASKER)
@@ -226,7 +226,7 @@ def way(request: pytest.FixtureRequest) -> Way:
 
 @pytest.fixture
 def start(start_bot: StartBot) -> StartBot:
-    """Starts a bot with a support channel; arguments as for `start_bot`."""
+    """Start a bot with a support channel; arguments as for `start_bot`."""
 
     def starting(*timeouts: Any, **settings: Any) -> Any:  # noqa: ANN401
         return start_bot(*timeouts, **{"support_channels": (TICKETS,)} | settings)
@@ -241,7 +241,7 @@ def is_answered(slack: SlackSandbox, way: Way, person: str = JANE) -> bool:
 
 
 def said(slack: SlackSandbox) -> str:
-    """All that the bot has said to anybody, as they see it now."""
+    """All that the bot has said to anyone, as they see it now."""
     messages = [one.message for one in slack.screen if one.user or one.author.get("bot_id") == BOT]
     ends = [run.ends for run in slack.runs.values()]
     return json.dumps([messages, slack.views, ends], ensure_ascii=False)
@@ -309,7 +309,7 @@ async def test_in_no_channel_where_sessions_are_shown(
 
 
 async def test_named(start: StartBot, slack: SlackSandbox, way: Way) -> None:
-    """Somebody who is named may; also where they are in no group that is."""
+    """A person who is named may; also where they are in no group that is."""
     slack.scopes += ",usergroups:read"
     slack.usergroups = {"S0ONE": set()}
     async with start(allowed_users=(ASKER,), allowed_usergroups=("S0ONE",)):
@@ -497,7 +497,7 @@ async def test_long(
 
 
 def a_hundred(length: int) -> bytes:
-    """What Fullstory replies."""
+    """Return what Fullstory replies."""
     start, now = "https://app.fullstory.com/ui/", int(datetime.now(UTC).timestamp())
     sessions = [
         {
@@ -536,7 +536,7 @@ async def test_the_process_ends(
 async def test_another_process_goes_on(
     start: StartBot, slack: SlackSandbox, fullstory: FullstorySandbox, way: Way
 ) -> None:
-    """Where what is owed is stored, nobody hears of the end: the next process answers."""
+    """Where what is pending is stored, no one hears of the end: the next process answers."""
     held = fullstory.hold()
     timeouts = replace(QUICK, drain=0.2)
     async with start(timeouts, answer_budget_seconds=0.05, fullstory_timeout_seconds=60):

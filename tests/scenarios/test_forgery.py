@@ -1,4 +1,4 @@
-"""Buttons and windows that are somebody else's, forged, changed, or of another kind.
+"""Buttons and windows that are another person's, forged, changed, or of another kind.
 
 Each is refused in words, and recorded.
 """
@@ -27,7 +27,7 @@ from tests.scenarios.answers import JANE, asked, public, share_window
 
 @pytest.fixture
 async def answer(slack: SlackSandbox, fullstory: FullstorySandbox, bot: Service) -> Shown:
-    """An answer; from now on, nothing more is asked of Fullstory."""
+    """Return an answer; from now on, nothing more is asked of Fullstory."""
     assert bot.state() == "ready"
     shown = await asked(slack)
     fullstory.received.clear()
@@ -52,7 +52,7 @@ async def refused(
 
 
 def with_value(shown: Shown, action_id: str, value: str) -> None:
-    """Puts another value into a button."""
+    """Put another value into a button."""
     for block in shown.message["blocks"]:
         for element in block.get("elements", []):
             if element.get("action_id") == action_id:
@@ -60,7 +60,7 @@ def with_value(shown: Shown, action_id: str, value: str) -> None:
 
 
 def value_of(shown: Shown, action_id: str) -> str:
-    """The value of a button."""
+    """Return the value of a button."""
     return next(
         str(element["value"])
         for block in shown.message["blocks"]
@@ -76,7 +76,7 @@ def told(slack: SlackSandbox) -> str:
 
 @pytest.mark.parametrize("presser", [AGENT, PARTNER])
 @pytest.mark.parametrize("action", [action_ids.SHOW_MORE, action_ids.SHARE])
-async def test_a_press_by_somebody_else(
+async def test_a_press_by_another_person(
     slack: SlackSandbox,
     answer: Shown,
     refused: list[tuple[str, str]],
@@ -103,7 +103,7 @@ async def test_a_value_of_another_kind_of_button(
     action: str,
     source: str,
 ) -> None:
-    """What was made to look once more shares nothing, and the reverse."""
+    """What was made to look again shares nothing, and the reverse."""
     with_value(answer, action, value_of(answer, source))
     await slack.press(action, answer)
     await until(lambda: denial(DenialReason.OUTDATED).what in told(slack))
@@ -143,7 +143,7 @@ async def test_a_form_with_changed_metadata(
 
 @pytest.mark.usefixtures("bot")
 @pytest.mark.parametrize("sender", [AGENT, PARTNER])
-async def test_a_form_of_somebody_else(
+async def test_a_form_of_another_person(
     slack: SlackSandbox, refused: list[tuple[str, str]], sender: str
 ) -> None:
     """A window is for who opened it."""
@@ -156,7 +156,7 @@ async def test_a_form_of_somebody_else(
 
 
 @pytest.mark.usefixtures("bot")
-async def test_a_new_search_in_somebody_elses_window(
+async def test_a_new_search_in_another_persons_window(
     slack: SlackSandbox, fullstory: FullstorySandbox, refused: list[tuple[str, str]]
 ) -> None:
     """They get no form."""
@@ -198,7 +198,7 @@ async def test_a_share_window_in_the_place_of_a_form(
 
 
 async def test_a_new_token_kills_no_answer(start_bot: StartBot, slack: SlackSandbox) -> None:
-    """Buttons are sealed with another secret."""
+    """Buttons are signed with another secret."""
     async with start_bot():
         shown = await asked(slack)
     slack.bot_token = "xoxb-a-new-one"

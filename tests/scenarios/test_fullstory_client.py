@@ -36,7 +36,7 @@ PATHS = ["/sessions/v2", "/v2/sessions", "POST /sessions/v2"]
 
 @pytest.fixture
 async def http() -> AsyncIterator[aiohttp.ClientSession]:
-    """The session for Fullstory."""
+    """Yield the session for Fullstory."""
     async with open_connections() as connections:
         yield connections.fullstory
 
@@ -49,14 +49,14 @@ def path(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def client(http: aiohttp.ClientSession, fullstory: FullstorySandbox, path: str) -> FullstoryClient:
-    """A client with four seconds' patience."""
+    """Return a client with four seconds' patience."""
     return client_for(http, fullstory.url, fullstory.key, path)
 
 
 def client_for(
     http: aiohttp.ClientSession, url: str, key: str, path: str = PATHS[0], timeout: float = 4.0
 ) -> FullstoryClient:
-    """A client for an address."""
+    """Return a client for an address."""
     method, _, path = path.rpartition(" ")
     endpoint = Endpoint(url, path, in_body=method == "POST")
     return FullstoryClient(http, endpoint=endpoint, key=key, timeout=timeout)
@@ -77,7 +77,7 @@ async def test_both_endpoints(
 
 
 async def test_in_a_body(http: aiohttp.ClientSession, fullstory: FullstorySandbox) -> None:
-    """With POST, who is looked up stands in no address, on any page."""
+    """With POST, who is looked up is in no address, on any page."""
     client = client_for(http, fullstory.url, fullstory.key, "POST /sessions/v2")
     both = await client.sessions(Query("fan@example.com", "user-42", 100))
     assert len(both.sessions) == 100
@@ -184,7 +184,7 @@ async def test_proxies_are_respected(
 async def test_a_proxy_and_a_netrc(
     fullstory: FullstorySandbox, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """What stands in .netrc is not for us: the key is."""
+    """What is in .netrc is not for us: the key is."""
     netrc = tmp_path / "netrc"
     netrc.write_text("default login jane password secret\n")
     monkeypatch.setenv("NETRC", str(netrc))
@@ -248,7 +248,7 @@ async def test_what_passes_is_tried_again(
 async def test_other_refusals_are_final(
     client: FullstoryClient, fullstory: FullstorySandbox, status: int
 ) -> None:
-    """Asking once more would give the same, or lock the key out."""
+    """Asking again would give the same, or lock the key out."""
     fullstory.script.extend([Scripted(status), GOOD])
     if status == 404:
         assert (await client.sessions(JANE)).sessions == ()
@@ -355,7 +355,7 @@ async def test_wrong_key(http: aiohttp.ClientSession, fullstory: FullstorySandbo
 async def test_a_request_that_is_stuck(
     http: aiohttp.ClientSession, fullstory: FullstorySandbox
 ) -> None:
-    """It is given up in time for another, which may be answered at once."""
+    """It is dropped in time for another, which may be answered at once."""
     fullstory.script.append(Scripted(seconds=30))
     client = client_for(http, fullstory.url, fullstory.key, timeout=5)
     assert len((await client.sessions(JANE)).sessions) == 5
@@ -377,7 +377,7 @@ async def test_hanging_lookups_leave_room(
     await asyncio.gather(*waiting, return_exceptions=True)
 
 
-async def test_a_reply_too_many_is_nobodys(http: aiohttp.ClientSession) -> None:
+async def test_a_reply_too_many_is_no_ones(http: aiohttp.ClientSession) -> None:
     """Whatever comes after a reply, the next person's request has a connection of its own."""
     connections = 0
 
@@ -411,7 +411,7 @@ async def test_replies_with_too_much_in_them(
         await client.sessions(JANE)
 
 
-async def test_nobody_listens(http: aiohttp.ClientSession, unused_tcp_port: int) -> None:
+async def test_no_one_listens(http: aiohttp.ClientSession, unused_tcp_port: int) -> None:
     """A connection that is refused is tried again, then told."""
     client = client_for(http, f"http://127.0.0.1:{unused_tcp_port}", "k")
     with pytest.raises(Unavailable) as caught:

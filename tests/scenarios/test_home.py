@@ -13,7 +13,7 @@ from tests.conftest import Logged, StartBot, until
 
 @pytest.mark.usefixtures("bot")
 class TestHome:
-    """Published when somebody looks at it."""
+    """Published when a person looks at it."""
 
     async def test_what_it_says(self, slack: SlackSandbox) -> None:
         """What it does, how to call it, who sees what."""

@@ -43,7 +43,7 @@ def transport() -> str:
 
 @pytest.fixture
 async def http() -> AsyncIterator[aiohttp.ClientSession]:
-    """Somebody on the internet."""
+    """Yield a session of anyone on the internet."""
     async with aiohttp.ClientSession(auto_decompress=False) as session:
         yield session
 
@@ -53,7 +53,7 @@ Post = Callable[..., Any]
 
 @pytest.fixture
 def post(bot: Service, http: aiohttp.ClientSession) -> Post:
-    """Posts bytes with headers to the bot; gives status and text."""
+    """Post bytes with headers to the bot; return status and text."""
 
     async def send(body: bytes, headers: dict[str, str]) -> tuple[int, str]:
         url = f"http://127.0.0.1:{bot.port}/slack/events"
@@ -145,7 +145,7 @@ async def test_stale_and_future(post: Post, slack: SlackSandbox, offset: int, st
 
 
 async def test_a_signature_is_for_these_bytes(post: Post, slack: SlackSandbox) -> None:
-    """One changed character, and it is nobody's."""
+    """One changed character, and it is no one's."""
     signed = headers_for(slack.signing_secret, COMMAND.encode())
     assert (await post(COMMAND.replace("omar", "jane").encode(), signed))[0] == 401
 
@@ -211,7 +211,7 @@ async def test_size(post: Post, slack: SlackSandbox) -> None:
 
 
 async def test_compressed_bodies_are_not_unpacked(post: Post, slack: SlackSandbox) -> None:
-    """Slack sends none; unpacking before the check would be work for anybody who asks for it."""
+    """Slack sends none; unpacking before the check would be work for anyone who asks for it."""
     body = gzip.compress(b"x" * 10_000_000)
     signed = headers_for(slack.signing_secret, body) | {"Content-Encoding": "gzip"}
     assert (await post(body, signed))[0] in (400, 401)
@@ -232,7 +232,7 @@ async def test_ssl_check(post: Post, slack: SlackSandbox) -> None:
     assert (await post(body, headers_for(slack.signing_secret, body)))[0] == 200
 
 
-async def test_what_nobody_listens_to(post: Post, slack: SlackSandbox, logged: Logged) -> None:
+async def test_what_no_one_listens_to(post: Post, slack: SlackSandbox, logged: Logged) -> None:
     """404, and a line that names the kind alone."""
     body = json.dumps(
         {"type": "event_callback", "event": {"type": "pin_added", "text": "jane@example.com"}}
@@ -283,7 +283,7 @@ async def test_bytes_that_are_no_http(bot: Service, logged: Logged, raw: bytes) 
 
 
 async def test_what_is_no_http_is_logged_seldom(bot: Service, logged: Logged) -> None:
-    """One line for all of it: anybody can send it."""
+    """One line for all of it: anyone can send it."""
     for _ in range(20):
         await status_of(bot.port, b"GET / HTTP/1.1\r\nHost: x\r\nContent-Length: omar\r\n\r\n")
     refused = [line for line in logged() if line["event"] == "request refused"]
@@ -292,7 +292,7 @@ async def test_what_is_no_http_is_logged_seldom(bot: Service, logged: Logged) ->
 
 
 async def status_of(port: int, raw: bytes, *, half_close: bool = False) -> int:
-    """The status that comes back, and then the end of the connection."""
+    """Return the status that comes back, and then the end of the connection."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     writer.write(raw)
     if half_close:
@@ -306,21 +306,21 @@ async def status_of(port: int, raw: bytes, *, half_close: bool = False) -> int:
 
 
 def request(headers: dict[str, str], body: bytes, length: int | None = None) -> bytes:
-    """A request as it goes over the wire; `length` is what it promises."""
+    """Return a request as it goes over the wire; `length` is what it promises."""
     promised = {"Host": "x", "Content-Length": str(len(body) if length is None else length)}
     lines = [f"{name}: {value}" for name, value in (promised | headers).items()]
     return "\r\n".join(["POST /slack/events HTTP/1.1", *lines, "", ""]).encode() + body
 
 
 async def test_a_body_that_never_comes(bot: Service) -> None:
-    """Without a signature nobody waits for it."""
+    """Without a signature no one waits for it."""
     for change in ({}, {"X-Slack-Signature": "v0=x"}, {"X-Slack-Request-Timestamp": "1531420618"}):
         headers = headers_for("s", b"") | change if change else {}
         assert await status_of(bot.port, request(headers, b"abc", 1_000_000)) == 401
 
 
 async def test_a_body_that_never_ends(start_bot: StartBot, slack: SlackSandbox) -> None:
-    """408 after a while: nobody can hold the bot's memory for long."""
+    """408 after a while: no one can hold the bot's memory for long."""
     async with start_bot(replace(QUICK, body=0.1)) as bot:
         signed = headers_for(slack.signing_secret, b"abc")
         assert await status_of(bot.port, request(signed, b"abc", 100)) == 408
@@ -340,7 +340,7 @@ async def test_a_body_that_is_cut_off(bot: Service, slack: SlackSandbox, logged:
 async def test_stalled_bodies_are_no_work(
     start_bot: StartBot, slack: SlackSandbox, fullstory: FullstorySandbox
 ) -> None:
-    """The process ends although somebody goes on opening requests whose bodies never come."""
+    """The process ends although a person continues opening requests whose bodies never come."""
     async with start_bot(replace(QUICK, body=300, drain=300)) as bot:
         writers = []
         for _ in range(20):

@@ -20,7 +20,7 @@ JANE = "jane@example.com"
 
 
 async def answer(slack: SlackSandbox, text: str, **fields: Any) -> Shown:  # noqa: ANN401
-    """What the bot says to a message."""
+    """Return what the bot says to a message."""
     before = len(slack.screen)
     await slack.write(text, **fields)
     await until(lambda: len(slack.screen) > before + 1)
@@ -28,7 +28,7 @@ async def answer(slack: SlackSandbox, text: str, **fields: Any) -> Shown:  # noq
 
 
 async def mentioned(slack: SlackSandbox, text: str, **fields: Any) -> Shown:  # noqa: ANN401
-    """The answer to a mention in a channel: seen by who wrote, alone."""
+    """Return the answer to a mention in a channel: seen by who wrote, alone."""
     shown = await answer(slack, f"<@{BOT_USER}> {text}", **fields)
     assert (shown.user, shown.channel) == (fields.get("user", USER), TICKETS)
     return shown
@@ -94,7 +94,7 @@ class TestMention:
         assert "at most 100 sessions" in shown.message["text"]
 
     async def test_in_a_thread(self, slack: SlackSandbox) -> None:
-        """The answer stands there."""
+        """The answer is there."""
         shown = await mentioned(slack, JANE, thread_ts="1700000000.000100")
         assert shown.thread_ts == "1700000000.000100"
 
@@ -107,7 +107,7 @@ class TestMention:
         assert len(fullstory.received) == 1
         assert len(slack.screen) == 4
 
-    async def test_another_organisation(
+    async def test_another_organization(
         self, slack: SlackSandbox, fullstory: FullstorySandbox
     ) -> None:
         """Shown a polite sentence, and nothing else."""
@@ -156,14 +156,14 @@ class TestMention:
         assert JANE in shown.message["text"]
 
     async def test_nothing_gets_through(self, slack: SlackSandbox, logged: Logged) -> None:
-        """A line in the log, that names nobody."""
+        """A line in the log, that names no one."""
         slack.api_errors |= dict.fromkeys(("chat.postEphemeral", "chat.postMessage"), "is_archived")
         await slack.write(f"<@{BOT_USER}> {JANE}")
         await until(lambda: "answer not delivered" in str(logged()))
         assert "jane" not in str(logged())
 
     async def test_a_bot_that_mentions(self, slack: SlackSandbox) -> None:
-        """There is nobody to answer."""
+        """There is no one to answer."""
         await slack.write(f"<@{BOT_USER}> {JANE}", bot_id="B0OTHER")
         await mentioned(slack, "help")
         assert len(slack.screen) == 3

@@ -26,7 +26,7 @@ def transport() -> str:
 async def test_lookups_are_counted(
     start_bot: StartBot, slack: SlackSandbox, fullstory: FullstorySandbox, logged: Logged
 ) -> None:
-    """By outcome, on a port of their own, without anybody's name."""
+    """By outcome, on a port of their own, without anyone's name."""
     async with start_bot(metrics_port=0), aiohttp.ClientSession() as http:
         await slack.command("/fsessions jane@example.com")
         await slack.command("/fsessions zoe@example.com")
@@ -53,7 +53,7 @@ async def test_lookups_are_counted(
     assert "jane" not in text
 
 
-async def test_the_database_is_away(start_bot: StartBot, logged: Logged) -> None:
+async def test_the_database_is_unavailable(start_bot: StartBot, logged: Logged) -> None:
     """It is counted and said: the process serves all the same."""
     with postgres_server() as server:
         url = server.new_database()

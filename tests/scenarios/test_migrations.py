@@ -26,7 +26,7 @@ from tests.scenarios.answers import JANE, final
 
 @pytest.fixture
 def transport() -> str:
-    """It doesn't hang on it."""
+    """Return it doesn't hang on it."""
     return "http"
 
 
@@ -79,7 +79,7 @@ async def test_tables_that_are_too_old(
     start_bot: StartBot, slack: SlackSandbox, empty_database: str, logged: Logged
 ) -> None:
     """It says what to do, and answers."""
-    # What can't be written is given up soon.
+    # What can't be written is dropped soon.
     async with start_bot(replace(QUICK, audit_end=0.2), database_url=empty_database):
         assert "sessions" in (await final(await slack.command(f"/fsessions {JANE}")))["text"]
     assert any("run fsessions migrate" in line["event"] for line in logged())

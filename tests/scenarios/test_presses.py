@@ -31,7 +31,7 @@ from tests.scenarios.answers import (
 
 @pytest.fixture
 async def answer(bot: Service, slack: SlackSandbox) -> Shown:  # noqa: ARG001
-    """An answer on the asker's screen."""
+    """Return an answer on the asker's screen."""
     return await asked(slack)
 
 
@@ -180,7 +180,7 @@ class TestTrouble:
         assert line["reference"] in said
         assert len(links(answer)) == 3
 
-    async def test_a_crash_that_nobody_has_foreseen(
+    async def test_a_crash_that_no_one_has_foreseen(
         self, bot: Service, slack: SlackSandbox, logged: Logged
     ) -> None:
         """Such as by a profile that is unlike any: whoever asked hears of it."""
@@ -212,7 +212,7 @@ class TestTrouble:
         )
 
     async def test_markup_in_a_uid(self, bot: Service, slack: SlackSandbox) -> None:
-        """A customer's name is drawn as it is."""
+        """A customer's name is rendered as it is."""
         assert bot
         await slack.command('/fsessions "user-42 *a* _b_" 3')
         (answer,) = slack.screen
@@ -222,7 +222,7 @@ class TestTrouble:
 
 @pytest.mark.parametrize("where", ["container", "message", "nowhere"])
 async def test_the_thread_of_an_offer(start_bot: StartBot, slack: SlackSandbox, where: str) -> None:
-    """It stands in two places of a press; without it the person is told so."""
+    """It is in two places of a press; without it the person is told so."""
     async with start_bot(support_channels=(TICKETS,)):
         await slack.write(f"Broken! {JANE}")
         await until(lambda: action_ids.OFFER in str(slack.screen[-1].message))
@@ -249,7 +249,7 @@ async def test_a_ticket_with_both(bot: Service, slack: SlackSandbox, text: str) 
 
 
 async def test_our_own_addresses_in_a_message(start_bot: StartBot, slack: SlackSandbox) -> None:
-    """Are nobody's whose sessions are wanted, on a message as in a support channel."""
+    """Are no one's whose sessions are wanted, on a message as in a support channel."""
     async with start_bot(internal_domains=("example.org",)):
         message = {"text": f"support@example.org writes of {JANE}", "ts": slack.new_ts()}
         exchange = await slack.message_shortcut("find_sessions_from_message", message)

@@ -1,4 +1,4 @@
-"""Several processes are one bot: they die, freeze, start again, and nobody is left without a word.
+"""Several processes are one bot: they die, freeze, start again, and no one is left without a word.
 
 Real processes and a real PostgreSQL; what people see is what the stand-in Slack shows.
 """
@@ -100,23 +100,23 @@ class Bot:
             self.logs.append(line.decode())
 
     async def kill(self, url: str, how: signal.Signals = signal.SIGKILL) -> None:
-        """Ends one."""
+        """End one."""
         process = self.running.pop(url)
         process.send_signal(how)
         await process.wait()
 
     async def command(self, url: str, typed: str = f"/fsessions {JANE} 3") -> Exchange:
-        """Somebody types it, and one process gets it."""
+        """Type a command, which one process gets."""
         self._slack.request_url = url
         return await self._slack.command(typed)
 
     def events(self, name: str) -> list[dict[str, Any]]:
-        """What all have logged under a name."""
+        """Return what all have logged under a name."""
         lines = [json.loads(line) for line in self.logs if line.startswith("{")]
         return [line for line in lines if line["event"] == name]
 
     async def close(self) -> None:
-        """Ends all."""
+        """End all."""
         for url in list(self.running):
             with suppress(ProcessLookupError):
                 self.running[url].send_signal(signal.SIGCONT)
@@ -130,7 +130,7 @@ MANY: Final = [f"C0TICKETS{number}" for number in range(40)]
 
 @pytest.fixture
 async def slack() -> AsyncIterator[SlackSandbox]:
-    """A patient Slack, with many support channels."""
+    """Yield a patient Slack, with many support channels."""
     async with SlackSandbox().running() as sandbox:
         sandbox.ack_seconds = PATIENCE
         sandbox.members |= {channel: {USER, AGENT, BOT_USER} for channel in MANY}
@@ -153,22 +153,22 @@ async def bot(
 
 @pytest.fixture(scope="module")
 def own_postgres() -> Iterator[Postgres]:
-    """A server that a test may stop."""
+    """Yield a server that a test may stop."""
     with postgres_server() as server:
         yield server
 
 
 def shown_to_all(exchange: Exchange) -> list[str]:
-    """What was said in answer to one command: the ack, and what came later."""
+    """Return what was said in answer to one command: the ack, and what came later."""
     return [one["text"] for one in (exchange.ack, *exchange.later) if one]
 
 
 def answers_in(exchange: Exchange) -> list[str]:
-    """The answers among it: sessions, not “still looking”."""
+    """Return the answers among it: sessions, not “still looking”."""
     return [text for text in shown_to_all(exchange) if text.startswith("Latest")]
 
 
-async def test_a_dead_process_owes_nothing(bot: Bot, fullstory: FullstorySandbox) -> None:
+async def test_a_dead_process_has_nothing_pending(bot: Bot, fullstory: FullstorySandbox) -> None:
     """Killed in the middle of a lookup: another one looks, and answers where it was asked."""
     first = await bot.start()
     may_answer = fullstory.hold()
@@ -186,7 +186,7 @@ async def test_a_dead_process_owes_nothing(bot: Bot, fullstory: FullstorySandbox
 async def test_a_dead_process_that_owed_many(
     bot: Bot, slack: SlackSandbox, fullstory: FullstorySandbox
 ) -> None:
-    """All are answered side by side, and asked of Fullstory once more, not more often."""
+    """All are answered side by side, and asked of Fullstory again, not more often."""
     slow = {"ANSWER_BUDGET_SECONDS": "2.0"}
     first = await bot.start(**slow)
     may_answer = fullstory.hold()
@@ -205,7 +205,7 @@ async def test_a_dead_process_that_owed_many(
 
 
 async def test_within_twenty_seconds() -> None:
-    """So long it takes at most until another one goes on, as long as the database answers."""
+    """So long it takes at most until another one continues, as long as the database answers."""
     timeouts = Timeouts()
     assert timeouts.lease + timeouts.lease_renewal + 1 < 20
 
@@ -229,7 +229,7 @@ async def test_one_that_was_asleep(bot: Bot, fullstory: FullstorySandbox) -> Non
 async def test_killed_while_sending(
     bot: Bot, slack: SlackSandbox, fullstory: FullstorySandbox
 ) -> None:
-    """Nobody can know whether the answer is there: the person is told so, not shown it twice."""
+    """No one can know whether the answer is there: the person is told so, not shown it twice."""
     first = await bot.start()
     fullstory.seconds = 0.5
     slack.response_seconds = 3600.0  # Slack has it, and says nothing
@@ -244,7 +244,7 @@ async def test_killed_while_sending(
 
 
 async def test_a_rolling_deploy(bot: Bot, fullstory: FullstorySandbox) -> None:
-    """A process that is told to end hands over what it owes: nobody hears of the restart."""
+    """A process that is told to end hands over what it has pending: no one hears of the restart."""
     first, _ = await bot.start(), await bot.start()
     fullstory.hold()
     exchange = await bot.command(first)
@@ -288,7 +288,7 @@ async def test_any_moment(bot: Bot, fullstory: FullstorySandbox) -> None:
     acked = [one for one in exchanges if one.status == 200]
     assert len(exchanges) == 1000
     assert len(acked) > 500
-    # A process that goes on alone stores nothing: what it owes ends with it.
+    # A process that continues alone stores nothing: what it has pending ends with it.
     assert bot.events("database unavailable; using in-process state") == []
 
     def unanswered() -> list[Exchange]:
@@ -303,7 +303,7 @@ async def test_any_moment(bot: Bot, fullstory: FullstorySandbox) -> None:
 
     await until(lambda: not unanswered(), PATIENCE)
     assert [one for one in acked if len(answers_in(one)) > 1] == []
-    # Those of whom nobody can know it are few: one for each that was killed, or so.
+    # Those of whom no one can know it are few: one for each that was killed, or so.
     assert sum(not answers_in(one) for one in acked) < 50
     assert bot.events("resuming a pending job")
 
@@ -311,7 +311,7 @@ async def test_any_moment(bot: Bot, fullstory: FullstorySandbox) -> None:
 async def test_the_database_restarts(
     bot: Bot, fullstory: FullstorySandbox, own_postgres: Postgres
 ) -> None:
-    """For some seconds each process goes on alone; nobody is left out, and nobody told twice."""
+    """For some seconds each process continues alone; no one is left out, and no one told twice."""
     bot.use(own_postgres.new_database())
     await migrated(bot.database)
     urls = [await bot.start(), await bot.start()]
@@ -367,7 +367,7 @@ async def test_behind_pgbouncer(bot: Bot, fullstory: FullstorySandbox, postgres:
 
 @asynccontextmanager
 async def pgbouncer(server: Postgres) -> AsyncIterator[str]:
-    """A PgBouncer before the server, with two connections for everybody; an empty database."""
+    """Yield a PgBouncer with two connections in front of an empty database."""
     database = server.new_database()
     name = database.split("/")[3].split("?")[0]
     sockets = database.split("host=")[1]
@@ -490,7 +490,7 @@ async def test_an_offer_goes_on(bot: Bot, slack: SlackSandbox) -> None:
 
 
 async def window_to_share(bot: Bot, slack: SlackSandbox) -> tuple[str, str, Exchange]:
-    """An answer whose window for sharing is open; the process, the window, and the press."""
+    """Return an answer whose window for sharing is open; the process, the window, and the press."""
     slack.request_url = url = await bot.start(ANSWER_BUDGET_SECONDS="2.5")
     exchange = await slack.command(f"/fsessions {JANE} 3")
     if exchange.ack and exchange.ack["text"] == texts.STILL_LOOKING:

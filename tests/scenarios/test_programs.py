@@ -56,7 +56,7 @@ async def test_demo_prompt() -> None:
 
 
 async def test_demo_first_screen() -> None:
-    """In its order: what is typed, its answer, and only then a prompt; nobody else's answers."""
+    """In its order: what is typed, its answer, and only then a prompt; no one else's answers."""
     code, out, _ = await run("demo", "--no-browser", typed="")
     assert code == 0
     order = ("This is the real bot", "types: /fsessions", "Latest 3 sessions", "Now you", " > ")
@@ -66,7 +66,7 @@ async def test_demo_first_screen() -> None:
 
 
 async def test_demo_shows_ones_own_answers() -> None:
-    """What somebody else asks in the page is not drawn here."""
+    """What another person asks in the page is not rendered here."""
     process = await start("demo", "--no-browser")
     address = await address_of(process)
     async with aiohttp.ClientSession(headers={"Origin": address}) as http:
@@ -81,7 +81,7 @@ async def test_demo_shows_ones_own_answers() -> None:
 
 
 async def test_demo_serves_its_page() -> None:
-    """At an address that it says, one for each demo; the prompt goes on working; then it ends."""
+    """At an address that it says, one for each demo; the prompt continues working; then it ends."""
     demos = [await start("demo", "--no-browser") for _ in range(2)]
     try:
         addresses = [await address_of(process) for process in demos]
@@ -103,7 +103,7 @@ async def test_demo_serves_its_page() -> None:
 
 
 async def address_of(demo: Process) -> str:
-    """What a demo says, before its prompt."""
+    """Return what a demo says, before its prompt."""
     assert demo.stdout
     said = b""
     async with asyncio.timeout(15):
@@ -265,7 +265,7 @@ async def test_socket_token_that_slack_rejects(
 async def test_bot_token_that_slack_rejects(
     slack: SlackSandbox, fullstory: FullstorySandbox
 ) -> None:
-    """The same: with it, nobody would ever get an answer."""
+    """The same: with it, no one would ever get an answer."""
     code, _, err = await run("serve", env=environment(slack, fullstory, SLACK_BOT_TOKEN="xoxb-no"))
     assert code == 1
     assert "SLACK_BOT_TOKEN: Slack says invalid_auth" in err
@@ -279,7 +279,7 @@ async def test_slack_in_trouble_at_the_start(
     slack.api_errors["auth.test"] = "internal_error"
     async with serving(slack, environment(slack, fullstory)) as (process, _):
         assert process.stderr is not None
-        while b"Slack can't be asked" not in (line := await process.stderr.readline()):
+        while b"bot token not checked" not in (line := await process.stderr.readline()):
             assert line
         assert b"internal_error" in line
         del slack.api_errors["auth.test"]
@@ -296,7 +296,7 @@ def binds(one: socket.socket, port: int) -> bool:
 
 
 async def test_socket_mode_needs_no_port(slack: SlackSandbox, fullstory: FullstorySandbox) -> None:
-    """Where nobody asked for one: it is on this machine alone, or not at all."""
+    """Where no one asked for one: it is on this machine alone, or not at all."""
     env = environment(slack, fullstory, SLACK_APP_TOKEN=slack.app_token)
     del env["HOST"], env["PORT"]
     with socket.socket() as taken:
@@ -364,7 +364,7 @@ async def test_lookup_prints_links_letter_for_letter(fullstory: FullstorySandbox
 
 
 async def test_lookup_on_a_terminal_that_waits(fullstory: FullstorySandbox) -> None:
-    """A spinner after half a second, where somebody can see it."""
+    """A spinner after half a second, where a person can see it."""
     env = {"FULLSTORY_API_KEY": fullstory.key, "FULLSTORY_API_URL": fullstory.url, "TERM": "xterm"}
     for person, spins in (("slow@example.com", True), ("omar@example.com", False)):
         ours, theirs = pty.openpty()
@@ -560,7 +560,7 @@ async def test_check_tells_the_databases_troubles_apart(
 
 @asynccontextmanager
 async def _asking_for_passwords() -> AsyncIterator[int]:
-    """What looks like a PostgreSQL that doesn't support TLS, and knows no password; its port."""
+    """Serve like a PostgreSQL without TLS that knows no password; yield its port."""
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         (length,) = struct.unpack("!i", await reader.readexactly(4))
@@ -597,7 +597,7 @@ async def test_names_that_are_misspelled(slack: SlackSandbox, fullstory: Fullsto
 async def test_check_of_an_address_that_is_not_fullstorys(
     slack: SlackSandbox, fullstory: FullstorySandbox
 ) -> None:
-    """Something that knows nobody is no proof of a good key."""
+    """Something that knows no one is no proof of a good key."""
     env = environment(slack, fullstory) | {"FULLSTORY_API_URL": slack.url}
     code, out, _ = await run("check", env=env)
     assert code == 1

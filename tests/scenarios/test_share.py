@@ -1,4 +1,4 @@
-"""Sharing: a window asks what, how and where; then it is there for everybody, once."""
+"""Sharing: a window asks what, how and where; then it is there for everyone, once."""
 
 from __future__ import annotations
 
@@ -36,18 +36,18 @@ from tests.scenarios.answers import (
 
 @pytest.fixture
 async def answer(bot: Service, slack: SlackSandbox) -> Shown:  # noqa: ARG001
-    """An answer on the asker's screen."""
+    """Return an answer on the asker's screen."""
     return await asked(slack)
 
 
 def fields(slack: SlackSandbox, view_id: str) -> dict[str, dict[str, object]]:
-    """The fields of the window."""
+    """Return the fields of the window."""
     blocks = slack.views[view_id]["blocks"]
     return {one["block_id"]: one["element"] for one in blocks if one["type"] == "input"}
 
 
 def option_texts(options: object) -> list[str]:
-    """What can be chosen."""
+    """Return what can be chosen."""
     assert isinstance(options, list)
     return [one["text"]["text"] for one in options]
 
@@ -111,7 +111,7 @@ class TestWindow:
 
 
 class TestSharing:
-    """What everybody sees."""
+    """What everyone sees."""
 
     @pytest.mark.parametrize("named", [True, False])
     async def test_one(self, slack: SlackSandbox, answer: Shown, named: bool) -> None:  # noqa: FBT001
@@ -209,7 +209,7 @@ class TestSharing:
 
 
 async def on_message(slack: SlackSandbox) -> Shown:
-    """An answer about a message of an hour ago."""
+    """Return an answer about a message of an hour ago."""
     message = {"text": JANE, "ts": f"{slack.clock() - 3600:.6f}"}
     exchange = await slack.message_shortcut("find_sessions_from_message", message)
     await exchange.answer()
@@ -271,7 +271,7 @@ class TestOnce:
 
 
 async def test_an_answer_in_a_thread_is_shared_there(bot: Service, slack: SlackSandbox) -> None:
-    """From a mention in a ticket's thread to what everybody there sees."""
+    """From a mention in a ticket's thread to what everyone there sees."""
     ticket = await slack.write("The checkout is broken")
     await slack.write(f"<@{BOT_USER}> {JANE} 3", thread_ts=ticket.ts)
     await until(lambda: "Latest 3 sessions" in slack.screen[-1].message["text"])
@@ -285,7 +285,7 @@ async def test_an_answer_in_a_thread_is_shared_there(bot: Service, slack: SlackS
 
 
 class TestWhatWasShown:
-    """Nothing is shared that nobody has seen."""
+    """Nothing is shared that no one has seen."""
 
     async def test_a_session_that_began_meanwhile(
         self, slack: SlackSandbox, fullstory: FullstorySandbox, answer: Shown
@@ -317,8 +317,8 @@ class TestWhatWasShown:
         await until(lambda: len(public(slack)) == 1)
         assert len(fullstory.received) == before + 1
 
-    async def test_somebody_elses_window(self, slack: SlackSandbox, answer: Shown) -> None:
-        """What a window remembers is sealed for who opened it."""
+    async def test_another_persons_window(self, slack: SlackSandbox, answer: Shown) -> None:
+        """What a window remembers is signed for who opened it."""
         view_id = await share_window(slack, answer)
         await submit_share(slack, view_id, user=AGENT)
         assert denial(DenialReason.WRONG_USER).what in str(slack.views[view_id])
@@ -340,7 +340,7 @@ LATER = "5000000000009999"
 
 
 def with_another(fullstory: FullstorySandbox) -> bytes:
-    """What Fullstory told last, and a session more, that begins in a minute."""
+    """Return what Fullstory told last, and a session more, that begins in a minute."""
     told = json.loads(fullstory.told[-1])
     at = fullstory.clock() + timedelta(minutes=1)
     link = f"https://app.fullstory.com/ui/DEMO1/session/1:{LATER}"

@@ -25,7 +25,7 @@ JANE = "jane@example.com"
 
 
 def message(text: str, **fields: Any) -> dict[str, Any]:  # noqa: ANN401
-    """A message that somebody wrote right now."""
+    """Return a message that a person wrote right now."""
     return {"type": "message", "user": "U0OTHER", "text": text, "ts": f"{time.time():.6f}"} | fields
 
 
@@ -42,21 +42,21 @@ async def on_message(slack: SlackSandbox, shown: dict[str, Any]) -> Exchange:
 
 
 def only_view(slack: SlackSandbox) -> tuple[str, dict[str, Any]]:
-    """The one open window."""
+    """Return the one open window."""
     ((view_id, view),) = slack.views.items()
     assert invalid_view(view) == ""
     return view_id, view
 
 
 async def opened_form(slack: SlackSandbox) -> str:
-    """The form, opened from anywhere; its id."""
+    """Return the form, opened from anywhere; its id."""
     await slack.shortcut("find_sessions")
     await until(lambda: bool(slack.views))
     return only_view(slack)[0]
 
 
 def filled_in(person: str, limit: str | None = None, moment: int | None = None) -> dict[str, Any]:
-    """The states of the form's fields, as Slack sends them."""
+    """Return the states of the form's fields, as Slack sends them."""
     return {
         "person": {"type": "plain_text_input", "value": person},
         "limit": {"type": "plain_text_input", "value": limit},
@@ -111,14 +111,14 @@ class TestOnMessage:
         assert (await exchange.answer())["thread_ts"] == "1700000000.000100"
 
     async def test_on_the_message_that_a_thread_hangs_on(self, slack: SlackSandbox) -> None:
-        """It stands in the channel, and so does the answer."""
+        """It is in the channel, and so does the answer."""
         shown = message(JANE)
         exchange = await on_message(slack, shown | {"thread_ts": shown["ts"]})
         assert "thread_ts" not in await exchange.answer()
 
     @pytest.mark.parametrize("word", ["a", "uid:", "a@", "uid: ****", "<"])
     async def test_long_words(self, slack: SlackSandbox, word: str) -> None:
-        """A pasted log costs nobody their ack."""
+        """A pasted log costs no one their ack."""
         text = (word * 40_000)[:40_000]
         rich = {"type": "rich_text_section", "elements": [{"type": "text", "text": text}]}
         pasted = message(text, blocks=[{"type": "rich_text", "elements": [rich]}])
@@ -170,7 +170,7 @@ class TestOnMessage:
         assert len(choice["blocks"][1]["elements"]) == 10
         assert "the first 10" in choice["text"]
 
-    async def test_nobody(self, slack: SlackSandbox) -> None:
+    async def test_no_one(self, slack: SlackSandbox) -> None:
         """The form, with the reason, and the time of the message filled in."""
         written = int(time.time()) - 3600
         await on_message(slack, message("The checkout is broken", ts=f"{written}.000100"))
@@ -196,7 +196,7 @@ class TestForm:
     """The form and its results."""
 
     async def test_from_anywhere_to_results(self, slack: SlackSandbox) -> None:
-        """Search, results in the same window, search again; nothing on anybody's screen."""
+        """Search, results in the same window, search again; nothing on anyone's screen."""
         view_id = await opened_form(slack)
         await slack.submit(view_id, filled_in(JANE, "3"))
         _, view = only_view(slack)
@@ -287,7 +287,7 @@ class TestSlow:
 
     @pytest.fixture
     async def bot(self, start_bot: StartBot) -> Any:  # noqa: ANN401 - a generator of the service
-        """A bot that waits a tenth of a second before it says that it is looking."""
+        """Yield a bot that waits a tenth of a second before it says that it is looking."""
         async with start_bot(answer_budget_seconds=0.1) as service:
             yield service
 
@@ -336,7 +336,7 @@ class TestMentions:
 
     @pytest.fixture(autouse=True)
     def people(self, slack: SlackSandbox) -> None:
-        """Some of the workspace, and some who are not."""
+        """Ask as members of the workspace, and as others."""
         base = {"team_id": "T0SANDBOX", "profile": {"email": JANE}}
         slack.users |= {
             "U1": {"id": "U1", **base},
@@ -348,7 +348,7 @@ class TestMentions:
         }
 
     async def answer(self, slack: SlackSandbox, typed: str) -> dict[str, Any]:
-        """What the ack shows."""
+        """Return what the ack shows."""
         exchange = await slack.command(f"/fsessions {typed}")
         assert exchange.ack is not None
         return exchange.ack

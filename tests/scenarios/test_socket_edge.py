@@ -40,7 +40,7 @@ async def test_slack_renews_the_connection(bot: Service, slack: SlackSandbox) ->
 async def test_an_ack_goes_where_its_request_came_from(
     bot: Service, slack: SlackSandbox, fullstory: FullstorySandbox
 ) -> None:
-    """A renewal in the middle of a lookup costs nobody the answer."""
+    """A renewal in the middle of a lookup costs no one the answer."""
     fullstory.script.append(Scripted(200, b"[]", seconds=0.5))
     asking = asyncio.create_task(slack.command("/fsessions jane@example.com"))
     await until(lambda: bool(fullstory.received))
@@ -157,7 +157,7 @@ async def test_frames_that_make_no_sense(bot: Service, slack: SlackSandbox, fram
 
 
 async def test_http_serves_health_alone(bot: Service) -> None:
-    """In Socket Mode nobody is let in over HTTP, signed or not."""
+    """In Socket Mode no one is let in over HTTP, signed or not."""
     reader, writer = await asyncio.open_connection("127.0.0.1", bot.port)
     writer.write(b"POST /slack/events HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n")
     assert b" 404 " in await reader.readline()
@@ -169,7 +169,7 @@ async def test_http_serves_health_alone(bot: Service) -> None:
 async def slow_answer(
     start_bot: StartBot, slack: SlackSandbox, fullstory: FullstorySandbox
 ) -> Exchange:
-    """A command whose answer takes half a second, on a bot that is told to stop meanwhile."""
+    """Send a command whose answer takes half a second, then stop the bot."""
     fullstory.script.append(Scripted(200, b"[]", seconds=0.5))
     async with start_bot():
         asking = asyncio.create_task(slack.command("/fsessions jane@example.com"))
@@ -186,7 +186,7 @@ async def test_acks_in_flight_are_sent_before_the_end(slow_answer: Exchange) -> 
 async def test_the_limit_of_patience(
     start_bot: StartBot, slack: SlackSandbox, fullstory: FullstorySandbox
 ) -> None:
-    """What takes too long at the end is given up; the person is told to ask again."""
+    """What takes too long at the end is dropped; the person is told to ask again."""
     fullstory.always = Scripted(seconds=300)
     async with start_bot(replace(QUICK, drain=0.2), answer_budget_seconds=0.1, state_keys=()):
         exchange = await slack.command("/fsessions jane@example.com")

@@ -37,7 +37,7 @@ class Clock:
     now = 1000.0
 
     def __call__(self) -> float:
-        """The time now."""
+        """Return the time now."""
         return self.now
 
 
@@ -51,13 +51,13 @@ class Bot:
 
 
 async def make_older(engine: AsyncEngine, seconds: float) -> None:
-    """Lets time pass in a database: nobody has to wait for its clock."""
+    """Lets time pass in a database: no one has to wait for its clock."""
     async with engine.begin() as connection:
         leases = JOBS.c.lease_until
         await connection.execute(
             update(JOBS).values(lease_until=leases - seconds, expires=JOBS.c.expires - seconds)
         )
-        # What is counted stands in the values as times.
+        # What is counted is in the values as times.
         for row in (await connection.execute(SHARED_VALUES.select())).all():
             value = row.value
             if value.startswith("["):
@@ -149,7 +149,7 @@ async def test_values(bot: Bot) -> None:
     assert await bot.state.get(KEY) == ""
 
 
-async def test_a_claim_is_the_firsts(bot: Bot) -> None:
+async def test_a_job_is_the_firsts(bot: Bot) -> None:
     """Until it expires, done or not."""
     assert await bot.state.take(JOB, WORK) == Lease()
     assert await bot.state.take(JOB, WORK) is None
@@ -202,7 +202,7 @@ def jobs_of(engine: AsyncEngine, *keys: str) -> SqlJobs:
 
 
 def sealed(job: str) -> PendingJob:
-    """The work of a claim that was taken right now."""
+    """Return the work of a job that was taken right now."""
     return PendingJob(job, WORK, step="", attempts=0, created=time.time())
 
 
@@ -216,7 +216,7 @@ async def test_what_a_dead_process_leaves(engine: AsyncEngine) -> None:
     taken = await asyncio.gather(*(jobs.take_over() for jobs in living))
     (pending,) = [one for each in taken for one in each]
     assert (pending.id, pending.work, pending.step, pending.attempts) == (JOB, WORK, "sending", 1)
-    # Should it only have been asleep: it is told that it is not its own any more.
+    # Should it only have been asleep: it is told that it is not its own anymore.
     assert not await dead.begin_step(JOB, "sending", sealed(JOB))
     await dead.done({JOB: 60})
     owner = next(jobs for jobs, each in zip(living, taken, strict=True) if each)
@@ -224,7 +224,7 @@ async def test_what_a_dead_process_leaves(engine: AsyncEngine) -> None:
 
 
 async def test_a_lease_that_is_renewed(engine: AsyncEngine) -> None:
-    """Is nobody else's, for as long as the owner lives."""
+    """Is no one else's, for as long as the owner lives."""
     owner, other = jobs_of(engine), jobs_of(engine)
     await owner.take(sealed(JOB))
     for _ in range(3):
@@ -235,7 +235,7 @@ async def test_a_lease_that_is_renewed(engine: AsyncEngine) -> None:
 
 
 async def test_handed_over(engine: AsyncEngine) -> None:
-    """At the end of a process, another one has it at once; what is done is nobody's."""
+    """At the end of a process, another one has it at once; what is done is no one's."""
     ending, other = jobs_of(engine), jobs_of(engine)
     await ending.take(sealed(JOB))
     await ending.take(sealed("done"))
@@ -246,7 +246,7 @@ async def test_handed_over(engine: AsyncEngine) -> None:
 
 
 async def test_done_is_forgotten(engine: AsyncEngine) -> None:
-    """What it was is gone at once, the mark later; what nobody did in time is counted."""
+    """What it was is gone at once, the mark later; what no one did in time is counted."""
     jobs = jobs_of(engine)
     await jobs.take(sealed(JOB))
     await jobs.take(sealed("never done"))
@@ -287,7 +287,7 @@ async def test_versions(engine: AsyncEngine) -> None:
 
 
 async def test_a_take_that_comes_too_late(engine: AsyncEngine) -> None:
-    """Nobody waits for it any more, and the work is done: it doesn't begin anew."""
+    """No one waits for it anymore, and the work is done: it doesn't begin anew."""
     owner, other = jobs_of(engine), jobs_of(engine)
     await owner.done({JOB: 3600})
     assert await owner.take(sealed(JOB)) is None
@@ -335,7 +335,7 @@ async def test_one_that_can_not_be_done(engine: AsyncEngine, logged: Logged) -> 
 
 
 async def test_rows_that_were_swapped(engine: AsyncEngine, logged: Logged) -> None:
-    """Work is bound to its claim: nobody is sent somebody else's answer."""
+    """Work is bound to its job: no one is sent another person's answer."""
     dead, living = jobs_of(engine), jobs_of(engine)
     await dead.take(sealed(JOB))
     await dead.take(sealed("another"))
@@ -383,7 +383,7 @@ async def test_what_this_process_has_done(engine: AsyncEngine, logged: Logged) -
 
 
 async def test_work_that_another_process_has(engine: AsyncEngine) -> None:
-    """Is forgotten, not renewed for ever."""
+    """Is forgotten, not renewed forever."""
     state = open_shared(engine, "bot", [FERNET], replace(PATIENT, lease_renewal=0.05))
     await state.take(JOB, WORK)
     await make_older(engine, PATIENT.lease + 1)
@@ -437,7 +437,7 @@ async def test_without_keys(engine: AsyncEngine) -> None:
 
 
 async def test_takes_over_by_itself(engine: AsyncEngine) -> None:
-    """A running process renews what is its own, and goes on with what others have left."""
+    """A running process renews what is its own, and continues with what others have left."""
     dead, living = jobs_of(engine), open_shared(engine, "bot", [FERNET], PATIENT)
     went_on: list[PendingJob] = []
     may_take_over = False
@@ -460,12 +460,12 @@ async def test_takes_over_by_itself(engine: AsyncEngine) -> None:
 
 @pytest.fixture(scope="module")
 def own_postgres() -> Any:  # noqa: ANN401
-    """A server that these tests may stop."""
+    """Yield a server that these tests may stop."""
     with postgres_server() as server:
         yield server
 
 
-async def test_goes_on_alone(own_postgres: Postgres, logged: Logged) -> None:
+async def test_uses_its_own_memory(own_postgres: Postgres, logged: Logged) -> None:
     """In its own memory, said once; and together again as soon as it can be."""
     url = own_postgres.new_database()
     await migrated(url)
@@ -484,7 +484,7 @@ async def test_goes_on_alone(own_postgres: Postgres, logged: Logged) -> None:
             assert not await one.count({("limit", "C1"): 1}, 60)
             await one.put(KEY, "meanwhile", 60)
             assert await one.get(KEY) == "meanwhile"
-            assert await one.is_ours(JOB)  # by our own clock, nobody else can have it
+            assert await one.is_ours(JOB)  # by our own clock, no one else can have it
             assert await one.is_ours("alone")
             await one.done(JOB, 3600)
             assert not one.durable
@@ -496,7 +496,7 @@ async def test_goes_on_alone(own_postgres: Postgres, logged: Logged) -> None:
         assert await one.take("alone", WORK) is None
         await one.put(KEY, "after", 60)
         assert await other.get(KEY) == await one.get(KEY) == "after"
-        # What was done meanwhile is marked: nobody does it again.
+        # What was done meanwhile is marked: no one does it again.
         await make_older(engine, PATIENT.lease + 1)
         assert await other.take(JOB, WORK) is None
         await one.finish(running)
@@ -506,7 +506,7 @@ async def test_goes_on_alone(own_postgres: Postgres, logged: Logged) -> None:
 
 
 async def test_comes_back_under_load(own_postgres: Postgres) -> None:
-    """However many ask meanwhile: that nobody waits for an answer is no sign of trouble."""
+    """However many ask meanwhile: that no one waits for an answer is no sign of trouble."""
     url = own_postgres.new_database()
     await migrated(url)
     async with open_engine(url) as engine:
@@ -538,7 +538,7 @@ async def test_comes_back_under_load(own_postgres: Postgres) -> None:
 
 
 async def test_a_database_that_hangs(own_postgres: Postgres) -> None:
-    """Costs the first who asks some tenths of a second, and nobody else."""
+    """Costs the first who asks some tenths of a second, and no one else."""
     url = own_postgres.new_database()
     await migrated(url)
     async with open_engine(url) as engine, engine.connect() as blocking:
@@ -556,7 +556,7 @@ async def test_a_database_that_hangs(own_postgres: Postgres) -> None:
 
 
 async def test_asleep_beyond_the_lease(own_postgres: Postgres) -> None:
-    """With nobody to ask, what may be another's is not sent: it waits until that is known."""
+    """With no one to ask, what may be another's is not sent: it waits until that is known."""
     url = own_postgres.new_database()
     await migrated(url)
     timeouts = replace(PATIENT, lease=-1.0)  # it is over before it begins

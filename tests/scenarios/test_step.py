@@ -23,14 +23,14 @@ STEP = "find_sessions_step"
 
 
 async def run(slack: SlackSandbox, **inputs: Any) -> Run:  # noqa: ANN401
-    """A run, once it has ended."""
+    """Return a run, once it has ended."""
     started = await slack.run_step(STEP, **inputs)
     await started.end()
     return started
 
 
 async def outputs(slack: SlackSandbox, **inputs: Any) -> dict[str, Any]:  # noqa: ANN401
-    """What a run gives that succeeds; it ends once."""
+    """Return what a run gives that succeeds; it ends once."""
     ended = await run(slack, **inputs)
     assert [how for how, _ in ended.ends] == ["success"]
     assert ended.refused == []
@@ -38,7 +38,7 @@ async def outputs(slack: SlackSandbox, **inputs: Any) -> dict[str, Any]:  # noqa
 
 
 async def failure(slack: SlackSandbox, **inputs: Any) -> str:  # noqa: ANN401
-    """The sentence of a run that fails; it ends once."""
+    """Return the sentence of a run that fails; it ends once."""
     ended = await run(slack, **inputs)
     assert [how for how, _ in ended.ends] == ["error"]
     assert ended.refused == []
@@ -47,7 +47,7 @@ async def failure(slack: SlackSandbox, **inputs: Any) -> str:  # noqa: ANN401
 
 @pytest.mark.usefixtures("bot")
 class TestOutputs:
-    """What the workflow goes on with."""
+    """What the workflow continues with."""
 
     async def test_good(self, slack: SlackSandbox) -> None:
         """How many, the latest, a list, and whom it understood."""
@@ -158,7 +158,7 @@ class TestShowing:
     async def test_where_it_can_not_be_shown(
         self, slack: SlackSandbox, inputs: dict[str, str], sentence: str
     ) -> None:
-        """The run fails, and says what to do; nobody else is shown anything."""
+        """The run fails, and says what to do; no one else is shown anything."""
         slack.users["U0NEW"] = slack.users[USER] | {"id": "U0NEW"}
         assert sentence in await failure(slack, person=JANE, **inputs)
         assert slack.screen == []

@@ -105,7 +105,7 @@ async def test_a_full_disk(
     os.close(full)
 
 
-async def test_a_pipe_that_nobody_reads(
+async def test_a_pipe_that_no_one_reads(
     slack: SlackSandbox, fullstory: FullstorySandbox, unused_tcp_port: int
 ) -> None:
     """It is full after some hundred lines; people are answered, and SIGTERM is heeded."""
@@ -175,7 +175,7 @@ async def test_an_address_that_is_not_ours(
 
 @pytest.fixture
 async def bot_port() -> AsyncIterator[int]:
-    """A port that is taken."""
+    """Yield a port that is taken."""
     server = await asyncio.start_server(lambda *_: None, "127.0.0.1", 0)
     async with server:
         yield int(server.sockets[0].getsockname()[1])
@@ -197,7 +197,7 @@ async def test_a_file_of_settings_that_is_none(tmp_path: Path) -> None:
     assert "too large" in err
 
 
-async def test_errors_of_slack_that_name_somebody(
+async def test_errors_of_slack_that_name_a_person(
     slack: SlackSandbox, fullstory: FullstorySandbox
 ) -> None:
     """Slack's word is a code; a sentence goes into no log."""

@@ -28,20 +28,20 @@ AUDIT_KEY = "a key that only the tests have"
 
 @pytest.fixture
 def transport() -> str:
-    """What comes from Slack is not at issue."""
+    """Return what comes from Slack is not at issue."""
     return "http"
 
 
 @pytest.fixture(scope="module")
 def own_postgres() -> Iterator[Postgres]:
-    """A server that these tests may stop."""
+    """Yield a server that these tests may stop."""
     with postgres_server() as server:
         yield server
 
 
 @pytest.fixture
 async def own_database(own_postgres: Postgres) -> AsyncIterator[str]:
-    """A database on it; the server runs afterwards."""
+    """Yield a database on it; the server runs afterwards."""
     url = own_postgres.new_database()
     await migrated(url)
     yield url

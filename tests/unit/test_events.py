@@ -64,7 +64,7 @@ def test_without_a_key() -> None:
 
 
 def test_ids_that_no_database_takes() -> None:
-    """They are cut to what it takes: one odd id must not stand in the way of all events."""
+    """They are cut to what it takes: one odd id must not are in the way of all events."""
     kept: list[AuditEvent] = []
 
     class Kept:

@@ -168,7 +168,7 @@ class Counted(dict[str, Any]):
     looks = 0
 
     def get(self, key: str, default: Any = None) -> Any:  # noqa: ANN401
-        """Counts."""
+        """Return counts."""
         Counted.looks += 1
         return super().get(key, default)
 
@@ -200,6 +200,6 @@ def test_pieces_are_bounded(shape: str) -> None:
 
 
 def test_the_search_ends() -> None:
-    """Nobody chooses among more."""
+    """No one chooses among more."""
     text = " ".join(f"customer{number}@example.com" for number in range(3_000))
     assert len(identities({"text": text})) == MAX_FOUND

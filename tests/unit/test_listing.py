@@ -54,12 +54,12 @@ def links(message: dict[str, Any]) -> list[str]:
 
 
 def title_of(message: Message) -> str:
-    """The first lines, without the name."""
+    """Return the first lines, without the name."""
     return str(message["blocks"][0]["text"]["text"]).partition("\n")[2]
 
 
 def items(message: Message) -> list[list[dict[str, Any]]]:
-    """The pieces of each line of the list."""
+    """Return the pieces of each line of the list."""
     parts = [
         one
         for block in message["blocks"]
@@ -71,7 +71,7 @@ def items(message: Message) -> list[list[dict[str, Any]]]:
 
 
 def days(message: Message) -> list[str]:
-    """The fallbacks of the days in the list."""
+    """Return the fallbacks of the days in the list."""
     parts = [
         one
         for block in message["blocks"]

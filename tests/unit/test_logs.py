@@ -82,15 +82,15 @@ def test_lines_that_could_not_be_written_are_counted() -> None:
     assert (written["event"], told["event"], told["count"]) == ("written", "log lines lost", 3)
 
 
-def test_a_writer_that_is_stuck_holds_nobody() -> None:
-    """What finds no room any more is dropped at once, and counted."""
+def test_a_writer_that_is_stuck_holds_no_one() -> None:
+    """What finds no room anymore is dropped at once, and counted."""
     reading, writing = os.pipe()
     stuck = open(writing, "w")  # noqa: SIM115, PTH123 - it is closed in the end
     logs.configure("INFO", "json", stuck)
     for _ in range(20_000):
         structlog.get_logger().info("a line of some hundred characters " * 4)
     assert logs.lines_lost() > 10_000
-    os.close(reading)  # it is not stuck any more
+    os.close(reading)  # it is not stuck anymore
     logs.flush()
     stuck.close()
 

@@ -24,7 +24,7 @@ LIMITS = Limits(20, 100)
 
 
 def found(message: dict[str, Any]) -> list[str]:
-    """The identities, an e-mail as it is, a uid with its label."""
+    """Return the identities, an e-mail as it is, a uid with its label."""
     return [one.email or f"uid:{one.uid}" for one in identities(message)]
 
 
@@ -281,7 +281,7 @@ def test_what_is_for_machines_is_not_read() -> None:
 
 
 def table(*rows: list[str]) -> dict[str, Any]:
-    """A message with a table."""
+    """Return a message with a table."""
     cells = [[{"type": "raw_text", "text": text} for text in row] for row in rows]
     return {"blocks": [{"type": "table", "rows": cells}]}
 
@@ -390,7 +390,7 @@ def test_depth_is_bounded() -> None:
     ],
 )
 def test_asked_in(text: str, understood: Query | Problem) -> None:
-    """Typed as for the command, or anybody that a free text names."""
+    """Typed as for the command, or anyone that a free text names."""
     parsed = parse_free_text(text, LIMITS)
     assert (parsed.problem if isinstance(parsed, ParseError) else parsed) == understood
 

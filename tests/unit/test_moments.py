@@ -219,7 +219,7 @@ def test_texts_that_need_no_zone(text: str) -> None:
 
 @pytest.mark.parametrize("text", ["14:05", "yesterday 5pm", "1 day ago at 5pm"])
 def test_texts_that_need_the_readers_zone(text: str) -> None:
-    """A clock without a zone is on somebody's wall."""
+    """A clock without a zone is on a person's wall."""
     assert not names_its_zone(text)
 
 

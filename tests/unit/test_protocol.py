@@ -31,7 +31,7 @@ LINK = "https://www.fullstory.com/ui/ORG_ID/discover/session/1234567890:12345678
 
 
 def parse_reply(document: object, status: int = 200, **headers: str) -> tuple[Session, ...]:
-    """The sessions of a reply with this JSON in it."""
+    """Return the sessions of a reply with this JSON in it."""
     return protocol.parse_reply(status, headers, json.dumps(document).encode()).sessions
 
 

@@ -14,7 +14,7 @@ NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 
 
 def session(number: int, minutes_ago: int | None = 0, link: str | None = "") -> Session:
-    """A session of user 1."""
+    """Return a session of user 1."""
     started = None if minutes_ago is None else NOON - timedelta(minutes=minutes_ago)
     default = f"https://app.fullstory.com/ui/ORG/session/1:{number}"
     return Session("1", str(number), started, default if link == "" else link)
@@ -120,7 +120,7 @@ def test_order(always: list[tuple[int, int | None]], limit: int) -> None:
 
 
 def at(time: str) -> datetime:
-    """A time with its offset, in UTC."""
+    """Return a time with its offset, in UTC."""
     return datetime.fromisoformat(time).astimezone(UTC)
 
 
@@ -189,13 +189,13 @@ def test_a_moment_reaches_further_back_than_the_limit() -> None:
     assert query.fetch_limit == 100
 
 
-def test_a_query_names_somebody() -> None:
-    """Neither e-mail nor uid would list everybody's sessions."""
+def test_a_query_names_a_person() -> None:
+    """Neither e-mail nor uid would list everyone's sessions."""
     with pytest.raises(ValueError, match="email or a uid"):
         Query(None, "", 5)
 
 
 def test_what_was_shown_is_known_to_later_releases() -> None:
-    """The fingerprint is sealed into buttons that are good for thirty days."""
+    """The fingerprint is signed into buttons that are good for thirty days."""
     found = SessionList.of(Query("jane@example.com", None, 5), [session(1), session(2, 5, None)])
     assert found.snapshot(NOON).fingerprint == "854375c523d1a869"

@@ -26,7 +26,7 @@ NO_FILE = Path("/nonexistent/.env")
 
 
 def problems(environment: dict[str, str], *, for_slack: bool = True) -> tuple[str, ...]:
-    """What `load` has to say about it."""
+    """Return what `load` has to say about it."""
     with pytest.raises(SettingsError) as caught:
         load(environment, NO_FILE, for_slack=for_slack)
     return caught.value.problems
@@ -106,7 +106,7 @@ def test_file_that_is_no_text(tmp_path: Path) -> None:
 
 
 def test_every_problem_at_once() -> None:
-    """Nobody should have to start the bot five times."""
+    """No one should have to start the bot five times."""
     given = {
         "SLACK_BOT_TOKEN": "xapp-swapped",
         "FULLSTORY_API_URL": "api.fullstory.com",
@@ -155,7 +155,7 @@ def test_settings_that_need_others() -> None:
     )
 
 
-def test_keys_for_what_is_owed() -> None:
+def test_keys_for_what_is_pending() -> None:
     """As Fernet makes them, as `openssl rand -base64 32` does, or 64 hexadecimal digits."""
     with_slash = "+/" * 21 + "w="
     given = ENOUGH | {"DATABASE_URL": "sqlite:///a.db"}
@@ -172,7 +172,7 @@ def test_keys_for_what_is_owed() -> None:
 
 @pytest.mark.parametrize("url", ["sqlite://", "sqlite:///", "sqlite:///:memory:", "sqlite://x.db"])
 def test_databases_that_are_no_file(url: str) -> None:
-    """What is kept in memory is kept by nobody."""
+    """What is kept in memory is kept by no one."""
     (said,) = problems(ENOUGH | {"DATABASE_URL": url})
     assert "should name a file" in said or "should begin with" in said
 
@@ -306,7 +306,7 @@ def test_secrets_never_show() -> None:
 
 
 def test_settings_can_not_be_changed() -> None:
-    """Read once, the same for everybody."""
+    """Read once, the same for everyone."""
     settings = load(ENOUGH, NO_FILE, for_slack=True)
     with pytest.raises(ValueError, match="frozen"):
         settings.port = 1  # type: ignore[misc]
@@ -362,8 +362,8 @@ def test_parameters_of_other_tools(name: str) -> None:
 @pytest.mark.parametrize(
     ("query", "named"), [("sslmod=require", "sslmod"), ("ab=1&b c=2", "ab, (unreadable)")]
 )
-def test_parameters_that_nobody_knows(query: str, named: str) -> None:
-    """A slip in one about TLS must not pass."""
+def test_parameters_that_no_one_knows(query: str, named: str) -> None:
+    """A typo in one about TLS must not pass."""
     (problem,) = problems(ENOUGH | {"DATABASE_URL": f"{POSTGRES}?{query}"})
     assert problem.startswith(f"DATABASE_URL has the unknown parameter {named}")
 
@@ -407,7 +407,7 @@ def test_a_file_in_utf_16(tmp_path: Path) -> None:
     ],
 )
 def test_a_slip_in_a_setting_about_access_or_audit(name: str, meant: str) -> None:
-    """The bot would be open to everybody, or record nothing: it does not start."""
+    """The bot would be open to everyone, or record nothing: it does not start."""
     assert problems(ENOUGH | {name: "U0999"}) == (
         f"{name} is not a setting; did you mean {meant}?",
     )
