@@ -48,12 +48,6 @@ NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 
 
 @pytest.fixture
-def transport() -> str:
-    """Return what is recorded doesn't hang on it."""
-    return "http"
-
-
-@pytest.fixture
 async def events(database: str) -> AsyncIterator[AuditEvents]:
     """Yield the events in a database, without a bot."""
     async with open_engine(database) as engine:
@@ -216,6 +210,7 @@ class TestRecording:
 class TestTrouble:
     """A database that is slow, gone, or of another version never costs an answer."""
 
+    @pytest.mark.chaos
     async def test_stopped_and_started_under_load(
         self, start_bot: StartBot, slack: SlackSandbox
     ) -> None:

@@ -1,4 +1,4 @@
-"""The buttons on an answer and its menu: more, again, away, help; over both transports."""
+"""The buttons on an answer and its menu: more, again, away, help."""
 
 from __future__ import annotations
 

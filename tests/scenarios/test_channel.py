@@ -1,4 +1,4 @@
-"""The offer in support channels, and what comes of a press on it; over both transports."""
+"""The offer in support channels, and what comes of a press on it."""
 
 from __future__ import annotations
 
@@ -188,7 +188,6 @@ async def no_offer_more(slack: SlackSandbox, events: list[dict[str, Any]], offer
     assert offers(slack) == [offer, last]
 
 
-@pytest.mark.parametrize("transport", ["http"])  # the stand-in chooses no connection among two
 @pytest.mark.parametrize("when", ["at once", "afterwards"])
 @pytest.mark.parametrize("database", ["shared", "none"])
 async def test_two_processes(
@@ -223,18 +222,18 @@ async def test_two_processes(
 
 
 class TestFlood:
-    """A person imports a thousand tickets."""
+    """A person imports hundreds of tickets."""
 
     async def test_flood(self, slack: SlackSandbox, logged: Logged) -> None:
         """A bounded number of offers, one line in the log, and the command continues answering."""
 
         async def some(first: int) -> None:
-            for number in range(first, first + 50):
+            for number in range(first, first + 10):
                 await slack.write(f"Ticket of customer{number}@example.com")
 
         loop = asyncio.get_running_loop()
         started = loop.time()
-        flood = asyncio.gather(*(some(first) for first in range(0, 1000, 50)))
+        flood = asyncio.gather(*(some(first) for first in range(0, 200, 10)))
         await until(lambda: len(slack.screen) > 50)
         exchange = await slack.command(f"/fsessions {JANE} 3")
         assert exchange.ack
@@ -246,7 +245,7 @@ class TestFlood:
         assert exchange.ack
         minutes = 1 + int((loop.time() - started) / 60)  # one, but on a very slow machine
         # Where the database is too slow for such a flood, the process continues counting alone.
-        counters = 1 + any("shared state is away" in line["event"] for line in logged())
+        counters = 1 + any("database unavailable" in line["event"] for line in logged())
         assert OFFERS_PER_MINUTE <= len(offers(slack)) <= minutes * counters * OFFERS_PER_MINUTE
         said = [line for line in logged() if "too many messages" in line["event"]]
         assert 1 <= len(said) <= minutes * counters
@@ -352,7 +351,6 @@ class TestPressing:
         assert (await self.press(slack, offer))["text"].startswith("Slack isn't showing me")
         assert "jane" not in str(logged())
 
-    @pytest.mark.parametrize("transport", ["http"])
     async def test_slack_does_not_say_who_belongs_here(
         self, slack: SlackSandbox, fullstory: FullstorySandbox
     ) -> None:

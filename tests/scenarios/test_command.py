@@ -1,4 +1,4 @@
-"""The slash command, from Slack's request to what the person sees; over both transports."""
+"""The slash command, from Slack's request to what the person sees."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from bot.sandbox.slack import SlackSandbox
 from bot.sandbox.workspace import PARTNER
 from bot.service import Service
 from bot.slack import texts
-from tests.conftest import Logged, StartBot, until
+from tests.conftest import Logged, StartBot, both_transports, until
 from tests.scenarios.answers import final
 
 pytestmark = pytest.mark.usefixtures("bot")
@@ -45,6 +45,7 @@ def dates_in(block: Any) -> list[dict[str, Any]]:  # noqa: ANN401
     return [date for one in inside for date in dates_in(one)]
 
 
+@both_transports
 async def test_links_come_in_the_ack(slack: SlackSandbox, fullstory: FullstorySandbox) -> None:
     """One command, one answer, three links, nothing more to send."""
     exchange = await slack.command("/fsessions jane@example.com 3")
@@ -121,6 +122,7 @@ async def test_help_and_refusals(
     assert fullstory.received == []
 
 
+@both_transports
 @pytest.mark.parametrize(
     "fields",
     [
@@ -242,6 +244,7 @@ class TestLate:
         assert (await exchange.answer())["text"].startswith("No sessions of jane@example.com")
         assert exchange.uses == 1
 
+    @both_transports
     async def test_the_answer_never_overtakes_the_ack(
         self, slack: SlackSandbox, fullstory: FullstorySandbox
     ) -> None:
@@ -356,6 +359,7 @@ async def test_who_asks_is_asked_once(slack: SlackSandbox) -> None:
     assert slack.api_calls.count("users.info") == slack.api_calls.count("auth.test") == 1
 
 
+@both_transports
 def test_ready(bot: Service) -> None:
     """As soon as requests can come."""
     assert bot.state() == "ready"

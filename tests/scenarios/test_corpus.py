@@ -134,21 +134,18 @@ async def assert_read(reader: Reader, way: str, cases: list[Case]) -> None:
     assert not wrong, "\n".join(wrong)
 
 
-@pytest.mark.parametrize("transport", ["http"])
 @pytest.mark.parametrize("way", ["shortcut", "offer", "direct_message", "mention"])
 async def test_the_people_a_message_names(reader: Reader, way: str) -> None:
     """The same people, whichever way the message comes."""
     await assert_read(reader, way, MESSAGES)
 
 
-@pytest.mark.parametrize("transport", ["http"])
 @pytest.mark.parametrize("way", ["command", "typed_message", "step"])
 async def test_the_people_a_typed_text_names(reader: Reader, way: str) -> None:
     """The same person, wherever it is typed."""
     await assert_read(reader, way, TYPED)
 
 
-@pytest.mark.parametrize("transport", ["http"])
 async def test_the_people_a_forms_answer_names(reader: Reader) -> None:
     """The step reads a text as a message; of several people it says so instead."""
     texts = [case for case in MESSAGES if "text" in case]

@@ -105,12 +105,6 @@ async def proxy(slack: SlackSandbox) -> AsyncIterator[CuttingProxy]:
         yield proxy
 
 
-@pytest.fixture
-def transport() -> str:
-    """Return what comes from Slack is not at issue."""
-    return "http"
-
-
 Kind = Callable[[SlackSandbox], Coroutine[Any, Any, None]]
 
 # -- Kinds of answers: each is asked for while Fullstory is slow, so that it comes after the ack ---

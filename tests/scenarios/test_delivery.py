@@ -28,7 +28,7 @@ from bot.slack.request import Acknowledged, SlackRequest
 from bot.slack.response_url import Posted, ResponseUrls
 from bot.slack.targets import ResponseUrlTarget
 from bot.store.memory import InMemory
-from tests.conftest import QUICK, Logged, StartBot, until
+from tests.conftest import QUICK, Logged, StartBot, both_transports, until
 
 ANSWER = note("the answer")
 
@@ -268,6 +268,7 @@ class TestProgressMessages:
 class TestTheEnd:
     """SIGTERM, while people continue asking."""
 
+    @both_transports
     async def test_new_commands_are_asked_to_come_back(
         self, start_bot: StartBot, slack: SlackSandbox, fullstory: FullstorySandbox
     ) -> None:
@@ -333,11 +334,6 @@ class TestLostAcks:
 
 class TestLostAcksOverHTTP:
     """The same where Slack itself hangs up."""
-
-    @pytest.fixture
-    def transport(self) -> str:
-        """Each has its own way of getting lost."""
-        return "http"
 
     async def test_http(
         self, start_bot: StartBot, slack: SlackSandbox, fullstory: FullstorySandbox, logged: Logged

@@ -1,4 +1,4 @@
-"""What every entry point has pending the people who use it; over both transports.
+"""What every entry point has pending the people who use it.
 
 A new entry point adds a row to `WAYS`.
 """
@@ -26,7 +26,7 @@ from bot.sandbox.slack import SlackSandbox
 from bot.sandbox.workspace import BOT, BOT_USER, CHANNEL, TEAM, TICKETS, USER, Shown
 from bot.slack import action_ids, texts
 from bot.slack.signing import Kind, Signer
-from tests.conftest import QUICK, Logged, StartBot, until
+from tests.conftest import QUICK, Logged, StartBot, both_transports, until
 from tests.scenarios.answers import signing_key
 
 JANE = "jane@example.com"
@@ -253,6 +253,7 @@ def test_every_entry_point_is_here() -> None:
     assert {way.entry_point for way in WAYS.values()} == {*EntryPoint} - others
 
 
+@both_transports
 @pytest.mark.parametrize("who", COLLEAGUES)
 async def test_a_colleague(start: StartBot, slack: SlackSandbox, way: Way, who: str) -> None:
     """Is answered; also where Slack tells who they are in the ways of an Enterprise Grid."""
@@ -432,6 +433,7 @@ async def test_not_known(
     assert "fullstory.com" not in said(slack)
 
 
+@both_transports
 async def test_slow(
     start: StartBot, slack: SlackSandbox, fullstory: FullstorySandbox, way: Way
 ) -> None:
@@ -445,6 +447,7 @@ async def test_slow(
         await until(lambda: is_answered(slack, way))
 
 
+@both_transports
 async def test_twice(
     start: StartBot, slack: SlackSandbox, fullstory: FullstorySandbox, way: Way
 ) -> None:
@@ -520,6 +523,7 @@ async def test_labels(start: StartBot, slack: SlackSandbox, way: Way) -> None:
         await until(lambda: is_answered(slack, way, "12345"))
 
 
+@both_transports
 async def test_the_process_ends(
     start: StartBot, slack: SlackSandbox, fullstory: FullstorySandbox, way: Way
 ) -> None:

@@ -1,4 +1,4 @@
-"""The app's Home; over both transports."""
+"""The app's Home."""
 
 from __future__ import annotations
 

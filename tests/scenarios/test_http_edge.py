@@ -36,12 +36,6 @@ FORM = "application/x-www-form-urlencoded"
 
 
 @pytest.fixture
-def transport() -> str:
-    """Only this edge."""
-    return "http"
-
-
-@pytest.fixture
 async def http() -> AsyncIterator[aiohttp.ClientSession]:
     """Yield a session of anyone on the internet."""
     async with aiohttp.ClientSession(auto_decompress=False) as session:

@@ -1,4 +1,4 @@
-"""What people write to the bot in a channel, or in a direct message; over both transports."""
+"""What people write to the bot in a channel, or in a direct message."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from bot.sandbox.fullstory import FullstorySandbox, Scripted
 from bot.sandbox.slack import SlackSandbox
 from bot.sandbox.workspace import AGENT, BOT_USER, DIRECT, PARTNER, TICKETS, USER, Shown
 from bot.slack import texts
-from tests.conftest import Logged, StartBot, until
+from tests.conftest import Logged, StartBot, both_transports, until
 
 JANE = "jane@example.com"
 
@@ -98,6 +98,7 @@ class TestMention:
         shown = await mentioned(slack, JANE, thread_ts="1700000000.000100")
         assert shown.thread_ts == "1700000000.000100"
 
+    @both_transports
     async def test_once(self, slack: SlackSandbox, fullstory: FullstorySandbox) -> None:
         """Slack's second attempt is answered already."""
         await mentioned(slack, JANE)

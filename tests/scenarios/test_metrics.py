@@ -7,7 +7,6 @@ import re
 from dataclasses import replace
 
 import aiohttp
-import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from bot.sandbox.fullstory import FullstorySandbox, Scripted
@@ -15,12 +14,6 @@ from bot.sandbox.slack import SlackSandbox
 from bot.sandbox.workspace import PARTNER, USER
 from tests.conftest import QUICK, Logged, StartBot, migrated
 from tests.databases import postgres_server
-
-
-@pytest.fixture
-def transport() -> str:
-    """One is enough: both lead to the same finder."""
-    return "http"
 
 
 async def test_lookups_are_counted(

@@ -24,12 +24,6 @@ from tests.programs import run
 from tests.scenarios.answers import JANE, final
 
 
-@pytest.fixture
-def transport() -> str:
-    """Return it doesn't hang on it."""
-    return "http"
-
-
 async def set_revision(url: str, revision: str) -> None:
     """As another version of the program would leave it."""
     async with open_engine(url) as engine, engine.begin() as connection:

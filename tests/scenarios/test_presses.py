@@ -1,4 +1,4 @@
-"""Presses that meet one another, a restart, or a Slack in trouble; over both transports."""
+"""Presses that meet one another, a restart, or a Slack in trouble."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from bot.sandbox.slack import SlackSandbox
 from bot.sandbox.workspace import DIRECT, TICKETS, USER, Shown
 from bot.service import Service
 from bot.slack import action_ids, texts
-from tests.conftest import QUICK, Logged, StartBot, until
+from tests.conftest import QUICK, Logged, StartBot, both_transports, until
 from tests.scenarios.answers import (
     JANE,
     asked,
@@ -180,6 +180,7 @@ class TestTrouble:
         assert line["reference"] in said
         assert len(links(answer)) == 3
 
+    @both_transports
     async def test_a_crash_that_no_one_has_foreseen(
         self, bot: Service, slack: SlackSandbox, logged: Logged
     ) -> None:
@@ -191,6 +192,7 @@ class TestTrouble:
         (line,) = [line for line in logged() if line["event"] == "answer crashed"]
         assert line["reference"] in slack.screen[-1].message["text"]
 
+    @both_transports
     async def test_a_form_that_fails(self, bot: Service, slack: SlackSandbox) -> None:
         """In its window."""
         assert bot
@@ -256,6 +258,7 @@ async def test_our_own_addresses_in_a_message(start_bot: StartBot, slack: SlackS
         assert f"of {JANE}" in (await exchange.answer())["text"]
 
 
+@both_transports
 async def test_a_form_whose_ack_is_lost(
     start_bot: StartBot, slack: SlackSandbox, fullstory: FullstorySandbox, transport: str
 ) -> None:

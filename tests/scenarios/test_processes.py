@@ -183,6 +183,7 @@ async def test_a_dead_process_has_nothing_pending(bot: Bot, fullstory: Fullstory
     await until(lambda: bool(bot.events("resuming a pending job")), PATIENCE)
 
 
+@pytest.mark.chaos
 async def test_a_dead_process_that_owed_many(
     bot: Bot, slack: SlackSandbox, fullstory: FullstorySandbox
 ) -> None:
@@ -243,6 +244,7 @@ async def test_killed_while_sending(
     assert answers_in(exchange) == []
 
 
+@pytest.mark.chaos
 async def test_a_rolling_deploy(bot: Bot, fullstory: FullstorySandbox) -> None:
     """A process that is told to end hands over what it has pending: no one hears of the restart."""
     first, _ = await bot.start(), await bot.start()
@@ -260,6 +262,7 @@ async def test_a_rolling_deploy(bot: Bot, fullstory: FullstorySandbox) -> None:
     assert len(answers_in(exchange)) == 1
 
 
+@pytest.mark.chaos
 async def test_any_moment(bot: Bot, fullstory: FullstorySandbox) -> None:
     """A thousand commands, and every second one of three is killed: each command is answered."""
     urls = [await bot.start() for _ in range(3)]
@@ -308,6 +311,7 @@ async def test_any_moment(bot: Bot, fullstory: FullstorySandbox) -> None:
     assert bot.events("resuming a pending job")
 
 
+@pytest.mark.chaos
 async def test_the_database_restarts(
     bot: Bot, fullstory: FullstorySandbox, own_postgres: Postgres
 ) -> None:
@@ -343,6 +347,7 @@ async def test_the_database_restarts(
     assert {len(answers_in(one)) for one in exchanges} == {1}
 
 
+@pytest.mark.chaos
 @pytest.mark.skipif(not shutil.which("pgbouncer"), reason="PgBouncer is not installed")
 async def test_behind_pgbouncer(bot: Bot, fullstory: FullstorySandbox, postgres: Postgres) -> None:
     """In transaction mode, where nothing can be kept on a connection."""
@@ -406,6 +411,7 @@ def is_listening(path: Path) -> bool:
         return client.connect_ex(str(path)) == 0
 
 
+@pytest.mark.chaos
 async def test_many_tickets(bot: Bot, slack: SlackSandbox) -> None:
     """Each one told to all three processes at once: one offer for each."""
     urls = [await bot.start() for _ in range(3)]

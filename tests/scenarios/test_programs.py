@@ -29,7 +29,7 @@ from bot.sandbox.slack import SlackSandbox
 from bot.sandbox.workspace import CHANNEL, MANAGER, TICKETS, USER
 from bot.settings import Settings
 from bot.slack import texts
-from tests.conftest import FERNET, migrated, until
+from tests.conftest import FERNET, both_transports, migrated, until
 from tests.databases import Postgres, is_installed
 from tests.programs import HERE, ROOT, environment, run, serving, start
 
@@ -134,7 +134,7 @@ async def test_demo_ends_with_ctrl_c() -> None:
     assert b"Traceback" not in err
 
 
-@pytest.mark.parametrize("transport", ["http", "socket"])
+@both_transports
 async def test_serve(slack: SlackSandbox, fullstory: FullstorySandbox, transport: str) -> None:
     """The bot against any Slack and Fullstory: a signed command gets its links."""
     env = environment(slack, fullstory)
@@ -150,7 +150,7 @@ async def test_serve(slack: SlackSandbox, fullstory: FullstorySandbox, transport
             assert await process.wait() == 0
 
 
-@pytest.mark.parametrize("transport", ["http", "socket"])
+@both_transports
 async def test_sigterm_finishes_what_is_in_flight(
     slack: SlackSandbox, fullstory: FullstorySandbox, transport: str
 ) -> None:

@@ -1,4 +1,4 @@
-"""*Find sessions* on a message and from anywhere, the form, the moment; over both transports."""
+"""*Find sessions* on a message and from anywhere, the form, the moment."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from bot.sandbox.fullstory import FullstorySandbox, Scripted
 from bot.sandbox.slack import SlackSandbox
 from bot.sandbox.workspace import USER, Exchange, invalid_view
 from bot.slack import texts
-from tests.conftest import Logged, StartBot, until
+from tests.conftest import Logged, StartBot, both_transports, until
 
 pytestmark = pytest.mark.usefixtures("bot")
 
@@ -67,6 +67,7 @@ def filled_in(person: str, limit: str | None = None, moment: int | None = None) 
 class TestOnMessage:
     """The shortcut in a message's menu."""
 
+    @both_transports
     async def test_one_person(self, slack: SlackSandbox) -> None:
         """Their sessions, seen by who asked, with the one in progress first."""
         written = f"{time.time() - 60 * 60:.6f}"  # jane's second session began 58 minutes ago
@@ -195,6 +196,7 @@ class TestOnMessage:
 class TestForm:
     """The form and its results."""
 
+    @both_transports
     async def test_from_anywhere_to_results(self, slack: SlackSandbox) -> None:
         """Search, results in the same window, search again; nothing on anyone's screen."""
         view_id = await opened_form(slack)
@@ -291,6 +293,7 @@ class TestSlow:
         async with start_bot(answer_budget_seconds=0.1) as service:
             yield service
 
+    @both_transports
     async def test_results_are_filled_in_when_they_come(
         self, slack: SlackSandbox, fullstory: FullstorySandbox
     ) -> None:

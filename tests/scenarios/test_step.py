@@ -1,4 +1,4 @@
-"""The custom workflow step: every run ends exactly once; over both transports."""
+"""The custom workflow step: every run ends exactly once."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from bot.sandbox.slack import SlackSandbox
 from bot.sandbox.workspace import AGENT, CHANNEL, DIRECT, PARTNER, TICKETS, USER, Run
 from bot.service import Service
 from bot.slack.app import App
-from tests.conftest import QUICK, Logged, StartBot, until
+from tests.conftest import QUICK, Logged, StartBot, both_transports, until
 from tests.scenarios.answers import refresh
 
 JANE = "jane@example.com"
@@ -255,6 +255,7 @@ async def test_slow_but_in_time(
 class TestOnce:
     """Exactly one end."""
 
+    @both_transports
     async def test_duplicate_delivery(
         self, slack: SlackSandbox, fullstory: FullstorySandbox
     ) -> None:
@@ -355,6 +356,7 @@ async def test_stopping_in_the_middle(
     assert [how for how, _ in started.ends] == ["success"]
 
 
+@both_transports
 async def test_a_run_that_comes_while_draining(
     start_bot: StartBot, slack: SlackSandbox, fullstory: FullstorySandbox
 ) -> None:

@@ -26,12 +26,6 @@ from tests.scenarios.answers import JANE, asked, final, public, share_window, su
 AUDIT_KEY = "a key that only the tests have"
 
 
-@pytest.fixture
-def transport() -> str:
-    """Return what comes from Slack is not at issue."""
-    return "http"
-
-
 @pytest.fixture(scope="module")
 def own_postgres() -> Iterator[Postgres]:
     """Yield a server that these tests may stop."""
@@ -75,6 +69,7 @@ async def test_a_share_that_could_not_be_stored(
     assert public(slack) == []
 
 
+@pytest.mark.chaos
 async def test_a_lookup_that_outlives_its_lease(
     start_bot: StartBot,
     slack: SlackSandbox,
