@@ -18,7 +18,7 @@ import uuid
 from datetime import UTC, datetime, timedelta
 from statistics import median
 
-from bot.core.events import AuditEvent, PersonHashes
+from bot.core.audit import AuditEvent, PersonHashes
 from bot.core.sessions import Query
 from bot.store.audit import AuditEvents
 from bot.store.engine import open_engine

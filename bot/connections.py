@@ -46,8 +46,11 @@ class Connections:
 async def open_connections() -> AsyncIterator[Connections]:
     """Open the sessions, and close them in the end."""
     async with AsyncExitStack() as stack:
-        sessions = [await stack.enter_async_context(_session()) for _ in range(3)]
-        yield Connections(*sessions)
+        yield Connections(
+            fullstory=await stack.enter_async_context(_session()),
+            slack=await stack.enter_async_context(_session(_trace())),
+            response_urls=await stack.enter_async_context(_session(_trace())),
+        )
 
 
 @dataclass(slots=True)
@@ -100,12 +103,12 @@ def _trace() -> aiohttp.TraceConfig:
     return trace
 
 
-def _session() -> aiohttp.ClientSession:
+def _session(*traces: aiohttp.TraceConfig) -> aiohttp.ClientSession:
     return aiohttp.ClientSession(
         connector=aiohttp.TCPConnector(limit=0, limit_per_host=_MOST, force_close=True),
         cookie_jar=aiohttp.DummyCookieJar(),
         timeout=aiohttp.ClientTimeout(total=10, sock_connect=CONNECT_SECONDS),
-        trace_configs=[_trace()],
+        trace_configs=list(traces),
         headers={"User-Agent": f"fsessions/{__version__}"},
     )
 

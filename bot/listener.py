@@ -6,6 +6,7 @@ import asyncio
 import errno
 import socket
 from contextlib import AsyncExitStack, suppress
+from functools import partial
 from typing import Final, NamedTuple
 
 import structlog
@@ -72,18 +73,17 @@ async def listen(
     stack.push_async_callback(runner.cleanup)
     loop = asyncio.get_running_loop()
 
-    def connection() -> web.RequestHandler:
-        assert runner.server is not None  # noqa: S101 - it is set up
-        return Connection(
-            runner.server,
-            loop=loop,
-            access_log=None,  # type: ignore[arg-type] # aiohttp takes it for "none"
-            auto_decompress=False,  # the signature is over the bytes as they were sent
-            keepalive_timeout=timeouts.idle,
-            lingering_time=0,  # the rest of a refused request is not read
-            max_field_size=_MAX_HEADER,
-        )
-
+    assert runner.server is not None  # noqa: S101 - it is set up
+    connection = partial(
+        Connection,
+        runner.server,
+        loop=loop,
+        access_log=None,  # type: ignore[arg-type] # aiohttp takes it for "none"
+        auto_decompress=False,  # the signature is over the bytes as they were sent
+        keepalive_timeout=timeouts.idle,
+        lingering_time=0,  # the rest of a refused request is not read
+        max_field_size=_MAX_HEADER,
+    )
     try:
         server = await loop.create_server(connection, address.host, address.port, backlog=_BACKLOG)
     except (OSError, UnicodeError) as error:

@@ -126,13 +126,11 @@ class SlackParts:
         timeouts: Timeouts,
         audit: Audit,
         shared: Shared,
-        observe: Observe = lambda *_: None,
+        observe: Observe | None = None,
     ) -> None:
         client = slack_client(settings, connections.slack, settings.bot_token, timeouts)
-        # What Slack answers is cached in each process: asking a database would take as long.
-        cache = InMemory()
-        self.web_api = WebApi(client, cache)
-        users = Users(self.web_api, cache, timeouts)
+        self.web_api = WebApi(client)
+        users = Users(self.web_api, timeouts)
         access = Access(users, settings.access_rules)
         lookup = Lookup(
             fullstory,
@@ -239,9 +237,9 @@ def _socket_mode(
 
 async def _metrics(
     settings: Settings, timeouts: Timeouts, stack: AsyncExitStack, stores: Stores
-) -> Observe:
+) -> Observe | None:
     if settings.metrics_port is None:
-        return lambda *_: None
+        return None
     from bot.metrics import Metrics
 
     shared = stores.shared

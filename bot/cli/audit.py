@@ -16,8 +16,7 @@ import click
 
 from bot.cli.user import system_user
 from bot.core.access import Actor, EntryPoint
-from bot.core.audit import Audit
-from bot.core.events import AuditEvent, AuditQuery, PersonHashes, Result
+from bot.core.audit import Audit, AuditEvent, AuditQuery, PersonHashes, Result
 from bot.core.query import ParseError, Problem, parse_person
 from bot.core.sessions import Query
 from bot.core.times import LocalZone, UnclearTime, parse_moment

@@ -15,8 +15,7 @@ from typing import Protocol
 import structlog
 
 from bot.core.access import Access, Actor, DenialReason, EntryPoint
-from bot.core.audit import Audit, Details
-from bot.core.events import Result
+from bot.core.audit import Audit, Details, Result
 from bot.core.outcomes import (
     AccessDenied,
     Crashed,
@@ -57,7 +56,7 @@ class Lookup:
         fullstory: Sessions,
         access: Access,
         audit: Audit,
-        observe: Observe = lambda *_: None,
+        observe: Observe | None = None,
         *,
         is_ending: Callable[[], bool] = lambda: False,
         replay_at_moment: bool = True,
@@ -95,13 +94,13 @@ class Lookup:
             outcome = await self._run(query, actor)
         except asyncio.CancelledError:
             seconds = perf_counter() - started
-            self._observe(Result.CANCELLED, seconds)
+            self._count(Result.CANCELLED, seconds)
             self._audit.note(actor, Result.CANCELLED, query=query, seconds=seconds)
             raise
         seconds = perf_counter() - started
         result, details = _audit_fields(outcome)
         if not isinstance(outcome, AccessDenied):
-            self._observe(details.get("reason") or result, seconds)
+            self._count(details.get("reason") or result, seconds)
         if seen_before and isinstance(outcome, Found):
             return outcome
         reference = details.get("reference") or new_reference()
@@ -113,6 +112,10 @@ class Lookup:
             return replace(outcome, event=event)
         _log.error("answer withheld: the lookup was not recorded", reference=reference)
         return NotRecorded(reference)
+
+    def _count(self, result: str, seconds: float) -> None:
+        if self._observe:
+            self._observe(result, seconds)
 
     async def _run(self, query: Query, actor: Actor) -> LookupResult:
         try:

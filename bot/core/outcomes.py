@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from bot.core.access import DenialReason
-from bot.core.events import AuditEvent
+from bot.core.audit import AuditEvent
 from bot.core.sessions import SessionList
 from bot.errors import (
     DeadlineExceeded,

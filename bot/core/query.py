@@ -461,8 +461,9 @@ def _text_of(word: _Word) -> str:
         return text
     text = re.sub("^mailto:", "", text, flags=re.IGNORECASE)
     text = text.rstrip(_AROUND_ADDRESS).lstrip(_BEFORE_ADDRESS)
-    local, sign, domain = text.rpartition("@")
-    text = from_other_script(local) + sign + up_to_other_script(domain)
+    if not text.isascii():
+        local, sign, domain = text.rpartition("@")
+        text = from_other_script(local) + sign + up_to_other_script(domain)
     # Stars and the like can belong to an address; otherwise they were markup.
     return text if is_address(text) else text.strip(_MARKED_UP)
 

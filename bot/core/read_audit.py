@@ -10,8 +10,7 @@ from time import perf_counter
 import structlog
 
 from bot.core.access import Access, Actor, DenialReason
-from bot.core.audit import Audit
-from bot.core.events import AuditEvent, AuditQuery, Result
+from bot.core.audit import Audit, AuditEvent, AuditQuery, Result
 from bot.core.outcomes import AccessDenied, Crashed
 from bot.core.sessions import Query
 from bot.logs import new_reference

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from typing import ClassVar, Final
 
 from bot.core.access import Actor, EntryPoint
-from bot.core.events import AuditEvent
+from bot.core.audit import AuditEvent
 from bot.core.outcomes import AccessDenied, Crashed, Explanation
 from bot.core.query import ParseError, Problem, parse_person
 from bot.core.read_audit import Entries, ReadAudit

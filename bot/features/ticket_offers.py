@@ -24,10 +24,9 @@ from bot.slack.background import BackgroundTasks
 from bot.slack.blocks import Message, button, escape, message, section
 from bot.slack.delivery import Delivery
 from bot.slack.feature import Manifest
-from bot.slack.job import Job
 from bot.slack.lookups import Lookups
 from bot.slack.message_parser import is_offer, queries_about
-from bot.slack.request import Ack, SlackRequest, message_thread
+from bot.slack.request import Ack, Job, SlackRequest, message_thread
 from bot.slack.targets import Targets
 from bot.slack.web_api import BotIdentity, WebApi, is_temporary
 from bot.store.protocol import Key, State

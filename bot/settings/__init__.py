@@ -147,7 +147,7 @@ class Settings(BaseModel):
         name = found[1] if found else self.bot_token
         return hashlib.sha256(f"fsessions bot {name}".encode()).hexdigest()[:16]
 
-    @property
+    @cached_property
     def limits(self) -> Limits:
         """How many sessions to show by default, and at most."""
         return Limits(min(self.sessions_limit, self.sessions_max_limit), self.sessions_max_limit)

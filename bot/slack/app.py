@@ -29,8 +29,7 @@ from bot.settings import Settings
 from bot.slack import messages
 from bot.slack.background import BackgroundTasks
 from bot.slack.blocks import Message, always, modal
-from bot.slack.job import Job
-from bot.slack.request import Ack, Acknowledged, SlackRequest, actor_in, settle
+from bot.slack.request import Ack, Acknowledged, Job, SlackRequest, actor_in, settle
 from bot.slack.targets import Targets
 from bot.slack.web_api import SlackClient
 from bot.store.protocol import Jobs, PendingJob

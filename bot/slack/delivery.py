@@ -23,9 +23,8 @@ from bot.settings import Settings
 from bot.slack import texts
 from bot.slack.background import BackgroundTasks
 from bot.slack.blocks import Message, Renderer, SizeLimit, always, note
-from bot.slack.job import SENDING
 from bot.slack.messages import problem
-from bot.slack.request import Ack, Acknowledged, SlackRequest
+from bot.slack.request import SENDING, Ack, Acknowledged, SlackRequest
 from bot.slack.response_url import IsCurrent, always_current
 from bot.slack.targets import AckTarget, ReplyTarget
 from bot.timeouts import Timeouts

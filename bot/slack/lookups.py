@@ -14,8 +14,7 @@ from typing import Any
 import structlog
 
 from bot.core.access import Actor
-from bot.core.audit import Audit
-from bot.core.events import Result
+from bot.core.audit import Audit, Result
 from bot.core.lookup import Lookup
 from bot.core.outcomes import AccessDenied, Found, NoResult, Outcome, explain
 from bot.core.people import Identity

@@ -10,8 +10,7 @@ from bot.core.outcomes import denial
 from bot.core.sessions import Query
 from bot.slack.blocks import note
 from bot.slack.delivery import Delivery
-from bot.slack.job import Job
-from bot.slack.request import SlackRequest, pressed_value
+from bot.slack.request import Job, SlackRequest, pressed_value
 from bot.slack.response_url import IsCurrent
 from bot.slack.signing import BadSignature, Kind, Signer
 from bot.slack.targets import Targets, pressed_message

@@ -10,10 +10,11 @@ command doesn't usually wait for it.
 from __future__ import annotations
 
 import asyncio
-import json
-from datetime import tzinfo
+import time
+from collections.abc import Callable
+from datetime import UTC, tzinfo
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import structlog
 
@@ -22,7 +23,6 @@ from bot.core.times import zone
 from bot.errors import ProfileError, ProfileProblem, SlackError
 from bot.slack.web_api import BotIdentity, WebApi
 from bot.store.cache import Cache
-from bot.store.protocol import State
 from bot.timeouts import Timeouts
 
 _log = structlog.get_logger()
@@ -39,24 +39,31 @@ USERGROUP_SECONDS: Final = 60.0
 _UNKNOWN_USERGROUP: Final = frozenset({"no_such_subteam", "subteam_not_found"})
 
 
+class _Member(NamedTuple):
+    """A person in the workspace, or why they are not a full member."""
+
+    denial: DenialReason | None
+    zone: tzinfo = UTC
+
+
 class Users:
     """Asks Slack about people, and caches its answers: a `bot.core.access.Directory`."""
 
-    def __init__(self, web_api: WebApi, state: State, timeouts: Timeouts) -> None:
+    def __init__(
+        self, web_api: WebApi, timeouts: Timeouts, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._web_api = web_api
         self._seconds = timeouts.profile
-        self._members = Cache(state, "member")
-        self._usergroups = Cache(state, "members of")
+        self._members: Cache[_Member] = Cache(clock)
+        self._usergroups: Cache[frozenset[str]] = Cache(clock)
 
     async def denial(self, user: str, workspace: str = "") -> DenialReason | None:
         """Return why a person is not a full member of the bot's workspace, or None."""
-        reason, _, _ = await self._member(user, workspace)
-        return DenialReason[reason] if reason else None
+        return (await self._member(user, workspace)).denial
 
     async def zone(self, user: str) -> tzinfo:
         """Return the time zone that a person has set; UTC if Slack doesn't know."""
-        _, name, offset = await self._member(user) if user else ("", "", 0)
-        return zone(name, offset)
+        return (await self._member(user)).zone if user else UTC
 
     async def email(self, user: str, seconds: float | None = None) -> str:
         """Return a member's e-mail address. Raises `ProfileError` and `SlackError`.
@@ -97,9 +104,9 @@ class Users:
             _log.warning("user group not readable", exc_info=error)
             is_missing = error.code == "missing_scope"
             return DenialReason.GROUPS_NOT_READABLE if is_missing else DenialReason.NOT_KNOWN
-        return None if user in members.split() else DenialReason.NOT_ALLOWED
+        return None if user in members else DenialReason.NOT_ALLOWED
 
-    async def _ask_usergroup(self, usergroup: str) -> tuple[str, float]:
+    async def _ask_usergroup(self, usergroup: str) -> tuple[frozenset[str], float]:
         client = self._web_api.client
         try:
             answer = await client.call_with_retries(
@@ -109,30 +116,27 @@ class Users:
             if error.code not in _UNKNOWN_USERGROUP:
                 raise
             _log.warning("no such user group", usergroup=usergroup)
-            return "", USERGROUP_SECONDS
-        return " ".join(map(str, answer.get("users") or ())), USERGROUP_SECONDS
+            return frozenset(), USERGROUP_SECONDS
+        return frozenset(map(str, answer.get("users") or ())), USERGROUP_SECONDS
 
-    async def _member(self, user: str, workspace: str = "") -> tuple[str, str, int]:
-        """Return the name of the denial or "", and the time zone by its name and offset."""
-        answer = await self._members.get(user, lambda: self._ask_member(user, workspace))
-        reason, name, offset = json.loads(answer)
-        return reason, name, offset
+    async def _member(self, user: str, workspace: str = "") -> _Member:
+        return await self._members.get(user, partial(self._ask_member, user, workspace))
 
-    async def _ask_member(self, user: str, workspace: str) -> tuple[str, float]:
+    async def _ask_member(self, user: str, workspace: str) -> tuple[_Member, float]:
         try:
             bot, is_cacheable = await self._bot_identity(workspace)
             profile, _ = await self._profile(user)
         except ProfileError as error:
             if error.problem is ProfileProblem.STRANGER:
-                return json.dumps([DenialReason.STRANGER.name, "", 0]), NO_MEMBER_SECONDS
+                return _Member(DenialReason.STRANGER), NO_MEMBER_SECONDS
             is_missing = error.problem is ProfileProblem.SCOPE
             return _not_known(error, DenialReason.NOT_READABLE if is_missing else None)
         except SlackError as error:
             return _not_known(error)
         reason = _denial(profile, bot)
-        fields = [reason.name if reason else "", profile.get("tz") or "", profile.get("tz_offset")]
+        its_zone = zone(str(profile.get("tz") or ""), int(profile.get("tz_offset") or 0))
         seconds = NO_MEMBER_SECONDS if reason else MEMBER_SECONDS
-        return json.dumps([*fields[:2], int(fields[2] or 0)]), seconds if is_cacheable else 0
+        return _Member(reason, its_zone), seconds if is_cacheable else 0
 
     async def _bot_identity(self, workspace: str) -> tuple[BotIdentity, bool]:
         """Return the bot's identity, and whether it comes from Slack.
@@ -168,9 +172,9 @@ class Users:
         return dict(answer["user"]), str(answer.headers.get("X-OAuth-Scopes", "")).split(",")
 
 
-def _not_known(error: Exception, reason: DenialReason | None = None) -> tuple[str, float]:
+def _not_known(error: Exception, reason: DenialReason | None = None) -> tuple[_Member, float]:
     _log.warning("actor not known", exc_info=error)
-    return json.dumps([(reason or DenialReason.NOT_KNOWN).name, "", 0]), 0
+    return _Member(reason or DenialReason.NOT_KNOWN), 0
 
 
 def _denial(profile: dict[str, Any], bot: BotIdentity) -> DenialReason | None:

@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -25,7 +24,6 @@ from bot.errors import SlackError
 from bot.settings import Settings
 from bot.slack.blocks import Message, View
 from bot.store.cache import Cache
-from bot.store.protocol import State
 from bot.timeouts import Timeouts
 
 _log = structlog.get_logger()
@@ -199,21 +197,21 @@ class WebApi:
     bot and the person have to be in it.
     """
 
-    def __init__(self, client: SlackClient, state: State) -> None:
+    def __init__(self, client: SlackClient) -> None:
         self.client = client
-        self._identity = Cache(state, "identity")
+        self._identity: Cache[BotIdentity] = Cache()
 
     async def bot_identity(self) -> BotIdentity:
         """Return the bot's ids; concurrent callers share one request.
 
         https://docs.slack.dev/reference/methods/auth.test
         """
-        return BotIdentity(*json.loads(await self._identity.get("bot", self._ask_identity)))
+        return await self._identity.get("bot", self._ask_identity)
 
-    async def _ask_identity(self) -> tuple[str, float]:
+    async def _ask_identity(self) -> tuple[BotIdentity, float]:
         answer = await self.client.call_with_retries(self.client.auth_test)
         ids = [str(answer.get(name) or "") for name in ("team_id", "user_id", "bot_id")]
-        return json.dumps(ids), _IDENTITY_SECONDS
+        return BotIdentity(*ids), _IDENTITY_SECONDS
 
     # -- Messages ---------------------------------------------------------------------------------
 

@@ -32,7 +32,7 @@ from sqlalchemy.exc import DataError, IntegrityError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from bot import logs
-from bot.core.events import AuditEvent, AuditQuery
+from bot.core.audit import AuditEvent, AuditQuery
 from bot.logs import ThrottledLog
 from bot.store.engine import DATABASE_ERRORS
 from bot.store.tables import AUDIT_EVENTS, insert_into

@@ -1,37 +1,46 @@
-"""Caches answers of another service, such as Slack."""
+"""Caches answers of another service, such as Slack, in this process.
+
+They are not in the shared database: asking it would take as long as asking again.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
+from typing import Final, Generic, TypeVar
 
-from bot.store.protocol import State
+from cachetools import TLRUCache
+
+_T = TypeVar("_T")
+
+_MAX_KEYS: Final = 10_000
 
 
-class Cache:
-    """Answers of one `kind`, by name. Concurrent callers wait for the same request."""
+class Cache(Generic[_T]):
+    """Answers by name. Concurrent callers wait for the same request; `clock` returns seconds."""
 
-    def __init__(self, state: State, kind: str) -> None:
-        self._state = state
-        self._kind = kind
-        self._pending: dict[str, asyncio.Task[str]] = {}
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._answers: TLRUCache[str, tuple[_T, float]] = TLRUCache(
+            _MAX_KEYS, ttu=lambda _, answer, now: now + answer[1], timer=clock
+        )
+        self._pending: dict[str, asyncio.Task[_T]] = {}
 
-    async def get(self, name: str, ask: Callable[[], Awaitable[tuple[str, float]]]) -> str:
+    async def get(self, name: str, ask: Callable[[], Awaitable[tuple[_T, float]]]) -> _T:
         """Return the cached answer, or that of `ask`, which also says how many seconds to keep it.
 
         With 0 seconds it is not kept. What `ask` raises is raised for everyone who waits.
         """
-        cached = await self._state.get((self._kind, name))
-        if cached is not None:
-            return cached
+        if name in self._answers:
+            return self._answers[name][0]
         if name not in self._pending:
             self._pending[name] = task = asyncio.create_task(self._ask(name, ask))
             task.add_done_callback(lambda _: self._pending.pop(name, None))
         # If one caller is cancelled, the others still wait.
         return await asyncio.shield(self._pending[name])
 
-    async def _ask(self, name: str, ask: Callable[[], Awaitable[tuple[str, float]]]) -> str:
+    async def _ask(self, name: str, ask: Callable[[], Awaitable[tuple[_T, float]]]) -> _T:
         answer, seconds = await ask()
         if seconds:
-            await self._state.put((self._kind, name), answer, seconds)
+            self._answers[name] = answer, seconds
         return answer

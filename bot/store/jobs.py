@@ -29,7 +29,7 @@ VERSION: Final = 1
 that others could not read."""
 
 _BATCH: Final = 100
-_MAX_ATTEMPTS: Final = 6  # the last ones only tell the person: `bot.slack.job`
+_MAX_ATTEMPTS: Final = 6  # the last ones only tell the person: `bot.slack.request`
 _columns = JOBS.c
 
 

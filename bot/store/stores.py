@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from bot.core.audit import Audit, AuditStore
-from bot.core.events import PersonHashes
+from bot.core.audit import Audit, AuditStore, PersonHashes
 from bot.settings import Settings
 from bot.timeouts import Timeouts
 

@@ -73,7 +73,7 @@ AUDIT_EVENTS = Table(
     Index("audit_events_by_uid", "uid_hash", "time", "id"),
     Index("audit_events_by_user", "user", "time", "id"),
 )
-"""One row for each `bot.core.events.AuditEvent`, with the same names."""
+"""One row for each `bot.core.audit.AuditEvent`, with the same names."""
 
 JOBS = Table(
     "jobs",

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from bot.core.access import Actor, DenialReason, EntryPoint
-from bot.core.events import AuditEvent
+from bot.core.audit import AuditEvent
 from bot.core.outcomes import Failed, explain
 from bot.core.query import Limits, ParseError, Problem
 from bot.core.sessions import MAX_UID_LENGTH, Moment, Query, Session, SessionList

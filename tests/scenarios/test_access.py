@@ -24,7 +24,6 @@ from bot.service import Service
 from bot.slack import action_ids, texts
 from bot.slack.users import MEMBER_SECONDS, NO_MEMBER_SECONDS, USERGROUP_SECONDS, Users
 from bot.slack.web_api import SlackClient, WebApi
-from bot.store.memory import InMemory
 from tests.conftest import QUICK, Logged, StartBot, until
 from tests.scenarios.answers import JANE, asked, final, public, share_window, submit_share
 
@@ -51,9 +50,8 @@ async def test_home(slack: SlackSandbox, fullstory: FullstorySandbox) -> None:
 async def test_remembered(slack: SlackSandbox) -> None:
     """An hour for a yes, a minute for a no; Slack is asked once by all who wait."""
     now = 0.0
-    state = InMemory(clock=lambda: now)
-    web_api = WebApi(SlackClient(slack.bot_token, slack.api_url), state)
-    users = Users(web_api, state, QUICK)
+    web_api = WebApi(SlackClient(slack.bot_token, slack.api_url))
+    users = Users(web_api, QUICK, clock=lambda: now)
 
     async def asked() -> int:
         before = slack.api_calls.count("users.info")
@@ -155,9 +153,8 @@ async def test_user_groups_are_remembered_for_a_minute(
 ) -> None:
     """Who leaves a group is shown nothing a minute later."""
     now = 0.0
-    state = InMemory(clock=lambda: now)
-    web_api = WebApi(SlackClient(slack.bot_token, slack.api_url), state)
-    users = Users(web_api, state, QUICK)
+    web_api = WebApi(SlackClient(slack.bot_token, slack.api_url))
+    users = Users(web_api, QUICK, clock=lambda: now)
     assert await users.denial_by_usergroups(USER, ("S0ONE",)) is None
     group.clear()
     now = USERGROUP_SECONDS - 1

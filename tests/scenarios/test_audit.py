@@ -25,7 +25,7 @@ from sqlalchemy import text
 from bot.cli.audit import Options
 from bot.cli.audit import run as run_audit
 from bot.core.access import DenialReason
-from bot.core.events import AuditEvent, AuditQuery, PersonHashes
+from bot.core.audit import AuditEvent, AuditQuery, PersonHashes
 from bot.core.outcomes import denial
 from bot.core.sessions import Query
 from bot.features import share as share_feature

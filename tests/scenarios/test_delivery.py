@@ -23,8 +23,7 @@ from bot.slack import texts
 from bot.slack.background import BackgroundTasks
 from bot.slack.blocks import Renderer, always, note
 from bot.slack.delivery import Delivery
-from bot.slack.job import Job
-from bot.slack.request import Acknowledged, SlackRequest
+from bot.slack.request import Acknowledged, Job, SlackRequest
 from bot.slack.response_url import Posted, ResponseUrls
 from bot.slack.targets import ResponseUrlTarget
 from bot.store.memory import InMemory

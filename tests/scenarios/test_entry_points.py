@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from bot.core.access import DenialReason, EntryPoint
-from bot.core.events import PersonHashes
+from bot.core.audit import PersonHashes
 from bot.core.outcomes import RESTARTING, denial
 from bot.core.sessions import Query, Snapshot
 from bot.features import search_form as form_feature

@@ -1,4 +1,4 @@
-"""Answers that are kept."""
+"""Cached answers."""
 
 from __future__ import annotations
 
@@ -7,12 +7,11 @@ import asyncio
 import pytest
 
 from bot.store.cache import Cache
-from bot.store.memory import InMemory
 
 
 async def test_answers_are_asked_for_once() -> None:
     """By all who wait; one who gives up doesn't cost the others the answer."""
-    answers, may_answer, asked = Cache(InMemory(), "colleague"), asyncio.Event(), 0
+    answers, may_answer, asked = Cache[str](), asyncio.Event(), 0
 
     async def ask() -> tuple[str, float]:
         nonlocal asked
@@ -32,7 +31,7 @@ async def test_answers_are_asked_for_once() -> None:
 
 async def test_failures_are_not_kept() -> None:
     """Nor is an answer that is for no time."""
-    answers, replies = Cache(InMemory(), "colleague"), ["down", "unknown", "yes"]
+    answers, replies = Cache[str](), ["down", "unknown", "yes"]
 
     async def ask() -> tuple[str, float]:
         reply = replies.pop(0)

@@ -9,8 +9,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from bot.core.access import Actor, EntryPoint
-from bot.core.audit import Audit
-from bot.core.events import AuditEvent, AuditQuery, PersonHashes, Result
+from bot.core.audit import Audit, AuditEvent, AuditQuery, PersonHashes, Result
 from bot.core.sessions import Query
 
 KEYS = PersonHashes(["new", "old"])

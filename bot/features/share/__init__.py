@@ -18,8 +18,7 @@ from typing import Any, ClassVar, Final
 from cachetools import TTLCache
 
 from bot.core.access import Actor, EntryPoint
-from bot.core.audit import Audit
-from bot.core.events import Result
+from bot.core.audit import Audit, Result
 from bot.core.lookup import Lookup
 from bot.core.outcomes import (
     RESTARTING,
@@ -40,10 +39,9 @@ from bot.slack.app import App
 from bot.slack.background import BackgroundTasks
 from bot.slack.blocks import RESPONSE_URL, Message, always, escape, modal, note
 from bot.slack.feature import Manifest
-from bot.slack.job import SENDING, Job
 from bot.slack.lookups import Lookups
 from bot.slack.presses import Presses
-from bot.slack.request import Ack, SlackRequest, message_thread, pressed_value
+from bot.slack.request import SENDING, Ack, Job, SlackRequest, message_thread, pressed_value
 from bot.slack.response_url import Posted
 from bot.slack.signing import BadSignature, Kind, Signer
 from bot.slack.targets import Targets, new_message

@@ -32,10 +32,9 @@ from bot.slack.background import BackgroundTasks
 from bot.slack.blocks import DIRECT, POSTED, note
 from bot.slack.delivery import Delivery
 from bot.slack.feature import Manifest
-from bot.slack.job import SENDING, Job
 from bot.slack.lookups import Lookups
 from bot.slack.message_parser import parse_step_person
-from bot.slack.request import Ack, SlackRequest
+from bot.slack.request import SENDING, Ack, Job, SlackRequest
 from bot.slack.targets import UNCONFIRMED, Targets
 from bot.slack.texts import MAYBE_ANSWERED
 from bot.slack.web_api import WebApi
