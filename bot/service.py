@@ -107,7 +107,7 @@ class Service:
     async def _check_key(self) -> None:
         """Log that Fullstory rejects the key, before the first person finds out."""
         try:
-            await self._fullstory.organisation()
+            await self._fullstory.organization()
         except KeyRejected:
             _log.error("Fullstory rejects FULLSTORY_API_KEY: every lookup will fail")
         except Exception as error:  # noqa: BLE001 - the bot can serve all the same

@@ -66,7 +66,7 @@ class FullstoryClient:
             raise DeadlineExceeded(self._timeout) from None
         return SessionList.of(query, found)
 
-    async def organisation(self) -> str:
+    async def organization(self) -> str:
         """Return the id of the key's organization; "" if this is not Fullstory's API.
 
         Raises `FullstoryError`. https://developer.fullstory.com/server/me/
@@ -74,7 +74,7 @@ class FullstoryClient:
         try:
             async with asyncio.timeout(self._timeout):
                 me = protocol.Request(f"{self._endpoint.base_url}/me")
-                return protocol.organisation(*await self._send(me))
+                return protocol.organization(*await self._send(me))
         except TimeoutError:
             raise DeadlineExceeded(self._timeout) from None
 

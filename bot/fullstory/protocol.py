@@ -120,7 +120,7 @@ def parse_reply(status: int, reply_headers: Mapping[str, str], body: bytes) -> P
     return Page(tuple(map(_session, items)), token)
 
 
-def organisation(status: int, reply_headers: Mapping[str, str], body: bytes) -> str:
+def organization(status: int, reply_headers: Mapping[str, str], body: bytes) -> str:
     """Return the `orgId` of a reply to `GET /me`; "" if it has none. Raises like `parse_reply`."""
     if status != 404 and not 200 <= status < 300:
         raise _error(status, reply_headers)

@@ -227,7 +227,7 @@ class Playground:
         if thread:
             return {"notice": f"{word} doesn't work in threads, in Slack neither."}
         if self._slack.team_of(user) != TEAM:
-            return {"notice": f"{word} belongs to an app of another organisation."}
+            return {"notice": f"{word} belongs to an app of another organization."}
         if word != COMMAND:
             return {"notice": f"{word} is not a command of this workspace. Try {COMMAND}"}
         return _told(await self._slack.command(text, user_id=user, channel_id=channel))

@@ -298,7 +298,7 @@ class TestPeople:
         assert await page.locator("[data-channel]").count() == 1
         assert not await page.is_visible("#shortcut")
         await say(page, f"/fsessions {JANE}")
-        await expect(page.locator("#notice")).to_contain_text("another organisation")
+        await expect(page.locator("#notice")).to_contain_text("another organization")
         await page.locator(".replies-bar").first.click()
         await page.locator("#replies button", has_text="View privately").click()
         await only_you(page, denial(DenialReason.STRANGER).what)

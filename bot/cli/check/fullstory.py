@@ -27,7 +27,7 @@ async def fullstory_key(settings: Settings, connections: Connections) -> Finding
     client = client_of(settings, connections.fullstory)
     try:
         await client.sessions(Query(None, _UNUSED_UID, limit=1))
-        organisation = await client.organisation()
+        organization = await client.organization()
     except KeyRejected:
         return Finding(
             part,
@@ -54,10 +54,10 @@ async def fullstory_key(settings: Settings, connections: Connections) -> Finding
             f"{host} gives an unexpected answer ({type(error).__name__} {error})",
             "If FULLSTORY_API_URL is set, check it; otherwise, run this check again later.",
         )
-    if not organisation:
+    if not organization:
         return Finding(
             part,
             f"{host} doesn't answer like Fullstory's API",
             "Remove or fix FULLSTORY_API_URL: people would be told that no one has sessions.",
         )
-    return Finding(part, f"lists sessions of {organisation} at {host}")
+    return Finding(part, f"lists sessions of {organization} at {host}")
