@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import shutil
 import signal
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from io import StringIO
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -182,11 +184,26 @@ def empty_database(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     return server.new_database()
 
 
-@pytest.fixture
-async def database(empty_database: str) -> str:
-    """Return the URL of a database with our tables."""
-    await migrated(empty_database)
-    return empty_database
+@pytest.fixture(scope="session")
+def templates(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """Return the URLs of databases with our tables, for copies; migrating each takes longer."""
+    return {"sqlite": f"sqlite:///{tmp_path_factory.mktemp('template')}/audit.db"}
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database(request: pytest.FixtureRequest, templates: dict[str, str], tmp_path: Path) -> str:
+    """Return the URL of a database with our tables: one of each kind."""
+    kind = str(request.param)
+    if kind == "sqlite":
+        file = Path(templates[kind].removeprefix("sqlite:///"))
+        if not file.exists():
+            asyncio.run(migrated(templates[kind]))
+        return f"sqlite:///{shutil.copy(file, tmp_path / 'audit.db')}"
+    server: Postgres = request.getfixturevalue("postgres")
+    if kind not in templates:
+        templates[kind] = server.new_database()
+        asyncio.run(migrated(templates[kind]))
+    return server.new_database(urlsplit(templates[kind]).path.removeprefix("/"))
 
 
 @pytest.fixture

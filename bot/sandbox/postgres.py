@@ -85,11 +85,11 @@ class Postgres:
         """As an administrator would write it; the folder holds the server's socket."""
         return f"postgresql://{_USER}@/{database}?host={self._folder}"
 
-    def new_database(self) -> str:
-        """Return an empty database; its URL, as Heroku writes it."""
+    def new_database(self, template: str = "template1") -> str:
+        """Create an empty database, or a copy of one, and return its URL as Heroku writes it."""
         name = f"test_{uuid.uuid4().hex}"
         with psycopg.connect(self.url(_USER), autocommit=True) as connection:
-            connection.execute(f"CREATE DATABASE {name}".encode())
+            connection.execute(f"CREATE DATABASE {name} TEMPLATE {template}".encode())
         return self.url(name).replace("postgresql://", "postgres://")
 
 

@@ -11,10 +11,11 @@ import os
 import pwd
 import sqlite3
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, redirect_stderr, redirect_stdout
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,9 @@ import pytest
 from sqlalchemy import text
 
 from bot.cli.audit import Options
+from bot.cli.audit import run as audit_command
 from bot.cli.audit import run as run_audit
+from bot.cli.main import main
 from bot.core.access import DenialReason
 from bot.core.audit import AuditEvent, AuditQuery, PersonHashes
 from bot.core.outcomes import denial
@@ -34,6 +37,7 @@ from bot.sandbox.slack import SlackSandbox
 from bot.sandbox.workspace import AGENT, MANAGER, PARTNER, USER
 from bot.service import Service
 from bot.settings import Settings
+from bot.settings.loading import load
 from bot.slack import action_ids
 from bot.store.audit import MAX_WAITING, AuditEvents
 from bot.store.engine import open_engine
@@ -109,17 +113,26 @@ async def written(events: AuditEvents) -> None:
 
 def rows_of(url: str) -> list[tuple[Any, ...]]:
     """Return the rows as the database has them, read without our code."""
-    is_current = 'SELECT "user", entry_point, result, count FROM audit_events ORDER BY time'
+    query = 'SELECT "user", entry_point, result, count FROM audit_events ORDER BY time'
     if url.startswith("sqlite"):
         with sqlite3.connect(url.removeprefix("sqlite:///")) as file:
-            return file.execute(is_current).fetchall()
+            return file.execute(query).fetchall()
     with psycopg.connect(url) as connection:
-        return connection.execute(is_current.encode()).fetchall()
+        return connection.execute(query.encode()).fetchall()
 
 
 async def audit(url: str, *options: str, key: str = KEY) -> tuple[int | None, str, str]:
-    """Run `fsessions audit`."""
-    return await run("audit", *options, env={"DATABASE_URL": url, "AUDIT_KEY": key})
+    """Run `fsessions audit`, in this process unless it reads standard input or click refuses it."""
+    environment = {"DATABASE_URL": url, "AUDIT_KEY": key}
+    asks = any("purge" in option for option in options) and "--yes" not in options
+    if asks or "xml" in options:
+        return await run("audit", *options, env=environment)
+    settings = load(environment, Path("none"), for_slack=False, for_fullstory=False)
+    asked_for = Options(**main.commands["audit"].make_context("audit", [*options]).params)
+    out, err = StringIO(), StringIO()
+    with redirect_stdout(out), redirect_stderr(err):
+        code = await audit_command(settings, asked_for)
+    return code, out.getvalue(), err.getvalue()
 
 
 async def found(url: str, *options: str, key: str = KEY) -> list[dict[str, Any]]:
