@@ -50,10 +50,9 @@ class TicketOffers:
         events=("message.channels", "message.groups"),
         scopes={
             "channels:history": (
-                "The offer: new messages of public channels that the bot was invited to. Without "
-                "SUPPORT_CHANNELS you can leave it out, with the event message.channels below."
+                "The offer: new messages of public channels that the bot is in (SUPPORT_CHANNELS)."
             ),
-            "groups:history": "The same for private channels, with the event message.groups.",
+            "groups:history": "The offer in private channels.",
             "chat:write": "The offer in support channels.",
         },
         help=(

@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from aiohttp import web
 
+from bot.sandbox.scopes import HISTORY_SCOPES
 from bot.sandbox.workspace import (
     APP,
     BOT,
@@ -31,7 +32,6 @@ TRIGGER_SECONDS: Final = 3.0
 RUN_SECONDS: Final = 15 * 60.0
 BURST: Final = 10
 """Messages that a channel takes at once, before it is one a second."""
-_HISTORY: Final = {"C": "channels:history", "D": "im:history", "G": "groups:history"}
 
 
 class WebApi:
@@ -224,7 +224,7 @@ class WebApi:
 
     def _page(self, arguments: Message, found: list[Message], error: str) -> Message:
         channel = arguments.get("channel", "")
-        if _HISTORY.get(channel[:1], "") not in self._slack.scopes.split(","):
+        if HISTORY_SCOPES.get(channel[:1], "") not in self._slack.scopes.split(","):
             return {"error": "missing_scope"}
         if error := self._not_a_member(channel) or error:
             return {"error": error}

@@ -70,7 +70,7 @@ class App:
     """Registers handlers and passes requests to them.
 
     If a handler fails, the person is told. Each handler belongs to an entry point, which is part of
-    the actor it gets.
+    the actor it gets. The labels of `handlers` are a kind and a name, such as `event message.im`.
     """
 
     def __init__(
@@ -85,7 +85,7 @@ class App:
         self._targets = targets
         self._background = background
         self._contact = settings.admin_contact
-        self._handlers: dict[str, tuple[Handler, EntryPoint]] = {}
+        self.handlers: dict[str, tuple[Handler, EntryPoint]] = {}
         self._command: Listener | None = None
         self._bolt = _bolt_app(client, settings.bot_token)
         self._bolt.error(self._on_error)
@@ -125,13 +125,8 @@ class App:
         listener = self._listener(f"function {callback_id}", entry_point, handler)
         self._bolt.function(callback_id)(listener)
 
-    @property
-    def registered(self) -> dict[str, EntryPoint]:
-        """The kinds and names of all handlers, and their entry points."""
-        return {label: entry_point for label, (_, entry_point) in self._handlers.items()}
-
     def _listener(self, label: str, entry_point: EntryPoint, handler: Handler) -> Listener:
-        self._handlers[label] = handler, entry_point
+        self.handlers[label] = handler, entry_point
         is_event = label.startswith(("event ", "function "))
 
         async def listen(body: dict[str, Any], context: AsyncBoltContext) -> BoltResponse:
@@ -179,7 +174,7 @@ class App:
         acknowledged = asyncio.get_running_loop().create_future()
         settle(acknowledged, is_sent=False)
         try:
-            handler, entry_point = self._handlers[label]
+            handler, entry_point = self.handlers[label]
             await handler(SlackRequest(body, actor_in(body, entry_point), acknowledged, job))
         except Exception as error:  # noqa: BLE001 - no one is left without an answer
             self._send_beside(body, self._apology(body, error))
