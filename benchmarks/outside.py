@@ -266,7 +266,7 @@ class Outside:
         return socket
 
     def environment(self, **other: str) -> dict[str, str]:
-        """Return what a bot is told that is to live here."""
+        """Return the settings of a bot in this world."""
         trusted = str(self._certificate)
         by_way: dict[Over, dict[str, str]] = {
             "HTTP": {},

@@ -44,7 +44,7 @@ class Connections:
 
 @asynccontextmanager
 async def open_connections() -> AsyncIterator[Connections]:
-    """Open the sessions, and close them in the end."""
+    """Open the sessions, and close them on leaving."""
     async with AsyncExitStack() as stack:
         yield Connections(
             fullstory=await stack.enter_async_context(_session()),

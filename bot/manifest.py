@@ -120,31 +120,31 @@ functions:
         name: latest
         type: string
         title: Link to the latest session
-        description: Empty if there are none. Seen by everyone to whom you show it
+        description: Empty if there are none. Seen by everyone you show it to
         is_required: false
       at_moment:
         name: at_moment
         type: string
         title: Link to the session at the moment
-        description: Empty if none started just before. Seen by everyone to whom you show it
+        description: Empty if none started just before. Seen by everyone you show it to
         is_required: false
       replay:
         name: replay
         type: string
         title: Replay at the moment
-        description: Opens that session at the moment. Seen by everyone to whom you show it
+        description: Opens that session at the moment. Seen by everyone you show it to
         is_required: false
       list:
         name: list
         type: string
         title: List of sessions
-        description: A line each, under the person. Seen by everyone to whom you show it
+        description: A line each, under the person. Seen by everyone you show it to
         is_required: true
       person:
         name: person
         type: string
         title: Person as understood
-        description: The e-mail or uid. Seen by everyone to whom you show it
+        description: The e-mail or uid. Seen by everyone you show it to
         is_required: true
 """
 

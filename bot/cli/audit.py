@@ -1,4 +1,4 @@
-"""`fsessions audit`: shows who looked up whom, and deletes events."""
+"""`fsessions audit`: shows who looked up which customer, and deletes events."""
 
 from __future__ import annotations
 

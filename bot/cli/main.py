@@ -145,7 +145,7 @@ def migrate() -> None:
 @click.option("--purge-before", metavar="DATE", help="Delete everything older.")
 @click.option("--yes", is_flag=True, help="Don't ask before deleting.")
 def audit(**options: Any) -> None:  # noqa: ANN401 - the options above
-    """Show who looked up whom, newest first."""
+    """Show who looked up which customer, newest first."""
     from bot.cli.audit import Options, run
 
     loaded = _settings_with_database()

@@ -68,7 +68,7 @@ class DenialReason(Enum):
     """The bot may not read user groups."""
 
     NOT_ALLOWED = auto()
-    """Not one of the people whom the administrator has named."""
+    """Not one of the people that the administrator has named."""
 
     NOT_HERE = auto()
     """Not in one of the channels that the administrator has named."""

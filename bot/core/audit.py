@@ -1,4 +1,4 @@
-"""Records who looked up whom: always in the log, and in a database if there is one.
+"""Records who looked up which customer: always in the log, and in a database if there is one.
 
 An event has no personal data of a customer. The person who was looked up is a keyed hash: the same
 person always gives the same hash, so whoever has the key can find their lookups again. Without the

@@ -31,7 +31,7 @@ FORM_NOT_OPENED: Final = (
 
 @dataclass(frozen=True, slots=True)
 class MessageShortcut:
-    """Looks up the person whom a message names."""
+    """Looks up the person in a message."""
 
     manifest: ClassVar = Manifest(
         scopes={"commands": "The command and the shortcuts."},

@@ -1,7 +1,7 @@
 """Support channels: a quiet offer below each new message that names a customer.
 
 The offer names no one, and its button has no value. Whoever presses it is shown, alone, the
-sessions of the person whom the message above names at that time.
+sessions of the person in the message above.
 
 - https://docs.slack.dev/reference/events/message
 - https://docs.slack.dev/reference/methods/conversations.replies

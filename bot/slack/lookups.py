@@ -76,7 +76,7 @@ class Lookups:
     async def message(
         self, people: Sequence[Identity], message: dict[str, Any], actor: Actor
     ) -> Renderer:
-        """Look up the person whom a message is about; if it names several, ask which one."""
+        """Look up the person in a message; if there are several, ask which one."""
         settings = self._settings
         queries = queries_about(people, message, settings.limits.default, settings.labels)
         if len(queries) == 1:
@@ -90,7 +90,7 @@ class Lookups:
         return lambda size_limit: messages.choice(choices, len(people), size_limit)
 
     async def message_at(self, channel: str, ts: str, actor: Actor) -> Renderer:
-        """Read a message of a channel, and look up whom it is about."""
+        """Read a message of a channel, and look up the person in it."""
         if reason := await self._lookup.first_denial(actor):
             return always(self._explained(AccessDenied(reason)))
         try:

@@ -156,7 +156,7 @@ class WorkflowStep:
         return outputs(found) if may_have_them else withheld(len(found.sessions))
 
     async def _query(self, inputs: dict[str, Any], actor: Actor) -> tuple[Query, str]:
-        """Return whom to look up, and the time that the same text contains or ""."""
+        """Return who to look up, and the time in the same text or ""."""
         settings = self.settings
         match parse_step_person(
             _text(inputs, "person"),
