@@ -84,7 +84,7 @@ def measure(url: str, question: tuple[str, ...]) -> tuple[float, float, int]:
 
 
 def main() -> None:
-    """Measures and prints."""
+    """Measure and prints."""
     print(f"Python {platform.python_version()}, {os.cpu_count()} cores, {platform.system()}")
     with tempfile.TemporaryDirectory() as folder:
         url = os.environ.get("DATABASE_URL") or f"sqlite:///{folder}/audit.db"

@@ -356,7 +356,7 @@ def versions() -> dict[str, str]:
 
 
 async def main() -> None:
-    """Measures, prints and writes."""
+    """Measure, prints and writes."""
     rounds = int(os.environ.get("ROUNDS", "3"))
     _refuse_unknown(_listed("SCENARIOS"), [*SCENARIOS, PROCESSES])
     of_processes = await _of_processes(rounds) if _is_wanted(PROCESSES) else {}

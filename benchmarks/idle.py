@@ -64,7 +64,7 @@ def measure() -> tuple[float, float]:
 
 
 def main() -> None:
-    """Measures and prints."""
+    """Measure and prints."""
     measured = [measure() for _ in range(STARTS)]
     print(f"Python {platform.python_version()}, {os.cpu_count()} cores, {platform.system()}")
     print(f"ready after  {median(seconds for seconds, _ in measured):.2f} s")

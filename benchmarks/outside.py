@@ -78,7 +78,7 @@ _TAKEN: Final = _reply(b"ok", "text/plain")
 
 
 def _message(buffer: bytearray) -> tuple[bytes, bytes] | None:
-    """Cuts the first whole message off: its head and its body."""
+    """Cut the first whole message off: its head and its body."""
     end = buffer.find(_END)
     if end < 0:
         return None
@@ -299,7 +299,7 @@ class Outside:
             waiting.set_result(None)
 
     async def ask(self, port: int) -> tuple[float, float]:
-        """Types a command: the seconds until the ack, and until the answer.
+        """Type a command: the seconds until the ack, and until the answer.
 
         Raises if none comes.
         """

@@ -106,7 +106,7 @@ async def drain(stream: asyncio.StreamReader) -> None:
 
 
 async def main() -> None:
-    """Measures and prints."""
+    """Measure and prints."""
     postgres = programs()
     if postgres is None:
         sys.exit("PostgreSQL is not installed; on Debian: apt-get install postgresql")

@@ -65,7 +65,7 @@ class Request:
 
     @property
     def may_have_arrived(self) -> bool:
-        """Whether the request may have had an effect although its reply is unusable.
+        """Tell whether the request may have had an effect although its reply is unusable.
 
         A gateway's 502 or 504 says nothing about the server behind it; 503 and 429 say no.
         """

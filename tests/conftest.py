@@ -73,7 +73,7 @@ class BrokenFullstory:
     """A client with a bug that no one has foreseen."""
 
     async def sessions(self, query: Query) -> SessionList:
-        """Fails, and quotes what was asked for."""
+        """Fail, and quotes what was asked for."""
         raise RuntimeError(query.person)
 
 

@@ -16,7 +16,7 @@ __all__ = ["Postgres", "everything_in", "is_installed", "postgres_server"]
 
 
 def is_installed() -> bool:
-    """Whether there is a PostgreSQL that can be started."""
+    """Tell whether there is a PostgreSQL that can be started."""
     return postgres.programs() is not None
 
 

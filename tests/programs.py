@@ -43,7 +43,7 @@ _PERSONAL = re.compile(
 
 
 def assert_nothing_personal(log: str) -> None:
-    """Fails where a log holds what it must not."""
+    """Fail where a log holds what it must not."""
     assert _PERSONAL.findall(log) == []
 
 

@@ -33,7 +33,7 @@ def fullstory() -> aiohttp.ClientSession:
 
 @app.command("/fsessions")
 async def fsessions(ack: AsyncAck, respond: AsyncRespond, command: dict[str, Any]) -> None:
-    """Acknowledges, looks up, responds."""
+    """Acknowledge, looks up, responds."""
     await ack()
     async with fullstory().get(
         f"{os.environ['FULLSTORY_API_URL']}/sessions/v2",

@@ -87,7 +87,7 @@ class DenialReason(Enum):
 
     @property
     def is_temporary(self) -> bool:
-        """Whether trying again in a minute can help."""
+        """Tell whether trying again in a minute can help."""
         return self is DenialReason.NOT_KNOWN
 
 

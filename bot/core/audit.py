@@ -106,7 +106,7 @@ class PersonHashes:
 
     @property
     def has_key(self) -> bool:
-        """Whether people can be found again."""
+        """Tell whether people can be found again."""
         return bool(self._keys)
 
     def of(self, query: Query | None) -> tuple[str, str]:

@@ -65,7 +65,7 @@ class Problem(Enum):
 
     @property
     def of_limit(self) -> bool:
-        """Whether it is about how many sessions."""
+        """Tell whether it is about how many sessions."""
         return self in _OF_LIMIT
 
 

@@ -40,7 +40,7 @@ class ReadAudit:
 
     @property
     def can_find_people(self) -> bool:
-        """Whether there is a key under which people are recorded."""
+        """Tell whether there is a key under which people are recorded."""
         return self._audit.hashes.has_key
 
     async def denial(self, actor: Actor) -> DenialReason | None:

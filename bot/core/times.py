@@ -103,7 +103,7 @@ class _Written:
 
     @property
     def is_whole_minute(self) -> bool:
-        """Whether there is a clock without seconds."""
+        """Tell whether there is a clock without seconds."""
         return self.clock is not None and not self.has_seconds
 
     @property

@@ -1,4 +1,4 @@
 """Stand-ins for Slack and Fullstory: real servers on loopback, as awkward as the real ones.
 
-The demo and the tests share them. A new awkwardness of the real thing is taught to them first.
+The demo and the tests share them. Teach them first when the real ones behave in a new way.
 """

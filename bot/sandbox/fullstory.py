@@ -1,7 +1,7 @@
 """A stand-in for Fullstory's API, as awkward as the real one.
 
-Both list endpoints with their two shapes; the documented errors; a union that repeats sessions and
-exceeds the limit; pages; and whatever a test scripts: slow, cut off, redirecting, garbage.
+It has both list endpoints with their shapes, the documented errors, a union that repeats sessions
+and exceeds the limit, pages, and whatever a test scripts: slow, cut off, redirecting, garbage.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ ORGANISATION: Final = "DEMO1"
 
 @dataclass(frozen=True, slots=True)
 class Scripted:
-    """A reply to give instead of the usual one.
+    """A reply instead of the usual one.
 
     `seconds` to wait before it; with `cut_off`, the connection ends after half of the body.
     """
@@ -42,10 +42,7 @@ class Scripted:
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """A request that came in; `raw_query` is as it stood on the wire.
-
-    `query` is what was asked for, in the address or in a JSON body.
-    """
+    """A request; `raw_query` is as it was sent. `query` is from the URL or a JSON body."""
 
     method: str
     path: str
@@ -91,7 +88,7 @@ class FullstorySandbox:
             yield self
 
     def hold(self) -> asyncio.Event:
-        """Lets everyone wait from now on, until the event is set."""
+        """Let everyone wait from now on, until the event is set."""
         self.held = asyncio.Event()
         return self.held
 
@@ -172,7 +169,7 @@ class FullstorySandbox:
 
 
 async def _asked(request: web.Request) -> dict[str, str]:
-    """By the query of a GET, or the JSON body of a POST. Raises `ValueError`."""
+    """Read the query of a GET, or the JSON body of a POST. Raises `ValueError`."""
     if request.method == "GET":
         return dict(request.query)
     document = await request.json()
@@ -210,7 +207,7 @@ def _link(one: Recording, separator: str) -> str:
 
 
 def _v1(one: Recording) -> dict[str, str]:
-    """As the documentation's example shows it: camelCase, everything a string."""
+    """Return a session as in the documentation's example: camelCase, everything a string."""
     return {
         "userId": one.user_id,
         "sessionId": one.session_id,

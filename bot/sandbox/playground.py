@@ -1,8 +1,7 @@
 """The playground: a page that looks and behaves like Slack, for the demo.
 
-It serves three static files, the state as one person may see it, and a way to do what a person can
-do. Everything goes through the stand-in Slack, and so through the real bot; nothing here knows what
-the bot answers. Loopback only: other pages' requests are refused.
+It serves static files, the state as one person sees it, and a way to do what a person can do.
+Everything goes through the stand-in Slack and the real bot. Requests of other pages are refused.
 """
 
 from __future__ import annotations
@@ -85,7 +84,7 @@ _FAILED: Final = "Slack would say: that didn't work, the app did not respond in 
 
 
 class Playground:
-    """One page for all its visitors; each chooses who to be."""
+    """The page; each visitor chooses who to be."""
 
     def __init__(self, slack: SlackSandbox, fullstory: FullstorySandbox) -> None:
         self._slack = slack
@@ -113,7 +112,7 @@ class Playground:
             changed.set()
 
     async def _changes(self, request: web.Request) -> web.StreamResponse:
-        """Server-sent events without content: each says that the state is another."""
+        """Send events without content: each says that the state has changed."""
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream", **_HEADERS})
         await response.prepare(request)
         changed = asyncio.Event()
@@ -297,7 +296,7 @@ def _told(exchange: Exchange) -> Message:
 async def _from_this_page_alone(
     request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
 ) -> web.StreamResponse:
-    """Refuses what other pages in the same browser might send, under whatever name they know us."""
+    """Refuse what other pages in the same browser might send, under whatever name they know us."""
     if request.url.host not in ("localhost", "127.0.0.1"):
         raise web.HTTPForbidden
     if request.method == "POST":
@@ -317,10 +316,7 @@ async def _static(request: web.Request) -> web.Response:
 
 
 async def seed(slack: SlackSandbox) -> None:
-    """Tickets of the last hour in the support channel, and a question in the private one.
-
-    Returns when the bot has made its offers under them.
-    """
+    """Post tickets and a question in the channels, and wait for the offers."""
     text: Any
     for minutes, channel, author, text in _SEEDS:
         ago = datetime.now(UTC).timestamp() - 60 * minutes

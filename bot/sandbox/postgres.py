@@ -1,4 +1,4 @@
-"""A PostgreSQL of one's own, for the demo and the tests: in a folder that goes away."""
+"""A temporary PostgreSQL for the tests."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _START_SECONDS: Final = 60.0
 
 
 def programs() -> Path | None:
-    """Where `initdb` and `postgres` are: Debian keeps them away from the PATH."""
+    """Return the folder of `initdb` and `postgres`, which Debian does not put on the PATH."""
     if found := shutil.which("initdb"):
         return Path(found).parent
     folders = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
@@ -29,7 +29,7 @@ def programs() -> Path | None:
 
 
 class Postgres:
-    """A server in a folder of its own, with a socket there: no port that another may take."""
+    """A server in its own folder, with a socket instead of a port."""
 
     def __init__(self, programs: Path, folder: Path) -> None:
         self._programs = programs
@@ -48,8 +48,8 @@ class Postgres:
         )
 
     def start(self) -> None:
-        """Start it; returns when it can be used."""
-        # The shell ends it when our end of the pipe is closed: also when this process is killed.
+        """Start it, and wait until it accepts connections."""
+        # The shell ends it when our end of the pipe is closed, even if this process is killed.
         self._process = subprocess.Popen(  # type: ignore[call-overload] # noqa: S603 - the same
             [
                 *("/bin/sh", "-c", '"$@" & read -r _; kill -QUIT $!; wait', "sh"),
@@ -76,13 +76,13 @@ class Postgres:
                 return
 
     def stop(self) -> None:
-        """End it at once, as a crash does: whoever is connected is cut off."""
+        """End it at once like a crash, and cut off all connections."""
         if self._process:
             self._process.communicate()
             self._process = None
 
     def url(self, database: str) -> str:
-        """As an administrator would write it; the folder holds the server's socket."""
+        """Return a URL as an administrator would write it."""
         return f"postgresql://{_USER}@/{database}?host={self._folder}"
 
     def new_database(self, template: str = "template1") -> str:

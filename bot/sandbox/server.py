@@ -1,4 +1,4 @@
-"""Starting a stand-in on loopback."""
+"""Starts a stand-in on loopback."""
 
 from __future__ import annotations
 

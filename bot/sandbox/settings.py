@@ -17,7 +17,7 @@ from bot.store.schema import migrate
 
 
 def settings_for(slack: SlackSandbox, fullstory: FullstorySandbox, **other: Any) -> Settings:  # noqa: ANN401
-    """Return settings that lead to the stand-ins and nowhere else; the environment has no say."""
+    """Return settings for the stand-ins only; the environment is ignored."""
     values: dict[str, Any] = {
         "slack_bot_token": SecretStr(slack.bot_token),
         "slack_signing_secret": SecretStr(slack.signing_secret),
@@ -32,7 +32,7 @@ def settings_for(slack: SlackSandbox, fullstory: FullstorySandbox, **other: Any)
 
 @asynccontextmanager
 async def temporary_database() -> AsyncIterator[str]:
-    """Yield a database with our tables, in a file that goes away; return its URL."""
+    """Yield the URL of a temporary database with our tables."""
     with TemporaryDirectory(prefix="fsessions-") as folder:
         url = f"sqlite:///{folder}/audit.db"
         async with open_engine(url) as engine:

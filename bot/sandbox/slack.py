@@ -1,7 +1,7 @@
-"""A stand-in for Slack: what people do there, each thing as Slack tells the bot of it.
+"""A stand-in for Slack: what people do there, and what Slack tells the bot about it.
 
-`bot.sandbox.traffic` is the way between it and the bot, `bot.sandbox.web_api` the methods that the
-bot calls, `bot.sandbox.workspace` what is in the channels.
+`bot.sandbox.traffic` connects it to the bot, `bot.sandbox.web_api` has the methods that the bot
+calls, and `bot.sandbox.workspace` what is in the channels.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class SlackSandbox(Traffic):
     # -- What a person does -----------------------------------------------------------------------
 
     async def command(self, typed: str, **fields: str) -> Exchange:
-        """Types a command, such as `/fsessions jane@example.com`; `fields` override Slack's own."""
+        """Type a command, such as `/fsessions jane@example.com`; `fields` override Slack's own."""
         command, _, text = typed.partition(" ")
         user, channel = fields.get("user_id", USER), fields.get("channel_id", CHANNEL)
         exchange = self.new_exchange(user, channel)
@@ -69,7 +69,7 @@ class SlackSandbox(Traffic):
         option: str = "",
         **fields: Any,  # noqa: ANN401
     ) -> Exchange:
-        """Presses a button of a message, by default the last one on the screen that has it.
+        """Press a button of a message, by default the last one on the screen that has it.
 
         Of a menu, `option` is the beginning of the chosen value. `fields` override what Slack
         sends.
@@ -97,7 +97,7 @@ class SlackSandbox(Traffic):
         )
 
     async def press_in_view(self, action_id: str, view_id: str, *, user: str = USER) -> Exchange:
-        """Presses a button in an open window. There is no response_url then."""
+        """Press a button in an open window. There is no response_url then."""
         view = self.views.get(view_id) or self.homes[user]
         return await self.interact(
             user,
@@ -110,13 +110,13 @@ class SlackSandbox(Traffic):
         )
 
     async def shortcut(self, callback_id: str, *, user: str = USER) -> Exchange:
-        """Chooses a global shortcut."""
+        """Choose a global shortcut."""
         return await self.interact(user, {"type": "shortcut", "callback_id": callback_id})
 
     async def message_shortcut(
         self, callback_id: str, message: Message, *, user: str = USER, channel: str = CHANNEL
     ) -> Exchange:
-        """Chooses a shortcut from the menu of a message; it may be one that the bot can't see."""
+        """Choose a shortcut from the menu of a message; it may be one that the bot can't see."""
         return await self.interact(
             user,
             {
@@ -154,7 +154,7 @@ class SlackSandbox(Traffic):
     ) -> Shown:
         """Write a message; the bot is told if it is a member. `fields` are of the event.
 
-        Gives it once the bot has acknowledged the event, or all attempts have failed.
+        Returns once the bot has acknowledged the event, or all attempts have failed.
         """
         author = {"user": user} | ({"team": self.team_of(user)} if self.names_teams else {})
         if "bot_id" in fields:
@@ -217,7 +217,7 @@ class SlackSandbox(Traffic):
 
 
 def as_slack_sends(text: str) -> str:
-    """Return what becomes of a typed text on its way: https://docs.slack.dev/messaging/formatting-message-text."""
+    """Escape a typed text: https://docs.slack.dev/messaging/formatting-message-text."""
     if re.match(r"<(?:[@#!]|mailto:|https?:)", text):
         return text  # a test's own markup
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

@@ -1,4 +1,4 @@
-"""A message as Slack would draw it, on a terminal."""
+"""Shows a message on a terminal."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _NAMES = {
 
 
 def draw(console: Console, message: Message) -> None:
-    """Print the blocks; an address is in full, where terminals can open it."""
+    """Print the blocks, with full URLs that terminals can open."""
     for block in message.get("blocks", []):
         for line in _LINES.get(block["type"], _unknown)(block):
             _print(console, line)
@@ -134,7 +134,7 @@ def _text(markdown: str, style: str = "") -> Text:
 
 
 def _date(seconds: int, template: str) -> str:
-    """As Slack draws it; what it begins with has a capital letter."""
+    """Return a time as Slack shows it, with a capital letter first."""
     now = datetime.now().astimezone()
     then = datetime.fromtimestamp(seconds, UTC).astimezone()
     days = (now.date() - then.date()).days

@@ -1,8 +1,8 @@
-"""The way between the stand-in Slack and the bot, both ways, as awkward as the real one.
+"""Traffic between the stand-in Slack and the bot, as awkward as the real one.
 
 Requests are signed and sent over HTTP, or over Socket Mode's WebSocket when the bot has connected.
-The bot has three seconds for an ack; an event that got none is sent again; only events are sent
-that the app subscribes to and has a scope for. Later messages come to a response_url, which dies
+The bot has three seconds for an ack. An event without one is sent again. Only events are sent that
+the app subscribes to and has a scope for. Later messages come to a response_url, which dies
 after 5 uses or 30 minutes, and can replace a message only if it came with a press on it. The bot is
 told about its own messages, too.
 """
@@ -83,7 +83,7 @@ class Traffic(Workspace):
 
     @property
     def api_url(self) -> str:
-        """For `SLACK_API_URL`."""
+        """The value for `SLACK_API_URL`."""
         return f"{self.url}/api/"
 
     @asynccontextmanager
@@ -105,7 +105,7 @@ class Traffic(Workspace):
     # -- Slack to the bot -------------------------------------------------------------------------
 
     async def event(self, event: Message, **fields: Any) -> list[int]:  # noqa: ANN401
-        """Tells the bot of an event, again if need be; the status of each attempt.
+        """Tell the bot of an event, again if need be; the status of each attempt.
 
         Nothing is told of what the app doesn't subscribe to, or has no scope for.
         https://docs.slack.dev/apis/events-api#retries
@@ -152,7 +152,7 @@ class Traffic(Workspace):
             await asyncio.wait(set(self._telling), timeout=ACK_SECONDS)
 
     def _tell_of(self, shown: Shown) -> None:
-        """Tells the bot of its own message, as Slack does, while it continues."""
+        """Tell the bot of its own message, as Slack does, while it continues."""
         for event in self.events_of(shown):
             task = asyncio.create_task(self.event(event))
             self._telling.add(task)
@@ -175,7 +175,7 @@ class Traffic(Workspace):
         return {"type": "message", "subtype": subtype, "ts": self.new_ts(), **place}
 
     async def interact(self, user: str, fields: Message, pressed: Shown | None = None) -> Exchange:
-        """Tells the bot of a press, a shortcut, or a form."""
+        """Tell the bot of a press, a shortcut, or a form."""
         channel = str(fields.get("channel", {}).get("id", CHANNEL))
         exchange = self.new_exchange(user, channel, pressed)
         if fields["type"] == "view_submission":
@@ -195,13 +195,13 @@ class Traffic(Workspace):
         return exchange
 
     def exchanges(self) -> list[Exchange]:
-        """Everything that people did, and what came of it."""
+        """Everything that people did, and its results."""
         return list(self._exchanges.values())
 
     def new_exchange(
         self, user: str = USER, channel: str = CHANNEL, pressed: Shown | None = None
     ) -> Exchange:
-        """Return a trigger and a response_url that nothing has come of yet."""
+        """Return a new trigger and response_url."""
         identifier = secrets.token_hex(12)
         trigger = f"{secrets.token_hex(5)}.{secrets.token_hex(8)}"
         self.triggers[trigger] = self.clock(), user
@@ -232,7 +232,7 @@ class Traffic(Workspace):
     async def post(
         self, body: bytes, exchange: Exchange, content_type: str = _FORM, **headers: str
     ) -> None:
-        """Signs and sends a request over HTTP."""
+        """Sign and sends a request over HTTP."""
         signed = self.sign(body, content_type=content_type) | headers
         timeout = aiohttp.ClientTimeout(total=self.ack_seconds)
         started, text = perf_counter(), ""
@@ -297,7 +297,7 @@ class Traffic(Workspace):
             await self._connected.wait()
 
     async def announce_disconnect(self) -> None:
-        """Tells the bot to renew its connection, as Slack does every few hours.
+        """Tell the bot to renew its connection, as Slack does every few hours.
 
         The old one is closed when the new one stands and no ack is awaited anymore.
         """
@@ -328,7 +328,7 @@ class Traffic(Workspace):
     # -- The bot to Slack -------------------------------------------------------------------------
 
     def hang(self) -> asyncio.Event:
-        """Lets everything that comes to a response_url wait, until the event is set."""
+        """Let everything that comes to a response_url wait, until the event is set."""
         self.hangs = asyncio.Event()
         return self.hangs
 

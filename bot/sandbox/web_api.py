@@ -107,7 +107,7 @@ class WebApi:
         return web.json_response(ok | answer, headers=told)
 
     def _posts_too_fast(self, channel: str) -> bool:
-        """One message a second for each channel, but for short bursts.
+        """Allow one message a second for each channel, after a short burst.
 
         https://docs.slack.dev/reference/methods/chat.postMessage#rate_limiting
         """
@@ -139,7 +139,7 @@ class WebApi:
         return self._post(arguments, to=arguments.get("user", ""))
 
     def _post(self, arguments: Message, to: str) -> Message:
-        """Only where the bot is a member, and to members: a response_url asks for neither."""
+        """Post where the bot and the person are members; a response_url needs neither."""
         slack, channel = self._slack, arguments.get("channel", "")
         if "chat:write" not in slack.scopes.split(","):
             return {"error": "missing_scope"}
@@ -202,7 +202,7 @@ class WebApi:
         return {"error": "message_not_found"}
 
     def _replies(self, arguments: Message) -> Message:
-        """Return the message that a thread hangs on, then its replies, oldest first."""
+        """Return the parent of a thread and its replies, oldest first."""
         ts = arguments.get("ts")
         found = [
             one for one in self._visible(arguments) if ts in (one.get("ts"), one.get("thread_ts"))

@@ -257,7 +257,7 @@ class Workspace:
         return channel
 
     def record(self, one: OnTheWire) -> None:
-        """Remembers what went over the wire."""
+        """Remember what went over the wire."""
         self.wire.append(one)
         self.on_change()
 

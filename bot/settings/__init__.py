@@ -170,12 +170,12 @@ class Settings(BaseModel):
 
     @property
     def address_was_chosen(self) -> bool:
-        """Whether the address to listen on is set."""
+        """Tell whether the address to listen on is set."""
         return not {"host", "port"}.isdisjoint(self.model_fields_set)
 
     @property
     def socket_mode(self) -> bool:
-        """Whether to use Socket Mode instead of HTTP."""
+        """Tell whether to use Socket Mode instead of HTTP."""
         return self.slack_app_token is not None
 
 

@@ -26,7 +26,7 @@ class BackgroundTasks:
 
     @property
     def is_draining(self) -> bool:
-        """Whether the process is about to end: nothing long should be started anymore."""
+        """Tell whether the process is about to end: nothing long should be started anymore."""
         return self._deadline is not None
 
     def start(self, work: Coroutine[Any, Any, _T]) -> asyncio.Task[_T]:

@@ -66,7 +66,7 @@ class SocketMode:
 
     @property
     def connected(self) -> bool:
-        """Whether there is a connection on which Slack can reach the bot."""
+        """Tell whether there is a connection on which Slack can reach the bot."""
         return any(one.greeted and not one.leaving.is_set() for one in self._receiving)
 
     async def run(self) -> None:

@@ -49,7 +49,7 @@ class ReplyTarget(Protocol):
 
     @property
     def is_repeatable(self) -> bool:
-        """Whether a message that is sent twice is seen once, because it replaces another."""
+        """Tell whether a message that is sent twice is seen once, because it replaces another."""
 
     async def send(self, renderer: Renderer, is_current: IsCurrent = always_current) -> None:
         """Deliver the answer, with several attempts if needed, while it is current."""
@@ -83,7 +83,7 @@ class ResponseUrlTarget:
 
     @property
     def is_repeatable(self) -> bool:
-        """Whether each message replaces or deletes the original."""
+        """Tell whether each message replaces or deletes the original."""
         return bool(self.fields.get("replace_original") or self.fields.get("delete_original"))
 
     def as_ack(self, message: Message, *, is_final: bool) -> dict[str, Any]:
@@ -168,7 +168,7 @@ class DirectMessageTarget:
 
     @property
     def is_repeatable(self) -> bool:
-        """Whether the answer replaces a message."""
+        """Tell whether the answer replaces a message."""
         return bool(self.replaced)
 
     async def send(self, renderer: Renderer, is_current: IsCurrent = always_current) -> None:

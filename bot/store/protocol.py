@@ -58,7 +58,7 @@ class Jobs(Protocol):
 
     @property
     def durable(self) -> bool:
-        """Whether work is stored, so that another process can resume it."""
+        """Tell whether work is stored, so that another process can resume it."""
 
     async def take(self, job: str, work: Work) -> Lease | None:
         """Take a job; return None if another process has it, or if it is done."""

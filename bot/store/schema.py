@@ -37,7 +37,7 @@ class Schema(Enum):
 
     @property
     def is_usable(self) -> bool:
-        """Whether this version can work with them."""
+        """Tell whether this version can work with them."""
         return self in (Schema.CURRENT, Schema.NEWER)
 
 

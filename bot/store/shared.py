@@ -96,7 +96,7 @@ class SharedState:
 
     @property
     def durable(self) -> bool:
-        """Whether another process can resume our jobs."""
+        """Tell whether another process can resume our jobs."""
         return self._stores_work and not self.is_unavailable
 
     # -- State ------------------------------------------------------------------------------------

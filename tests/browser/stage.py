@@ -119,7 +119,7 @@ async def windows_to(address: str) -> AsyncIterator[Windows]:
 
 
 async def say(page: Page, text: str) -> None:
-    """Types into the message box."""
+    """Type into the message box."""
     await page.fill("#say", text)
     await page.press("#say", "Enter")
 

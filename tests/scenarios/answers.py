@@ -54,7 +54,7 @@ async def refresh(slack: SlackSandbox, shown: Shown, **other: Any) -> Any:  # no
 
 
 async def share_window(slack: SlackSandbox, shown: Shown, **other: Any) -> str:  # noqa: ANN401
-    """Presses *Share…*; gives the id of the window, once it is filled or says why not."""
+    """Press *Share…*; gives the id of the window, once it is filled or says why not."""
     before = set(slack.views)
     await slack.press(action_ids.SHARE, shown, **other)
     await until(lambda: len(slack.views) > len(before))

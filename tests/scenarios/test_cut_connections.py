@@ -65,7 +65,7 @@ class CuttingProxy:
             yield self
 
     def cut(self, path: str, phase: Phase, times: int = 1) -> None:
-        """Cuts the next requests to a path."""
+        """Cut the next requests to a path."""
         self.path, self.phase, self.times = path, phase, times
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

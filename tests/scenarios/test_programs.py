@@ -288,7 +288,7 @@ async def test_slack_in_trouble_at_the_start(
 
 
 def binds(one: socket.socket, port: int) -> bool:
-    """Whether the port is ours now."""
+    """Tell whether the port is ours now."""
     with suppress(OSError):
         one.bind(("127.0.0.1", port))
         return True

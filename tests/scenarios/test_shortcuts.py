@@ -35,7 +35,7 @@ def links(holder: dict[str, Any]) -> list[str]:
 
 
 async def on_message(slack: SlackSandbox, shown: dict[str, Any]) -> Exchange:
-    """Chooses the shortcut in the menu of a message."""
+    """Choose the shortcut in the menu of a message."""
     exchange = await slack.message_shortcut("find_sessions_from_message", shown)
     assert (exchange.status, exchange.ack) == (200, None)
     return exchange

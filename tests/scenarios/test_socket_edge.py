@@ -23,7 +23,7 @@ def transport() -> str:
 
 
 async def answers(slack: SlackSandbox) -> bool:
-    """Whether a command gets its links."""
+    """Tell whether a command gets its links."""
     exchange = await slack.command("/fsessions omar@example.com")
     return exchange.ack is not None and "1 session of" in exchange.ack["text"]
 

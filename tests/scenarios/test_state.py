@@ -51,7 +51,7 @@ class Bot:
 
 
 async def make_older(engine: AsyncEngine, seconds: float) -> None:
-    """Lets time pass in a database: no one has to wait for its clock."""
+    """Let time pass in a database: no one has to wait for its clock."""
     async with engine.begin() as connection:
         leases = JOBS.c.lease_until
         await connection.execute(

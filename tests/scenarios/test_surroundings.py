@@ -23,13 +23,13 @@ SERVE = (sys.executable, "-m", "bot", "serve")
 
 
 async def answers(slack: SlackSandbox) -> bool:
-    """Whether a command gets its link."""
+    """Tell whether a command gets its link."""
     exchange = await slack.command("/fsessions omar@example.com")
     return exchange.ack is not None and "1 session of" in exchange.ack["text"]
 
 
 async def alive(port: int) -> bool:
-    """Whether the process says so."""
+    """Tell whether the process says so."""
     try:
         async with (
             aiohttp.ClientSession() as http,
