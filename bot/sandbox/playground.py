@@ -357,6 +357,6 @@ _SEEDS: Final[tuple[tuple[float, str, str | dict[str, Any], str], ...]] = (
     ),
     (30, TICKETS, {**_TOOL, "blocks": _FORM_TICKET}, "New ticket: can't log in, user ID: 12345"),
     (20, TICKETS, AGENT, "Both omar@example.com and maria+vip@example.com see an *empty page*"),
-    (5, TICKETS, PARTNER, "Is anybody else's coffee cold? :coffee:"),
+    (5, TICKETS, PARTNER, "Is anyone else's coffee cold? :coffee:"),
     (15, CHANNEL, MANAGER, "Who looks after jane@example.com? She wrote to me as well."),
 )

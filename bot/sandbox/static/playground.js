@@ -1,5 +1,5 @@
-// The page: who you are, where you are, what you see, what you do. It keeps no state of its own but
-// that; the rest is asked from the stand-in Slack whenever something happened there.
+// The page: who you are, where you are, what you see, what you do. It keeps no other state; the rest
+// comes from the stand-in Slack whenever something happens there.
 
 import { blocks, element, mrkdwn, popup, state } from "./blockkit.js";
 
@@ -16,10 +16,10 @@ const drafts = {};
 const read = {}; // until when each person has read each channel
 let recalled = 0;
 
-// -- Asking and telling ---------------------------------------------------------------------------
+// -- Requests -------------------------------------------------------------------------------------
 
 const ENDED = "The demo has ended. Start it again with: make demo";
-const UNKNOWN = "There is nobody of that name here.";
+const UNKNOWN = "No one here has that name.";
 let asking = false;
 let again = false;
 
@@ -40,7 +40,7 @@ async function look() {
         continue;
       }
       const told = answer.ok ? await answer.json() : null;
-      if (told && (!me || told.me === me)) draw(told); // else: meanwhile, somebody else looks
+      if (told && (!me || told.me === me)) draw(told); // else: meanwhile, another person looks
       else again ||= Boolean(told);
       if ($("notice").textContent === ENDED) notice("");
     } while (again);
@@ -55,7 +55,7 @@ function notice(text) {
   $("notice").textContent = text;
 }
 
-// Gives what was told, or null where nobody listens any more.
+// Returns what was told, or null if no one listens anymore.
 async function act(what, fields = {}) {
   const body = JSON.stringify({ do: what, as: me, ...fields });
   let told = null;
@@ -63,13 +63,13 @@ async function act(what, fields = {}) {
     const answer = await fetch("api/do", { method: "POST", headers: { "Content-Type": "application/json" }, body });
     if (answer.ok) told = await answer.json();
   } catch {
-    // The notice says it.
+    // The notice says so.
   }
   notice(told ? (told.notice ?? "") : ENDED);
   return told;
 }
 
-// -- Drawing --------------------------------------------------------------------------------------
+// -- Rendering ------------------------------------------------------------------------------------
 
 function draw(next) {
   seen = next;
@@ -169,7 +169,7 @@ function drawMessages(box, list, withThreads) {
   const fresh = nodes.filter((one) => !before.has(one) && one.tagName === "ARTICLE");
   const lost = document.activeElement?.closest("article");
   const place = [...box.children].indexOf(lost);
-  // Only what is new is touched: a screen reader reads that, and the focus stays where it is.
+  // Only change what is new: screen readers read that, and the focus stays.
   nodes.forEach((one, index) => {
     if (box.children[index] !== one) box.insertBefore(one, box.children[index] ?? null);
   });
@@ -320,7 +320,7 @@ function drawHome() {
   $("home").replaceChildren(...(seen.home ? blocks(seen.home.blocks, { names: names(), press }) : []));
 }
 
-// -- Windows --------------------------------------------------------------------------------------
+// -- Modals ---------------------------------------------------------------------------------------
 
 function drawView() {
   const view = seen.views.at(-1);
@@ -445,7 +445,7 @@ $("tour-close").addEventListener("click", () => {
   $("tour-open").focus();
 });
 
-// -- Doing ----------------------------------------------------------------------------------------
+// -- Actions --------------------------------------------------------------------------------------
 
 function go(id) {
   if (id === channel) return;
@@ -547,10 +547,10 @@ const OUTPUTS = {
 };
 
 $("workflow").addEventListener("click", () => {
-  const nobody = () => element("option", { value: "" }, "(nobody)");
+  const noOne = () => element("option", { value: "" }, "(no one)");
   const people = seen.people.map((one) => element("option", { value: one.id }, `${one.name}, ${one.about}`));
   const places = seen.channels.filter((one) => one.kind !== "app");
-  $("step-form").elements.show_to.replaceChildren(nobody(), ...people);
+  $("step-form").elements.show_to.replaceChildren(noOne(), ...people);
   $("step-form").elements.show_in.replaceChildren(
     element("option", { value: "" }, "(in a direct message)"),
     ...places.map((one) => element("option", { value: one.id }, one.name)),
