@@ -155,7 +155,7 @@ def everybodys_database(
 ) -> Iterator[dict[str, str]]:
     """Where bots write that a test gives no database: by transport, so that both kinds are used.
 
-    In the end, no one must be known there.
+    Afterwards, it must contain nothing personal.
     """
     urls = {"http": f"sqlite:///{tmp_path_factory.mktemp('audit')}/audit.db"}
     urls["socket"] = urls["http"]

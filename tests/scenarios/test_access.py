@@ -217,7 +217,7 @@ class TestChannels:
 
 
 class TestWorkflows:
-    """Of whom is shown the sessions; outputs that no one is shown want the workflow to be named."""
+    """Access depends on who is shown the sessions; outputs alone need a listed workflow."""
 
     STEP = "find_sessions_step"
 

@@ -37,7 +37,7 @@ async def dispatch(app: App, body: dict[str, str]) -> Reply:
 async def test_a_crashed_lookup_gives_a_reference_that_is_in_the_log(
     app: App, logged: Logged
 ) -> None:
-    """The log line says where it crashed, but not for whom."""
+    """The log line says where it crashed, but names no customer."""
     reply = await dispatch(app, BODY)
     assert reply.status == 200
     said = json.loads(reply.body)["text"]

@@ -1,7 +1,4 @@
-"""What every entry point has pending the people who use it.
-
-A new entry point adds a row to `WAYS`.
-"""
+"""What every entry point must do: a new one adds a line to `WAYS`."""
 
 from __future__ import annotations
 

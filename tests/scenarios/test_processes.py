@@ -246,7 +246,7 @@ async def test_killed_while_sending(
 
 @pytest.mark.chaos
 async def test_a_rolling_deploy(bot: Bot, fullstory: FullstorySandbox) -> None:
-    """A process that is told to end hands over what it has pending: no one hears of the restart."""
+    """A process that ends hands over its pending answers: no one notices the restart."""
     first, _ = await bot.start(), await bot.start()
     fullstory.hold()
     exchange = await bot.command(first)
@@ -291,7 +291,7 @@ async def test_any_moment(bot: Bot, fullstory: FullstorySandbox) -> None:
     acked = [one for one in exchanges if one.status == 200]
     assert len(exchanges) == 1000
     assert len(acked) > 500
-    # A process that continues alone stores nothing: what it has pending ends with it.
+    # A process without its database stores nothing: its pending answers end with it.
     assert bot.events("database unavailable; using in-process state") == []
 
     def unanswered() -> list[Exchange]:
@@ -315,7 +315,7 @@ async def test_any_moment(bot: Bot, fullstory: FullstorySandbox) -> None:
 async def test_the_database_restarts(
     bot: Bot, fullstory: FullstorySandbox, own_postgres: Postgres
 ) -> None:
-    """For some seconds each process continues alone; no one is left out, and no one told twice."""
+    """For some seconds each process uses its own memory; everyone gets exactly one answer."""
     bot.use(own_postgres.new_database())
     await migrated(bot.database)
     urls = [await bot.start(), await bot.start()]
