@@ -9,11 +9,14 @@ import re
 import sys
 from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, redirect_stderr, redirect_stdout
+from io import StringIO
 from pathlib import Path
 
+from bot.cli.check import run as run_check
 from bot.sandbox.fullstory import FullstorySandbox
 from bot.sandbox.slack import SlackSandbox
+from bot.settings.loading import load
 
 ROOT = Path(__file__).parents[1]
 HERE = (
@@ -76,6 +79,15 @@ async def run(
     if arguments[0] in ("serve", "check", "migrate"):
         assert_nothing_personal(err.decode())
     return process.returncode, out.decode(), err.decode()
+
+
+async def check(env: dict[str, str]) -> tuple[int, str, str]:
+    """Run `fsessions check` in this process, which is faster; return what `run` does."""
+    out, err = StringIO(), StringIO()
+    with redirect_stdout(out), redirect_stderr(err):
+        is_well = await run_check(load(env, Path("none"), for_slack=True))
+    assert_nothing_personal(err.getvalue())
+    return 0 if is_well else 1, out.getvalue(), err.getvalue()
 
 
 @asynccontextmanager

@@ -31,7 +31,7 @@ from bot.settings import Settings
 from bot.slack import texts
 from tests.conftest import FERNET, both_transports, migrated, until
 from tests.databases import Postgres, is_installed
-from tests.programs import HERE, ROOT, environment, run, serving, start
+from tests.programs import HERE, ROOT, check, environment, run, serving, start
 
 
 async def test_demo_once() -> None:
@@ -471,7 +471,7 @@ async def test_check_knows_the_shape_of_a_signing_secret(
 ) -> None:
     """A placeholder would be found by the first person who asks."""
     env = environment(slack, fullstory, SLACK_SIGNING_SECRET="changeme")
-    code, out, _ = await run("check", env=env)
+    code, out, _ = await check(env)
     assert (code, "✗ Slack signing secret" in out, "App Credentials" in out) == (1, True, True)
 
 
@@ -479,9 +479,9 @@ async def test_check_finds_guests(slack: SlackSandbox, fullstory: FullstorySandb
     """They are not admitted by being named."""
     slack.users["U0GUEST"] = slack.users[USER] | {"id": "U0GUEST", "is_restricted": True}
     env = environment(slack, fullstory, ALLOWED_USERS="U0GUEST")
-    code, out, _ = await run("check", env=env)
+    code, out, _ = await check(env)
     assert (code, "✗ ALLOWED_USERS U0GUEST  is a guest" in out) == (1, True)
-    code, out, _ = await run("check", env=env | {"ALLOW_GUESTS": "true"})
+    code, out, _ = await check(env | {"ALLOW_GUESTS": "true"})
     assert (code, "✓ ALLOWED_USERS U0GUEST" in out) == (0, True)
 
 
@@ -553,7 +553,7 @@ async def test_check_tells_the_databases_troubles_apart(
             "a standby": url,
         }
         env = environment(slack, fullstory, DATABASE_URL=urls[trouble])
-        code, out, err = await run("check", env=env)
+        code, out, err = await check(env)
     assert (code, POSTGRES_SAYS[trouble] in out) == (1, True), out
     assert "planted" not in out + err
 
@@ -599,7 +599,7 @@ async def test_check_of_an_address_that_is_not_fullstorys(
 ) -> None:
     """Something that knows no one is no proof of a good key."""
     env = environment(slack, fullstory) | {"FULLSTORY_API_URL": slack.url}
-    code, out, _ = await run("check", env=env)
+    code, out, _ = await check(env)
     assert code == 1
     assert "doesn't answer like Fullstory's API" in out
     assert "FULLSTORY_API_URL" in out
@@ -611,13 +611,13 @@ async def test_check_while_others_are_in_trouble(
     """Not the administrator's fault: no advice about tokens and firewalls, no log lines."""
     slack.api_errors["auth.test"] = "internal_error"
     fullstory.always = Scripted(503)
-    code, out, err = await run("check", env=environment(slack, fullstory))
+    code, out, err = await check(environment(slack, fullstory))
     assert (code, err) == (1, "")
     assert out.count("Run this check again later") == 2
     assert "retry" not in out
     slack.api_errors["auth.test"] = ""
     for _ in range(2):  # HTML, and plain text
-        code, out, err = await run("check", env=environment(slack, fullstory))
+        code, out, err = await check(environment(slack, fullstory))
         assert (code, err) == (1, "")
         assert "no usable answer from" in out
 
@@ -625,7 +625,7 @@ async def test_check_while_others_are_in_trouble(
 async def test_check_finds_missing_scopes(slack: SlackSandbox, fullstory: FullstorySandbox) -> None:
     """A token of an app that was not made from the manifest."""
     slack.scopes = "chat:write"
-    code, out, _ = await run("check", env=environment(slack, fullstory))
+    code, out, _ = await check(environment(slack, fullstory))
     assert code == 1
     assert "lacks the scope users:read" in out
 
@@ -635,7 +635,7 @@ async def test_check_behind_a_proxy_that_takes_headers_away(
 ) -> None:
     """Which scopes there are is not told then; that is no reason to say that all are missing."""
     slack.scopes = ""
-    code, out, _ = await run("check", env=environment(slack, fullstory))
+    code, out, _ = await check(environment(slack, fullstory))
     assert code == 0
     assert "doesn't name its scopes" in out
 
@@ -645,17 +645,17 @@ async def test_check_looks_into_support_channels(
 ) -> None:
     """Whether the bot is in each, and has the scopes that only they need."""
     env = environment(slack, fullstory, SUPPORT_CHANNELS=f"{TICKETS},{CHANNEL}")
-    code, out, _ = await run("check", env=env)
+    code, out, _ = await check(env)
     assert code == 1
     assert f"✓ Support channel {TICKETS}" in out
     assert f"✗ Support channel {CHANNEL}  the bot isn't in it" in out
     assert "/invite @fsessions" in out
     slack.scopes = slack.scopes.replace(",channels:history", "")
-    code, out, _ = await run("check", env=env)
+    code, out, _ = await check(env)
     assert "lacks the scope channels:history" in out
     slack.scopes = ",".join(scopes(support_channels=False, usergroups=False))
     del env["SUPPORT_CHANNELS"]
-    code, out, _ = await run("check", env=env)
+    code, out, _ = await check(env)
     assert code == 0
 
 
@@ -673,10 +673,10 @@ async def test_check_finds_ids_that_do_not_exist(
         ALLOWED_CHANNELS=f"{TICKETS},{CHANNEL},C0NONE",
         ALLOWED_WORKFLOWS="triage",
     )
-    code, out, _ = await run("check", env=env)
+    code, out, _ = await check(env)
     assert (code, "lacks the scope usergroups:read" in out) == (1, True)
     slack.scopes += ",usergroups:read"
-    code, out, _ = await run("check", env=env)
+    code, out, _ = await check(env)
     assert code == 1
     for name in (
         f"✓ ALLOWED_USERS {USER}  exists",
@@ -699,19 +699,19 @@ async def test_check_looks_at_the_database(
 ) -> None:
     """Whether it is there, with its tables, and whether its key is long enough."""
     env = environment(slack, fullstory, DATABASE_URL=empty_database)
-    code, out, _ = await run("check", env=env)
+    code, out, _ = await check(env)
     assert (code, "no tables yet" in out, "Run fsessions migrate" in out) == (1, True, True)
     await run("migrate", env=env)
-    code, out, _ = await run("check", env=env)
+    code, out, _ = await check(env)
     assert (code, "without AUDIT_KEY" in out) == (0, True)
     env["AUDITORS"] = USER
-    code, out, _ = await run("check", env=env | {"AUDIT_KEY": "short"})
+    code, out, _ = await check(env | {"AUDIT_KEY": "short"})
     assert (code, "fewer than 20 characters" in out) == (1, True)
-    code, out, _ = await run("check", env=env | {"AUDIT_KEY": "long enough for everybody"})
+    code, out, _ = await check(env | {"AUDIT_KEY": "long enough for everybody"})
     assert (code, "✓ Database" in out, f"✓ AUDITORS {USER}" in out) == (0, True, True)
     assert "✓ Clocks" in out
     assert "without STATE_KEYS" in out
-    code, out, _ = await run("check", env=env | {"AUDIT_KEY": "long enough", "STATE_KEYS": FERNET})
+    code, out, _ = await check(env | {"AUDIT_KEY": "long enough", "STATE_KEYS": FERNET})
     assert "✓ Late answers" in out
     is_sqlite = empty_database.startswith("sqlite")
     assert ("another process" in out.partition("Late answers")[2]) is not is_sqlite
@@ -719,7 +719,7 @@ async def test_check_looks_at_the_database(
         "AUDIT_KEY": "long enough for everybody",
         "DATABASE_URL": "postgres://u:planted@127.0.0.1:9/gone",
     }
-    code, out, err = await run("check", env=gone)
+    code, out, err = await check(gone)
     assert (code, "gone at 127.0.0.1:9 can't be used" in out) == (1, True)
     assert "planted" not in out + err
 
@@ -736,7 +736,7 @@ async def test_check_looks_at_rights(
         connection.execute("GRANT SELECT ON ALL TABLES IN SCHEMA public TO reader")
     reader = url.replace("postgres@", "reader@")
     env = environment(slack, fullstory, DATABASE_URL=reader, AUDIT_KEY="long enough for everybody")
-    code, out, _ = await run("check", env=env)
+    code, out, _ = await check(env)
     assert code == 1
     assert "no rights on audit_events, jobs, shared_values" in out
     assert "GRANT" not in out
@@ -755,7 +755,7 @@ async def test_check_asks_fullstory_as_it_is_set(
 ) -> None:
     """With FULLSTORY_METHOD=POST, in a body."""
     env = environment(slack, fullstory, FULLSTORY_METHOD="POST")
-    assert (await run("check", env=env))[0] == 0
+    assert (await check(env))[0] == 0
     assert {one.method for one in fullstory.received} == {"POST"}
 
 
@@ -764,7 +764,7 @@ async def test_check_finds_a_key_of_too_low_a_level(
 ) -> None:
     """403, not 401."""
     fullstory.key_may_list = False
-    code, out, _ = await run("check", env=environment(slack, fullstory))
+    code, out, _ = await check(environment(slack, fullstory))
     assert code == 1
     assert "isn't allowed to list sessions" in out
 
