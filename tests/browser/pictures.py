@@ -22,7 +22,7 @@ from bot import logs
 from bot.sandbox.fullstory import FullstorySandbox
 from bot.sandbox.slack import SlackSandbox
 from tests.browser.scenes import SCENES, film, frame, said
-from tests.browser.stage import CHROMIUM, Windows, playground, windows_to
+from tests.browser.stage import CHROMIUM, Windows, chromium, playground, windows_to
 
 DOCS: Final = Path(__file__).parents[2] / "docs"
 CONTENTS: Final = DOCS / "pictures.json"
@@ -35,9 +35,9 @@ _ICON_PIXELS: Final = 512
 """Slack's minimum."""
 
 
-async def picture_of(name: str) -> tuple[bytes, list[str]]:
-    """Return a picture, and what it says."""
-    async with _windows() as windows:
+async def picture_of(name: str, devtools: str) -> tuple[bytes, list[str]]:
+    """Return a picture, and what it says; `devtools` is the address of a Chromium."""
+    async with _windows(devtools) as windows:
         if name == "tour":
             return await _moving_picture(windows)
         if name == "icon":
@@ -73,20 +73,20 @@ async def _moving_picture(windows: Windows) -> tuple[bytes, list[str]]:
 
 
 @asynccontextmanager
-async def _windows() -> AsyncIterator[Windows]:
+async def _windows(devtools: str) -> AsyncIterator[Windows]:
     async with (
         FullstorySandbox().running() as fullstory,
         SlackSandbox().running() as slack,
         playground(slack, fullstory) as address,
-        windows_to(address) as windows,
+        windows_to(address, devtools) as windows,
     ):
         yield windows
 
 
-async def _take(*, all_of_them: bool) -> None:
+async def _take(devtools: str, *, all_of_them: bool) -> None:
     kept: dict[str, Any] = json.loads(CONTENTS.read_text()) if CONTENTS.exists() else {}
     for name, file in FILES.items():
-        picture, says = await picture_of(name)
+        picture, says = await picture_of(name, devtools)
         if all_of_them or kept.get(name, {}).get("says") != says:
             (DOCS / file).write_bytes(picture)
             kept[name] = {"sha256": hashlib.sha256(picture).hexdigest(), "says": says}
@@ -100,4 +100,5 @@ if __name__ == "__main__":
         sys.exit("There is no Chromium here. On Debian: apt-get install chromium")
     os.environ["NO_PROXY"] = "*"
     logs.configure("ERROR", "console", recording=False)
-    asyncio.run(_take(all_of_them="--all" in sys.argv))
+    with chromium() as started:
+        asyncio.run(_take(started, all_of_them="--all" in sys.argv))

@@ -5,9 +5,13 @@ What the pictures show is a scene here, so that a test can tell when a picture i
 
 from __future__ import annotations
 
+import re
 import shutil
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from subprocess import PIPE, Popen
+from tempfile import TemporaryDirectory
+from threading import Thread
 from typing import Final
 from urllib.parse import urlencode
 
@@ -25,6 +29,8 @@ from bot.settings import Settings
 CHROMIUM: Final = next(filter(None, map(shutil.which, ("chromium", "chromium-browser"))), "")
 # It runs as root in containers, and asks its maker for nothing.
 _FLAGS: Final = (
+    "--headless=new",
+    "--remote-debugging-port=0",
     "--no-sandbox",
     "--disable-quic",
     "--disable-background-networking",
@@ -107,11 +113,27 @@ async def _in_front_of(
         await slack.told()
 
 
+@contextmanager
+def chromium() -> Iterator[str]:
+    """Start Chromium and yield its address for DevTools; starting it takes as long as a test."""
+    with (
+        TemporaryDirectory(ignore_cleanup_errors=True) as profile,
+        Popen([CHROMIUM, *_FLAGS, f"--user-data-dir={profile}"], stderr=PIPE, text=True) as process,
+    ):
+        try:
+            lines = process.stderr or ()
+            address = next(filter(None, (re.search(r"ws://\S+", line) for line in lines)))[0]
+            Thread(target=list, args=(lines,), daemon=True).start()  # its other messages
+            yield address
+        finally:
+            process.terminate()
+
+
 @asynccontextmanager
-async def windows_to(address: str) -> AsyncIterator[Windows]:
-    """Yield a browser for the windows."""
+async def windows_to(address: str, devtools: str) -> AsyncIterator[Windows]:
+    """Yield the windows of a browser that `chromium` started."""
     async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=_FLAGS)
+        browser = await playwright.chromium.connect_over_cdp(devtools)
         try:
             yield Windows(browser, address)
         finally:

@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 
 from tests.browser.pictures import CONTENTS, DOCS, FILES, picture_of
-from tests.browser.stage import CHROMIUM
 
 README = (Path(__file__).parents[2] / "README.md").read_text()
 KEPT = json.loads(CONTENTS.read_text())
@@ -24,11 +23,9 @@ def test_every_picture_is_shown() -> None:
 
 
 @pytest.mark.parametrize("name", FILES)
-async def test_picture(name: str) -> None:
+async def test_picture(name: str, devtools: str) -> None:
     """It is the one that was taken, and the scene says the same today. Else: `make screenshots`."""
-    if not CHROMIUM:
-        pytest.skip("there is no Chromium here; on Debian: apt-get install chromium")
     taken = (DOCS / FILES[name]).read_bytes()
     assert hashlib.sha256(taken).hexdigest() == KEPT[name]["sha256"]
-    _, says = await picture_of(name)
+    _, says = await picture_of(name, devtools)
     assert says == KEPT[name]["says"]
