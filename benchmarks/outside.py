@@ -348,7 +348,7 @@ class Outside:
 
     async def _send_envelope(self, name: str) -> bytes:
         if not self._sockets:
-            raise ConnectionError("nobody is connected")
+            raise ConnectionError("no one is connected")
         acked: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
         self._acks[name] = acked
         envelope = {

@@ -199,7 +199,7 @@ def _person(settings: Settings, text: str) -> Query:
         case ParseError() as error:
             raise UsageError(f"--person: {texts.parse_error(error, settings.limits)}")
         case _:
-            no_one = ParseError(Problem.NOBODY, "", "")
+            no_one = ParseError(Problem.NO_ONE, "", "")
             raise UsageError(f"--person: {texts.parse_error(no_one, settings.limits)}")
 
 

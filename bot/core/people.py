@@ -194,7 +194,7 @@ _WRAPPED: Final = re.compile(
     r"|\{(?P<r>[\"'\\]{1,2})\$oid(?P=r):\s?(?P=r)(?P<c>[^\"'\\{}]+)(?P=r)\})(?![\w|.-])"
 )
 # What follows a uid, and shows that it was not complete, or not the only one.
-_GOES_ON: Final = re.compile(
+_CONTINUES: Final = re.compile(
     r" ?(?:…|\.\.)|[ \t]\d|,? ?(?:and|or|to|und|oder|bis|et|ou|y|&|/) ?#?\d{3,}|, #?\d{3,}"
 )
 _DATE: Final = re.compile(r"\d{4}-\d\d-\d\d.*")
@@ -253,7 +253,7 @@ def _bare_uid_at(text: str, label: re.Match[str], end: int) -> tuple[str, int]:
     if not token or len(token[0]) > _LONGEST_TOKEN:
         return "", token.end() if token else start
     value = _up_to_border(token[0])
-    if value == token[0] and _GOES_ON.match(text, token.end(), end) and token[0][-1] not in ".;":
+    if value == token[0] and _CONTINUES.match(text, token.end(), end) and token[0][-1] not in ".;":
         return "", start
     if label[0][-1:].isspace() and _NAMED.match(value):
         return "", start  # nothing follows the label
@@ -414,7 +414,7 @@ _BARE_DOMAIN: Final = re.compile(
     r"[\w.-]+\.(?:com|net|org|edu|gov|info|biz|io|co|dev|app|example|[a-z]{2})", re.IGNORECASE
 )
 # Before an address: the name of a header with a message id or a content id.
-_MAY_GO_ON: Final = re.compile(r"[@A-Za-z0-9_]|[.-]+[A-Za-z0-9]")
+_CONTINUES_WITH: Final = re.compile(r"[@A-Za-z0-9_]|[.-]+[A-Za-z0-9]")
 # Before an ellipsis, these may be the beginning of a longer one.
 _CUT_TOPS: Final = frozenset({"c", "co", "ne", "or", "in", "inf", "ed", "go"})
 _MESSAGE_ID: Final = re.compile(
@@ -450,7 +450,7 @@ def _in_token(token: str, following: str) -> Iterator[Identity | None]:
 def _is_set_apart(token: str, marked: re.Match[str]) -> bool:
     """Tell whether a link is a whole address, and not the end of a longer word."""
     left, right = token[: marked.start()], token[marked.end() :]
-    if _MAY_GO_ON.match(right) or (_CUT_SHORT.match(right) and _is_top_cut(marked[1])):
+    if _CONTINUES_WITH.match(right) or (_CUT_SHORT.match(right) and _is_top_cut(marked[1])):
         return False
     if left.endswith("|"):
         return _is_row(token)

@@ -54,7 +54,7 @@ class Problem(Enum):
     LIMIT_ZERO = auto()
     MARKUP = auto()
     MENTION = auto()
-    NOBODY = auto()
+    NO_ONE = auto()
     TEXT_TOO_LONG = auto()
     TIME_UNCLEAR = auto()
     TWO_ADDRESSES = auto()
@@ -489,7 +489,7 @@ def _count_problem(found: _Classified) -> tuple[Problem, str] | None:
     if found.unknown:
         return Problem.UNCLEAR, " ".join(found.unknown)
     if not (found.emails or found.uids or found.mentions):
-        return Problem.NOBODY, ""
+        return Problem.NO_ONE, ""
     if len(found.times) > 1:
         return Problem.TIME_UNCLEAR, ", ".join(found.times)
     return None

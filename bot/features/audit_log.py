@@ -98,7 +98,7 @@ class AuditLog:
         typed = str(input_value(view, PERSON) or "")
         parsed = parse_person(typed, None, limits, self.settings.labels)
         if not isinstance(parsed, Query):
-            no_one = ParseError(Problem.NOBODY, "", "")
+            no_one = ParseError(Problem.NO_ONE, "", "")
             error = parsed if isinstance(parsed, ParseError) else no_one
             sentence = texts.parse_error(error, limits)
             return {"response_action": "errors", "errors": {PERSON: sentence}}

@@ -40,7 +40,7 @@ HINT: Final = (
 
 # Edits, deletions and the like are not questions.
 _WRITTEN: Final = frozenset({None, "file_share", "me_message", "thread_broadcast"})
-_SMALL_TALK: Final = frozenset({Problem.NOBODY, Problem.UNCLEAR, Problem.CHANNEL, Problem.MENTION})
+_SMALL_TALK: Final = frozenset({Problem.NO_ONE, Problem.UNCLEAR, Problem.CHANNEL, Problem.MENTION})
 _SEVERAL: Final = frozenset({Problem.TWO_ADDRESSES, Problem.TWO_UIDS})
 
 

@@ -121,7 +121,7 @@ class SearchForm:
             case QueryNeedingProfile():
                 errors[PERSON] = USE_MOMENT
             case Help():
-                errors[PERSON] = texts.parse_error(ParseError(Problem.NOBODY, "", ""), limits)
+                errors[PERSON] = texts.parse_error(ParseError(Problem.NO_ONE, "", ""), limits)
             case ParseError(problem) as error:
                 field = LIMIT if problem.of_limit else PERSON
                 errors[field] = texts.parse_error(error, limits)

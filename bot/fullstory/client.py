@@ -26,7 +26,7 @@ from bot.settings import Settings
 _log = structlog.get_logger()
 
 _WAITS: Final = (0.1, 0.4, 1.6)  # seconds before the second, third and fourth attempt
-# An attempt that gets no byte for this part of the time is given up, to leave time for another.
+# An attempt that gets no byte for this part of the time is abandoned, to leave time for another.
 _SILENCE: Final = 0.6
 
 

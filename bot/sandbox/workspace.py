@@ -236,7 +236,7 @@ class Workspace:
         self.wire: deque[OnTheWire] = deque(maxlen=WIRE_LENGTH)
         self.on_change: Callable[[], None] = lambda: None
         self.tickets: set[str] = set()
-        self._ts = secrets.randbelow(800_000)  # two workspaces seldom have a message in common
+        self._ts = secrets.randbelow(800_000)  # two workspaces hardly ever have a message in common
 
     def new_ts(self) -> str:
         """Return the next message's time, which is also its name."""

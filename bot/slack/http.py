@@ -193,7 +193,7 @@ class _Endpoint:
     async def _read(self, request: web.Request) -> bytes:
         """Read the body as it arrives. Only some large bodies are in memory; others wait.
 
-        A large body that pauses is given up: Slack sends everything at once.
+        A large body that pauses is dropped: Slack sends everything at once.
         """
         connection = request.protocol
         assert isinstance(connection, Connection)  # noqa: S101 - the service makes no other

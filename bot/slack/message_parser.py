@@ -191,7 +191,7 @@ def parse_step_person(
     if people := _meant(identities({"text": text}, labels), internal_domains):
         return _one_of(people, limits, limit)
     if is_no_uid(text.strip()):
-        return ParseError(Problem.NOBODY, "", "jane@example.com")
+        return ParseError(Problem.NO_ONE, "", "jane@example.com")
     parsed = parse(text if limit is None else f"{text} limit:{limit}", limits, labels)
     return _if_typed(text, parsed)
 

@@ -222,7 +222,7 @@ _PARSE_ERRORS: Final = {
     Problem.MENTION: (
         "I can't tell which colleague that is. Please pick the name from Slack's list."
     ),
-    Problem.NOBODY: "Whose sessions? Please give an e-mail address or a uid.",
+    Problem.NO_ONE: "Whose sessions? Please give an e-mail address or a uid.",
     Problem.TEXT_TOO_LONG: (
         "That is more text than I can read. An e-mail address or a uid is enough."
     ),

@@ -363,7 +363,7 @@ class TestTrouble:
         await until(lambda: slack.response_status == 200)
 
 
-class TestDrawing:
+class TestRendering:
     """What the bot sent, as it is."""
 
     async def test_the_wire(self, windows: Windows) -> None:

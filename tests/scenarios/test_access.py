@@ -1,6 +1,6 @@
 """The Home of who may not be shown sessions; and what is remembered of who may.
 
-That each entry point refuses whom it should is shown in `test_entry_points.py`.
+That each entry point refuses people without access is shown in `test_entry_points.py`.
 """
 
 from __future__ import annotations

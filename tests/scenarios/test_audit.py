@@ -1,4 +1,4 @@
-"""Who looked whom up: into SQLite and into a real PostgreSQL, and out again."""
+"""Audit events: written to SQLite and to a real PostgreSQL, and read again."""
 
 from __future__ import annotations
 
@@ -210,7 +210,7 @@ class TestRecording:
     async def test_without_a_key(
         self, start_bot: StartBot, slack: SlackSandbox, database: str, logged: Logged
     ) -> None:
-        """It is recorded who looked, but not whom; `serve` and `audit` say so."""
+        """The event says who looked, but not for which customer; `serve` and `audit` say so."""
         async with start_bot(database_url=database):
             await slack.command("/fsessions jane@example.com")
         assert any("AUDIT_KEY" in line["event"] for line in logged())

@@ -170,7 +170,7 @@ async def test_where_trying_again_cannot_help(
         ("the help desk (ext. 42) & co", "please tell the help desk (ext. 42) &amp; co."),
     ],
 )
-async def test_who_can_mend_it(
+async def test_errors_name_who_can_fix_them(
     start_bot: StartBot,
     slack: SlackSandbox,
     fullstory: FullstorySandbox,
@@ -228,7 +228,7 @@ async def test_a_value_that_was_tampered_with(slack: SlackSandbox, answer: Shown
 
 
 async def test_nothing_hides_in_a_button(answer: Shown) -> None:
-    """Its value names whom the message names, and not who asked."""
+    """Its value names the people in the message, and not who asked."""
     (row,) = [block["elements"] for block in answer.message["blocks"] if block["type"] == "actions"]
     values = [button["value"] for button in row]
     menu = answer.message["blocks"][0]["accessory"]["options"]

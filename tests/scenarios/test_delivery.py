@@ -121,7 +121,7 @@ async def test_retry_after(slack: SlackSandbox, http: aiohttp.ClientSession) -> 
 
 
 async def test_a_long_wait_is_waited_for(slack: SlackSandbox, http: aiohttp.ClientSession) -> None:
-    """Ten minutes, of the thirty that a response_url lives: the answer is still owed."""
+    """Ten minutes, of the thirty that a response_url lives: the answer is still pending."""
     slack.response_statuses.append(429)
     slack.retry_after = "600"
     exchange = slack.new_exchange()

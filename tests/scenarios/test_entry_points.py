@@ -311,7 +311,7 @@ async def test_refused(
 async def test_not_among_the_people_who_may(
     start: StartBot, slack: SlackSandbox, fullstory: FullstorySandbox, way: Way
 ) -> None:
-    """Is told so, and whom to ask; nothing is asked of Fullstory."""
+    """Is told so, and who to ask; nothing is asked of Fullstory."""
     async with start(allowed_users=("U0OTHER",), access_contact="Ask Mia."):
         await way.ask(slack, JANE)
         await until(lambda: f"{way.not_allowed} Ask Mia." in said(slack))
@@ -399,7 +399,7 @@ async def test_nothing_admits_strangers(
 async def test_every_attempt_is_recorded(
     start: StartBot, slack: SlackSandbox, way: Way, logged: Logged
 ) -> None:
-    """Who, through which entry point, whom by a keyed hash; and what came of it."""
+    """Who, through which entry point, for which customer (as a keyed hash), and the result."""
     hashes = PersonHashes(["key"]).of(Query(JANE, None, 1))
     async with start(audit_key="key"):
         await way.ask(slack, JANE)
@@ -566,7 +566,7 @@ async def test_the_process_ends(
     assert way.ending in said(slack)
 
 
-async def test_another_process_goes_on(
+async def test_another_process_resumes(
     start: StartBot, slack: SlackSandbox, fullstory: FullstorySandbox, way: Way
 ) -> None:
     """Where what is pending is stored, no one hears of the end: the next process answers."""

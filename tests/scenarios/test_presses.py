@@ -84,7 +84,7 @@ class TestLaterPresses:
         assert len(links(answer)) == 23
 
 
-async def test_a_slow_courtesy(
+async def test_a_slow_progress_message(
     start_bot: StartBot, slack: SlackSandbox, fullstory: FullstorySandbox
 ) -> None:
     """What the first press is told meanwhile doesn't come after the answer to the second."""

@@ -306,7 +306,7 @@ async def test_any_moment(bot: Bot, fullstory: FullstorySandbox) -> None:
 
     await until(lambda: not unanswered(), PATIENCE)
     assert [one for one in acked if len(answers_in(one)) > 1] == []
-    # Those of whom no one can know it are few: one for each that was killed, or so.
+    # Few are unknown: about one for each process that was killed.
     assert sum(not answers_in(one) for one in acked) < 50
     assert bot.events("resuming a pending job")
 
@@ -465,7 +465,7 @@ async def test_a_run_is_repeated_to_another(
     assert sum("Latest" in one.message["text"] for one in slack.screen) == 1
 
 
-async def test_a_run_goes_on(bot: Bot, slack: SlackSandbox, fullstory: FullstorySandbox) -> None:
+async def test_a_run_is_resumed(bot: Bot, slack: SlackSandbox, fullstory: FullstorySandbox) -> None:
     """Its process dies: another one brings it to its end."""
     first = await bot.start()
     may_answer = fullstory.hold()
@@ -480,7 +480,7 @@ async def test_a_run_goes_on(bot: Bot, slack: SlackSandbox, fullstory: Fullstory
     assert sum("Latest" in one.message["text"] for one in slack.screen) == 1
 
 
-async def test_an_offer_goes_on(bot: Bot, slack: SlackSandbox) -> None:
+async def test_an_offer_is_resumed(bot: Bot, slack: SlackSandbox) -> None:
     """Its process dies after the ack: another one makes the offer."""
     first = await bot.start()
     may_post = slack.api_held["chat.postMessage"] = asyncio.Event()
@@ -505,7 +505,9 @@ async def window_to_share(bot: Bot, slack: SlackSandbox) -> tuple[str, str, Exch
     return url, view_id, next(one for one in reversed(slack.exchanges()) if one.pressed)
 
 
-async def test_a_share_goes_on(bot: Bot, slack: SlackSandbox, fullstory: FullstorySandbox) -> None:
+async def test_a_share_is_resumed(
+    bot: Bot, slack: SlackSandbox, fullstory: FullstorySandbox
+) -> None:
     """Its process dies before the post: another one shares, once."""
     opened_by, view_id, pressed = await window_to_share(bot, slack)
     await bot.kill(opened_by)

@@ -444,7 +444,7 @@ async def test_check_where_all_is_well(slack: SlackSandbox, fullstory: Fullstory
 
 
 @pytest.mark.parametrize(
-    ("wrong", "part", "mend"),
+    ("wrong", "part", "fix"),
     [
         ({"SLACK_BOT_TOKEN": "xoxb-wrong"}, "Slack token", "Bot User OAuth Token"),
         ({"SLACK_APP_TOKEN": "xapp-wrong"}, "Slack app token", "connections:write"),
@@ -453,15 +453,15 @@ async def test_check_where_all_is_well(slack: SlackSandbox, fullstory: Fullstory
         ({"SLACK_API_URL": "http://127.0.0.1:1"}, "Slack token", "firewall"),
     ],
 )
-async def test_check_says_how_to_mend_it(
-    slack: SlackSandbox, fullstory: FullstorySandbox, wrong: dict[str, str], part: str, mend: str
+async def test_check_says_how_to_fix_it(
+    slack: SlackSandbox, fullstory: FullstorySandbox, wrong: dict[str, str], part: str, fix: str
 ) -> None:
     """Exit 1; each part is judged for itself, and no secret is shown."""
     code, out, err = await run("check", env=environment(slack, fullstory) | wrong)
     assert (code, err) == (1, "")
     (at,) = [n for n, line in enumerate(out.splitlines()) if line.startswith("✗")]
     assert part in out.splitlines()[at]
-    assert mend in out.splitlines()[at + 1]
+    assert fix in out.splitlines()[at + 1]
     assert slack.bot_token not in out
     assert fullstory.key not in out
 

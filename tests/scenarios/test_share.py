@@ -115,7 +115,7 @@ class TestSharing:
 
     @pytest.mark.parametrize("named", [True, False])
     async def test_one(self, slack: SlackSandbox, answer: Shown, named: bool) -> None:  # noqa: FBT001
-        """By whom it was shared, whose it is only if that was ticked; nothing to press but it."""
+        """It says who shared it, and names the customer only if that was ticked."""
         shown = links(answer)
         await share(slack, answer, named=named)
         await until(lambda: len(public(slack)) == 1)

@@ -86,7 +86,7 @@ async def test_a_ticket_is_used_once(bot: Service, slack: SlackSandbox) -> None:
 async def test_a_connection_without_a_greeting(
     slack: SlackSandbox, fullstory: FullstorySandbox
 ) -> None:
-    """Given up after a while, and made anew; until then the bot doesn't say that it is ready."""
+    """Closed after a while, and opened again; until then the bot doesn't say that it is ready."""
     slack.greets = False
     settings = settings_for(slack, fullstory, slack_app_token=slack.app_token)
     async with running(settings, replace(QUICK, hello=0.2)) as started:

@@ -50,7 +50,7 @@ class TestOutputs:
     """What the workflow continues with."""
 
     async def test_good(self, slack: SlackSandbox) -> None:
-        """How many, the latest, a list, and whom it understood."""
+        """How many, the latest, a list, and who was understood."""
         given = await outputs(slack, person=JANE, limit=3)
         assert (given["count"], given["person"], given["at_moment"]) == (3, JANE, "")
         assert given["latest"].startswith("https://app.fullstory.com/")

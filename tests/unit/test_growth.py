@@ -157,7 +157,7 @@ def test_bodies(unit: bytes) -> None:
 
 
 @pytest.mark.parametrize("unit", ["x", "&", "\U0001f600", "<"])
-def test_drawing(unit: str) -> None:
+def test_rendering(unit: str) -> None:
     """Whatever a uid is made of."""
     assert growth(repeated(unit), lambda uid: blocks.note(texts.heading(uid, 1, 1)), 20_000) < MOST
 

@@ -339,7 +339,7 @@ def test_help_names_the_command_that_was_typed(command: str) -> None:
 
 @pytest.mark.parametrize("contact", ["", "<@U0ADMIN1>", "ask <b>Bob</b>"])
 def test_failures(contact: str) -> None:
-    """What happened, whom to tell, and the mark that an administrator finds in the log."""
+    """What happened, who to tell, and the reference that is also in the log."""
     message = messages.problem(explain(Failed(Unavailable(), "ab12cd34")), contact, "value")
     first, again, last = message["blocks"]
     assert first["text"]["text"].startswith(":warning: *I can't reach Fullstory")

@@ -98,11 +98,11 @@ def test_a_writer_that_is_stuck_holds_no_one() -> None:
 def test_what_anybody_can_cause_is_said_seldom(logged: Logged) -> None:
     """Once in ten seconds for each kind, with the number of those that were left out."""
     now = 0.0
-    seldom = logs.ThrottledLog(10, clock=lambda: now)
+    throttled = logs.ThrottledLog(10, clock=lambda: now)
     for seconds in (0.0, 1.0, 9.9, 10.0, 11.0):
         now = seconds
-        seldom.warn("request refused", reason="signature")
-    seldom.warn("request refused", reason="size")
+        throttled.warn("request refused", reason="signature")
+    throttled.warn("request refused", reason="size")
     lines = [(line["reason"], line.get("left_out")) for line in logged()]
     assert lines == [("signature", None), ("signature", 2), ("size", None)]
 

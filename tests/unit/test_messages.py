@@ -407,14 +407,14 @@ def test_asked_in(text: str, understood: Query | Problem) -> None:
         ("jane@example.com\nuid: n/a", Query(JANE, None, 20)),
         ('uid:"a uid with spaces"', Query(None, "a uid with spaces", 20)),
         ("user-42", Query(None, "user-42", 20)),
-        ("none", Problem.NOBODY),
+        ("none", Problem.NO_ONE),
         ("The checkout is broken", Problem.UNCLEAR),
         ("jane@example.com, omar@example.com", Problem.TWO_ADDRESSES),
         ("uid:1 or uid:2", Problem.TWO_UIDS),
     ],
 )
 def test_person_in(text: str, understood: Query | Problem) -> None:
-    """A form's answer: whom it names counts, and nothing else in it."""
+    """Only the person in a form's answer counts, and none of its other words."""
     parsed = parse_step_person(text, LIMITS)
     assert (parsed.problem if isinstance(parsed, ParseError) else parsed) == understood
 

@@ -11,7 +11,7 @@ ADMINISTRATION = Path(__file__).parents[2] / "docs" / "administration.md"
 
 
 def test_the_end_fits_into_what_is_promised() -> None:
-    """Work in flight, last words, and what aiohttp needs: less than a kill after 30 seconds."""
+    """Work in flight, the shutdown notice and aiohttp together take less than 30 seconds."""
     timeouts = Timeouts()
     promised = re.search(r"after (\d+) seconds", ADMINISTRATION.read_text().replace("\n", " "))
     assert promised

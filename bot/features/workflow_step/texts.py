@@ -94,7 +94,7 @@ def access_denied(reason: DenialReason, contact: str) -> str:
 def parse_error(error: ParseError, limits: Limits) -> str:
     """Say why “Person” can't be looked up."""
     match error.problem:
-        case Problem.NOBODY | Problem.UNCLEAR:
+        case Problem.NO_ONE | Problem.UNCLEAR:
             return NO_ONE
         case Problem.TWO_ADDRESSES | Problem.TWO_UIDS:
             return SEVERAL

@@ -567,7 +567,7 @@ $("step-form").addEventListener("submit", async (event) => {
     const rows = Object.entries(what).map(([name, value]) =>
       element("tr", {}, element("th", { scope: "row" }, OUTPUTS[name] ?? name), element("td", {}, element("pre", { tabindex: "0" }, `${value}` || "(empty)"))));
     $("step-end").replaceChildren(element("p", {}, "It succeeded, with these outputs:"), element("table", {}, element("tbody", {}, ...rows)));
-    $("step-message").textContent = `Somebody reported a problem: ${what.count} sessions, the latest: ${what.latest || "none"}`;
+    $("step-message").textContent = `A problem was reported: ${what.count} sessions, the latest: ${what.latest || "none"}`;
   } else {
     $("step-end").replaceChildren(element("p", {}, element("strong", {}, "It failed: "), what ?? said));
   }
