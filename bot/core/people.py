@@ -406,7 +406,7 @@ _KEY_WITH_EQUALS: Final = re.compile(
 # "From:jane@example.com", "mailto:…", "メール:…"; but not "jane:secret@example.com".
 _KEY_WITH_COLON: Final = re.compile(
     rf"(?:(?:^|[^\w-])(?:[\w.-]{{1,40}}[_.-])?{_NAMES_AN_ADDRESS}|\b(?:mailto|smtp|sip|acct|xmpp)"
-    r"|[^\x00-\x7f])[\"'\\\]*_]{0,3}:$",
+    r"|(?![\x00-\x7f])\w)[\"'\\\]*_]{0,3}:$",
     re.IGNORECASE,
 )
 # In "contact=example.com@…" the rest is a domain that was added; in "email=jane.doe" it is not.
