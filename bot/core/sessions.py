@@ -16,6 +16,9 @@ MAX_UID_LENGTH = 256
 LONGEST_SESSION = timedelta(hours=8)
 """A session that started longer before a moment was not in progress then."""
 
+SHORTLY_AFTER = timedelta(minutes=5)
+"""A session that started so long after a moment may be the one that is meant."""
+
 _FETCH_LIMIT_WITH_TIME = 100  # sessions to look through for the one at a moment
 
 _MAX_LINK_LENGTH = 10_000
@@ -37,19 +40,18 @@ _TAKES_A_MOMENT = re.compile(
 class Moment:
     """When something happened; `time` is aware and in UTC.
 
-    `of_message` says that it is when a message was written. With `whole_minute`, it is any time in
-    the minute that begins then.
+    `of_message` says that it is when a message was written. `span` is how long it lasts: a minute
+    for "14:05", a day for "yesterday".
     """
 
     time: datetime
     of_message: bool
-    whole_minute: bool = False
+    span: timedelta = timedelta()
 
     @property
     def end(self) -> datetime:
-        """The end of the moment."""
-        minute = timedelta(minutes=1) - timedelta(microseconds=1)
-        return self.time + minute if self.whole_minute else self.time
+        """The last instant of the moment."""
+        return max(self.time, self.time + self.span - timedelta(microseconds=1))
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,7 +233,17 @@ def _is_after(session: Session, time: datetime) -> bool:
 
 
 def in_progress(sessions: Iterable[Session], moment: Moment) -> Session | None:
-    """Return the session probably in progress at `moment`: the latest that had started by then."""
+    """Return the session probably in progress at `moment`: the latest that had started by then.
+
+    People round times, so one that started shortly after a time they typed counts if it is nearer.
+    """
     earliest, end = moment.time - LONGEST_SESSION, moment.end
-    started = [one for one in sessions if one.started and earliest <= one.started <= end]
-    return max(started, key=lambda one: one.started or _LONG_AGO, default=None)
+    latest_start = end if moment.of_message else end + SHORTLY_AFTER
+    started = [one for one in sessions if one.started and earliest <= one.started <= latest_start]
+
+    def distance(session: Session) -> tuple[timedelta, timedelta]:
+        start = session.started or _LONG_AGO
+        # In the moment, the latest is the nearest.
+        return max(start - end, moment.time - start, timedelta()), end - start
+
+    return min(started, key=distance, default=None)

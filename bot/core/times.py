@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta, timezone, tzinfo
 from typing import Final
@@ -60,17 +61,43 @@ class LocalZone(tzinfo):
         return local.replace(tzinfo=self, fold=int(first.utcoffset() != local.utcoffset()))
 
 
-def parse_moment(text: str, reader: tzinfo, now: datetime) -> Moment:
-    """Return the moment that a person in the time zone `reader` means at the time `now`.
+def parse_moments(text: str, reader: tzinfo, now: datetime) -> tuple[Moment, ...]:
+    """Return the moments that a person in the time zone `reader` may mean at the time `now`.
 
-    A time without a date is the last one that has passed; one without seconds is the whole minute.
-    Raises `UnclearTime`, also for a time that happens twice or never when clocks change.
+    A time without a date is the last one that has passed; one without seconds is the whole minute,
+    and a day without a time the whole day. There are two moments if "5/11" can be in May or in
+    November, or if clocks showed a time twice. Raises `UnclearTime`.
     """
-    written = _read(text)
-    found = written.moment(reader, now)
-    if found > now:
-        raise UnclearTime(is_future=True)
-    return Moment(found, of_message=False, whole_minute=written.is_whole_minute)
+    found: set[Moment] = set()
+    for day_first in (False, True):
+        with suppress(UnclearTime):
+            written = _read(text, day_first=day_first)
+            span = written.span
+            found |= {
+                Moment(one, of_message=False, span=span) for one in written.moments(reader, now)
+            }
+    if not found:
+        raise UnclearTime
+    if passed := sorted((one for one in found if one.time <= now), key=lambda one: one.time):
+        return tuple(passed)
+    raise UnclearTime(is_future=True)
+
+
+def parse_moment(text: str, reader: tzinfo, now: datetime) -> Moment:
+    """Return the only moment that a text can mean. Raises `UnclearTime`."""
+    moments = parse_moments(text, reader, now)
+    if len(moments) > 1:
+        raise UnclearTime
+    return moments[0]
+
+
+def is_time(text: str) -> bool:
+    """Tell whether a text says when something happened, and nothing besides."""
+    try:
+        found = _read(text)
+    except UnclearTime:
+        return False
+    return found.fixed is not None or found.names_day or found.clock is not None
 
 
 def names_its_zone(text: str) -> bool:
@@ -98,41 +125,55 @@ class _Written:
     weekday: int | None = None
     clock: time | None = None
     zone: tzinfo | None = None
+    hours: int | None = None  # of a part of the day
     month_and_day: tuple[int, int] | None = None  # while their year may follow
     has_seconds: bool = False
 
     @property
-    def is_whole_minute(self) -> bool:
-        """Tell whether there is a clock without seconds."""
-        return self.clock is not None and not self.has_seconds
+    def names_day(self) -> bool:
+        return self.back_to is not None or self.weekday is not None or self.distance is not None
+
+    @property
+    def span(self) -> timedelta:
+        """How long the moment lasts."""
+        if self.hours:
+            return timedelta(hours=self.hours)
+        if self.clock is not None:
+            return timedelta(minutes=0 if self.has_seconds else 1)
+        is_exact = self.fixed is not None or self.distance is not None
+        return timedelta() if is_exact else timedelta(days=1)
 
     @property
     def is_the_same_everywhere(self) -> bool:
         return bool(self.fixed or self.zone or (self.distance is not None and self.clock is None))
 
-    def moment(self, reader: tzinfo, now: datetime) -> datetime:
-        """Return the time in UTC; it may be in the future. Raises `UnclearTime`."""
+    def moments(self, reader: tzinfo, now: datetime) -> list[datetime]:
+        """Return the time in UTC, or both if clocks showed it twice. Raises `UnclearTime`.
+
+        It may be in the future.
+        """
         if self.fixed:
-            return self.fixed
+            return [self.fixed]
         here = self.zone or reader
         today = now.astimezone(here).date()
         if self.clock is None:
-            # A day alone could be any session of that day.
-            if self.distance is None or self.back_to or self.weekday is not None or self.zone:
+            if self.distance is None and not self.names_day:
                 raise UnclearTime
-            return now - self.distance
+            if self.distance is not None:
+                if self.back_to or self.weekday is not None or self.zone:
+                    raise UnclearTime
+                return [now - self.distance]
         to_come: list[datetime] = []
         for day in self._days(today):
-            moments = _moments(day, self.clock, here)
-            passed = [one for one in moments if one <= now]
-            if len(passed) == 1:
-                return passed[0]
-            if not moments or passed:
-                raise UnclearTime  # never or twice on the latest possible day
+            moments = _moments(day, self.clock or time(), here)
+            if passed := [one for one in moments if one <= now]:
+                return passed
+            if not moments:
+                raise UnclearTime  # clocks never showed it on the latest possible day
             to_come += moments
         if not to_come:
             raise UnclearTime
-        return to_come[0]
+        return to_come[:1]
 
     def _days(self, today: date) -> Iterator[date]:
         """Yield the possible days, the latest first."""
@@ -186,6 +227,15 @@ _WEB_SERVER: Final = re.compile(r"^(\d\d)/([a-z]{3})/(\d{4}):(?=\d\d:)")  # "20/
 _CLOCK: Final = re.compile(
     r"(?P<hour>\d{1,2})(?:[:.](?P<minute>\d\d))?(?::(?P<second>\d\d))?(?P<half>[ap]m)?"
 )
+_ZONES: Final = {"pst": -8, "pdt": -7, "mst": -7, "mdt": -6, "cdt": -5, "est": -5, "edt": -4} | {
+    "cet": 1,
+    "cest": 2,
+    "eet": 2,
+    "eest": 3,
+    "jst": 9,
+}
+"""Hours from UTC; names that several zones share (CST, IST, BST) are missing."""
+
 _ZONE: Final = re.compile(r"z|utc|gmt|(?P<sign>[+-])(?P<hours>\d\d)(?::?(?P<minutes>\d\d))?")
 _YEAR_FIRST: Final = re.compile(r"(?P<year>\d{4})([-/.])(?P<month>\d{1,2})\2(?P<day>\d{1,2})")
 _NUMBERS: Final = re.compile(
@@ -199,6 +249,14 @@ _DISTANCE: Final = re.compile(
 )
 _SMALL_WORDS: Final = frozenset({"at", "on", "the", "of", "o'clock", "uhr"})
 _CLOCK_WORDS: Final = {"noon": 12, "midnight": 0}
+_PARTS_OF_DAY: Final = {
+    "morning": (6, 6),
+    "afternoon": (12, 6),
+    "evening": (18, 6),
+    "night": (18, 12),
+}
+"""The hour at which it begins, and how many hours it lasts."""
+
 _DAY_WORDS: Final = {"yesterday": -1, "today": 0, "tomorrow": 1}
 _MONTHS: Final = (
     *("january", "february", "march", "april", "may", "june", "july", "august", "september"),
@@ -216,8 +274,11 @@ _UNITS: Final = {
 }
 
 
-def _read(text: str) -> _Written:
-    """Read a text. Raises `UnclearTime` for a word that is not part of a time."""
+def _read(text: str, *, day_first: bool = False) -> _Written:
+    """Read a text. Raises `UnclearTime` for a word that is not part of a time.
+
+    `day_first` decides what "5/11" means.
+    """
     text = re.sub(r"^\[(.*)\]$", r"\1", " ".join(text.split()).lower())
     if machine := _MACHINE.fullmatch(text):
         return _Written(fixed=datetime.fromtimestamp(int(machine["seconds"]), UTC))
@@ -233,11 +294,11 @@ def _read(text: str) -> _Written:
     text = _ZONE_AT_END.sub(r" \1", _HALVES.sub(r"\1\2m", " ".join(text.split())))
     found = _Written()
     while text := text.lstrip():
-        text = _take(text, found)
+        text = _take(text, found, day_first=day_first)
     return found
 
 
-def _take(text: str, found: _Written) -> str:
+def _take(text: str, found: _Written, *, day_first: bool) -> str:
     """Read the first part of a text, and return the rest."""
     if distance := _DISTANCE.match(text):
         _set_distance(found, distance)
@@ -246,26 +307,24 @@ def _take(text: str, found: _Written) -> str:
     following, _, after = rest.partition(" ")
     if word in _SMALL_WORDS:
         return rest
+    if word == "last" and following == "night":
+        _set(found, "back_to", _days_from_today(-1))
+        return rest
     if word == "last" and (weekday := _number_of(following, _WEEKDAYS)) is not None:
         _set(found, "back_to", _last(weekday))  # never today's
         return after
     if named := _named_date(word, following):
         return _take_year(after, found, *named)
-    _take_word(word, found)
+    _take_word(word, found, day_first=day_first)
     return rest
 
 
-def _take_word(word: str, found: _Written) -> None:
+def _take_word(word: str, found: _Written, *, day_first: bool) -> None:
+    if _take_day_word(word, found):
+        return
     if word in _CLOCK_WORDS:
         _set(found, "clock", time(_CLOCK_WORDS[word]))
-    elif word == "now":
-        _set(found, "distance", timedelta())
-    elif word in _DAY_WORDS:
-        _set(found, "back_to", _days_from_today(_DAY_WORDS[word]))
-    elif (weekday := _number_of(word, _WEEKDAYS)) is not None:
-        _set(found, "weekday", weekday)
-    elif zoned := _ZONE.fullmatch(word):
-        offset = _offset(zoned)
+    elif offset := _offset(word):
         if found.zone is None or found.zone.utcoffset(None) != offset.utcoffset(None):
             _set(found, "zone", offset)  # "+0000 UTC" says the same twice
     elif numbers := _YEAR_FIRST.fullmatch(word):
@@ -274,16 +333,33 @@ def _take_word(word: str, found: _Written) -> None:
         _set(found, "clock", _clock(word))
         found.has_seconds = word.count(":") == 2
     else:
-        _take_numbers(word, found)
+        _take_numbers(word, found, day_first=day_first)
 
 
-def _take_numbers(word: str, found: _Written) -> None:
+def _take_day_word(word: str, found: _Written) -> bool:
+    """Take a word for a day or a part of one."""
+    day, part = ("today", "night") if word == "tonight" else (word, word)
+    day = "today" if day == "this" else day  # "this morning"
+    weekday = _number_of(word, _WEEKDAYS)
+    if day in _DAY_WORDS:
+        _set(found, "back_to", _days_from_today(_DAY_WORDS[day]))
+    elif word == "now":
+        _set(found, "distance", timedelta())
+    elif weekday is not None:
+        _set(found, "weekday", weekday)
+    if part in _PARTS_OF_DAY:
+        hour, found.hours = _PARTS_OF_DAY[part]
+        _set(found, "clock", time(hour))
+    return day in _DAY_WORDS or word == "now" or weekday is not None or part in _PARTS_OF_DAY
+
+
+def _take_numbers(word: str, found: _Written, *, day_first: bool) -> None:
     """Take a date such as "22.11.", or the year that ends "Nov 20 18:39:53 2026"."""
     if found.month_and_day and _YEAR.fullmatch(word):
         found.back_to = _on(int(word), *found.month_and_day)
         found.month_and_day = None
     elif both := _NUMBERS.fullmatch(word):
-        month, day = _month_and_day(int(both["one"]), int(both["other"]))
+        month, day = _month_and_day(int(both["one"]), int(both["other"]), day_first=day_first)
         year = int(both["year"] or 0)
         _set(found, "back_to", _on(year + 2000 if 0 < year < 100 else year, month, day))
     else:
@@ -338,9 +414,13 @@ def _clock(word: str) -> time:
         raise UnclearTime from None
 
 
-def _offset(match: re.Match[str]) -> tzinfo:
-    if not match["sign"]:
-        return UTC
+def _offset(word: str) -> tzinfo | None:
+    """Return the zone that a word names, if it does."""
+    if word in _ZONES:
+        return timezone(timedelta(hours=_ZONES[word]))
+    match = _ZONE.fullmatch(word)
+    if not match or not match["sign"]:
+        return UTC if match else None
     offset = timedelta(hours=int(match["hours"]), minutes=int(match["minutes"] or 0))
     if offset > timedelta(hours=14):
         raise UnclearTime
@@ -390,8 +470,6 @@ def _take_year(text: str, found: _Written, month: int, day: int) -> str:
     return rest if has_year else text
 
 
-def _month_and_day(one: int, other: int) -> tuple[int, int]:
-    """Return them if they are clear: 5/11 can be in May or in November, but 11/22 can't."""
-    if one != other and one <= 12 and other <= 12:
-        raise UnclearTime
-    return (other, one) if one > 12 else (one, other)
+def _month_and_day(one: int, other: int, *, day_first: bool) -> tuple[int, int]:
+    """Return them: 5/11 can be in May or in November, but 11/22 can't."""
+    return (other, one) if one > 12 or (day_first and other <= 12) else (one, other)

@@ -6,7 +6,7 @@ https://docs.slack.dev/surfaces/modals
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any, ClassVar, Final
 
@@ -132,9 +132,8 @@ def _moment(seconds: Any) -> Moment | None:  # noqa: ANN401 - as Slack sends it
     if not seconds:
         return None
     time = datetime.fromtimestamp(int(seconds), UTC)
-    return Moment(
-        time, of_message=False, whole_minute=time.second == 0
-    )  # the picker has no seconds
+    span = timedelta(minutes=0 if time.second else 1)  # the picker has no seconds
+    return Moment(time, of_message=False, span=span)
 
 
 def results(message: Message, metadata: str = "", *, is_final: bool = True) -> View:

@@ -132,10 +132,19 @@ def time_in_words(session: Session, reader: Reader) -> str:
 
 def _title(found: SessionList, size_limit: SizeLimit, buttons: Buttons | None) -> Block:
     person = bold(shorten(found.query.person, SHOWN))
-    count = texts.sessions_of(len(found.sessions), found.query.limit)
-    title = section(f"{person}\n{escape(count)}")
+    title = section(f"{person}\n{_count(found)}")
     entries = _menu_entries(size_limit, buttons) if buttons else []
     return title | ({"accessory": menu(action_ids.ANSWER_MENU, entries)} if entries else {})
+
+
+def _count(found: SessionList) -> str:
+    """Say in Slack's markup how many sessions there are, and which."""
+    count, moment = len(found.sessions), found.moment_of_first
+    if moment is None or found.sessions[0] is found.latest:
+        return escape(texts.sessions_of(count, found.query.limit))
+    is_exact = moment.span <= timedelta(minutes=1)
+    time = moment.time if is_exact else found.sessions[0].started
+    return texts.one_and_latest(count, "" if moment.of_message else _date(time, "{time}"))
 
 
 def _menu_entries(size_limit: SizeLimit, buttons: Buttons) -> list[tuple[str, str]]:
@@ -222,8 +231,9 @@ def _first(
     if moment and session.started:
         # Unlike "5 minutes ago", the time between the two never changes.
         reference = "" if moment.of_message else _date(moment.time, "{date_short_pretty}, {time}")
-        when += f"  ·  {escape(texts.started_before(session.started, moment.time))}"
-        when += f" {reference}".rstrip() if session.started < moment.time else ""
+        around = escape(texts.started_around(session.started, moment))
+        is_outside = not moment.time <= session.started <= moment.end
+        when += f"  ·  {around} {reference if is_outside else ''}".rstrip() if around else ""
     elif session.started:
         when += f"  ·  {_date(session.started, '{ago}')}"
     lines.append(when)

@@ -72,7 +72,7 @@ class Signer:
         moment = query.moment and [
             query.moment.time.timestamp(),
             int(query.moment.of_message),
-            int(query.moment.whole_minute),
+            int(query.moment.span.total_seconds()),
         ]
         shown = query.shown and [query.shown.as_of.timestamp(), query.shown.fingerprint]
         fields = [query.limit, query.email, query.uid, moment, shown]
@@ -89,9 +89,7 @@ class Signer:
             email,
             uid,
             limit,
-            Moment(datetime.fromtimestamp(moment[0], UTC), *map(bool, moment[1:]))
-            if moment
-            else None,
+            _moment(*moment) if moment else None,
             Snapshot(datetime.fromtimestamp(shown[0], UTC), shown[1]) if shown else None,
         )
 
@@ -117,6 +115,11 @@ class Signer:
         signed = f"{_VERSION} {kind} {user} {text}".encode(errors="surrogatepass")
         digest = hmac.digest(self._key, signed, "sha256")[: _SIGNATURE_LENGTH * 6 // 8]
         return urlsafe_b64encode(digest).decode()
+
+
+def _moment(time: float, of_message: int, span: int) -> Moment:
+    started = datetime.fromtimestamp(time, UTC)
+    return Moment(started, of_message=bool(of_message), span=timedelta(seconds=span))
 
 
 def _is_equal(one: str, other: str) -> bool:

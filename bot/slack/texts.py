@@ -26,7 +26,7 @@ WHY: Final = "Why?"
 LATEST: Final = "Latest"
 CLOSEST_BEFORE_MESSAGE: Final = "Closest before this message"
 PROBABLY_THIS_ONE: Final = "Probably this one"
-NOT_AT_MOMENT: Final = "None started in the eight hours before that time. The latest comes first."
+NOT_AT_MOMENT: Final = "None started around that time. The latest comes first."
 BEFORE_FETCHED: Final = (
     "None of the latest 100 sessions had started by then; the one you are looking for may be older."
 )
@@ -89,6 +89,12 @@ def heading(person: str, count: int, limit: int) -> str:
     return f"{sessions_of(count, limit)} of {person}"
 
 
+def one_and_latest(count: int, time: str) -> str:
+    """Say that the session at a moment comes before the latest ones; `time` is "" for a message."""
+    one = f"The one at {time}" if time else "The one before this message"
+    return f"{one}, and the latest {count - 1}" if count > 1 else one
+
+
 def sessions_of(count: int, limit: int) -> str:
     """Say how many sessions there are, and whether there may be more."""
     if count == 0:
@@ -112,11 +118,14 @@ def not_at_moment(found: SessionList) -> str:
     return BEFORE_FETCHED if found.moment_before_fetched else NOT_AT_MOMENT
 
 
-def started_before(started: datetime, moment: datetime) -> str:
-    """Say how long before a moment a session started."""
-    passed = moment - started
+def started_around(started: datetime, moment: Moment) -> str:
+    """Say how long before or after a moment a session started; "" if it was in a longer span."""
+    passed = moment.time - started
+    if started > moment.end:
+        seconds = (started - moment.end) // timedelta(seconds=1)
+        return f"started {f'{seconds // 60} min' if seconds >= 60 else f'{seconds} s'} after"
     if passed <= timedelta(0):
-        return "started in that minute"
+        return "" if moment.span > timedelta(minutes=1) else "started in that minute"
     if passed < timedelta(minutes=1):
         return "started less than a minute before"
     hours, minutes = divmod(passed // timedelta(minutes=1), 60)

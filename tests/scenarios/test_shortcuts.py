@@ -412,7 +412,7 @@ class TestMentions:
         assert texts.PROBABLY_THIS_ONE in json.dumps(shown)
         assert "users.info" not in slack.api_calls
 
-    @pytest.mark.parametrize("when", ["banana", "yesterday", "5/11/2026 14:05"])
+    @pytest.mark.parametrize("when", ["banana", "5/11/2026 14:05"])
     async def test_unclear_times(self, slack: SlackSandbox, when: str) -> None:
         """Refused with examples."""
         shown = await self.answer(slack, f'{JANE} at:"{when}"')

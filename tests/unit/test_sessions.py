@@ -161,14 +161,35 @@ def test_the_session_at_a_moment(started: list[str], moment: str, first: str | N
     assert others == sorted(others, reverse=True)
 
 
-def test_a_whole_minute_holds_what_began_in_it() -> None:
-    """The session of 12:00:40 is of 12:00, and the one of 12:01 is not."""
-    started = [NOON + timedelta(seconds=seconds) for seconds in (-3600, 40, 60)]
-    sessions = [Session("1", str(n), time, None) for n, time in enumerate(started)]
-    for whole_minute, first in ((True, "1"), (False, "0")):
-        moment = Moment(NOON, of_message=False, whole_minute=whole_minute)
-        found = SessionList.of(Query(None, "u", 5, moment), sessions)
-        assert found.sessions[0].session_id == first
+@pytest.mark.parametrize(
+    ("seconds", "span", "first"),
+    [
+        ((-3600, 40, 60), 60, 1),  # 12:00:40 is in the minute of 12:00
+        ((-3600, 61), 60, 1),  # shortly after is nearer than an hour before
+        ((-60, 300), 60, 0),  # a minute before is nearer
+        ((-20, 30), 0, 0),
+        ((-40, 30), 0, 1),
+        ((-3600, 301), 0, 0),  # more than five minutes after
+        ((-3600, 0, 3600, 86399), 86400, 3),  # on a day, the latest
+        ((-3600, 90000), 86400, 0),
+    ],
+)
+def test_the_nearest_to_a_typed_time(seconds: tuple[int, ...], span: int, first: int) -> None:
+    """The one in it, before it, or up to five minutes after it, whichever is nearest."""
+    sessions = [
+        Session("1", str(n), NOON + timedelta(seconds=start), None)
+        for n, start in enumerate(seconds)
+    ]
+    moment = Moment(NOON, of_message=False, span=timedelta(seconds=span))
+    found = SessionList.of(Query(None, "u", 5, moment), sessions)
+    assert found.sessions[0].session_id == str(first)
+
+
+def test_what_starts_after_a_message_is_not_what_it_is_about() -> None:
+    """People write when it has happened."""
+    sessions = [Session("1", "1", NOON + timedelta(seconds=5), None)]
+    query = Query(None, "u", 5, Moment(NOON, of_message=True))
+    assert not SessionList.of(query, sessions).at_moment
 
 
 def test_two_sessions_that_started_at_the_same_time() -> None:
