@@ -15,7 +15,7 @@ from slack_sdk.signature import SignatureVerifier
 
 from benchmarks.outside import SIGNING_SECRET, sessions
 from bot.core.labels import DEFAULT, labels_of
-from bot.core.query import Limits, parse
+from bot.core.query import Limits
 from bot.core.sessions import Query, SessionList
 from bot.fullstory.protocol import MAX_REPLY_BYTES, MAX_SESSIONS, parse_reply
 from bot.slack import answer
@@ -23,6 +23,7 @@ from bot.slack.answer import Buttons, Reader
 from bot.slack.blocks import RESPONSE_URL
 from bot.slack.http import MAX_BODY_BYTES, parse_body
 from bot.slack.message_parser import external_identities
+from bot.slack.typed_text import parse
 
 LIMITS, LABELS = Limits(20, 100), labels_of(DEFAULT)
 READER = Reader(datetime(2026, 11, 25, tzinfo=UTC))

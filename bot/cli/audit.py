@@ -17,12 +17,14 @@ import click
 from bot.cli.user import system_user
 from bot.core.access import Actor, EntryPoint
 from bot.core.audit import Audit, AuditEvent, AuditQuery, PersonHashes, Result
-from bot.core.query import ParseError, Problem, parse_person
+from bot.core.query import ParseError, Problem, Search
 from bot.core.sessions import Query
 from bot.core.times import LocalZone, UnclearTime, parse_moment
 from bot.errors import FsessionsError
 from bot.settings import Settings
 from bot.slack import texts
+from bot.slack.blocks import escape
+from bot.slack.typed_text import parse
 from bot.store.audit import AuditEvents
 from bot.store.engine import DATABASE_ERRORS, explain, open_engine
 from bot.store.schema import state_of
@@ -193,14 +195,11 @@ def _user(text: str) -> str:
 
 def _person(settings: Settings, text: str) -> Query:
     """Return the person, who is written as for the command."""
-    match parse_person(text, None, settings.limits, settings.labels):
-        case Query() as query:
-            return query
-        case ParseError() as error:
-            raise UsageError(f"--person: {texts.parse_error(error, settings.limits)}")
-        case _:
-            no_one = ParseError(Problem.NO_ONE, "", "")
-            raise UsageError(f"--person: {texts.parse_error(no_one, settings.limits)}")
+    parsed = parse(escape(text), *settings.grammar)
+    if isinstance(parsed, Search) and not (parsed.mention or parsed.ignored):
+        return parsed.query()
+    error = parsed if isinstance(parsed, ParseError) else ParseError(Problem.NO_ONE)
+    raise UsageError(f"--person: {texts.parse_error(error, settings.limits)}")
 
 
 def _time(option: str, text: str, *, is_end: bool) -> datetime:

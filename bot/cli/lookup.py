@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import shlex
 import sys
 from contextlib import AsyncExitStack, nullcontext
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Final
 
@@ -17,13 +19,23 @@ from bot.core.access import Access, Actor, DenialReason, EntryPoint, Rules
 from bot.core.audit import AuditStore
 from bot.core.lookup import Lookup
 from bot.core.outcomes import Found, Outcome, explain
-from bot.core.query import Help, ParseError, Problem, QueryNeedingProfile, parse_person
+from bot.core.query import (
+    Help,
+    ParseError,
+    Problem,
+    Search,
+    Several,
+    parse_limit,
+    typed_form,
+)
 from bot.core.sessions import Query, Session, SessionList
-from bot.core.times import LocalZone, UnclearTime, parse_moment
+from bot.core.times import LocalZone, UnclearTime, parse_moments
 from bot.features.answer_buttons import NO_SESSIONS, NO_SESSIONS_REASONS
 from bot.fullstory.client import client_of
 from bot.settings import Settings
 from bot.slack import texts
+from bot.slack.blocks import escape
+from bot.slack.typed_text import parse
 from bot.store.stores import audit_of, open_stores
 from bot.timeouts import Timeouts
 
@@ -37,10 +49,11 @@ _SPINNER_AFTER: Final = 0.5  # seconds
 async def run(settings: Settings, person: str, limit: str | None, *, as_json: bool) -> int:
     """Print the sessions, and return the exit code: 0, 1 for a failure, 2 for wrong usage."""
     errors = Console(stderr=True, highlight=False, soft_wrap=True)
-    query = _read(settings, person, limit)
-    if isinstance(query, list):
-        for line in query:
-            errors.print(line, markup=False)
+    read = _read(settings, person, limit)
+    query, notes = read if isinstance(read, tuple) else (None, read)
+    for line in notes:
+        errors.print(line, markup=False)
+    if query is None:
         return 2
     async with open_connections() as connections, AsyncExitStack() as stack:
         stores = await stack.enter_async_context(open_stores(settings, Timeouts(), serving=False))
@@ -60,28 +73,48 @@ async def run(settings: Settings, person: str, limit: str | None, *, as_json: bo
     return 0
 
 
-def _read(settings: Settings, person: str, limit: str | None) -> Query | list[str]:
-    """Return the query, or what is wrong with it in lines."""
-    match parse_person(person, limit, settings.limits, settings.labels):
-        case Query() as query:
-            return query
-        case QueryNeedingProfile(mention=mention) if mention:
+def _read(
+    settings: Settings, person: str, limit: str | None
+) -> tuple[Query, list[str]] | list[str]:
+    """Return the query and notes on it, or what is wrong with it in lines."""
+    limits = settings.limits
+    parsed = parse(escape(person), *settings.grammar)
+    how_many = parse_limit(limit, limits) if limit else None
+    if isinstance(how_many, Problem):
+        return [texts.parse_error(ParseError(how_many), limits)]
+    match parsed:
+        case Search(mention=mention) if mention:
             return [NO_MENTIONS]
-        case QueryNeedingProfile() as parsed:
-            try:
-                moment = parse_moment(parsed.at, LocalZone(), datetime.now(UTC))
-                return parsed.resolved(None, moment)
-            except UnclearTime as error:
-                unclear = ParseError(Problem.TIME_UNCLEAR, "", "")
-                sentence = texts.parse_error(unclear, settings.limits)
-                return [texts.FUTURE_MOMENT if error.is_future else sentence]
+        case Search() as search:
+            return _with_moment(replace(search, limit=how_many or search.limit))
+        case Several(searches):
+            return [texts.CHOOSE, *(f"fsessions lookup {_argument(one)}" for one in searches)]
         case ParseError(problem=Problem.MENTION):
             return [NO_MENTIONS]
-        case ParseError() as error:
-            example = f"{texts.TRY}: fsessions lookup {error.example}"
-            return [texts.parse_error(error, settings.limits), example]
+        case ParseError(proposal=proposal) as error:
+            meant = [f"Did you mean: fsessions lookup {_argument(proposal)}"] if proposal else []
+            return [texts.parse_error(error, limits), *meant]
         case Help():
             return ["Usage: fsessions lookup PERSON [LIMIT] [--json]"]
+
+
+def _with_moment(search: Search) -> tuple[Query, list[str]] | list[str]:
+    notes = [texts.not_used(search.ignored)] if search.ignored else []
+    moment = None
+    if search.at:
+        try:
+            moment, *others = parse_moments(search.at, LocalZone(), datetime.now(UTC))
+        except UnclearTime as error:
+            explain_time = texts.future_time if error.is_future else texts.unclear_time
+            return search.query(), [*notes, explain_time(search.at)]
+        if others:
+            times = [f"{one.time.astimezone():%Y-%m-%d %H:%M %z}" for one in (moment, *others)]
+            return [f"{texts.CHOOSE_TIME} {' / '.join(times)}"]
+    return search.query(moment=moment), notes
+
+
+def _argument(search: Search) -> str:
+    return shlex.quote(typed_form(search, with_limit=False))
 
 
 class _OnThisMachine:

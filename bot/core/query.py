@@ -1,8 +1,7 @@
-"""Parses what people type into a `Query`.
+"""Reads what people type: words, sorted into addresses, uids, limits and times.
 
-First undo what Slack and phones do to a text: links, entities, smart quotes, odd spaces. Then split
-it into words, and sort these into addresses, uids and limits. Any text gives a `Query`, `Help` or a
-`ParseError`; nothing raises. The sentences for errors are in `bot.slack.texts`.
+`read` undoes what phones do to a text, such as smart quotes, splits it into words, and sorts these.
+`bot.slack.typed_text` decides who is meant. Nothing raises.
 
 How Slack escapes a command's text: https://docs.slack.dev/interactivity/implementing-slash-commands
 """
@@ -16,17 +15,13 @@ from functools import cache
 from typing import Final, NamedTuple
 from urllib.parse import unquote
 
-from bot.core.labels import UID, Labels
+from bot.core.labels import Labels
 from bot.core.scripts import from_other_script, up_to_other_script
-from bot.core.sessions import MAX_UID_LENGTH, Moment, Query
+from bot.core.sessions import Moment, Query
+from bot.core.times import is_time
 
 MAX_TEXT_LENGTH: Final = 2000
-"""Characters: enough for several of the longest uids and addresses."""
-
-_MAX_RAW_LENGTH: Final = 4 * MAX_TEXT_LENGTH  # Slack turns some characters into entities and links
-
-_HELP: Final = frozenset({"", "help", "-h", "--help"})
-_EXAMPLE_EMAIL: Final = "jane@example.com"
+"""Characters that are read word by word: enough for several of the longest uids and addresses."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +30,34 @@ class Limits:
 
     default: int
     highest: int
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """What a text asks for.
+
+    `mention` is the Slack user id of a colleague whose profile has the e-mail address, or "". `at`
+    is a time as it was typed, in the person's own time zone, or "". `ignored` are the words that
+    were not understood.
+    """
+
+    email: str | None
+    uid: str | None
+    limit: int
+    mention: str = ""
+    at: str = ""
+    ignored: str = ""
+
+    def query(self, email: str | None = None, moment: Moment | None = None) -> Query:
+        """Return the query, with what Slack's profiles say."""
+        return Query(self.email or email, self.uid, self.limit, moment)
+
+
+@dataclass(frozen=True, slots=True)
+class Several:
+    """The text names several people, one for each search."""
+
+    searches: tuple[Search, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,66 +75,32 @@ class Problem(Enum):
     LIMIT_NOT_WHOLE = auto()
     LIMIT_TOO_HIGH = auto()
     LIMIT_ZERO = auto()
+    LINK = auto()
     MARKUP = auto()
     MENTION = auto()
     NO_ONE = auto()
+    SESSION_LINK = auto()
     TEXT_TOO_LONG = auto()
-    TIME_UNCLEAR = auto()
-    TWO_ADDRESSES = auto()
-    TWO_LIMITS = auto()
-    TWO_UIDS = auto()
+    TWO_COLLEAGUES = auto()
     UID_TOO_LONG = auto()
     UNCLEAR = auto()
-
-    @property
-    def of_limit(self) -> bool:
-        """Tell whether it is about how many sessions."""
-        return self in _OF_LIMIT
-
-
-_OF_LIMIT: Final = frozenset(
-    {
-        Problem.LIMIT_NEGATIVE,
-        Problem.LIMIT_NOT_WHOLE,
-        Problem.LIMIT_TOO_HIGH,
-        Problem.LIMIT_ZERO,
-        Problem.TWO_LIMITS,
-    }
-)
 
 
 @dataclass(frozen=True, slots=True)
 class ParseError:
     """A text that can't be looked up.
 
-    `shown` is the part that is wrong, or ""; `example` is a text that works.
+    `shown` is the part that is wrong, or "". `proposal` is what was probably meant. `typed` is the
+    whole text, for the search form.
     """
 
     problem: Problem
-    shown: str
-    example: str
+    shown: str = ""
+    proposal: Search | None = None
+    typed: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class QueryNeedingProfile:
-    """A query that depends on Slack profiles.
-
-    `mention` is the user id of a colleague, or "". `at` is a time as it was typed, in the person's
-    own time zone, or "".
-    """
-
-    email: str | None
-    uid: str | None
-    limit: int
-    mention: str
-    at: str
-
-    def resolved(self, email: str | None, moment: Moment | None) -> Query:
-        """Return the query with what the profiles say."""
-        return Query(self.email or email, self.uid, self.limit, moment)
-
-
-Parsed = Query | QueryNeedingProfile | Help | ParseError
+Parsed = Search | Several | Help | ParseError
 
 # -- Undoing what Slack and phones do -------------------------------------------------------------
 
@@ -136,8 +125,8 @@ _SPACES: Final = re.compile(r"\s")
 CONTROL: Final = re.compile("[\x00-\x08\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 
 _MARKUP: Final = re.compile(r"<([^<>]*)>")
-_MENTION: Final = re.compile(r"<@([A-Z0-9]+)(?:\|([^<>]*))?>")
-_CHANNEL: Final = re.compile(r"<[#!]([^<>|]*)(?:\|([^<>]*))?>")
+MENTION: Final = re.compile(r"<@([A-Z0-9]+)(?:\|([^<>]*))?>")
+CHANNEL: Final = re.compile(r"<[#!]([^<>|]*)(?:\|([^<>]*))?>")
 # What Slack would take for a link, a mention or @channel if it were passed on.
 _WRITTEN_MARKUP: Final = re.compile(r"<(?:[@#!]|[a-z]+:)[^<>]*>", re.IGNORECASE)
 
@@ -157,10 +146,6 @@ def plain_text(text: str) -> str:
 
 def _unescape(text: str) -> str:
     return text.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
-
-
-def _escape(text: str) -> str:
-    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
 _THOUSANDS: Final = re.compile(r"\d{1,3}(?:(?:([,'’])\d{3})(?:\1\d{3})*|(?:\.\d{3}){2,})")
@@ -192,7 +177,6 @@ class _Patterns(NamedTuple):
 
     word: re.Pattern[str]
     label_alone: re.Pattern[str]
-    has_label: re.Pattern[str]
     listed: re.Pattern[str]
 
 
@@ -205,7 +189,7 @@ def _patterns(labels: Labels) -> _Patterns:
       | [*_`"']{{0,3}}+ (?P<uid>{labels}) [*_`"']{{0,3}}+ \s? (?:\#\s?(?=[:：=]))? [:：=#]
         (?: [*_`]{{1,3}}+ (?=\s) | [*`]{{0,3}}+ ) \s*  # an underscore may begin a uid
         (?!{any_label})
-      | (?P<spaced>uid|e?-?mail|at(?=\s+\d)|{labels}(?=\s+\S*\d|\s?`)) [\s`]+
+      | (?P<spaced>e?-?mail|at(?=\s+\d)|{labels}(?=\s+(?:(?:is|was|of)\s+)?\S*\d|\s?`)) [\s`]+
         (?: (?:is|was|of) \s+ (?=\S*\d) )?
       | (?P<limit>limit) (?: \s? [:=] \s* | \s+ (?=[-+]?\d) ) )?
     (?: {_quoted("double", _DOUBLE_QUOTES)}
@@ -215,7 +199,6 @@ def _patterns(labels: Labels) -> _Patterns:
     return _Patterns(
         re.compile(word, re.VERBOSE | re.IGNORECASE | re.DOTALL),
         re.compile(any_label, re.IGNORECASE),
-        re.compile(rf"(?:^|\s){any_label}|<@", re.IGNORECASE),
         # "uid:5,jane@example.com" and "jane@example.com,uid:5": the comma ends the word before it.
         re.compile(rf"(?<=\S)[,;](?={any_label}|[^\s,;\"'@]+@)", re.IGNORECASE),
     )
@@ -273,21 +256,179 @@ def _without_brackets(uid: str) -> str:
     return uid[1:-1] if uid[:1] + uid[-1:] in ("()", "[]", "{}") else uid
 
 
-# -- Judging --------------------------------------------------------------------------------------
+# -- Times and limits ------------------------------------------------------------------------------
 
-_ENDS_TIME: Final = re.compile(
-    r"(?:\d[:.]\d\d|[ap]\.?m\.?|ago|noon|midnight|now|Z)$", re.IGNORECASE
-)
 _NUMBER: Final = re.compile(r"[-+\u2212\u2013]?\d+(?:[.,]\d+)?")
 # Hardly a uid beside another name: "1/2", "1e2", "50%".
 _NUMBERISH: Final = re.compile(rf"{_NUMBER.pattern}|\d+(?:/\d+|e\d+|%)")
+_MAX_TRIES: Final = 40  # words of a text that may begin a time
+_LONGEST_TIME: Final = 7  # words, such as "Nov 20, 2026 6:39 PM UTC"
+_BEFORE_TIME: Final = frozenset(
+    {"@", "~", "about", "am", "around", "at", "ca", "ca.", "circa", "from", "gegen", "on"}
+    | {"since", "um", "vers", "à"}
+)
+_BEGINS_TIME: Final = re.compile(
+    r".*\d.*|last|this|an?|one|half|noon|midnight|today|yesterday|tomorrow|tonight"
+    r"|(?:mon|tue|wed|thu|fri|sat|sun|jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*\.?",
+    re.IGNORECASE,
+)
+# One word that says when. Others, such as "may" and "sun", need company.
+_TIME_IN_A_WORD: Final = re.compile(
+    r"\d{1,2}:\d\d.*|\d{1,2}(?:\.\d\d)?[ap]\.?m\.?|\d{4}-\d\d-\d\d.*|\d{1,2}([./-])\d{1,2}\1\d{4}"
+    r"|today|yesterday|tonight|noon|midnight|(?:mon|tues|wednes|thurs|fri|satur|sun)day",
+    re.IGNORECASE,
+)
+_BEFORE_LIMIT: Final = frozenset(
+    {"last", "latest", "limit", "newest", "recent", "top", "letzte", "letzten", "neueste"}
+    | {"neuesten", "dernières", "derniers", "últimas", "últimos", "ultimas", "ultimos", "ultime"}
+    | {"ultimi", "laatste", "siste", "senaste", "последние", "ostatnie"}
+)
+_BEHIND_LIMIT: Final = frozenset(
+    {"session", "sessions", "recording", "recordings", "replay", "replays", "visit", "visits"}
+    | {"sitzung", "sitzungen", "aufnahmen", "séances", "sesiones", "sessioni", "sessies"}
+    | {"sessões", "sesje", "sesji", "сессий", "most", *_BEFORE_LIMIT}
+)
+_FILLER: Final = frozenset(
+    {"a", "all", "and", "any", "by", "can", "could", "de", "des", "di", "du", "find", "for"}
+    | {"get", "give", "hello", "hey", "hi", "i", "las", "les", "look", "los", "me", "my", "need"}
+    | {"of", "please", "pls", "pull", "search", "see", "show", "thanks", "the", "to", "up", "von"}
+    | {"want", "with", "would", "you", "like", "bitte", "para", "per", "pour", "por", "van"}
+    | _BEFORE_TIME
+    | _BEHIND_LIMIT
+)
+"""Words around a person that everyone understands and that change nothing."""
+
+_PUNCTUATION: Final = "!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~"
+_IN_OTHER_SCRIPT: Final = re.compile(r"[^\x00-\x7f\d]*(\d{1,4})[^\x00-\x7f\d]*")  # "最新5件"
+_TIMES: Final = re.compile(r"x(\d{1,4})|(\d{1,4})x", re.IGNORECASE)
+
+
+def _is_plain(word: _Word) -> bool:
+    return not (word.label or word.quoted or "@" in word.text or "＠" in word.text)
+
+
+def _with_times(words: list[_Word]) -> list[_Word]:
+    """Join the words that say when: "at:yesterday 5pm", "around 14:05 UTC", "2 hours ago"."""
+    joined: list[_Word] = []
+    start = tried = 0
+    while start < len(words):
+        may_begin = _may_begin_time(words, start) and tried < _MAX_TRIES
+        tried += may_begin
+        end = _end_of_time(words, start) if may_begin else start
+        if end == start:
+            joined.append(words[start])
+            start += 1
+            continue
+        text = " ".join(word.text for word in words[start:end])
+        joined.append(_Word("at", _without_preposition(text), quoted=True))
+        start = end
+    return joined
+
+
+def _may_begin_time(words: list[_Word], start: int) -> bool:
+    first = words[start]
+    if first.quoted or not (first.label == "at" or _is_plain(first)):
+        return False
+    is_preposition = first.text.lower() in _BEFORE_TIME and start + 1 < len(words)
+    return _BEGINS_TIME.fullmatch(words[start + is_preposition].text) is not None
+
+
+def _end_of_time(words: list[_Word], start: int) -> int:
+    """Return the end of the longest time that begins at `start`, or `start`."""
+    is_labeled = words[start].label == "at"
+    end = start + 1
+    while end < min(len(words), start + _LONGEST_TIME) and _is_plain(words[end]):
+        end += 1
+    for last in range(end, start, -1):
+        texts = [word.text for word in words[start:last]]
+        phrase = _without_preposition(" ".join(texts))
+        if is_time(phrase) and (is_labeled or _is_spoken_time(phrase)):
+            return last
+    return start
+
+
+def _without_preposition(phrase: str) -> str:
+    first, _, rest = phrase.rstrip(",.;!?").partition(" ")
+    return rest if rest and first.lower() in _BEFORE_TIME else phrase.rstrip(",.;!?")
+
+
+def _is_spoken_time(phrase: str) -> bool:
+    """Tell whether a time needs no label to be taken for one."""
+    first, _, rest = phrase.partition(" ")
+    if not rest:
+        return _TIME_IN_A_WORD.fullmatch(phrase) is not None
+    last = phrase.rpartition(" ")[2]
+    return first.lower() in ("last", "a") or not {first.lower(), last.lower()} & _FILLER
+
+
+def _with_limits(words: list[_Word]) -> list[_Word]:
+    """Label the numbers that say how many: "last 5", "5 sessions of", "x5", beside the person."""
+    labeled: list[_Word] = []
+    for index, word in enumerate(words):
+        number = _said_limit(words, index)
+        labeled.append(_Word("limit", number, quoted=False) if number else word)
+        if _is_address_word(word) and (glued := _IN_OTHER_SCRIPT.search(_behind_address(word))):
+            labeled.append(_Word("limit", glued[1], quoted=False))  # "jane@example.comの最新5件"
+    return labeled
+
+
+def _behind_address(word: _Word) -> str:
+    return "" if word.quoted or word.text.isascii() else word.text.partition(_text_of(word))[2]
+
+
+def _said_limit(words: list[_Word], index: int) -> str:
+    word = words[index]
+    if not _is_plain(word):
+        return ""
+    before = words[index - 1] if index else None
+    behind = words[index + 1 : index + 3]
+    if marked := _TIMES.fullmatch(word.text):
+        return marked[1] or marked[2] or ""
+    other = _IN_OTHER_SCRIPT.fullmatch(word.text)
+    if other and not word.text.isascii():
+        return other[1] or ""
+    if not _NUMBERISH.fullmatch(word.text) or (before and before.text.lower() in _GENERIC):
+        return ""
+    is_counted = (before and before.text.lower() in _BEFORE_LIMIT) or (
+        behind and behind[0].text.lower() in _BEHIND_LIMIT
+    )
+    if len(behind) == 2 and behind[0].text.lower() in _FILLER:
+        behind = behind[1:]
+    beside = [one for one in (before, *behind[:1]) if one]
+    return word.text if is_counted or any(_is_person(one) for one in beside) else ""
+
+
+def _is_person(word: _Word) -> bool:
+    return word.label == "uid" or _is_address_word(word)
+
+
+def parse_limit(text: str, limits: Limits) -> int | Problem:
+    """Read how many sessions to show: "5", or "limit:5"."""
+    text = text.lower().removeprefix("limit:")
+    if not _NUMBER.fullmatch(text):
+        return Problem.LIMIT_NOT_WHOLE
+    if text[0] in "-\u2212\u2013":
+        return Problem.LIMIT_NEGATIVE
+    if not text.lstrip("+").isdigit():
+        return Problem.LIMIT_NOT_WHOLE
+    digits = text.lstrip("+").lstrip("0")
+    if len(digits) > 9:  # int() is slow, and refuses thousands of digits
+        return Problem.LIMIT_TOO_HIGH
+    value = int(digits or "0")
+    if value == 0:
+        return Problem.LIMIT_ZERO
+    return Problem.LIMIT_TOO_HIGH if value > limits.highest else value
+
+
+# -- People ----------------------------------------------------------------------------------------
+
 _AROUND_ADDRESS: Final = ".,;:!?()[]{}<>…、，；：！？（）「」『』【】《》〈〉‹›—–؟،؛" + _QUOTES
 # An address can begin with "!" or "?", so these stay.
 _BEFORE_ADDRESS: Final = _AROUND_ADDRESS.translate(dict.fromkeys(map(ord, "!?")))
 _MARKED_UP: Final = _AROUND_ADDRESS + "*_`~/"
 _GENERIC: Final = frozenset(
-    {"account", "customer", "id", "member", "order", "person", "session", "sessions", "ticket"}
-    | {"user", "userid", "user_id"}
+    {"account", "case", "customer", "id", "issue", "member", "order", "person", "ticket", "uid"}
+    | {"user", "userid", "user_id", "#"}
 )
 # Loose on purpose: it catches typos, and Fullstory knows which addresses exist. A local part
 # without spaces, quotes and brackets; a domain of two labels or more; any script in both.
@@ -311,29 +452,15 @@ def is_address(text: str) -> bool:
     )
 
 
-def _can_be_asked_for(uid: str) -> bool:
-    return len(uid) <= MAX_UID_LENGTH and not _WRITTEN_MARKUP.search(uid)
-
-
-def _limit(text: str, limits: Limits) -> int | Problem:
-    if not _NUMBER.fullmatch(text):
-        return Problem.LIMIT_NOT_WHOLE
-    if text[0] in "-\u2212\u2013":
-        return Problem.LIMIT_NEGATIVE
-    if not text.lstrip("+").isdigit():
-        return Problem.LIMIT_NOT_WHOLE
-    digits = text.lstrip("+").lstrip("0")
-    if len(digits) > 9:  # int() is slow, and refuses thousands of digits
-        return Problem.LIMIT_TOO_HIGH
-    value = int(digits or "0")
-    if value == 0:
-        return Problem.LIMIT_ZERO
-    return Problem.LIMIT_TOO_HIGH if value > limits.highest else value
+def has_markup(uid: str) -> bool:
+    """Tell whether Slack would take a part of a uid for a link or a mention."""
+    return _WRITTEN_MARKUP.search(uid) is not None
 
 
 # Identity providers put the connection before an id: "auth0|5f7c", "samlp|acme|jane@…".
 _AROUND_UID: Final = "`()<>[]{}"
 _OF_A_PROVIDER: Final = re.compile(r"[a-z][\w.-]*\|.+", re.IGNORECASE)
+_LIKE_AN_ID: Final = re.compile(r"[^\W\d_][-.|]?\d|\d[-.|]?[^\W\d_]|\w_\w|\d{4}")
 
 
 def _meant_as_address(word: _Word) -> bool:
@@ -342,104 +469,6 @@ def _meant_as_address(word: _Word) -> bool:
     if _OF_A_PROVIDER.fullmatch(word.text.strip(_AROUND_UID)):
         return False
     return not word.quoted or is_address(word.text)
-
-
-def _with_whole_times(words: list[_Word]) -> list[_Word]:
-    """Join the words after an `at:` that clearly belong to its time.
-
-    "at:yesterday 5pm" is one time; in "at:14:05 5" the 5 is a limit.
-    """
-    for index, word in enumerate(words):
-        if word.label != "at" or word.quoted:
-            continue
-        end = index + 1
-        while end < len(words) and not (
-            words[end].label or words[end].quoted or "@" in words[end].text
-        ):
-            end += 1
-        following = [after.text for after in words[index + 1 : end]]
-        if all(_NUMBER.fullmatch(text) for text in following):
-            return words
-        if _NUMBER.fullmatch(following[-1]) and _ENDS_TIME.search(f"{word.text} {following[-2]}"):
-            following.pop()  # "at:yesterday 5pm 3": three sessions
-            end -= 1
-        time = _Word("at", " ".join([word.text, *following]), quoted=True)
-        return [*words[:index], time, *words[end:]]
-    return words
-
-
-_BEFORE_LIMIT: Final = frozenset({"last", "latest", "newest", "recent", "top"})
-_BEHIND_LIMIT: Final = frozenset({"session", "sessions"})
-
-
-def _with_spoken_limits(words: list[_Word]) -> list[_Word]:
-    """Turn "last 5", "5 sessions" and "last 5 sessions" into limits."""
-    kept: list[_Word] = []
-    for word in words:
-        plain = word.text.lower() if not (word.label or word.quoted) else ""
-        before = kept[-1] if kept else None
-        is_number = _NUMBER.fullmatch(plain) is not None
-        if is_number and before and not before.label and before.text.lower() in _BEFORE_LIMIT:
-            kept[-1] = _Word("limit", word.text, quoted=False)
-        elif before and plain in _BEHIND_LIMIT and before.label in ("", "limit"):
-            if not _NUMBER.fullmatch(before.text):
-                kept.append(word)
-            else:
-                kept[-1] = before._replace(label="limit")
-        else:
-            kept.append(word)
-    return kept
-
-
-@dataclass(slots=True)
-class _Classified:
-    """Words by what they are, without duplicates. `unknown` could be anything."""
-
-    mentions: set[str]
-    emails: list[str] = field(default_factory=list)
-    uids: list[str] = field(default_factory=list)
-    limits: list[str] = field(default_factory=list)
-    times: list[str] = field(default_factory=list)
-    unknown: list[str] = field(default_factory=list)
-
-    @property
-    def names_somebody(self) -> bool:
-        return bool(self.emails or self.uids or self.mentions)
-
-
-def _classify(words: list[_Word], mentions: set[str]) -> _Classified:
-    """Sort words by their looks first; then those that could be anything, together."""
-    found = _Classified(mentions)
-    numbers: list[str] = []
-    for word in _with_whole_times(_with_spoken_limits(words)):
-        if _is_in_angle_brackets(word):
-            # "Jane Doe <jane@example.com>", as mail programs copy it: the name is not a uid.
-            found.unknown = []
-        kind, text = _kind_of(word, found, numbers), _text_of(word)
-        counts_each_time = kind is numbers or kind is found.limits
-        if counts_each_time or (text and text not in kind):
-            kind.append(text)
-
-    first = found.unknown[0].lower().rstrip(":") if found.unknown else ""
-    if numbers and first in _GENERIC:
-        found.unknown += numbers  # "customer 42": the 42 is hardly a limit
-        return found
-    if len(found.unknown) == 1 and not found.names_somebody:
-        found.uids.append(found.unknown.pop())
-    if numbers and not (found.names_somebody or found.unknown):
-        found.uids.append(numbers.pop(0))  # "12345" is a uid; "12345 5" a uid and a limit
-    found.limits += numbers
-    return found
-
-
-def _kind_of(word: _Word, found: _Classified, numbers: list[str]) -> list[str]:
-    """Return the list that a word belongs to, by its label or its looks."""
-    by_label = {"limit": found.limits, "at": found.times, "uid": found.uids}
-    if word.label in by_label:
-        return by_label[word.label]
-    if _is_address_word(word):
-        return found.emails
-    return numbers if _NUMBERISH.fullmatch(word.text) else found.unknown
 
 
 def _is_address_word(word: _Word) -> bool:
@@ -468,118 +497,92 @@ def _text_of(word: _Word) -> str:
     return text if is_address(text) else text.strip(_MARKED_UP)
 
 
-def _identity_problem(found: _Classified) -> tuple[Problem, str] | None:
-    for email in found.emails:
-        if email.startswith("@"):
-            return Problem.MENTION, email
-        if not is_address(email):
-            return Problem.BAD_ADDRESS, email
-    for uid in found.uids:
-        if not _can_be_asked_for(uid):
-            too_long = len(uid) > MAX_UID_LENGTH
-            return (Problem.UID_TOO_LONG, "") if too_long else (Problem.MARKUP, uid)
-    return _count_problem(found)
+# -- Sorting ---------------------------------------------------------------------------------------
 
 
-def _count_problem(found: _Classified) -> tuple[Problem, str] | None:
-    if len(found.emails) + len(found.mentions) > 1:
-        return Problem.TWO_ADDRESSES, ""
-    if len(found.uids) > 1:
-        return Problem.TWO_UIDS, ""
-    if found.unknown:
-        return Problem.UNCLEAR, " ".join(found.unknown)
-    if not (found.emails or found.uids or found.mentions):
-        return Problem.NO_ONE, ""
-    if len(found.times) > 1:
-        return Problem.TIME_UNCLEAR, ", ".join(found.times)
-    return None
+@dataclass(slots=True)
+class Reading:
+    """The words of a text by what they are, each once. `unknown` could be anything."""
+
+    text: str
+    emails: list[str] = field(default_factory=list)
+    uids: list[str] = field(default_factory=list)
+    limits: list[str] = field(default_factory=list)
+    times: list[str] = field(default_factory=list)
+    unknown: list[str] = field(default_factory=list)
+    has_filler: bool = False
+    is_labeled: bool = False  # or an address, which needs no label
+
+    @property
+    def is_empty(self) -> bool:
+        """Tell whether there are no words at all."""
+        words = self.emails or self.uids or self.limits or self.times or self.unknown
+        return not (words or self.has_filler)
+
+    @property
+    def like_ids(self) -> list[str]:
+        """The unknown words that look like an id, or are the only one behind "customer"."""
+        others = [word for word in self.unknown if word.lower().rstrip(":") not in _GENERIC]
+        is_named = len(others) == 1 and len(self.unknown) == 2 and not self.has_filler
+        return [word for word in others if is_named or _LIKE_AN_ID.search(word)]
 
 
-def _example(found: _Classified, problem: Problem, limits: Limits) -> str:
-    """Return a text that works, with the person's own words if possible."""
-    email = next(iter(filter(is_address, found.emails)), None)
-    uid = next(filter(_can_be_asked_for, found.uids), None)
-    if problem is Problem.UNCLEAR and not (email or uid):
-        generic = found.unknown[0].lower().rstrip(":") in _GENERIC and len(found.unknown) == 2
-        joined = found.unknown[1] if generic else " ".join(found.unknown)
-        uid = joined if _can_be_asked_for(joined) else None
-    # Examples are shown as code, which can't contain a backtick.
-    if not (email or uid) or "`" in (email or uid or ""):
-        email = _EXAMPLE_EMAIL
-    limit = limits.highest if problem is Problem.LIMIT_TOO_HIGH else min(5, limits.highest)
-    with_limit = problem.of_limit
-    if problem is Problem.UNCLEAR and len(found.limits) == 1:
-        typed = _limit(found.limits[0], limits)
-        if isinstance(typed, int):
-            limit, with_limit = typed, True
-    if email:
-        # Both may be meant if it looks like an id, unlike "please".
-        uid = None
-        if problem is Problem.UNCLEAR and len(found.unknown) == 1 and not found.uids:
-            word = found.unknown[0]
-            uid = word if re.search(r"[\d_-]", word) and _can_be_asked_for(word) else None
-    query = Query(email=email, uid=uid, limit=limit)
-    return typed_form(query, with_limit=with_limit)
+def read(text: str, labels: Labels, *, names_colleague: bool = False) -> Reading:
+    """Sort the words of a text without Slack's markup."""
+    plain = _SPACES.sub(" ", INVISIBLE.sub("", text)).strip()
+    words = _with_limits(_with_times(_words(plain, _patterns(labels))))
+    found = Reading(plain)
+    numbers: list[str] = []
+    for word in words:
+        if _is_in_angle_brackets(word):
+            # "Jane Doe <jane@example.com>", as mail programs copy it: the name is not a uid.
+            found.unknown = []
+        kind, text = _kind_of(word, found, numbers), _text_of(word)
+        found.is_labeled |= kind is found.uids or kind is found.emails
+        if kind is found.unknown and not word.quoted and _is_filler(text):
+            found.has_filler = True
+        elif text and (kind is numbers or text not in kind):
+            kind.append(text)
+    has_person = names_colleague or bool(found.emails or found.uids)
+    if has_person and not found.unknown:
+        found.limits += numbers
+    elif has_person or not _is_uid_and_limit(found, numbers):
+        found.unknown += numbers
+    return found
 
 
-def parse(text: str, limits: Limits, labels: Labels = UID) -> Parsed:
-    """Parse the text of a command.
-
-    `text` is as Slack sends it: links as `<…|…>`, and `&`, `<`, `>` as entities. `labels` name a
-    uid.
-    """
-    simple = f"{_EXAMPLE_EMAIL} {min(5, limits.highest)}"
-    if len(text) > _MAX_RAW_LENGTH:
-        return ParseError(Problem.TEXT_TOO_LONG, "", simple)
-    if CONTROL.search(text):
-        return ParseError(Problem.CONTROL_CHARACTER, "", simple)
-    if channel := _CHANNEL.search(text):
-        name = _unescape(channel[2] or channel[1])
-        return ParseError(Problem.CHANNEL, f"#{name}" if channel[0][1] == "#" else name, simple)
-    mentions = {mention[1] for mention in _MENTION.finditer(text)}
-    plain = plain_text(_MENTION.sub(" ", text))
-    plain = _SPACES.sub(" ", INVISIBLE.sub("", plain)).strip()
-    if plain.lower().rstrip("!?. ") in _HELP and not mentions:
-        return Help()
-    if len(plain) > MAX_TEXT_LENGTH:
-        return ParseError(Problem.TEXT_TOO_LONG, "", simple)
-    words = _words(plain, _patterns(labels))
-    return _judge(_classify(words, mentions), limits) if words or mentions else Help()
+def _is_filler(word: str) -> bool:
+    bare = word.lower().strip(_PUNCTUATION)
+    return not bare or bare in _FILLER
 
 
-def parse_person(person: str, limit: str | None, limits: Limits, labels: Labels = UID) -> Parsed:
-    """Parse a person and a limit that were typed separately, such as in a form.
-
-    A uid with spaces needs no quotes, and nothing in `person` is taken for a limit.
-    """
-    if len(person) > _MAX_RAW_LENGTH or len(limit or "") > _MAX_RAW_LENGTH:
-        return ParseError(Problem.TEXT_TOO_LONG, "", f"{_EXAMPLE_EMAIL} {min(5, limits.highest)}")
-    person = person.strip()
-    plain = " " in person and "@" not in person and not _patterns(labels).has_label.search(person)
-    suffix = "" if limit is None else f" limit:{limit.lower().removeprefix('limit:')}"
-    return parse(_escape(f"{_uid_form(person) if plain else person}{suffix}"), limits, labels)
+def _kind_of(word: _Word, found: Reading, numbers: list[str]) -> list[str]:
+    """Return the list that a word belongs to, by its label or its looks."""
+    by_label = {"limit": found.limits, "at": found.times, "uid": found.uids}
+    if word.label in by_label:
+        return by_label[word.label]
+    if _is_address_word(word):
+        return found.emails
+    return numbers if _NUMBERISH.fullmatch(word.text) else found.unknown
 
 
-def _judge(found: _Classified, limits: Limits) -> Query | QueryNeedingProfile | ParseError:
-    trouble = _identity_problem(found)
-    limit: int | Problem = limits.default
-    if not trouble and len(found.limits) > 1:
-        trouble = Problem.TWO_LIMITS, " ".join(found.limits)
-    if not trouble and found.limits:
-        limit = _limit(found.limits[0], limits)
-        if isinstance(limit, Problem):
-            trouble = limit, found.limits[0]
-    if trouble or isinstance(limit, Problem):
-        problem, shown = trouble or (Problem.UNCLEAR, "")
-        return ParseError(problem, shown, _example(found, problem, limits))
-    email, uid = next(iter(found.emails), None), next(iter(found.uids), None)
-    if found.mentions or found.times:
-        return QueryNeedingProfile(email, uid, limit, "".join(found.mentions), "".join(found.times))
-    return Query(email, uid, limit)
+def _is_uid_and_limit(found: Reading, numbers: list[str]) -> bool:
+    """Take a lone word for a uid, and a number behind it for the limit; tell whether it is so."""
+    if len(found.unknown) == 1:
+        (word,) = found.unknown
+        is_one = not found.has_filler or bool(found.like_ids)
+        if not is_one or word.lower().rstrip(":") in _GENERIC or len(numbers) > 1:
+            return False
+        found.uids, found.unknown, found.limits = [word], [], found.limits + numbers
+        return True
+    if found.unknown or not 1 <= len(numbers) <= 2 or numbers[0].startswith("+"):
+        return False
+    found.uids, found.limits = numbers[:1], found.limits + numbers[1:]
+    return True
 
 
-def typed_form(query: Query, *, with_limit: bool = True) -> str:
-    """Return what a person would type for this query: the inverse of `parse`."""
+def typed_form(query: Query | Search, *, with_limit: bool = True) -> str:
+    """Return what a person would type for this query."""
     parts = []
     if query.email:
         plain = query.email == query.email.strip(_AROUND_ADDRESS)

@@ -72,6 +72,7 @@ class AnswerButtons:
             (action_ids.HELP, self.on_help),
             (action_ids.WHY, self.on_why),
             (action_ids.SEARCH_AGAIN, self.on_search_again),
+            (action_ids.EDIT, self.on_edit),
         ):
             app.action(action_id, EntryPoint.BUTTON, handler)
 
@@ -141,6 +142,15 @@ class AnswerButtons:
                 person=typed_form(query, with_limit=False),
                 fallback=(self.targets.beside(request.body), texts.MODAL_NOT_OPENED),
             )
+            self.background.start(opening)
+        return None
+
+    async def on_edit(self, request: SlackRequest) -> Ack:
+        """Open the form with what was typed filled in."""
+        typed = self.presses.text(request)
+        if typed is not None:
+            fallback = (self.targets.beside(request.body), texts.MODAL_NOT_OPENED)
+            opening = self.search_modal.open(request, person=typed, fallback=fallback)
             self.background.start(opening)
         return None
 

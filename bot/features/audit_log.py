@@ -14,7 +14,7 @@ from typing import ClassVar, Final
 from bot.core.access import Actor, EntryPoint
 from bot.core.audit import AuditEvent
 from bot.core.outcomes import AccessDenied, Crashed, Explanation
-from bot.core.query import ParseError, Problem, parse_person
+from bot.core.query import ParseError, Problem, Search
 from bot.core.read_audit import Entries, ReadAudit
 from bot.core.sessions import Query
 from bot.settings import Settings
@@ -42,6 +42,7 @@ from bot.slack.delivery import Delivery
 from bot.slack.feature import Manifest
 from bot.slack.request import Ack, SlackRequest, input_value
 from bot.slack.targets import Targets
+from bot.slack.typed_text import parse
 from bot.slack.web_api import WebApi
 
 FORM: Final = "audit_form"
@@ -96,15 +97,14 @@ class AuditLog:
         """Show an error beside its input, or the events."""
         view, limits = request.body["view"], self.settings.limits
         typed = str(input_value(view, PERSON) or "")
-        parsed = parse_person(typed, None, limits, self.settings.labels)
-        if not isinstance(parsed, Query):
-            no_one = ParseError(Problem.NO_ONE, "", "")
-            error = parsed if isinstance(parsed, ParseError) else no_one
+        parsed = parse(escape(typed), *self.settings.grammar)
+        if not isinstance(parsed, Search) or parsed.mention:
+            error = parsed if isinstance(parsed, ParseError) else ParseError(Problem.NO_ONE)
             sentence = texts.parse_error(error, limits)
             return {"response_action": "errors", "errors": {PERSON: sentence}}
         seconds = input_value(view, SINCE, "selected_date_time")
         since = datetime.fromtimestamp(int(seconds), UTC) if seconds else None
-        work = self._entries(request.actor, parsed, since)
+        work = self._entries(request.actor, parsed.query(), since)
         target = self.targets.modal(view, audit_modal, request.actor.user)
         return await self.delivery.in_ack(work, request, target, note(READING))
 

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from bot.core.access import EntryPoint
-from bot.core.query import parse
 from bot.settings import Settings
 from bot.slack.app import COMMAND, App
 from bot.slack.delivery import Delivery
@@ -17,6 +16,7 @@ from bot.slack.feature import Manifest
 from bot.slack.lookups import Lookups
 from bot.slack.request import Ack, SlackRequest
 from bot.slack.targets import Targets
+from bot.slack.typed_text import parse
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ class Command:
     async def on_command(self, request: SlackRequest) -> Ack:
         """Acknowledge with the answer, with what was wrong, or with a progress message."""
         body = request.body
-        parsed = parse(str(body.get("text") or ""), self.settings.limits, self.settings.labels)
-        # Examples use the command as it was typed: a company may have renamed it.
+        parsed = parse(str(body.get("text") or ""), *self.settings.grammar)
+        # Help uses the command as it was typed: a company may have renamed it.
         work = self.lookups.typed(parsed, request.actor, str(body["command"]))
         return await self.delivery.in_ack(work, request, self.targets.of_command(body))

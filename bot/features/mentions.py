@@ -16,8 +16,7 @@ import structlog
 from bot.core.access import Actor, DenialReason, EntryPoint
 from bot.core.audit import Audit
 from bot.core.labels import Labels
-from bot.core.query import Help, Parsed, ParseError, Problem, QueryNeedingProfile
-from bot.core.sessions import Query
+from bot.core.query import Help, Parsed, ParseError, Problem, Search, Several
 from bot.errors import SlackError
 from bot.settings import Settings
 from bot.slack import texts
@@ -26,9 +25,10 @@ from bot.slack.blocks import Renderer, always, note
 from bot.slack.delivery import Delivery
 from bot.slack.feature import Manifest
 from bot.slack.lookups import Lookups
-from bot.slack.message_parser import MAX_CHARACTERS, parse_free_text
+from bot.slack.message_parser import MAX_CHARACTERS
 from bot.slack.request import Ack, SlackRequest
 from bot.slack.targets import Targets
+from bot.slack.typed_text import parse
 from bot.slack.web_api import BotIdentity, WebApi, is_by_person
 
 _log = structlog.get_logger()
@@ -41,7 +41,6 @@ HINT: Final = (
 # Edits, deletions and the like are not questions.
 _WRITTEN: Final = frozenset({None, "file_share", "me_message", "thread_broadcast"})
 _SMALL_TALK: Final = frozenset({Problem.NO_ONE, Problem.UNCLEAR, Problem.CHANNEL, Problem.MENTION})
-_SEVERAL: Final = frozenset({Problem.TWO_ADDRESSES, Problem.TWO_UIDS})
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,15 +88,16 @@ class Mentions:
             self.audit.note_denial(actor, DenialReason.NOT_KNOWN)
             return always(note(texts.SLACK_TROUBLE))
         parsed = parse_mention(str(event.get("text") or ""), bot, self.settings)
-        names_no_one = not isinstance(parsed, Query | QueryNeedingProfile)
-        if names_no_one and (denied := await self.lookups.denied(actor)):
-            return always(denied)
-        problem = parsed.problem if isinstance(parsed, ParseError) else None
-        is_vague = isinstance(parsed, Help) or problem in _SMALL_TALK | _SEVERAL
+        if isinstance(parsed, Search):
+            return await self.lookups.typed(parsed, actor, COMMAND)
+        is_small_talk = isinstance(parsed, ParseError) and parsed.problem in _SMALL_TALK
+        is_vague = is_small_talk or isinstance(parsed, Help | Several)
         # A forwarded message or an e-mail says more than the text that came with it.
         if is_vague and (people := self.lookups.people_in(event)):
             return await self.lookups.message(people, event, actor)
-        if problem in _SMALL_TALK:
+        if denied := await self.lookups.denied(actor):
+            return always(denied)
+        if isinstance(parsed, ParseError) and is_small_talk and not parsed.proposal:
             return always(note(HINT))
         return await self.lookups.typed(parsed, actor, COMMAND)
 
@@ -106,11 +106,11 @@ def parse_mention(text: str, bot: BotIdentity, settings: Settings) -> Parsed:
     """Find out whose sessions a message to the bot asks for."""
     text = text[:MAX_CHARACTERS]
     words = re.sub(rf"<@{bot.user}(?:\|[^<>]*)?>[,:]?", " ", text).strip()
-    labels = settings.labels
-    parsed = parse_free_text(words, settings.limits, labels, settings.internal_domains)
-    if isinstance(parsed, Help | QueryNeedingProfile) or _names_someone(labels).search(words):
-        return parsed
-    return ParseError(Problem.UNCLEAR, "", "")
+    parsed = parse(words, *settings.grammar)
+    is_lone_word = isinstance(parsed, Search) and not (parsed.email or parsed.mention)
+    if is_lone_word and not _names_someone(settings.labels).search(words):
+        return ParseError(Problem.UNCLEAR)
+    return parsed
 
 
 @cache

@@ -12,13 +12,13 @@ from typing import Any, ClassVar, Final
 
 from bot.core.access import EntryPoint
 from bot.core.audit import Audit
-from bot.core.query import Help, ParseError, Problem, QueryNeedingProfile, parse_person
-from bot.core.sessions import Moment, Query
+from bot.core.query import Help, ParseError, Problem, Search, Several, parse_limit, typed_form
+from bot.core.sessions import Moment
 from bot.settings import Settings
 from bot.slack import texts
-from bot.slack.app import App
+from bot.slack.app import COMMAND, App
 from bot.slack.background import BackgroundTasks
-from bot.slack.blocks import Message, View, actions, button, modal, note
+from bot.slack.blocks import Message, View, actions, button, escape, modal, note
 from bot.slack.delivery import Delivery
 from bot.slack.feature import Manifest
 from bot.slack.lookups import Lookups
@@ -26,6 +26,7 @@ from bot.slack.request import Ack, SlackRequest, input_value
 from bot.slack.search_modal import FORM, LIMIT, MOMENT, PERSON, TITLE, SearchModal, search_form
 from bot.slack.signing import BadSignature, Kind, Signer
 from bot.slack.targets import Targets
+from bot.slack.typed_text import parse
 from bot.slack.web_api import WebApi
 
 FIND_SESSIONS: Final = "find_sessions"
@@ -33,9 +34,8 @@ NEW_SEARCH: Final = "new_search"
 RESULTS: Final = "find_sessions_results"
 LOOKING: Final = "Looking … The sessions will appear here. You can close this window any time."
 OUTDATED: Final = "This window doesn't work anymore. Please open it again."
-USE_MOMENT: Final = "Please leave out the at: here, and use the field for the time below."
-
-_ANYONE: Final = "jane@example.com"  # instead of the person, to check the limit alone
+ONE_MOMENT: Final = "There is a time here and in the field below. Please give one."
+ONE_PERSON: Final = "I look up one person at a time. Please give one."
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,11 +91,12 @@ class SearchForm:
             channel = self.signer.verify(metadata, actor.user, Kind.CHANNEL)
         except BadSignature as error:
             return {"response_action": "update", "view": self._outdated(request, error)}
-        query = self._read(view)
-        if not isinstance(query, Query):
-            return {"response_action": "errors", "errors": query}
+        moment = _moment(input_value(view, MOMENT, "selected_date_time"))
+        search = self._read(view, moment)
+        if not isinstance(search, Search):
+            return {"response_action": "errors", "errors": search}
         # A modal has no channel, but may have been opened in one.
-        work = self.lookups.query(query, replace(actor, channel=channel))
+        work = self.lookups.typed(search, replace(actor, channel=channel), COMMAND, moment)
         target = self.targets.modal(view, partial(results, metadata=metadata), actor.user)
         return await self.delivery.in_ack(work, request, target, note(LOOKING))
 
@@ -103,29 +104,32 @@ class SearchForm:
         self.audit.note_denial(request.actor, error.reason)
         return modal(TITLE, note(OUTDATED)["blocks"])
 
-    def _read(self, view: dict[str, Any]) -> Query | dict[str, str]:
-        """Return the query, or every error by its input."""
+    def _read(self, view: View, moment: Moment | None) -> Search | dict[str, str]:
+        """Return the search, or every error by its input."""
         limits = self.settings.limits
         errors: dict[str, str] = {}
-        moment = _moment(input_value(view, MOMENT, "selected_date_time"))
+        parsed = parse(escape(str(input_value(view, PERSON) or "")), *self.settings.grammar)
+        match parsed:
+            case Search(at=at):
+                if at and moment:
+                    errors[PERSON] = ONE_MOMENT
+            case Several():
+                errors[PERSON] = ONE_PERSON
+            case Help():
+                errors[PERSON] = texts.parse_error(ParseError(Problem.NO_ONE), limits)
+            case ParseError() as error:
+                errors[PERSON] = texts.parse_error(error, limits)
+                if error.proposal:
+                    errors[PERSON] += f" {texts.did_you_mean(typed_form(error.proposal))}"
+        how_many = "".join(str(input_value(view, LIMIT) or "").split())
+        limit = parse_limit(how_many, limits) if how_many else None
+        if isinstance(limit, Problem):
+            errors[LIMIT] = texts.parse_error(ParseError(limit), limits)
         if moment and moment.time > datetime.now(UTC):
             errors[MOMENT] = texts.FUTURE_MOMENT
-        limit = "".join(str(input_value(view, LIMIT) or "").split()) or None
-        if isinstance(error := parse_person(_ANYONE, limit, limits), ParseError):
-            errors[LIMIT] = texts.parse_error(error, limits)
-            limit = None
-        person = str(input_value(view, PERSON) or "")
-        match parse_person(person, limit, limits, self.settings.labels):
-            case Query() as query:
-                return errors or replace(query, moment=moment)
-            case QueryNeedingProfile():
-                errors[PERSON] = USE_MOMENT
-            case Help():
-                errors[PERSON] = texts.parse_error(ParseError(Problem.NO_ONE, "", ""), limits)
-            case ParseError(problem) as error:
-                field = LIMIT if problem.of_limit else PERSON
-                errors[field] = texts.parse_error(error, limits)
-        return errors
+        if errors or not isinstance(parsed, Search):
+            return errors
+        return replace(parsed, limit=limit) if isinstance(limit, int) else parsed
 
 
 def _moment(seconds: Any) -> Moment | None:  # noqa: ANN401 - as Slack sends it

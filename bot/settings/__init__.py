@@ -153,6 +153,11 @@ class Settings(BaseModel):
         return Limits(min(self.sessions_limit, self.sessions_max_limit), self.sessions_max_limit)
 
     @property
+    def grammar(self) -> tuple[Limits, Labels, tuple[str, ...]]:
+        """What `bot.slack.typed_text.parse` has to know."""
+        return self.limits, self.labels, self.internal_domains
+
+    @property
     def access_rules(self) -> Rules:
         """The rules of access."""
         return Rules(

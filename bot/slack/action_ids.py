@@ -26,6 +26,9 @@ CHOOSE: Final = "choose_identity"
 """Followed by a colon and a number."""
 
 SEARCH_AGAIN: Final = "search_again"
+EDIT: Final = "edit"
+"""Opens the search form with what was typed."""
+
 WHY: Final = "why"
 OFFER: Final = "show_sessions"
 """The offer's button. It has no value: the message above it names the customer."""

@@ -30,6 +30,7 @@ from bot.slack.blocks import (
     context,
     date_markup,
     escape,
+    link_button,
     markdown_context,
     menu,
     message,
@@ -245,13 +246,7 @@ def _first(
         yield section("\n".join(lines))
         return
     yield section("\n".join(lines)) | {
-        "accessory": {
-            "type": "button",
-            "action_id": action_ids.WATCH_REPLAY,
-            "style": "primary",
-            "text": {"type": "plain_text", "text": texts.WATCH_REPLAY},
-            "url": link,
-        }
+        "accessory": link_button(action_ids.WATCH_REPLAY, texts.WATCH_REPLAY, link)
     }
     if link == replay and session.link:
         whole = f"<{escape(session.link)}|{escape(texts.WATCH_FROM_START)}>"

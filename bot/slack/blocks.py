@@ -173,6 +173,12 @@ def button(action_id: str, text: str, value: str) -> Block:
     return {"type": "button", "action_id": action_id, "text": label, "value": value}
 
 
+def link_button(action_id: str, text: str, url: str) -> Block:
+    """Create a primary button that opens a link."""
+    label = plain(text, _MAX_BUTTON_TEXT)
+    return {"type": "button", "action_id": action_id, "style": "primary", "text": label, "url": url}
+
+
 def option(text: str, value: str) -> Block:
     """Create an option of a menu, a select or radio buttons."""
     return {"text": plain(text, _MAX_OPTION), "value": value}

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
-from typing import Any
+from datetime import UTC, datetime, timedelta, tzinfo
+from typing import Any, Final
 
 import structlog
 
@@ -18,20 +18,23 @@ from bot.core.audit import Audit, Result
 from bot.core.lookup import Lookup
 from bot.core.outcomes import AccessDenied, Found, NoResult, Outcome, explain
 from bot.core.people import Identity
-from bot.core.query import Help, Parsed, ParseError, Problem, QueryNeedingProfile
+from bot.core.query import Help, Parsed, Search, Several
 from bot.core.sessions import Moment, Query, SessionList
-from bot.core.times import UnclearTime, names_its_zone, parse_moment
+from bot.core.times import UnclearTime, names_its_zone, parse_moments
 from bot.errors import ProfileError, SlackError
 from bot.settings import Settings
 from bot.slack import answer, messages, texts
 from bot.slack.answer import Reader
-from bot.slack.blocks import Message, Renderer, SizeLimit, always, note
+from bot.slack.blocks import Message, Renderer, SizeLimit, always, context, note, shorten
 from bot.slack.message_parser import external_identities, queries_about
 from bot.slack.signing import Kind, Signer
 from bot.slack.users import Users
 from bot.slack.web_api import WebApi
 
 _log = structlog.get_logger()
+
+MAX_NOTE: Final = 200
+"""Characters of a line below an answer."""
 
 
 class Lookups:
@@ -53,25 +56,39 @@ class Lookups:
         self._signer = signer
         self._settings = settings
 
-    async def query(self, query: Query, actor: Actor) -> Renderer:
-        """Look a person up, and render the sessions or why there are none."""
+    async def query(self, query: Query, actor: Actor, *notes: str) -> Renderer:
+        """Look a person up, and render the sessions or why there are none; `notes` follow."""
         outcome = await self._lookup.run(query, actor)
         reader = Reader(datetime.now(UTC))
         if isinstance(outcome, Found):
             reader = await self.reader(actor)
-        return lambda size_limit: self._render(outcome, query, actor, size_limit, reader)
 
-    async def typed(self, parsed: Parsed, actor: Actor, command: str) -> Renderer:
-        """Answer a text that was typed after `command`."""
+        def render(size_limit: SizeLimit) -> Message:
+            message = self._render(outcome, query, actor, size_limit, reader)
+            below = [context(shorten(line, MAX_NOTE)) for line in notes]
+            return message | {"blocks": [*message["blocks"], *below]}
+
+        return render
+
+    async def typed(
+        self, parsed: Parsed, actor: Actor, command: str, moment: Moment | None = None
+    ) -> Renderer:
+        """Answer a text that a person typed; `moment` is from another field of the form."""
         match parsed:
-            case Query():
-                return await self.query(parsed, actor)
-            case QueryNeedingProfile():
-                return await self._unresolved(parsed, actor, command)
+            case Search():
+                return await self._search(parsed, actor, moment)
             case Help():
                 return always(messages.help_message(command, self._settings.limits))
-            case ParseError():
-                return always(messages.parse_error(parsed, command, self._settings.limits))
+        if isinstance(parsed, Several):
+            if denied := await self.denied(actor):
+                return always(denied)
+            names = [Identity(one.email, one.uid).shown for one in parsed.searches]
+            queries = [one.query(moment=moment) for one in parsed.searches]
+            return self._choice(names, queries, actor, texts.CHOOSE)
+        proposal = parsed.proposal
+        search = self._signer.sign_query(proposal.query(), actor.user) if proposal else ""
+        edit = self._signer.sign(parsed.typed, actor.user, Kind.TEXT)
+        return always(messages.parse_error(parsed, self._settings.limits, search, edit))
 
     async def message(
         self, people: Sequence[Identity], message: dict[str, Any], actor: Actor
@@ -83,11 +100,17 @@ class Lookups:
             return await self.query(queries[0], actor)
         if denied := await self.denied(actor):
             return always(denied)
-        choices = [
-            (one.shown, self._signer.sign_query(query, actor.user))
-            for one, query in zip(people, queries, strict=True)
-        ][: messages.MAX_CHOICES]
-        return lambda size_limit: messages.choice(choices, len(people), size_limit)
+        return self._choice([one.shown for one in people], queries, actor, texts.CHOOSE)
+
+    def _choice(
+        self, names: Sequence[str], queries: Sequence[Query], actor: Actor, question: str
+    ) -> Renderer:
+        """Ask which query is meant."""
+        options = [
+            (name, self._signer.sign_query(query, actor.user))
+            for name, query in list(zip(names, queries, strict=True))[: messages.MAX_CHOICES]
+        ]
+        return lambda size_limit: messages.choice(options, len(names), size_limit, question)
 
     async def message_at(self, channel: str, ts: str, actor: Actor) -> Renderer:
         """Read a message of a channel, and look up the person in it."""
@@ -120,33 +143,34 @@ class Lookups:
 
     # -- What depends on Slack profiles -----------------------------------------------------------
 
-    async def _unresolved(
-        self, parsed: QueryNeedingProfile, actor: Actor, command: str
-    ) -> Renderer:
+    async def _search(self, search: Search, actor: Actor, moment: Moment | None) -> Renderer:
+        notes = [texts.not_used(search.ignored)] if search.ignored else []
+        if not (search.mention or search.at):
+            return await self.query(search.query(moment=moment), actor, *notes)
         if reason := await self._lookup.first_denial(actor):
             return always(self._explained(AccessDenied(reason)))
         try:
-            query = await self.resolve(parsed, actor)
+            email = await self.email(search, actor)
+            moments, unclear = await self._when(search.at, actor.user)
         except ProfileError as error:
             return always(note(texts.profile_problem(error.problem)))
         except SlackError:
             return always(note(texts.SLACK_TROUBLE))
-        except UnclearTime as error:
-            if error.is_future:
-                return always(note(texts.FUTURE_MOMENT))
-            unclear = ParseError(Problem.TIME_UNCLEAR, parsed.at, texts.TIME_EXAMPLE)
-            return always(messages.parse_error(unclear, command, self._settings.limits))
-        return await self.query(query, actor)
+        if len(moments) > 1:
+            zone = await self._users.zone(actor.user)
+            names = [_time_in_words(one, zone) for one in moments]
+            queries = [search.query(email, one) for one in moments]
+            return self._choice(names, queries, actor, texts.CHOOSE_TIME)
+        chosen = moment or (moments[0] if moments else None)
+        return await self.query(search.query(email, chosen), actor, *notes, *unclear)
 
-    async def resolve(
-        self, parsed: QueryNeedingProfile, actor: Actor, seconds: float | None = None
-    ) -> Query:
-        """Ask Slack for a colleague's address and the actor's time zone.
+    async def email(self, search: Search, actor: Actor, seconds: float | None = None) -> str | None:
+        """Ask Slack for the address of the colleague whom a text mentions, if it does.
 
-        Raises `ProfileError` and `SlackError`, which are recorded, and `UnclearTime`.
+        Raises `ProfileError` and `SlackError`, which are recorded.
         """
         try:
-            email = await self._users.email(parsed.mention, seconds) if parsed.mention else None
+            return await self._users.email(search.mention, seconds) if search.mention else None
         except ProfileError as error:
             reason = f"profile: {error.problem.name.lower()}"
             self._audit.note(actor, Result.FAILED, reason=reason)
@@ -155,13 +179,18 @@ class Lookups:
             _log.warning("auth.test failed", exc_info=error)
             self._audit.note(actor, Result.FAILED, reason="profile: slack")
             raise
-        moment = await self.resolve_time(parsed.at, actor.user) if parsed.at else None
-        return parsed.resolved(email, moment)
 
-    async def resolve_time(self, text: str, user: str) -> Moment:
-        """Return the moment that a person means. Raises `UnclearTime`."""
+    async def _when(self, text: str, user: str) -> tuple[tuple[Moment, ...], tuple[str, ...]]:
+        """Return the moments that a typed text can mean, or why it means none."""
+        try:
+            return (await self.moments(text, user) if text else ()), ()
+        except UnclearTime as error:
+            return (), (texts.future_time(text) if error.is_future else texts.unclear_time(text),)
+
+    async def moments(self, text: str, user: str) -> tuple[Moment, ...]:
+        """Return the moments that a person may mean. Raises `UnclearTime` and `ProfileError`."""
         zone = UTC if names_its_zone(text) else await self._users.zone(user)
-        return parse_moment(text, zone, datetime.now(UTC))
+        return parse_moments(text, zone, datetime.now(UTC))
 
     # -- Rendering --------------------------------------------------------------------------------
 
@@ -203,3 +232,10 @@ class Lookups:
                 outcome.reason, settings.access_contact, settings.allowed_channels, retry
             )
         return messages.problem(explain(outcome), settings.admin_contact, retry)
+
+
+def _time_in_words(moment: Moment, zone: tzinfo) -> str:
+    """Name a moment on a button; of two that clocks show alike, the offset tells them apart."""
+    time = moment.time.astimezone(zone)
+    is_day = moment.span > timedelta(hours=23)
+    return f"{time.day} {time:%b %Y}" + ("" if is_day else f", {time:%H:%M} (UTC{time:%z})")

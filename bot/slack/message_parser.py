@@ -2,8 +2,7 @@
 
 `identities` reads a message of any shape: its text, blocks, attachments and files. It flattens them
 into plain texts in reading order, in which links, fields and table cells mark where a value begins
-and ends, and `bot.core.people` finds the people in each. `parse_free_text` and `parse_step_person`
-are for texts that people write to the bot. None of them raises.
+and ends, and `bot.core.people` finds the people in each. Nothing raises.
 
 - https://docs.slack.dev/reference/block-kit/blocks
 - https://docs.slack.dev/legacy/legacy-messaging/legacy-secondary-message-attachments
@@ -22,25 +21,13 @@ from urllib.parse import unquote
 from bot.core.labels import UID, Labels
 from bot.core.people import (
     Identity,
-    is_no_uid,
     label_cell_pattern,
     mark_address,
     mark_value,
     people_in,
     without_marks,
 )
-from bot.core.query import (
-    INVISIBLE,
-    Limits,
-    Parsed,
-    ParseError,
-    Problem,
-    QueryNeedingProfile,
-    parse,
-    parse_person,
-    plain_text,
-    typed_form,
-)
+from bot.core.query import INVISIBLE
 from bot.core.sessions import Moment, Query
 from bot.slack import action_ids
 
@@ -83,10 +70,11 @@ def external_identities(
 ) -> tuple[Identity, ...]:
     """Return the identities in a message without addresses of the company's own domains."""
     people = identities(message, labels)
-    return tuple(one for one in people if not _is_internal(one.email or "", internal_domains))
+    return tuple(one for one in people if not is_internal(one.email or "", internal_domains))
 
 
-def _is_internal(email: str, domains: Collection[str]) -> bool:
+def is_internal(email: str, domains: Collection[str]) -> bool:
+    """Tell whether an address is a colleague's."""
     domain = email.rpartition("@")[2].casefold()
     return any(domain == own or domain.endswith(f".{own}") for own in domains)
 
@@ -152,82 +140,6 @@ def _forward_time(attachment: dict[str, Any]) -> datetime | None:
 
 _TS_IN_URL: Final = re.compile(r"/p(\d{10})(\d{6})\b")
 _FORWARDS: Final = ("is_share", "is_msg_unfurl", "message_blocks")
-
-# -- Texts for the bot ----------------------------------------------------------------------------
-
-# A text that was typed for the bot has none of these.
-_NOT_TYPED: Final = re.compile(r"[\n{}<>•]|```|://")
-
-
-def parse_free_text(
-    text: str, limits: Limits, labels: Labels = UID, internal_domains: Collection[str] = ()
-) -> Parsed:
-    """Parse a text that is typed like a command, or that names a person among other words.
-
-    If it names several people, colleagues are not meant.
-    """
-    parsed = parse(text, limits, labels)
-    people = _meant(identities({"text": text}, labels), internal_domains)
-    if not people:
-        return _if_typed(text, parsed)
-    is_typed = isinstance(parsed, ParseError) and (
-        parsed.problem.of_limit or parsed.problem is Problem.TIME_UNCLEAR
-    )
-    return parsed if is_typed or _is_about(parsed, people) else _one_of(people, limits)
-
-
-def parse_step_person(
-    text: str,
-    limits: Limits,
-    limit: str | None = None,
-    labels: Labels = UID,
-    internal_domains: Collection[str] = (),
-) -> Parsed:
-    """Parse a text that may say other things, too, such as a form's answer.
-
-    `limit` was given separately, if at all. An address and a uid are one person; a single word is a
-    uid, unless it says that there is none.
-    """
-    if people := _meant(identities({"text": text}, labels), internal_domains):
-        return _one_of(people, limits, limit)
-    if is_no_uid(text.strip()):
-        return ParseError(Problem.NO_ONE, "", "jane@example.com")
-    parsed = parse(text if limit is None else f"{text} limit:{limit}", limits, labels)
-    return _if_typed(text, parsed)
-
-
-def _meant(people: Sequence[Identity], internal_domains: Collection[str]) -> Sequence[Identity]:
-    """Return the customers, or the colleagues if no customer is named."""
-    customers = [one for one in people if not _is_internal(one.email or "", internal_domains)]
-    return customers or people
-
-
-def _if_typed(text: str, parsed: Parsed) -> Parsed:
-    """Return what was parsed, unless the text is clearly a message and not typed."""
-    names_someone = isinstance(parsed, Query) and (parsed.email or parsed.uid)
-    if names_someone and _NOT_TYPED.search(plain_text(text)):
-        return ParseError(Problem.UNCLEAR, "", "jane@example.com")
-    return parsed
-
-
-def _is_about(parsed: Parsed, people: Sequence[Identity]) -> bool:
-    """Tell whether a typed text asks for exactly the people that it names."""
-    if not isinstance(parsed, Query | QueryNeedingProfile):
-        return False
-    asked = {Identity(email=parsed.email).key} if parsed.email else set()
-    asked |= {Identity(uid=parsed.uid).key} if parsed.uid else set()
-    return asked == {one.key for one in people}
-
-
-def _one_of(people: Sequence[Identity], limits: Limits, limit: str | None = None) -> Parsed:
-    emails = [one.email for one in people if one.email]
-    uids = [one.uid for one in people if one.uid]
-    if len(emails) > 1 or len(uids) > 1:
-        problem = Problem.TWO_ADDRESSES if len(emails) > 1 else Problem.TWO_UIDS
-        return ParseError(problem, "", "jane@example.com")
-    query = Query("".join(emails) or None, "".join(uids) or None, limits.default)
-    return parse_person(typed_form(query, with_limit=False), limit, limits)
-
 
 # -- Slack's markup -------------------------------------------------------------------------------
 

@@ -7,7 +7,7 @@ from typing import Final
 
 from bot.core.access import DenialReason
 from bot.core.outcomes import Explanation, denial
-from bot.core.query import Limits, ParseError
+from bot.core.query import Limits, ParseError, Problem
 from bot.slack import action_ids, texts
 from bot.slack.blocks import (
     SHOWN,
@@ -19,6 +19,7 @@ from bot.slack.blocks import (
     context,
     escape,
     is_mention,
+    link_button,
     mentions_of,
     message,
     note,
@@ -42,18 +43,23 @@ def help_message(command: str, limits: Limits) -> Message:
     )
 
 
-def parse_error(error: ParseError, command: str, limits: Limits) -> Message:
-    """Say what was wrong with a text, and show a line that would work."""
+def parse_error(error: ParseError, limits: Limits, search: str = "", edit: str = "") -> Message:
+    """Say what was wrong with a text, with buttons that do what was probably meant.
+
+    `search` and `edit` are their values: to look up the proposal, and to open the form.
+    """
     sentence = texts.parse_error(error, limits)
+    if error.problem is Problem.SESSION_LINK:
+        return note(sentence, link_button(action_ids.WATCH_REPLAY, texts.WATCH_REPLAY, error.shown))
     shown = shorten(error.shown, SHOWN)
-    example = f"{command} {error.example}"
-    return message(
-        f"{shown + ': ' if shown else ''}{sentence} {texts.TRY}: {example}",
-        [
-            section(f"{code(shown)}: {escape(sentence)}" if shown else escape(sentence)),
-            section(f"{texts.TRY}: {code(example)}"),
-        ],
-    )
+    spoken = f"{shown + ': ' if shown else ''}{sentence}"
+    buttons = [button(action_ids.EDIT, texts.EDIT, edit)] if edit else []
+    if search and error.proposal:
+        meant = texts.proposal(error.proposal)
+        spoken += f" {texts.did_you_mean(meant)}"
+        buttons.insert(0, button(f"{action_ids.CHOOSE}:0", meant, search))
+    text = f"{code(shown)}: {escape(sentence)}" if shown else escape(sentence)
+    return message(spoken, [section(text), *([actions(*buttons)] if buttons else [])])
 
 
 def problem(
@@ -95,14 +101,19 @@ def note_with_retry(sentence: str, retry: str) -> Message:
     return note(sentence, *buttons)
 
 
-def choice(people: Sequence[tuple[str, str]], count: int, size_limit: SizeLimit) -> Message:
-    """Ask which of `count` people is meant; `people` are the first ones' names and values."""
+def choice(
+    options: Sequence[tuple[str, str]],
+    count: int,
+    size_limit: SizeLimit,
+    question: str = texts.CHOOSE,
+) -> Message:
+    """Ask which of `count` people or times is meant; `options` are the first names and values."""
     buttons = [
         button(f"{action_ids.CHOOSE}:{number}", name, value)
-        for number, (name, value) in enumerate(people[:MAX_CHOICES])
+        for number, (name, value) in enumerate(options[:MAX_CHOICES])
     ]
     while (left := size_limit.remaining_after(buttons)) is not None and left < _AROUND_BUTTONS:
         buttons.pop()
     if len(buttons) == count:
-        return note(texts.CHOOSE, *buttons)
+        return note(question, *buttons)
     return note(texts.choose_among_first(len(buttons)), *buttons)

@@ -12,7 +12,7 @@ from bot.slack.blocks import note
 from bot.slack.delivery import Delivery
 from bot.slack.request import Job, SlackRequest, pressed_value
 from bot.slack.response_url import IsCurrent
-from bot.slack.signing import BadSignature, Kind, Signer
+from bot.slack.signing import BadSignature, Kind, Signer, query_of
 from bot.slack.targets import Targets, pressed_message
 from bot.store.protocol import State
 
@@ -33,8 +33,13 @@ class Presses:
 
     def query(self, request: SlackRequest, kind: Kind = Kind.LOOK) -> Query | None:
         """Return what the pressed button was made for; if it can't be used, tell the person."""
+        text = self.text(request, kind)
+        return None if text is None else query_of(text)
+
+    def text(self, request: SlackRequest, kind: Kind = Kind.TEXT) -> str | None:
+        """Return the text of the pressed button; if it can't be used, tell the person."""
         try:
-            return self._signer.verify_query(pressed_value(request.body), request.actor.user, kind)
+            return self._signer.verify(pressed_value(request.body), request.actor.user, kind)
         except BadSignature as error:
             self._audit.note_denial(request.actor, error.reason)
             self.tell(denial(error.reason).what, request)

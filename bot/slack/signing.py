@@ -45,6 +45,9 @@ class Kind(StrEnum):
     CHANNEL = "p"
     """The channel in which the search form was opened."""
 
+    TEXT = "t"
+    """What was typed, to be edited in the search form."""
+
 
 class BadSignature(FsessionsError):
     """A value that its sender must not use; `reason` is `WRONG_USER` or `OUTDATED`."""
@@ -82,16 +85,7 @@ class Signer:
 
     def verify_query(self, value: str, user: str, kind: Kind = Kind.LOOK) -> Query:
         """Return the query of a button's value. Raises `BadSignature`."""
-        fields: list[Any] = json.loads(self.verify(value, user, kind))
-        fields += [None] * (5 - len(fields))
-        limit, email, uid, moment, shown = fields
-        return Query(
-            email,
-            uid,
-            limit,
-            _moment(*moment) if moment else None,
-            Snapshot(datetime.fromtimestamp(shown[0], UTC), shown[1]) if shown else None,
-        )
+        return query_of(self.verify(value, user, kind))
 
     def sign(self, text: str, user: str, kind: Kind) -> str:
         """Return a text that only `user` can send back, and only for this purpose."""
@@ -115,6 +109,20 @@ class Signer:
         signed = f"{_VERSION} {kind} {user} {text}".encode(errors="surrogatepass")
         digest = hmac.digest(self._key, signed, "sha256")[: _SIGNATURE_LENGTH * 6 // 8]
         return urlsafe_b64encode(digest).decode()
+
+
+def query_of(text: str) -> Query:
+    """Return the query that a verified text contains."""
+    fields: list[Any] = json.loads(text)
+    fields += [None] * (5 - len(fields))
+    limit, email, uid, moment, shown = fields
+    return Query(
+        email,
+        uid,
+        limit,
+        _moment(*moment) if moment else None,
+        Snapshot(datetime.fromtimestamp(shown[0], UTC), shown[1]) if shown else None,
+    )
 
 
 def _moment(time: float, of_message: int, span: int) -> Moment:

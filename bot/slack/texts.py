@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Final
 
-from bot.core.query import Limits, ParseError, Problem
+from bot.core.query import Limits, ParseError, Problem, Search
 from bot.core.sessions import Moment, SessionList
 from bot.errors import ProfileProblem
 
@@ -21,7 +21,7 @@ SHARE: Final = "Share…"
 DISMISS: Final = "Dismiss"
 SEARCH_AGAIN: Final = "Search again"
 TRY_AGAIN: Final = "Try again"
-TRY: Final = "Try"
+EDIT: Final = "Edit…"
 WHY: Final = "Why?"
 LATEST: Final = "Latest"
 CLOSEST_BEFORE_MESSAGE: Final = "Closest before this message"
@@ -37,7 +37,8 @@ A_CUSTOMER: Final = "a customer"
 SIGN_IN: Final = "Links open for people who are signed in to Fullstory."
 NONE_FOUND: Final = "Fullstory may know them by another address or uid."
 MEANT_HELP: Final = "Did you mean help? Please type: /fsessions help"
-CHOOSE: Final = "This message names several people. Whose sessions would you like to see?"
+CHOOSE: Final = "There are several people in this text. Whose sessions would you like to see?"
+CHOOSE_TIME: Final = "That can mean two times. Which one?"
 
 STILL_LOOKING: Final = "Still looking. The sessions will appear here in a moment."
 MAYBE_ANSWERED: Final = (
@@ -58,7 +59,6 @@ MESSAGE_NOT_READ: Final = (
     "command with an e-mail address or uid, like /fsessions jane@example.com"
 )
 FUTURE_MOMENT: Final = "That time is in the future. Please give one that has passed."
-TIME_EXAMPLE: Final = 'jane@example.com at:"yesterday 5pm"'
 
 HELP_TITLE: Final = "How to search"
 HELP_MORE: Final = "More…"
@@ -198,13 +198,35 @@ def profile_problem(problem: ProfileProblem) -> str:
     }[problem]
 
 
+def proposal(search: Search) -> str:
+    """Name a search on a button."""
+    return f"Search {search.email or f'uid {search.uid}'}"
+
+
+def did_you_mean(meant: str) -> str:
+    """Ask about a proposal, for screen readers and notifications."""
+    return f"Did you mean: {meant}?"
+
+
+def not_used(words: str) -> str:
+    """Name the words of a text that were not understood."""
+    return f"I didn't use: {words}"
+
+
+def future_time(text: str) -> str:
+    """Say that a time has not come yet."""
+    return f"“{text}” is in the future, so the latest sessions come first."
+
+
+def unclear_time(text: str) -> str:
+    """Say that a time was not understood."""
+    return f"I don't understand the time “{text}”, so the latest sessions come first."
+
+
 def parse_error(error: ParseError, limits: Limits) -> str:
-    """Say why a text can't be looked up; a line that works follows it."""
+    """Say why a text can't be looked up."""
     if error.problem is Problem.LIMIT_TOO_HIGH:
-        return (
-            f"I can show at most {limits.highest} sessions. For a uid that is a number, put uid: "
-            "before it."
-        )
+        return f"I can show at most {limits.highest} sessions."
     if sentence := _LIMIT_ERRORS.get(error.problem):
         return f"{sentence} Please use a whole number from 1 to {limits.highest}."
     return _PARSE_ERRORS[error.problem]
@@ -235,17 +257,15 @@ _PARSE_ERRORS: Final = {
     Problem.TEXT_TOO_LONG: (
         "That is more text than I can read. An e-mail address or a uid is enough."
     ),
-    Problem.TIME_UNCLEAR: (
-        "I'm not sure which time that is. Please write it like at:14:05, "
-        'at:"yesterday 5pm" or at:"2026-11-22 14:05"; in the night when clocks change, '
-        'with its offset: at:"2026-10-25 02:30 +02:00".'
+    Problem.LINK: (
+        "I can't read what this link leads to. Please give the customer's e-mail address or uid; "
+        "for a message in Slack, choose Find sessions from its menu."
     ),
-    Problem.TWO_ADDRESSES: "I look up one person at a time. Please give one e-mail address.",
-    Problem.TWO_LIMITS: "I see two numbers of sessions. Please give one.",
-    Problem.TWO_UIDS: "I look up one person at a time. Please give one uid.",
+    Problem.SESSION_LINK: "That is a link to a session.",
+    Problem.TWO_COLLEAGUES: "I look up one colleague at a time. Please mention one.",
     Problem.UID_TOO_LONG: "That uid is too long. A uid has at most 256 characters.",
     Problem.UNCLEAR: (
-        "I'm not sure who that is. Please give one e-mail address or uid, and how many if you "
-        "like. A uid with spaces goes in quotes."
+        "I'm not sure who that is. Please give an e-mail address or a uid; a uid with spaces goes "
+        "in quotes."
     ),
 }

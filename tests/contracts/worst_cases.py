@@ -9,7 +9,7 @@ from typing import Any, Final
 from bot.core.access import Actor, DenialReason, EntryPoint
 from bot.core.audit import AuditEvent
 from bot.core.outcomes import Failed, explain
-from bot.core.query import Limits, ParseError, Problem
+from bot.core.query import Limits, ParseError, Problem, Search
 from bot.core.sessions import MAX_UID_LENGTH, Moment, Query, Session, SessionList
 from bot.errors import FullstoryError, ProfileProblem, RateLimited, Unavailable
 from bot.features import HELP_LINES, audit_log
@@ -152,11 +152,11 @@ def views(query: Query, length: int) -> dict[str, dict[str, Any]]:
 def sentences() -> dict[str, dict[str, Any]]:
     """Refusals with the longest text that can be shown, failures, and what profiles lack."""
     errors: list[FullstoryError] = [RateLimited(10**9), Unavailable(599)]
-    example = f'uid:"{"&" * MAX_UID_LENGTH}"'
+    meant, value = Search(None, "&" * MAX_UID_LENGTH, 100), "v" * 2000
     return {
         **{
             f"refused: {problem.name}": messages.parse_error(
-                ParseError(problem, "&" * 2000, example), "/fsessions", LIMITS
+                ParseError(problem, "&" * 2000, meant), LIMITS, value, value
             )
             for problem in Problem
         },

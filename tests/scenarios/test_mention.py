@@ -15,6 +15,7 @@ from bot.sandbox.slack import SlackSandbox
 from bot.sandbox.workspace import AGENT, BOT_USER, DIRECT, PARTNER, TICKETS, USER, Shown
 from bot.slack import texts
 from tests.conftest import Logged, StartBot, both_transports, until
+from tests.scenarios.answers import labels
 
 JANE = "jane@example.com"
 
@@ -89,9 +90,10 @@ class TestMention:
         assert "I find a customer's" in (await mentioned(slack, "")).message["text"]
 
     async def test_wrong(self, slack: SlackSandbox) -> None:
-        """As for the command: what was wrong, and what would work."""
-        shown = await mentioned(slack, f"{JANE} 500")
-        assert "at most 100 sessions" in shown.message["text"]
+        """As for the command: what was wrong, and a press for what was meant."""
+        shown = await mentioned(slack, "jane@gmail,com")
+        assert "Did you mean: Search jane@gmail.com?" in shown.message["text"]
+        assert labels(shown) == ["Search jane@gmail.com", "Edit…"]
 
     async def test_in_a_thread(self, slack: SlackSandbox) -> None:
         """The answer is there."""

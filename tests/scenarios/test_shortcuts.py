@@ -6,6 +6,7 @@ import asyncio
 import json
 import re
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -18,6 +19,7 @@ from bot.sandbox.slack import SlackSandbox
 from bot.sandbox.workspace import USER, Exchange, invalid_view
 from bot.slack import texts
 from tests.conftest import Logged, StartBot, both_transports, until
+from tests.scenarios.answers import labels
 
 pytestmark = pytest.mark.usefixtures("bot")
 
@@ -226,7 +228,7 @@ class TestForm:
             (filled_in(""), "person", "Whose sessions?"),
             (filled_in("help"), "person", "Whose sessions?"),
             (filled_in(f"{JANE} bob@example.com"), "person", "one person at a time"),
-            (filled_in(f"{JANE} at:14:05"), "person", "field for the time"),
+            (filled_in(f"{JANE} at:14:05", None, 1_795_000_000), "person", "There is a time here"),
             (filled_in(JANE, "0"), "limit", "no sessions at all"),
             (filled_in(JANE, "101"), "limit", "at most 100 sessions"),
             (filled_in(JANE, "a few"), "limit", "How many sessions?"),
@@ -412,14 +414,24 @@ class TestMentions:
         assert texts.PROBABLY_THIS_ONE in json.dumps(shown)
         assert "users.info" not in slack.api_calls
 
-    @pytest.mark.parametrize("when", ["banana", "5/11/2026 14:05"])
-    async def test_unclear_times(self, slack: SlackSandbox, when: str) -> None:
-        """Refused with examples."""
+    @pytest.mark.parametrize(
+        ("when", "said"), [("banana", texts.unclear_time), ("tomorrow 5pm", texts.future_time)]
+    )
+    async def test_a_time_of_no_use(
+        self, slack: SlackSandbox, when: str, said: Callable[[str], str]
+    ) -> None:
+        """The latest sessions are shown, and a line below says why."""
         shown = await self.answer(slack, f'{JANE} at:"{when}"')
-        assert "which time that is" in shown["text"]
-        assert 'at:"yesterday 5pm"' in shown["text"]
+        assert "Latest 20 sessions" in shown["text"]
+        assert shown["blocks"][-1]["elements"][0]["text"] == said(when)
 
-    async def test_times_to_come(self, slack: SlackSandbox) -> None:
-        """Clear, and too early."""
-        shown = await self.answer(slack, f'{JANE} at:"tomorrow 5pm"')
-        assert shown["text"] == texts.FUTURE_MOMENT
+    async def test_a_text_that_can_mean_two_times(self, slack: SlackSandbox) -> None:
+        """It is asked back with both as buttons; the press looks up."""
+        shown = await self.answer(slack, f"{JANE} 5/11/2026 14:05")
+        assert shown["text"] == texts.CHOOSE_TIME
+        assert labels(slack.screen[-1]) == [
+            "11 May 2026, 14:05 (UTC+0200)",
+            "5 Nov 2026, 14:05 (UTC+0100)",
+        ]
+        pressed = await slack.press("choose_identity:1", slack.screen[-1])
+        assert JANE in (await pressed.answer())["text"]

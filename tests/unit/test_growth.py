@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from bot.core.query import MAX_TEXT_LENGTH, Limits, parse, parse_person
+from bot.core.query import MAX_TEXT_LENGTH, Limits
 from bot.core.sessions import Query, SessionList
 from bot.core.times import UnclearTime, parse_moment, zone
 from bot.errors import FullstoryError
@@ -27,9 +27,8 @@ from bot.slack.message_parser import (
     MAX_FOUND,
     MAX_PIECES,
     identities,
-    parse_free_text,
-    parse_step_person,
 )
+from bot.slack.typed_text import parse
 from tests.unit.test_moments import NOW
 
 LIMITS = Limits(20, 100)
@@ -96,19 +95,11 @@ def test_messages(name: str) -> None:
     assert growth(make, lambda text: identities({"text": text}), LONGEST_TEXT) < MOST
 
 
-@pytest.mark.parametrize("read", [parse_free_text, parse_step_person])
+@pytest.mark.parametrize("size", [MAX_TEXT_LENGTH, LONGEST_TEXT])
 @pytest.mark.parametrize("name", UNITS)
-def test_free_texts(name: str, read: Callable[[str, Limits], object]) -> None:
-    """Direct messages, mentions, answers in a form."""
-    assert growth(repeated(UNITS[name]), lambda text: read(text, LIMITS), LONGEST_TEXT) < MOST
-
-
-@pytest.mark.parametrize("name", UNITS)
-def test_commands(name: str) -> None:
-    """Typed texts, as long as they are read."""
-    make = repeated(UNITS[name])
-    assert growth(make, lambda text: parse(text, LIMITS), MAX_TEXT_LENGTH) < MOST
-    assert growth(make, lambda text: parse_person(text, "5", LIMITS), MAX_TEXT_LENGTH) < MOST
+def test_typed_texts(name: str, size: int) -> None:
+    """As long as they are read word by word, and as long as Slack lets messages be."""
+    assert growth(repeated(UNITS[name]), lambda text: parse(text, LIMITS), size) < MOST
 
 
 @pytest.mark.parametrize("unit", ["1 ", "14:05 ", "at ", "1 day ago ", "nov 22 ", "-05:00"])

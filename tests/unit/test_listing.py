@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.core.outcomes import Failed, explain
-from bot.core.query import Limits, ParseError, Problem
+from bot.core.query import Limits, ParseError, Problem, Search
 from bot.core.sessions import MAX_UID_LENGTH, Moment, Query, Session, SessionList, replay_at
 from bot.core.suggestions import Suggestion, suggest
 from bot.errors import Unavailable
@@ -313,9 +313,9 @@ def test_links_too_long_for_slack(length: int) -> None:
 @given(st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=300))
 def test_whatever_people_type_stays_text(text: str) -> None:
     """No markup, mention or link comes out of what came in."""
-    refused = ParseError(Problem.UNCLEAR, text, "jane@example.com")
+    refused = ParseError(Problem.UNCLEAR, text, Search(None, text, 5), text)
     rendered_messages = [
-        messages.parse_error(refused, "/fsessions", LIMITS),
+        messages.parse_error(refused, LIMITS, "search", "edit"),
         rendered(SessionList(Query(None, text, 5), ())),
     ]
     for message in rendered_messages:

@@ -10,17 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.core.people import Identity
-from bot.core.query import Limits, ParseError, Problem
-from bot.core.sessions import Query
 from bot.slack.message_parser import (
     external_identities,
     identities,
-    parse_free_text,
-    parse_step_person,
 )
 
 JANE = "jane@example.com"
-LIMITS = Limits(20, 100)
 
 
 def found(message: dict[str, Any]) -> list[str]:
@@ -372,66 +367,6 @@ def test_depth_is_bounded() -> None:
     for _ in range(5000):
         message = {"attachments": [message], "blocks": [{"elements": [{"elements": []}]}]}
     assert found(message) == []
-
-
-@pytest.mark.parametrize(
-    ("text", "understood"),
-    [
-        ("jane@example.com 5", Query(JANE, None, 5)),
-        ("user-42", Query(None, "user-42", 20)),
-        ("Hi, I'm jane@example.com. It broke 3 times", Query(JANE, None, 20)),
-        ("*User ID:* 12345\nThe checkout is broken", Query(None, "12345", 20)),
-        ("in <#C123|support>: <mailto:jane@example.com|jane@example.com>", Query(JANE, None, 20)),
-        (f"{'word ' * 1000}{JANE}", Query(JANE, None, 20)),
-        ("The checkout is broken", Problem.UNCLEAR),
-        ("jane@example.com or so, and omar@example.com", Problem.TWO_ADDRESSES),
-        ("jane@example.com 500", Problem.LIMIT_TOO_HIGH),
-        ("jane@example", Problem.BAD_ADDRESS),
-    ],
-)
-def test_asked_in(text: str, understood: Query | Problem) -> None:
-    """Typed as for the command, or anyone that a free text names."""
-    parsed = parse_free_text(text, LIMITS)
-    assert (parsed.problem if isinstance(parsed, ParseError) else parsed) == understood
-
-
-@pytest.mark.parametrize(
-    ("text", "understood"),
-    [
-        ("jane@example.com 5551234", Query(JANE, None, 20)),
-        ("jane@example.com, ratio was 5@10 today", Query(JANE, None, 20)),
-        ("jane@example.com limit: reached", Query(JANE, None, 20)),
-        ("jane@example.com at: checkout page", Query(JANE, None, 20)),
-        ("Reported by <@U0AGENT>: jane@example.com", Query(JANE, None, 20)),
-        ("E-Mail: jane@example.com\nUser ID: 42", Query(JANE, "42", 20)),
-        ("jane@example.com\nuid: n/a", Query(JANE, None, 20)),
-        ('uid:"a uid with spaces"', Query(None, "a uid with spaces", 20)),
-        ("user-42", Query(None, "user-42", 20)),
-        ("none", Problem.NO_ONE),
-        ("The checkout is broken", Problem.UNCLEAR),
-        ("jane@example.com, omar@example.com", Problem.TWO_ADDRESSES),
-        ("uid:1 or uid:2", Problem.TWO_UIDS),
-    ],
-)
-def test_person_in(text: str, understood: Query | Problem) -> None:
-    """Only the person in a form's answer counts, and none of its other words."""
-    parsed = parse_step_person(text, LIMITS)
-    assert (parsed.problem if isinstance(parsed, ParseError) else parsed) == understood
-
-
-def test_person_in_with_a_limit_of_its_own() -> None:
-    """From another field; what is wrong with it is said."""
-    assert parse_step_person(f"I am {JANE} 3", LIMITS, "7") == Query(JANE, None, 7)
-    refused = parse_step_person(f"I am {JANE}", LIMITS, "0")
-    assert isinstance(refused, ParseError)
-    assert refused.problem is Problem.LIMIT_ZERO
-
-
-@given(st.text(max_size=200))
-def test_asked_in_is_total(text: str) -> None:
-    """Any text gives something; nothing raises."""
-    assert parse_free_text(text, LIMITS) is not None
-    assert parse_step_person(text, LIMITS) is not None
 
 
 @pytest.mark.parametrize(

@@ -47,7 +47,7 @@ def test_no_failure_is_forgotten() -> None:
 
 def test_every_problem_has_its_own_sentence() -> None:
     """The same for what people type."""
-    sentences = {texts.parse_error(ParseError(p, "", ""), LIMITS) for p in Problem}
+    sentences = {texts.parse_error(ParseError(p), LIMITS) for p in Problem}
     assert len(sentences) == len(Problem)
 
 

@@ -18,8 +18,8 @@ from bot.core.access import OTHER_WORKFLOW, Actor, DenialReason, EntryPoint
 from bot.core.audit import Audit
 from bot.core.lookup import Lookup
 from bot.core.outcomes import Found, crash
-from bot.core.query import Help, ParseError, QueryNeedingProfile
-from bot.core.sessions import Moment, Query, SessionList
+from bot.core.query import Help, ParseError, Problem, Search, Several, parse_limit
+from bot.core.sessions import Moment, SessionList
 from bot.core.times import UnclearTime, names_its_zone
 from bot.errors import FsessionsError, ProfileError, SlackError
 from bot.features.workflow_step import texts
@@ -33,10 +33,10 @@ from bot.slack.blocks import DIRECT, POSTED, note
 from bot.slack.delivery import Delivery
 from bot.slack.feature import Manifest
 from bot.slack.lookups import Lookups
-from bot.slack.message_parser import parse_step_person
 from bot.slack.request import SENDING, Ack, Job, SlackRequest
 from bot.slack.targets import UNCONFIRMED, Targets
 from bot.slack.texts import MAYBE_ANSWERED
+from bot.slack.typed_text import parse
 from bot.slack.web_api import WebApi
 from bot.store.protocol import NotStored
 from bot.timeouts import Timeouts
@@ -143,10 +143,10 @@ class WorkflowStep:
         if workflow and workflow not in self.settings.allowed_workflows:
             workflow = OTHER_WORKFLOW  # its author could put a customer's address there
         actor = replace(request.actor, user=user, channel=channel, workflow=workflow)
-        query, at = await self._query(inputs, actor)
-        if at := _text(inputs, "moment") or at:
-            query = replace(query, moment=await self._moment(at, user))
-        outcome = await self.lookup.run(query, actor)
+        search = self._search(inputs)
+        email = await self._email(search, actor) if search.mention else None
+        moment = await self._moment(_text(inputs, "moment"), search.at, user)
+        outcome = await self.lookup.run(search.query(email, moment), actor)
         if not isinstance(outcome, Found):
             raise CantRun(texts.no_result(outcome, self.settings))
         found = outcome.sessions
@@ -155,46 +155,51 @@ class WorkflowStep:
         may_have_them = self.settings.access_rules.gives_outputs(actor)
         return outputs(found) if may_have_them else withheld(len(found.sessions))
 
-    async def _query(self, inputs: dict[str, Any], actor: Actor) -> tuple[Query, str]:
-        """Return who to look up, and the time in the same text or ""."""
-        settings = self.settings
-        match parse_step_person(
-            _text(inputs, "person"),
-            settings.limits,
-            _text(inputs, "limit") or None,
-            settings.labels,
-            settings.internal_domains,
-        ):
-            case Query() as query:
-                return query, ""
-            case QueryNeedingProfile() as parsed:
-                return await self._colleague(parsed, actor), parsed.at
+    def _search(self, inputs: dict[str, Any]) -> Search:
+        limits = self.settings.limits
+        typed = _text(inputs, "limit")
+        limit = parse_limit(typed, limits) if typed else None
+        if isinstance(limit, Problem):
+            raise CantRun(texts.parse_error(ParseError(limit), limits))
+        match parse(_text(inputs, "person"), *self.settings.grammar):
+            case Search() as search:
+                return search if limit is None else replace(search, limit=limit)
+            case Several():
+                raise CantRun(texts.SEVERAL)
             case Help():
                 raise CantRun(texts.NO_ONE)
             case ParseError() as error:
-                raise CantRun(texts.parse_error(error, settings.limits))
+                raise CantRun(texts.parse_error(error, limits))
 
-    async def _colleague(self, parsed: QueryNeedingProfile, actor: Actor) -> Query:
+    async def _email(self, search: Search, actor: Actor) -> str | None:
+        """Return the address of a colleague who is mentioned."""
         if reason := await self.lookup.first_denial(actor):
             raise CantRun(texts.access_denied(reason, self.settings.access_contact))
         try:
-            seconds = self.timeouts.profile_for_run
-            return await self.lookups.resolve(replace(parsed, at=""), actor, seconds)
+            return await self.lookups.email(search, actor, self.timeouts.profile_for_run)
         except ProfileError as error:
             raise CantRun(texts.profile_problem(error.problem)) from error
         except SlackError as error:
             raise CantRun(texts.SLACK_TROUBLE) from error
 
-    async def _moment(self, at: str, user: str) -> Moment:
-        """Return the moment that a text means, in the time zone of `user`."""
-        if not (user or names_its_zone(at)):
+    async def _moment(self, at: str, in_person: str, user: str) -> Moment | None:
+        """Return the moment that “Moment” means, or a clear one in “Person”, in the user's zone."""
+        if not (text := at or in_person):
+            return None
+        if not (user or names_its_zone(text)):
+            if not at:
+                return None
             raise CantRun(texts.MOMENT_ZONE)
         try:
-            return await self.lookups.resolve_time(at, user)
+            moments = await self.lookups.moments(text, user)
         except UnclearTime as error:
-            raise CantRun(
-                texts.MOMENT_IN_FUTURE if error.is_future else texts.MOMENT_UNCLEAR
-            ) from error
+            if not at:
+                return None
+            sentence = texts.MOMENT_IN_FUTURE if error.is_future else texts.MOMENT_UNCLEAR
+            raise CantRun(sentence) from error
+        if at and len(moments) > 1:
+            raise CantRun(texts.MOMENT_UNCLEAR)
+        return moments[0] if len(moments) == 1 else None
 
     async def _show(self, found: SessionList, actor: Actor, job: Job) -> None:
         """Show the sessions to one person, once: in the channel, or in a direct message.

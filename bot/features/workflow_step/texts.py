@@ -96,8 +96,6 @@ def parse_error(error: ParseError, limits: Limits) -> str:
     match error.problem:
         case Problem.NO_ONE | Problem.UNCLEAR:
             return NO_ONE
-        case Problem.TWO_ADDRESSES | Problem.TWO_UIDS:
-            return SEVERAL
         case _:
             return texts.parse_error(error, limits)
 

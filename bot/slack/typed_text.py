@@ -1,0 +1,237 @@
+"""Understands what people write to the bot, wherever they write it: one grammar for every entry.
+
+If the text names one person, that person is meant, whatever else it says. A text that says nothing
+but who, how many and when is taken word by word; in others, `bot.core.people` finds the people.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import replace
+from typing import Final
+from urllib.parse import urlsplit
+
+from bot.core.labels import UID, Labels
+from bot.core.people import Identity, is_no_uid
+from bot.core.query import (
+    CHANNEL,
+    CONTROL,
+    INVISIBLE,
+    MAX_TEXT_LENGTH,
+    MENTION,
+    Help,
+    Limits,
+    Parsed,
+    ParseError,
+    Problem,
+    Reading,
+    Search,
+    Several,
+    has_markup,
+    is_address,
+    parse_limit,
+    plain_text,
+    read,
+)
+from bot.core.sessions import MAX_UID_LENGTH, usable_link
+from bot.slack.message_parser import MAX_CHARACTERS, identities, is_internal
+
+_HELP: Final = frozenset(
+    {"", "help", "-h", "--help", "help me", "help please", "help me please", "hilfe", "aide"}
+    | {"ayuda", "aiuto", "ajuda", "hulp", "hjälp", "pomoc", "помощь", "ヘルプ", "帮助"}
+)
+_EXACT: Final = re.compile(r"\s*(?:uid|email):(?:[\"“„«'\u2018]|\S+$)", re.IGNORECASE)
+_NO_UID: Final = re.compile(r"^(?:at|limit|email)[:=]|<(?:[@#!]|[a-z]+:)[^<>]*>", re.IGNORECASE)
+_LINK: Final = re.compile(r"https?://\S+", re.IGNORECASE)
+# A text that was typed for the bot has none of these.
+_NOT_TYPED: Final = re.compile(r"[\n{}<>•]|```|://")
+_AT_IN_WORDS: Final = re.compile(r"\s*[\[({]\s*at\s*[\])}]\s*", re.IGNORECASE)
+_SPACED_AT: Final = re.compile(r"\s+@\s*|\s*@\s+")
+_DOT_IN_WORDS: Final = re.compile(r"\s*[\[({]\s*dot\s*[\])}]\s*", re.IGNORECASE)
+
+
+def parse(
+    text: str, limits: Limits, labels: Labels = UID, internal_domains: Collection[str] = ()
+) -> Parsed:
+    """Parse a text as Slack sends it: links as `<…|…>`, and `&`, `<`, `>` as entities.
+
+    `labels` name a uid. If the text names customers and colleagues, the customers are meant.
+    """
+    text = text[:MAX_CHARACTERS]
+    colleagues = {mention[1] for mention in MENTION.finditer(text)}
+    plain = plain_text(CHANNEL.sub(_channel, MENTION.sub(" ", text)))
+    if INVISIBLE.sub("", plain).strip(" \t\n!?.").lower() in _HELP and "<" not in text:
+        return Help()
+    is_readable = len(plain) <= MAX_TEXT_LENGTH and not CONTROL.search(plain)
+    names_colleague = len(colleagues) == 1
+    reading = read(plain if is_readable else "", labels, names_colleague=names_colleague)
+    if is_readable and reading.is_empty and "<" not in text:
+        return Help()
+    if not is_readable:
+        reading.unknown.append("…")
+    people = _customers(identities({"text": text}, labels), internal_domains)
+    named = _named(reading, plain, people, limits)
+    mention = "" if any(one.email for one in named) or not names_colleague else colleagues.pop()
+    if named or (mention and not reading.emails):
+        return _found(named, reading, limits, mention)
+    return _error(text, plain, reading, limits, len(colleagues))
+
+
+def _customers(people: Sequence[Identity], internal_domains: Collection[str]) -> Sequence[Identity]:
+    """Return the customers, or the colleagues if no customer is named."""
+    named = [one for one in people if not (one.uid and _NO_UID.search(one.uid))]
+    return [one for one in named if not is_internal(one.email or "", internal_domains)] or named
+
+
+def _named(
+    reading: Reading, plain: str, people: Sequence[Identity], limits: Limits
+) -> Sequence[Identity]:
+    """Return who is meant: those who were typed and nothing besides, or the people in the text.
+
+    In a text that says more, whoever `people_in` is not sure of is not looked up.
+    """
+    is_literal = _EXACT.match(plain) is not None
+    emails = [Identity(email=email) for email in reading.emails if is_address(email)]
+    uids = [
+        Identity(uid=uid) for uid in reading.uids if _can_be_asked_for(uid, is_literal=is_literal)
+    ]
+    is_exact = (
+        len(emails) + len(uids) == len(reading.emails) + len(reading.uids)
+        and not reading.unknown
+        and (
+            is_literal
+            or not _NOT_TYPED.search(plain)
+            or (reading.is_labeled and len(plain.split()) == 1 and "•" not in plain)
+        )
+    )
+    says_more = reading.has_filler or reading.times or _limit(reading.limits, limits)[1]
+    is_strict = is_exact and not says_more
+    in_text = [one.email for one in people if one.email]
+    is_sure = is_strict and (is_literal or len(in_text) == len(emails) > 0)
+    if people and not is_sure:
+        return people
+    is_bare = is_exact and not reading.is_labeled
+    return [*emails, *uids] if is_strict or is_bare else []
+
+
+def _can_be_asked_for(uid: str, *, is_literal: bool = False) -> bool:
+    if len(uid) > MAX_UID_LENGTH or has_markup(uid) or uid.startswith("#"):
+        return False
+    looks_like_one = any(map(str.isalnum, uid)) and not is_no_uid(uid)
+    return is_literal or (looks_like_one and not _AT_IN_WORDS.search(uid))
+
+
+def _found(
+    named: Sequence[Identity], reading: Reading, limits: Limits, mention: str
+) -> Search | Several:
+    """Return a search for one person; an e-mail and a uid are one."""
+    emails = [one.email for one in named if one.email]
+    uids = [one.uid for one in named if one.uid]
+    if len(emails) <= 1 and len(uids) <= 1:
+        return _search("".join(emails) or None, "".join(uids) or None, reading, limits, mention)
+    reading = replace(reading, emails=[], uids=[])
+    return Several(tuple(_search(one.email, one.uid, reading, limits) for one in named))
+
+
+def _search(
+    email: str | None, uid: str | None, reading: Reading, limits: Limits, mention: str = ""
+) -> Search:
+    """Return the search, with what was not understood."""
+    limit, unused = _limit(reading.limits, limits)
+    is_one_time = len(reading.times) == 1
+    words = [*reading.emails, *reading.uids, *reading.unknown, *unused]
+    words += [] if is_one_time else reading.times
+    ignored = _without(sorted(words, key=reading.text.find), (email, uid))
+    return Search(email, uid, limit, mention, reading.times[0] if is_one_time else "", ignored)
+
+
+def _without(words: Iterable[str], names: Iterable[str | None]) -> str:
+    """Join words, but for those in which the person was found."""
+    found = [name.casefold() for name in names if name]
+    return " ".join(word for word in words if not any(one in word.casefold() for one in found))
+
+
+def _limit(said: Sequence[str], limits: Limits) -> tuple[int, Sequence[str]]:
+    """Return how many sessions to show, and the numbers that can't be used."""
+    numbers = {one: parse_limit(one, limits) for one in said}
+    values = {number for number in numbers.values() if isinstance(number, int)}
+    if len(values) == 1:
+        return values.pop(), [one for one, number in numbers.items() if isinstance(number, Problem)]
+    is_too_high = [*numbers.values()] == [Problem.LIMIT_TOO_HIGH]
+    return limits.highest if is_too_high and len(said[0]) < 5 else limits.default, said
+
+
+def _error(text: str, plain: str, reading: Reading, limits: Limits, colleagues: int) -> ParseError:
+    """Say why no one was found, and propose what was probably meant."""
+    typed = " ".join(INVISIBLE.sub("", CONTROL.sub(" ", plain)).split())[:MAX_UID_LENGTH]
+    problem, shown = _problem(text, plain, reading, colleagues)
+    proposal = _proposal(problem, typed, reading, limits)
+    return ParseError(problem, shown, proposal, typed)
+
+
+def _problem(text: str, plain: str, reading: Reading, colleagues: int) -> tuple[Problem, str]:
+    if CONTROL.search(plain):
+        return Problem.CONTROL_CHARACTER, ""
+    if len(plain) > MAX_TEXT_LENGTH:
+        return Problem.TEXT_TOO_LONG, ""
+    if colleagues > 1:
+        return Problem.TWO_COLLEAGUES, ""
+    if link := _LINK.search(plain):
+        return (Problem.SESSION_LINK if session_link(link[0]) else Problem.LINK), link[0]
+    if channel := CHANNEL.search(text):
+        return Problem.CHANNEL, plain_text(_channel(channel))
+    for email in reading.emails:
+        if is_address(email):
+            return Problem.UNCLEAR, " ".join(plain.split())
+        return (Problem.MENTION if email.startswith("@") else Problem.BAD_ADDRESS), email
+    return _problem_of_words(plain, reading)
+
+
+def _problem_of_words(plain: str, reading: Reading) -> tuple[Problem, str]:
+    for uid in reading.uids:
+        if len(uid) > MAX_UID_LENGTH:
+            return Problem.UID_TOO_LONG, ""
+        if has_markup(uid):
+            return Problem.MARKUP, uid
+        if _AT_IN_WORDS.search(uid):
+            return Problem.BAD_ADDRESS, uid
+    if words := " ".join([*reading.uids, *reading.unknown]):
+        shown = " ".join(INVISIBLE.sub("", plain).split())
+        return (Problem.NO_ONE, "") if is_no_uid(words) else (Problem.UNCLEAR, shown)
+    return Problem.NO_ONE, ""
+
+
+def _channel(markup: re.Match[str]) -> str:
+    name = markup[2] or markup[1]
+    return f"#{name}" if markup[0][1] == "#" else f"@{name.removeprefix('@')}"
+
+
+def session_link(link: str) -> str | None:
+    """Return a link to a Fullstory session that is safe to open, or None."""
+    path = urlsplit(link).path if usable_link(link) else ""
+    return link if re.search(r"/session/|^/v/", path) else None
+
+
+def _proposal(problem: Problem, typed: str, reading: Reading, limits: Limits) -> Search | None:
+    """Return what was probably meant: a repaired address, or the only word like an id."""
+    if len(emails := list(filter(is_address, reading.emails))) == 1:
+        return _search(emails[0], None, Reading("", limits=reading.limits), limits)
+    if problem in (Problem.BAD_ADDRESS, Problem.UNCLEAR):
+        repaired = _SPACED_AT.sub("@", _DOT_IN_WORDS.sub(".", _AT_IN_WORDS.sub("@", typed)))
+        words = [_repaired(word) for word in repaired.split() if "@" in word]
+        if len(words) == 1 and is_address(words[0]):
+            return _search(words[0], None, Reading("", limits=reading.limits), limits)
+    is_number = not re.search(r"[^\W\d_]", typed)  # of a phone, perhaps
+    if problem is Problem.UNCLEAR and len(reading.like_ids) == 1 and not is_number:
+        (uid,) = reading.like_ids
+        if _can_be_asked_for(uid):
+            return _search(None, uid, Reading("", limits=reading.limits), limits)
+    return None
+
+
+def _repaired(address: str) -> str:
+    """Undo slips of the finger: "jane@gmail,com", "jane@@gmail.com", "jane@gmail..com"."""
+    address = address.strip(".,;:!?()<>[]\"'")
+    local, _, domain = address.partition("@")
+    return f"{local}@{re.sub(r'[.,;]+', '.', domain.lstrip('@.'))}"
