@@ -394,8 +394,12 @@ def _said_limit(words: list[_Word], index: int) -> str:
     )
     if len(behind) == 2 and behind[0].text.lower() in _FILLER:
         behind = behind[1:]
-    beside = [one for one in (before, *behind[:1]) if one]
-    return word.text if is_counted or any(_is_person(one) for one in beside) else ""
+    # "jane@example.com: 3 times today" counts something else.
+    counts_other = behind and _is_plain(behind[0]) and not _is_filler(behind[0].text)
+    is_beside = bool(behind and _is_person(behind[0])) or (
+        before is not None and _is_person(before) and not counts_other
+    )
+    return word.text if is_counted or is_beside else ""
 
 
 def _is_person(word: _Word) -> bool:

@@ -116,9 +116,9 @@ def _named(
 
 
 def _can_be_asked_for(uid: str, *, is_literal: bool = False) -> bool:
-    if len(uid) > MAX_UID_LENGTH or has_markup(uid) or uid.startswith("#"):
+    if len(uid) > MAX_UID_LENGTH or has_markup(uid):
         return False
-    looks_like_one = any(map(str.isalnum, uid)) and not is_no_uid(uid)
+    looks_like_one = any(map(str.isalnum, uid)) and not (is_no_uid(uid) or uid.startswith("#"))
     return is_literal or (looks_like_one and not _AT_IN_WORDS.search(uid))
 
 

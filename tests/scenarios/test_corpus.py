@@ -1,7 +1,8 @@
 """Real messages and texts, and the people each names: `tests/corpus`, through every way to ask.
 
 A case has a `name`, its `source`, and the people it `names`: e-mails, and uids as `uid:…`. It is a
-`message` as Slack sends it, or a message's `text`, or a text that is `typed` for the bot.
+`message` as Slack sends it, or a message's `text`, or a text that is `typed` for the bot. A typed
+text may have a `limit` and a time, `at`.
 """
 
 from __future__ import annotations
@@ -14,12 +15,14 @@ from typing import Any, Final
 
 import pytest
 
+from bot.core.query import Limits, Search, Several, plain_text
 from bot.features.message_shortcut import FIND_SESSIONS_FROM_MESSAGE
 from bot.features.workflow_step import FIND_SESSIONS_STEP
 from bot.sandbox.fullstory import FullstorySandbox
 from bot.sandbox.slack import SlackSandbox
 from bot.sandbox.workspace import BOT_USER, TICKETS, USER
 from bot.slack import action_ids, texts
+from bot.slack.typed_text import parse
 from tests.conftest import StartBot, until
 from tests.scenarios.answers import labels
 
@@ -95,9 +98,22 @@ class Reader:
         await self._slack.write(case["typed"], user=user, channel=self._slack.direct(user))
         await until(lambda: len(self._slack.screen) > 1)
 
+    async def typed_mention(self, case: Case) -> None:
+        """Typed behind the bot's name in a channel."""
+        await self._slack.write(f"<@{BOT_USER}> {case['typed']}", channel=TICKETS)
+        await until(lambda: len(self._slack.screen) > 1)
+
+    async def form(self, case: Case) -> None:
+        """Typed into the search form, which shows an error beside the field if it names no one."""
+        await self._slack.shortcut("find_sessions")
+        await until(lambda: bool(self._slack.views))
+        (view_id,) = self._slack.views
+        typed = plain_text(case["typed"])
+        await self._slack.submit(view_id, {"person": {"value": typed}})
+
     async def step(self, case: Case) -> None:
         """Pass it to the step, like a workflow that passes a form's answer."""
-        text = case.get("typed") or case["text"]
+        text = case["typed"] if "typed" in case else case["text"]
         await (await self._slack.run_step(FIND_SESSIONS_STEP, person=text)).end()
 
     async def _write(self, case: Case, channel: str, before: str = "", **fields: Any) -> None:  # noqa: ANN401
@@ -140,10 +156,28 @@ async def test_the_people_a_message_names(reader: Reader, way: str) -> None:
     await assert_read(reader, way, MESSAGES)
 
 
-@pytest.mark.parametrize("way", ["command", "typed_message", "step"])
+@pytest.mark.parametrize("way", ["command", "typed_message", "typed_mention", "form", "step"])
 async def test_the_people_a_typed_text_names(reader: Reader, way: str) -> None:
-    """The same person, wherever it is typed."""
-    await assert_read(reader, way, TYPED)
+    """The same person, wherever it is typed; the form and the step ask for one of several."""
+    takes_one = way in ("form", "step")
+    cases = [
+        case | {"names": []} if takes_one and not _is_one_person(case) else case
+        for case in TYPED
+        if way != "form" or "<" not in case["typed"]  # markup can't be typed there
+    ]
+    await assert_read(reader, way, cases)
+
+
+def test_how_many_and_when() -> None:
+    """Each typed text says so in the same way at every door."""
+    wrong = []
+    for case in TYPED:
+        parsed = parse(case["typed"], Limits(20, 100))
+        one = parsed.searches[0] if isinstance(parsed, Several) else parsed
+        expected = case.get("limit", 20), case.get("at", getattr(one, "at", ""))
+        if isinstance(one, Search) and (one.limit, one.at) != expected:
+            wrong.append(f"{case['typed']}: {one}")
+    assert not wrong, "\n".join(wrong)
 
 
 async def test_the_people_a_forms_answer_names(reader: Reader) -> None:
@@ -158,3 +192,4 @@ def test_each_case_has_a_source() -> None:
     """Whoever doubts a case can look it up; and there are many."""
     assert [case["name"] for case in CASES if not case.get("source")] == []
     assert len(CASES) > 120
+    assert len(TYPED) > 300
