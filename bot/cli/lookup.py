@@ -35,6 +35,7 @@ from bot.fullstory.client import client_of
 from bot.settings import Settings
 from bot.slack import texts
 from bot.slack.blocks import escape
+from bot.slack.lookups import found_as
 from bot.slack.typed_text import parse
 from bot.store.stores import audit_of, open_stores
 from bot.timeouts import Timeouts
@@ -59,6 +60,8 @@ async def run(settings: Settings, person: str, limit: str | None, *, as_json: bo
         stores = await stack.enter_async_context(open_stores(settings, Timeouts(), serving=False))
         outcome = await _look_up(settings, query, errors, connections, stores.audit)
         if isinstance(outcome, Found):
+            if other := found_as(query, outcome.sessions.query):
+                errors.print(other, markup=False)
             _print(outcome.sessions, as_json=as_json)
             sys.stdout.flush()  # before the record is written
         else:

@@ -27,6 +27,7 @@ from bot.core.outcomes import (
     Restarting,
 )
 from bot.core.sessions import Query, SessionList
+from bot.core.suggestions import respelled
 from bot.errors import FullstoryError
 from bot.logs import new_reference
 
@@ -137,6 +138,8 @@ class Lookup:
     async def _find(self, query: Query) -> LookupResult:
         try:
             found = await self._fullstory.sessions(query)
+            if not found.sessions:
+                found = await self._respelled(query) or found
         except FullstoryError as error:
             reference = new_reference()
             _log.warning("lookup failed", reference=reference, exc_info=error)
@@ -144,6 +147,14 @@ class Lookup:
         except Exception as error:  # noqa: BLE001 - no one is left without an answer
             return _crashed(error)
         return Found(found.with_replay() if self._replay_at_moment else found)
+
+    async def _respelled(self, query: Query) -> SessionList | None:
+        """Return the sessions that the person has under another spelling, if there are any."""
+        asked = (self._fullstory.sessions(other) for other in respelled(query))
+        for found in await asyncio.gather(*asked, return_exceptions=True):
+            if isinstance(found, SessionList) and found.sessions:
+                return found
+        return None
 
 
 def _crashed(error: Exception) -> Crashed:

@@ -62,11 +62,15 @@ class Reader:
 
 @dataclass(frozen=True, slots=True)
 class Buttons:
-    """The values of an answer's buttons: the same query, one with more or "", and what to share."""
+    """The values of an answer's buttons: the same query, one with more or "", and what to share.
+
+    `meant` is an address that was probably meant, and the value to search it; or None.
+    """
 
     same: str
     more: str
     share: str
+    meant: tuple[str, str] | None = None
 
 
 def answer(
@@ -180,8 +184,17 @@ def _none(found: SessionList, buttons: Buttons | None) -> Message:
         spoken += f" {hint}"
     body = [section("\n".join(lines))]
     if buttons:
-        again = button(action_ids.SEARCH_AGAIN, texts.SEARCH_AGAIN, buttons.same)
-        body.append(actions(again, button(action_ids.WHY, texts.WHY, action_ids.WHY)))
+        pressed = [button(action_ids.SEARCH_AGAIN, texts.SEARCH_AGAIN, buttons.same)]
+        pressed.append(button(action_ids.WHY, texts.WHY, action_ids.WHY))
+        if buttons.meant:
+            address, value = buttons.meant
+            question = texts.did_you_mean(address)
+            body.append(section(escape(question)))
+            spoken += f" {question}"
+            pressed.insert(0, button(f"{action_ids.CHOOSE}:0", texts.search_for(address), value))
+        if suggestion is Suggestion.HELP:
+            pressed.insert(0, button(action_ids.HELP, texts.HELP_TITLE, action_ids.HELP))
+        body.append(actions(*pressed))
     return message(spoken, body)
 
 

@@ -20,6 +20,7 @@ from bot.core.outcomes import AccessDenied, Found, NoResult, Outcome, explain
 from bot.core.people import Identity
 from bot.core.query import Help, Parsed, Search, Several
 from bot.core.sessions import Moment, Query, SessionList
+from bot.core.suggestions import with_usual_domain
 from bot.core.times import UnclearTime, names_its_zone, parse_moments
 from bot.errors import ProfileError, SlackError
 from bot.settings import Settings
@@ -65,7 +66,10 @@ class Lookups:
 
         def render(size_limit: SizeLimit) -> Message:
             message = self._render(outcome, query, actor, size_limit, reader)
-            below = [context(shorten(line, MAX_NOTE)) for line in notes]
+            lines = notes
+            if isinstance(outcome, Found) and (other := found_as(query, outcome.sessions.query)):
+                lines = (other, *notes)
+            below = [context(shorten(line, MAX_NOTE)) for line in lines]
             return message | {"blocks": [*message["blocks"], *below]}
 
         return render
@@ -219,10 +223,14 @@ class Lookups:
         query, sign = found.query, self._signer.sign_query
         more = min(query.limit + answer.MORE, self._settings.limits.highest)
         shown = replace(query, shown=found.snapshot(reader.now))
+        meant = (
+            None if found.sessions else with_usual_domain(query, self._settings.internal_domains)
+        )
         return answer.Buttons(
             same=sign(replace(query, shown=None), user),
             more=sign(replace(query, limit=more), user) if more > query.limit else "",
             share=sign(shown, user, Kind.SHARE),
+            meant=(meant.person, sign(meant, user)) if meant else None,
         )
 
     def _explained(self, outcome: NoResult, retry: str = "") -> Message:
@@ -232,6 +240,13 @@ class Lookups:
                 outcome.reason, settings.access_contact, settings.allowed_channels, retry
             )
         return messages.problem(explain(outcome), settings.admin_contact, retry)
+
+
+def found_as(asked: Query, found: Query) -> str:
+    """Say that nothing was found as it was typed, but as something else; "" if it was."""
+    if (asked.email, asked.uid) == (found.email, found.uid):
+        return ""
+    return texts.found_as(asked.person, found.email or "", found.uid or "")
 
 
 def _time_in_words(moment: Moment, zone: tzinfo) -> str:

@@ -36,7 +36,7 @@ LONG_LINK: Final = "its link is too long for Slack"
 A_CUSTOMER: Final = "a customer"
 SIGN_IN: Final = "Links open for people who are signed in to Fullstory."
 NONE_FOUND: Final = "Fullstory may know them by another address or uid."
-MEANT_HELP: Final = "Did you mean help? Please type: /fsessions help"
+MEANT_HELP: Final = "Did you mean help?"
 CHOOSE: Final = "There are several people in this text. Whose sessions would you like to see?"
 CHOOSE_TIME: Final = "That can mean two times. Which one?"
 
@@ -200,12 +200,23 @@ def profile_problem(problem: ProfileProblem) -> str:
 
 def proposal(search: Search) -> str:
     """Name a search on a button."""
-    return f"Search {search.email or f'uid {search.uid}'}"
+    return search_for(search.email or f"uid {search.uid}")
+
+
+def search_for(name: str) -> str:
+    """Label a button that looks a person up."""
+    return f"Search {name}"
 
 
 def did_you_mean(meant: str) -> str:
     """Ask about a proposal, for screen readers and notifications."""
     return f"Did you mean: {meant}?"
+
+
+def found_as(asked: str, email: str, uid: str) -> str:
+    """Say under which spelling sessions were found."""
+    name = f"the uid {uid}" if uid == asked else f"the address {email or uid}"
+    return f"There are no sessions of {asked} as typed; these are of {name}."
 
 
 def not_used(words: str) -> str:

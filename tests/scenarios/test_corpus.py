@@ -18,7 +18,7 @@ import pytest
 from bot.core.query import Limits, Search, Several, plain_text
 from bot.features.message_shortcut import FIND_SESSIONS_FROM_MESSAGE
 from bot.features.workflow_step import FIND_SESSIONS_STEP
-from bot.sandbox.fullstory import FullstorySandbox
+from bot.sandbox.fullstory import FullstorySandbox, Scripted
 from bot.sandbox.slack import SlackSandbox
 from bot.sandbox.workspace import BOT_USER, TICKETS, USER
 from bot.slack import action_ids, texts
@@ -139,6 +139,8 @@ async def reader(
     """Yield a running bot with many support channels."""
     slack.members |= {channel: {USER, BOT_USER} for channel in CHANNELS}
     slack.users |= {user: slack.users[USER] | {"id": user} for user in USERS}
+    # Where there are sessions, no other spelling is tried.
+    fullstory.always = Scripted(200, b'{"sessions":[{"userId":"1","sessionId":"2"}]}')
     async with start_bot(support_channels=CHANNELS, internal_domains=("ourcompany.example",)):
         yield Reader(slack, fullstory)
 

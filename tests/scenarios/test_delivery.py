@@ -276,7 +276,7 @@ class TestTheEnd:
 
         async with AsyncExitStack() as stack:
             bot = await stack.enter_async_context(start_bot(state_keys=()))
-            first = asyncio.create_task(slack.command("/fsessions zoe@example.com"))
+            first = asyncio.create_task(slack.command("/fsessions jane@example.com"))
             await until(lambda: len(fullstory.received) == 1)
             ending = asyncio.create_task(stack.aclose())
             await until(lambda: bot.state() == "draining")
@@ -285,7 +285,7 @@ class TestTheEnd:
             await ending
         answer = (await first).ack
         assert answer is not None
-        assert answer["text"].startswith("No sessions of zoe")
+        assert answer["text"].startswith("Latest 20 sessions of jane")
         assert later.ack is not None
         assert later.ack["text"] == RESTARTING
         assert len(fullstory.received) == 1
