@@ -66,6 +66,8 @@ _STATIC: Final = {
     "playground.css": ("playground.css", "text/css"),
     "playground.js": ("playground.js", "text/javascript"),
     "blockkit.js": ("blockkit.js", "text/javascript"),
+    "replay.html": ("replay.html", "text/html"),
+    "replay.js": ("replay.js", "text/javascript"),
     "favicon.svg": ("favicon.svg", "image/svg+xml"),
     "lato-400.woff2": ("lato-400.woff2", "font/woff2"),
     "lato-700.woff2": ("lato-700.woff2", "font/woff2"),

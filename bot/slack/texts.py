@@ -71,7 +71,7 @@ def examples(command: str, limits: Limits) -> tuple[tuple[str, str], ...]:
     """Return lines that work and what they mean; most people only need the first three."""
     return (
         (f"{command} jane@example.com", f"the latest {limits.default} sessions"),
-        (f'{command} jane@example.com at:"yesterday 5pm"', "the session at that time first"),
+        (f"{command} jane@example.com yesterday 5pm", "the session at that time first"),
         (f"{command} user-42", "by uid, the id your site gives its users"),
         (f"{command} jane@example.com 5", f"the latest 5 (at most {limits.highest})"),
         (f"{command} jane@example.com uid:user-42", "both, in one list"),

@@ -25,9 +25,14 @@ function emoji(text) {
   return text.replace(/:([a-z0-9_+-]+):/g, (all, name) => EMOJI[name] ?? all);
 }
 
+// The demo has no network: instead of Fullstory, a page says what would open.
+function opened(url) {
+  return /^https:\/\/app\.fullstory\.com\//i.test(url) ? `replay.html#${encodeURIComponent(url)}` : url;
+}
+
 function link(url, ...label) {
   if (!/^(https?|mailto):/i.test(url)) return element("span", {}, ...label);
-  return element("a", { href: url, target: "_blank", rel: "noreferrer" }, ...label);
+  return element("a", { href: opened(url), target: "_blank", rel: "noreferrer" }, ...label);
 }
 
 // -- Dates, in the reader's own zone --------------------------------------------------------------
@@ -211,7 +216,7 @@ function interactive(one, context) {
     if (!one.confirm || (await confirmed(one.confirm, context.names))) context.press(one.action_id, "");
   };
   if (one.url) {
-    const attributes = { class: look, href: one.url, target: "_blank", rel: "noreferrer", onclick: press };
+    const attributes = { class: look, href: opened(one.url), target: "_blank", rel: "noreferrer", onclick: press };
     return element("a", attributes, ...label);
   }
   return element("button", { type: "button", class: look, onclick: press, "data-action": one.action_id }, ...label);
