@@ -41,7 +41,7 @@ _HELP: Final = frozenset(
     {"", "help", "-h", "--help", "help me", "help please", "help me please", "hilfe", "aide"}
     | {"ayuda", "aiuto", "ajuda", "hulp", "hjälp", "pomoc", "помощь", "ヘルプ", "帮助"}
 )
-_EXACT: Final = re.compile(r"\s*(?:uid|email):(?:[\"“„«'\u2018]|\S+$)", re.IGNORECASE)
+_EXACT: Final = re.compile(r"\s*(?:uid|email):(?:[\"“„«'\u2018]|\S+(?:\s+\d+)?\s*$)", re.IGNORECASE)
 _NO_UID: Final = re.compile(r"^(?:at|limit|email)[:=]|<(?:[@#!]|[a-z]+:)[^<>]*>", re.IGNORECASE)
 _LINK: Final = re.compile(r"https?://\S+", re.IGNORECASE)
 # A text that was typed for the bot has none of these.
@@ -70,8 +70,16 @@ def parse(
         return Help()
     if not is_readable:
         reading.unknown.append("…")
-    people = _customers(identities({"text": text}, labels), internal_domains)
-    named = _named(reading, plain, people, limits)
+    typed = _typed(reading, plain, limits)
+    is_plain = plain.count("@") <= 1 and "%40" not in plain
+    if typed and is_plain and not (reading.is_labeled and reading.uids):
+        named = typed  # nothing else can be a person
+    else:
+        people = _customers(identities({"text": text}, labels), internal_domains)
+        in_text = [one for one in people if one.email]
+        is_literal = _EXACT.match(plain) is not None
+        is_same_count = len(in_text) == len(reading.emails) > 0
+        named = typed if typed and (not people or is_literal or is_same_count) else people
     mention = "" if any(one.email for one in named) or not names_colleague else colleagues.pop()
     if named or (mention and not reading.emails):
         return _found(named, reading, limits, mention)
@@ -84,10 +92,8 @@ def _customers(people: Sequence[Identity], internal_domains: Collection[str]) ->
     return [one for one in named if not is_internal(one.email or "", internal_domains)] or named
 
 
-def _named(
-    reading: Reading, plain: str, people: Sequence[Identity], limits: Limits
-) -> Sequence[Identity]:
-    """Return who is meant: those who were typed and nothing besides, or the people in the text.
+def _typed(reading: Reading, plain: str, limits: Limits) -> Sequence[Identity]:
+    """Return who was typed, if the text says nothing but who, how many and when.
 
     In a text that says more, whoever `people_in` is not sure of is not looked up.
     """
@@ -96,23 +102,15 @@ def _named(
     uids = [
         Identity(uid=uid) for uid in reading.uids if _can_be_asked_for(uid, is_literal=is_literal)
     ]
-    is_exact = (
-        len(emails) + len(uids) == len(reading.emails) + len(reading.uids)
-        and not reading.unknown
-        and (
-            is_literal
-            or not _NOT_TYPED.search(plain)
-            or (reading.is_labeled and len(plain.split()) == 1 and "•" not in plain)
-        )
+    may_be_typed = (
+        is_literal
+        or not _NOT_TYPED.search(plain)
+        or (reading.is_labeled and len(plain.split()) == 1 and "•" not in plain)
     )
+    if len(emails) + len(uids) < len(reading.emails) + len(reading.uids) or reading.unknown:
+        return []
     says_more = reading.has_filler or reading.times or _limit(reading.limits, limits)[1]
-    is_strict = is_exact and not says_more
-    in_text = [one.email for one in people if one.email]
-    is_sure = is_strict and (is_literal or len(in_text) == len(emails) > 0)
-    if people and not is_sure:
-        return people
-    is_bare = is_exact and not reading.is_labeled
-    return [*emails, *uids] if is_strict or is_bare else []
+    return [*emails, *uids] if may_be_typed and not (reading.is_labeled and says_more) else []
 
 
 def _can_be_asked_for(uid: str, *, is_literal: bool = False) -> bool:
