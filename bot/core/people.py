@@ -409,6 +409,8 @@ _KEY_WITH_COLON: Final = re.compile(
     r"|(?![\x00-\x7f])\w)[\"'\\\]*_]{0,3}:$",
     re.IGNORECASE,
 )
+_LONGEST_KEY: Final = 100
+_ENTITY: Final = re.compile(r"&#?\w{1,8};$")  # "O&#39;Brien@example.com"
 # In "contact=example.com@…" the rest is a domain that was added; in "email=jane.doe" it is not.
 _BARE_DOMAIN: Final = re.compile(
     r"[\w.-]+\.(?:com|net|org|edu|gov|info|biz|io|co|dev|app|example|[a-z]{2})", re.IGNORECASE
@@ -454,6 +456,8 @@ def _is_set_apart(token: str, marked: re.Match[str]) -> bool:
         return False
     if left.endswith("|"):
         return _is_row(token)
+    if left.endswith(";") and _ENTITY.search(left):
+        return False
     if left.endswith("="):
         return _KEY_WITH_EQUALS.match(left) is not None
     if left[-1:] in ("-", "_", "/", "'", "’"):
@@ -479,7 +483,7 @@ def _has_borders(token: str, start: int, end: int) -> bool:
         return _is_list(token)
     if left.endswith("|") or (right[:1] == "|" and right[1:].strip(_CLOSING)):
         return _is_row(token)
-    if left.endswith(":") and not _KEY_WITH_COLON.search(left):
+    if left.endswith(":") and not _KEY_WITH_COLON.search(left[-_LONGEST_KEY:]):
         return False
     if right[:1] in (":", "…") and right.strip(f":*_…{_CLOSING}"):
         return False

@@ -189,7 +189,7 @@ def _patterns(labels: Labels) -> _Patterns:
       | [*_`"']{{0,3}}+ (?P<uid>{labels}) [*_`"']{{0,3}}+ \s? (?:\#\s?(?=[:：=]))? [:：=#]
         (?: [*_`]{{1,3}}+ (?=\s) | [*`]{{0,3}}+ ) \s*  # an underscore may begin a uid
         (?!{any_label})
-      | (?P<spaced>e?-?mail|at(?=\s+\d)|{labels}(?=\s+(?:(?:is|was|of)\s+)?\S*\d|\s?`)) [\s`]+
+      | (?P<spaced>e?-?mail|{labels}(?=\s+(?:(?:is|was|of)\s+)?\S*\d|\s?`)) [\s`]+
         (?: (?:is|was|of) \s+ (?=\S*\d) )?
       | (?P<limit>limit) (?: \s? [:=] \s* | \s+ (?=[-+]?\d) ) )?
     (?: {_quoted("double", _DOUBLE_QUOTES)}
@@ -269,13 +269,14 @@ _BEFORE_TIME: Final = frozenset(
 )
 _BEGINS_TIME: Final = re.compile(
     r".*\d.*|last|this|an?|one|half|noon|midnight|today|yesterday|tomorrow|tonight"
+    r"|gestern|heute|ayer|hoy|ieri|oggi|gisteren|vandaag"
     r"|(?:mon|tue|wed|thu|fri|sat|sun|jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*\.?",
     re.IGNORECASE,
 )
 # One word that says when. Others, such as "may" and "sun", need company.
 _TIME_IN_A_WORD: Final = re.compile(
     r"\d{1,2}:\d\d.*|\d{1,2}(?:\.\d\d)?[ap]\.?m\.?|\d{4}-\d\d-\d\d.*|\d{1,2}([./-])\d{1,2}\1\d{4}"
-    r"|today|yesterday|tonight|noon|midnight|(?:mon|tues|wednes|thurs|fri|satur|sun)day",
+    r"|today|yesterday|tonight|noon|midnight|gestern|heute|ayer|hoy|ieri|oggi|gisteren|vandaag|(?:mon|tues|wednes|thurs|fri|satur|sun)day",
     re.IGNORECASE,
 )
 _BEFORE_LIMIT: Final = frozenset(
@@ -299,7 +300,9 @@ _FILLER: Final = frozenset(
 """Words around a person that everyone understands and that change nothing."""
 
 _PUNCTUATION: Final = "!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~"
-_IN_OTHER_SCRIPT: Final = re.compile(r"[^\x00-\x7f\d]*(\d{1,4})[^\x00-\x7f\d]*")  # "最新5件"
+_IN_OTHER_SCRIPT: Final = re.compile(  # "の最新5件"
+    r"(?:の|最新|直近|最近|最後|최근|최신)*(\d{1,4})(?:件|個|つ|本|개|건|条|个)?(?:の.*)?"
+)
 _TIMES: Final = re.compile(r"x(\d{1,4})|(\d{1,4})x", re.IGNORECASE)
 
 
@@ -367,13 +370,16 @@ def _with_limits(words: list[_Word]) -> list[_Word]:
     for index, word in enumerate(words):
         number = _said_limit(words, index)
         labeled.append(_Word("limit", number, quoted=False) if number else word)
-        if _is_address_word(word) and (glued := _IN_OTHER_SCRIPT.search(_behind_address(word))):
+        if _is_address_word(word) and (glued := _IN_OTHER_SCRIPT.fullmatch(_behind_address(word))):
             labeled.append(_Word("limit", glued[1], quoted=False))  # "jane@example.comの最新5件"
     return labeled
 
 
 def _behind_address(word: _Word) -> str:
-    return "" if word.quoted or word.text.isascii() else word.text.partition(_text_of(word))[2]
+    address = _text_of(word)
+    if word.quoted or word.text.isascii() or not address:
+        return ""
+    return word.text.partition(address)[2]
 
 
 def _said_limit(words: list[_Word], index: int) -> str:
@@ -382,24 +388,31 @@ def _said_limit(words: list[_Word], index: int) -> str:
         return ""
     before = words[index - 1] if index else None
     behind = words[index + 1 : index + 3]
-    if marked := _TIMES.fullmatch(word.text):
-        return marked[1] or marked[2] or ""
+    marked = _TIMES.fullmatch(word.text)
+    number = (marked[1] or marked[2]) if marked else word.text
     other = _IN_OTHER_SCRIPT.fullmatch(word.text)
     if other and not word.text.isascii():
         return other[1] or ""
-    if not _NUMBERISH.fullmatch(word.text) or (before and before.text.lower() in _GENERIC):
+    if not _NUMBERISH.fullmatch(number) or (before and before.text.lower() in _GENERIC):
         return ""
+    names_limit = len(behind) == 2 and _NUMBER.fullmatch(behind[1].text) is not None
     is_counted = (before and before.text.lower() in _BEFORE_LIMIT) or (
-        behind and behind[0].text.lower() in _BEHIND_LIMIT
+        behind
+        and behind[0].text.lower() in _BEHIND_LIMIT
+        and not (names_limit and behind[0].text.lower() in _BEFORE_LIMIT)  # "4711 last 5"
     )
     if len(behind) == 2 and behind[0].text.lower() in _FILLER:
         behind = behind[1:]
-    # "jane@example.com: 3 times today" counts something else.
-    counts_other = behind and _is_plain(behind[0]) and not _is_filler(behind[0].text)
+    # "jane@example.com: 3 times today" and "last 7 days" count something else.
+    counts_other = (
+        behind
+        and _is_plain(behind[0])
+        and not (_is_filler(behind[0].text) or _LIKE_AN_ID.search(behind[0].text))
+    )
     is_beside = bool(behind and _is_person(behind[0])) or (
         before is not None and _is_person(before) and not counts_other
     )
-    return word.text if is_counted or is_beside else ""
+    return number if is_beside or (is_counted and not counts_other) else ""
 
 
 def _is_person(word: _Word) -> bool:
@@ -514,6 +527,7 @@ class Reading:
     limits: list[str] = field(default_factory=list)
     times: list[str] = field(default_factory=list)
     unknown: list[str] = field(default_factory=list)
+    quoted: set[str] = field(default_factory=set)
     has_filler: bool = False
     is_labeled: bool = False  # or an address, which needs no label
 
@@ -547,6 +561,7 @@ def read(text: str, labels: Labels, *, names_colleague: bool = False) -> Reading
             found.has_filler = True
         elif text and (kind is numbers or text not in kind):
             kind.append(text)
+            found.quoted |= {text} if word.quoted else set()
     has_person = names_colleague or bool(found.emails or found.uids)
     if has_person and not found.unknown:
         found.limits += numbers
@@ -574,15 +589,25 @@ def _is_uid_and_limit(found: Reading, numbers: list[str]) -> bool:
     """Take a lone word for a uid, and a number behind it for the limit; tell whether it is so."""
     if len(found.unknown) == 1:
         (word,) = found.unknown
-        is_one = not found.has_filler or bool(found.like_ids)
+        stands_alone = not (found.has_filler or numbers or found.limits)
+        looks_like_one = "." in word or _LIKE_AN_ID.search(word) is not None
+        is_one = stands_alone or looks_like_one or word in found.quoted
         if not is_one or word.lower().rstrip(":") in _GENERIC or len(numbers) > 1:
             return False
         found.uids, found.unknown, found.limits = [word], [], found.limits + numbers
         return True
     if found.unknown or not 1 <= len(numbers) <= 2 or numbers[0].startswith("+"):
         return False
-    found.uids, found.limits = numbers[:1], found.limits + numbers[1:]
+    uid, *limit = numbers if len(numbers) == 1 or _is_small(numbers[1]) else numbers[::-1]
+    if limit and not _is_small(limit[0]):
+        return False
+    found.uids, found.limits = [uid], found.limits + limit
     return True
+
+
+def _is_small(number: str) -> bool:
+    """Tell whether a number may be a limit beside another one, which is the uid."""
+    return len(number) < 4 and not (number.isdigit() and int(number) > 100)
 
 
 def typed_form(query: Query | Search, *, with_limit: bool = True) -> str:

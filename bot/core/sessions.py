@@ -19,6 +19,7 @@ LONGEST_SESSION = timedelta(hours=8)
 SHORTLY_AFTER = timedelta(minutes=5)
 """A session that started so long after a moment may be the one that is meant."""
 
+_FETCH_LIMIT = 20  # Fullstory's own default
 _FETCH_LIMIT_WITH_TIME = 100  # sessions to look through for the one at a moment
 
 _MAX_LINK_LENGTH = 10_000
@@ -85,8 +86,9 @@ class Query:
 
     @property
     def fetch_limit(self) -> int:
-        """How many sessions to ask Fullstory for: enough to reach a moment."""
-        return max(self.limit, _FETCH_LIMIT_WITH_TIME) if self.moment or self.shown else self.limit
+        """How many sessions to ask Fullstory for: enough to reach a moment, or to show more."""
+        at_least = _FETCH_LIMIT_WITH_TIME if self.moment or self.shown else _FETCH_LIMIT
+        return max(self.limit, at_least)
 
     @property
     def identity_count(self) -> int:
@@ -180,7 +182,8 @@ class SessionList:
     If one was probably in progress at `query.moment`, it comes first and `at_moment` is True. If
     all fetched sessions started after the moment, and there may be older ones,
     `moment_before_fetched` is True. `latest` is the newest session, even if it is not among
-    `sessions`. `replay` is a link that opens the first session at the moment, or None.
+    `sessions`. `replay` is a link that opens the first session at the moment, or None. `total` is
+    how many sessions Fullstory listed.
     """
 
     query: Query
@@ -189,6 +192,7 @@ class SessionList:
     moment_before_fetched: bool = False
     latest: Session | None = None
     replay: str | None = None
+    total: int = 0
 
     @property
     def moment_of_first(self) -> Moment | None:
@@ -223,9 +227,11 @@ class SessionList:
                 newest[: query.limit],
                 moment_before_fetched=moment_before_fetched,
                 latest=latest,
+                total=len(newest),
             )
         others = [session for session in newest if session is not current]
-        return cls(query, (current, *others)[: query.limit], at_moment=True, latest=latest)
+        first = (current, *others)[: query.limit]
+        return cls(query, first, at_moment=True, latest=latest, total=len(newest))
 
 
 def _is_after(session: Session, time: datetime) -> bool:

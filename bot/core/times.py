@@ -247,7 +247,9 @@ _DISTANCE: Final = re.compile(
     r"(?P<coming>in )?(?P<count>\d{1,4}|an?|one|half an?)\s?(?P<unit>[a-z]+)"
     r"(?(coming)| ago)(?=\s|$)"
 )
-_SMALL_WORDS: Final = frozenset({"at", "on", "the", "of", "o'clock", "uhr"})
+_SMALL_WORDS: Final = frozenset(
+    {"@", "about", "around", "from", "um", "at", "on", "the", "of", "o'clock", "uhr"}
+)
 _CLOCK_WORDS: Final = {"noon": 12, "midnight": 0}
 _PARTS_OF_DAY: Final = {
     "morning": (6, 6),
@@ -257,7 +259,10 @@ _PARTS_OF_DAY: Final = {
 }
 """The hour at which it begins, and how many hours it lasts."""
 
-_DAY_WORDS: Final = {"yesterday": -1, "today": 0, "tomorrow": 1}
+_DAY_WORDS: Final = {"yesterday": -1, "today": 0, "tomorrow": 1} | {
+    **dict.fromkeys(("gestern", "ayer", "ieri", "gisteren"), -1),
+    **dict.fromkeys(("heute", "hoy", "oggi", "vandaag"), 0),
+}
 _MONTHS: Final = (
     *("january", "february", "march", "april", "may", "june", "july", "august", "september"),
     *("october", "november", "december"),

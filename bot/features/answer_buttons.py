@@ -122,7 +122,7 @@ class AnswerButtons:
 
     async def on_help(self, request: SlackRequest) -> Ack:
         """Open a modal with everything that can be typed."""
-        self._open(request, help_modal(COMMAND, self.settings.limits))
+        self._open(request, help_modal(COMMAND, self.settings.slack_limits))
         return None
 
     async def on_why(self, request: SlackRequest) -> Ack:

@@ -75,7 +75,7 @@ class SearchForm:
         """Replace results with the empty form."""
         shown = request.body["view"]
         metadata = str(shown.get("private_metadata") or "")
-        view = search_form(self.settings.limits, metadata=metadata)
+        view = search_form(self.settings.slack_limits, metadata=metadata)
         try:
             self.signer.verify(metadata, request.actor.user, Kind.CHANNEL)
         except BadSignature as error:
@@ -106,7 +106,7 @@ class SearchForm:
 
     def _read(self, view: View, moment: Moment | None) -> Search | dict[str, str]:
         """Return the search, or every error by its input."""
-        limits = self.settings.limits
+        limits = self.settings.slack_limits
         errors: dict[str, str] = {}
         parsed = parse(escape(str(input_value(view, PERSON) or "")), *self.settings.grammar)
         match parsed:

@@ -39,6 +39,9 @@ from bot.settings.types import (
     as_fernet,
 )
 
+SHOWN_IN_SLACK: Final = 5
+"""Sessions, if no number is given; a button shows the others."""
+
 _APP_IN_TOKEN: Final = re.compile(r"xoxb-(\d+-\d+)-")  # the workspace's number and the bot's
 
 
@@ -149,13 +152,18 @@ class Settings(BaseModel):
 
     @cached_property
     def limits(self) -> Limits:
-        """How many sessions to show by default, and at most."""
+        """How many sessions to list by default, and at most."""
         return Limits(min(self.sessions_limit, self.sessions_max_limit), self.sessions_max_limit)
+
+    @cached_property
+    def slack_limits(self) -> Limits:
+        """How many to show in Slack: by default few, so that the first one stays in sight."""
+        return Limits(min(SHOWN_IN_SLACK, self.limits.default), self.limits.highest)
 
     @property
     def grammar(self) -> tuple[Limits, Labels, tuple[str, ...]]:
         """What `bot.slack.typed_text.parse` has to know."""
-        return self.limits, self.labels, self.internal_domains
+        return self.slack_limits, self.labels, self.internal_domains
 
     @property
     def access_rules(self) -> Rules:

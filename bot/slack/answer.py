@@ -71,6 +71,7 @@ class Buttons:
     more: str
     share: str
     meant: tuple[str, str] | None = None
+    more_label: str = texts.SHOW_MORE
 
 
 def answer(
@@ -164,7 +165,7 @@ def _menu_entries(size_limit: SizeLimit, buttons: Buttons) -> list[tuple[str, st
 def _actions(found: SessionList, size_limit: SizeLimit, buttons: Buttons) -> list[Block]:
     elements: list[Block] = []
     if len(found.sessions) == found.query.limit and buttons.more:
-        elements.append(button(action_ids.SHOW_MORE, texts.SHOW_MORE, buttons.more))
+        elements.append(button(action_ids.SHOW_MORE, buttons.more_label, buttons.more))
     if not size_limit.can_dismiss:  # in direct messages, there is no one to share with
         elements.append(button(action_ids.SHARE, texts.SHARE, buttons.share))
     if texts.REFRESH not in dict(_menu_entries(size_limit, buttons)):

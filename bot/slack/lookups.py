@@ -82,7 +82,7 @@ class Lookups:
             case Search():
                 return await self._search(parsed, actor, moment)
             case Help():
-                return always(messages.help_message(command, self._settings.limits))
+                return always(messages.help_message(command, self._settings.slack_limits))
         if isinstance(parsed, Several):
             if denied := await self.denied(actor):
                 return always(denied)
@@ -92,14 +92,14 @@ class Lookups:
         proposal = parsed.proposal
         search = self._signer.sign_query(proposal.query(), actor.user) if proposal else ""
         edit = self._signer.sign(parsed.typed, actor.user, Kind.TEXT)
-        return always(messages.parse_error(parsed, self._settings.limits, search, edit))
+        return always(messages.parse_error(parsed, self._settings.slack_limits, search, edit))
 
     async def message(
         self, people: Sequence[Identity], message: dict[str, Any], actor: Actor
     ) -> Renderer:
         """Look up the person in a message; if there are several, ask which one."""
         settings = self._settings
-        queries = queries_about(people, message, settings.limits.default, settings.labels)
+        queries = queries_about(people, message, settings.slack_limits.default, settings.labels)
         if len(queries) == 1:
             return await self.query(queries[0], actor)
         if denied := await self.denied(actor):
@@ -221,7 +221,8 @@ class Lookups:
 
     def _buttons(self, found: SessionList, user: str, reader: Reader) -> answer.Buttons:
         query, sign = found.query, self._signer.sign_query
-        more = min(query.limit + answer.MORE, self._settings.limits.highest)
+        rest = found.total if found.total > query.limit else query.limit + answer.MORE
+        more = min(rest, self._settings.limits.highest)
         shown = replace(query, shown=found.snapshot(reader.now))
         meant = (
             None if found.sessions else with_usual_domain(query, self._settings.internal_domains)
@@ -231,6 +232,7 @@ class Lookups:
             more=sign(replace(query, limit=more), user) if more > query.limit else "",
             share=sign(shown, user, Kind.SHARE),
             meant=(meant.person, sign(meant, user)) if meant else None,
+            more_label=texts.show_all(more) if more == found.total else texts.SHOW_MORE,
         )
 
     def _explained(self, outcome: NoResult, retry: str = "") -> Message:

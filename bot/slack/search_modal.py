@@ -47,7 +47,7 @@ class SearchModal:
         self._web_api = web_api
         self._lookups = lookups
         self._signer = signer
-        self._limits = settings.limits
+        self._limits = settings.slack_limits
 
     async def open(
         self,

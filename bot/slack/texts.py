@@ -89,6 +89,11 @@ def heading(person: str, count: int, limit: int) -> str:
     return f"{sessions_of(count, limit)} of {person}"
 
 
+def show_all(count: int) -> str:
+    """Label the button that shows all sessions that were found."""
+    return f"Show all {count}"
+
+
 def one_and_latest(count: int, time: str) -> str:
     """Say that the session at a moment comes before the latest ones; `time` is "" for a message."""
     one = f"The one at {time}" if time else "The one before this message"

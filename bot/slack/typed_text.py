@@ -42,12 +42,16 @@ _HELP: Final = frozenset(
     | {"ayuda", "aiuto", "ajuda", "hulp", "hjälp", "pomoc", "помощь", "ヘルプ", "帮助"}
 )
 _EXACT: Final = re.compile(r"\s*(?:uid|email):(?:[\"“„«'\u2018]|\S+(?:\s+\d+)?\s*$)", re.IGNORECASE)
+_UID: Final = re.compile(r"(?<!\S)uid[:=][^\s:=]", re.IGNORECASE)
+_KEYED: Final = re.compile(r"(?:^|[\s&?])[\w.-]+=\S*@")  # "user=jane@example.com"
 _NO_UID: Final = re.compile(r"^(?:at|limit|email)[:=]|<(?:[@#!]|[a-z]+:)[^<>]*>", re.IGNORECASE)
 _LINK: Final = re.compile(r"https?://\S+", re.IGNORECASE)
 # A text that was typed for the bot has none of these.
 _NOT_TYPED: Final = re.compile(r"[\n{}<>•]|```|://")
 _AT_IN_WORDS: Final = re.compile(r"\s*[\[({]\s*at\s*[\])}]\s*", re.IGNORECASE)
 _SPACED_AT: Final = re.compile(r"\s+@\s*|\s*@\s+")
+_IN_WORD: Final = re.compile(r"(?<=[:=|/,;(])[\w.+'-]+@[\w-]+(?:\.[\w-]+)+(?![\w@.-])")
+_USUAL_END: Final = re.compile(r"\.(?:com|org|net|edu|io|co|de|fr|es|it|nl|uk|eu|example)$")
 _DOT_IN_WORDS: Final = re.compile(r"\s*[\[({]\s*dot\s*[\])}]\s*", re.IGNORECASE)
 
 
@@ -71,15 +75,20 @@ def parse(
     if not is_readable:
         reading.unknown.append("…")
     typed = _typed(reading, plain, limits)
-    is_plain = plain.count("@") <= 1 and "%40" not in plain
+    is_plain = plain.count("@") <= 1 and "%40" not in plain and not _KEYED.search(plain)
     if typed and is_plain and not (reading.is_labeled and reading.uids):
         named = typed  # nothing else can be a person
     else:
         people = _customers(identities({"text": text}, labels), internal_domains)
         in_text = [one for one in people if one.email]
         is_literal = _EXACT.match(plain) is not None
-        is_same_count = len(in_text) == len(reading.emails) > 0
+        is_same_count = len(in_text) == len(reading.emails) > 0 and not _KEYED.search(plain)
         named = typed if typed and (not people or is_literal or is_same_count) else people
+    is_internal_only = bool(named) and all(
+        is_internal(one.email or "", internal_domains) for one in named
+    )
+    if is_internal_only and (reading.uids or reading.like_ids):
+        named = []  # a colleague asks for the customer of that uid, perhaps
     mention = "" if any(one.email for one in named) or not names_colleague else colleagues.pop()
     if named or (mention and not reading.emails):
         return _found(named, reading, limits, mention)
@@ -110,13 +119,15 @@ def _typed(reading: Reading, plain: str, limits: Limits) -> Sequence[Identity]:
     if len(emails) + len(uids) < len(reading.emails) + len(reading.uids) or reading.unknown:
         return []
     says_more = reading.has_filler or reading.times or _limit(reading.limits, limits)[1]
-    return [*emails, *uids] if may_be_typed and not (reading.is_labeled and says_more) else []
+    is_sure = not reading.is_labeled or _UID.search(plain) is not None or not says_more
+    return [*emails, *uids] if may_be_typed and is_sure else []
 
 
 def _can_be_asked_for(uid: str, *, is_literal: bool = False) -> bool:
     if len(uid) > MAX_UID_LENGTH or has_markup(uid):
         return False
-    looks_like_one = any(map(str.isalnum, uid)) and not (is_no_uid(uid) or uid.startswith("#"))
+    is_marked = uid.startswith("#") or uid.endswith((":", "\uff1a"))
+    looks_like_one = any(map(str.isalnum, uid)) and not (is_no_uid(uid) or is_marked)
     return is_literal or (looks_like_one and not _AT_IN_WORDS.search(uid))
 
 
@@ -157,7 +168,7 @@ def _limit(said: Sequence[str], limits: Limits) -> tuple[int, Sequence[str]]:
     if len(values) == 1:
         return values.pop(), [one for one, number in numbers.items() if isinstance(number, Problem)]
     is_too_high = [*numbers.values()] == [Problem.LIMIT_TOO_HIGH]
-    return limits.highest if is_too_high and len(said[0]) < 5 else limits.default, said
+    return limits.highest if is_too_high and len(said[0]) < 4 else limits.default, said
 
 
 def _error(text: str, plain: str, reading: Reading, limits: Limits, colleagues: int) -> ParseError:
@@ -213,18 +224,19 @@ def session_link(link: str) -> str | None:
 
 def _proposal(problem: Problem, typed: str, reading: Reading, limits: Limits) -> Search | None:
     """Return what was probably meant: a repaired address, or the only word like an id."""
-    if len(emails := list(filter(is_address, reading.emails))) == 1:
-        return _search(emails[0], None, Reading("", limits=reading.limits), limits)
-    if problem in (Problem.BAD_ADDRESS, Problem.UNCLEAR):
-        repaired = _SPACED_AT.sub("@", _DOT_IN_WORDS.sub(".", _AT_IN_WORDS.sub("@", typed)))
-        words = [_repaired(word) for word in repaired.split() if "@" in word]
-        if len(words) == 1 and is_address(words[0]):
-            return _search(words[0], None, Reading("", limits=reading.limits), limits)
+    found = Reading("", limits=reading.limits)
+    repaired = _SPACED_AT.sub("@", _DOT_IN_WORDS.sub(".", _AT_IN_WORDS.sub("@", typed)))
+    addresses = [*filter(is_address, reading.emails), *_IN_WORD.findall(typed)]
+    addresses += [_repaired(word) for word in repaired.split() if "@" in word]
+    valid = list(dict.fromkeys(one for one in addresses if is_address(one)))
+    uids = list(filter(_can_be_asked_for, [*reading.uids, *reading.like_ids]))
     is_number = not re.search(r"[^\W\d_]", typed)  # of a phone, perhaps
-    if problem is Problem.UNCLEAR and len(reading.like_ids) == 1 and not is_number:
-        (uid,) = reading.like_ids
-        if _can_be_asked_for(uid):
-            return _search(None, uid, Reading("", limits=reading.limits), limits)
+    if problem is Problem.MENTION and not _USUAL_END.search("".join(valid)):
+        return None  # "hi @jane.doe"
+    if len(valid) == 1 and "&#" not in typed and not uids:
+        return _search(valid[0], None, found, limits)
+    if problem is Problem.UNCLEAR and len(uids) == 1 and not is_number:
+        return _search(None, uids[0], found, limits)
     return None
 
 

@@ -181,7 +181,7 @@ class TestChannels:
         """In the channel, all is as usual: the command, its buttons, the window for sharing."""
         shown = await asked(slack)
         await slack.press(action_ids.SHOW_MORE, shown)
-        await until(lambda: "23 sessions" in str(shown.message))
+        await until(lambda: "20 sessions" in str(shown.message))
         view_id = await share_window(slack, shown)
         await submit_share(slack, view_id)
         await until(lambda: bool(public(slack)))

@@ -266,7 +266,7 @@ class TestTrouble:
             assert "sessions" in (await final(await slack.command(f"/fsessions {JANE}")))["text"]
         assert service.events_dropped == 1
         (line,) = [one for one in logged() if one["event"] == "audit event dropped"]
-        assert (line["user"], line["result"], line["count"]) == (USER, "found", 20)
+        assert (line["user"], line["result"], line["count"]) == (USER, "found", 5)
         assert line["time"]
 
     async def test_the_exit_says_how_many(
@@ -301,9 +301,9 @@ class TestTrouble:
                 assert "sessions of jane" in (await self._answer(slack))["text"]
         recorded = [one for one in logged() if one["event"] == "audit"]
         assert [(one["result"], one["count"]) for one in recorded] == [
-            ("found", 20),
+            ("found", 5),
             ("failed", 0),  # for it was not shown
-            ("found", 20),
+            ("found", 5),
         ]
 
     async def _answer(self, slack: SlackSandbox) -> dict[str, Any]:

@@ -33,7 +33,7 @@ async def answer(bot: Any, slack: SlackSandbox) -> Shown:  # noqa: ANN401, ARG00
 
 async def test_what_an_answer_offers(slack: SlackSandbox, answer: Shown) -> None:
     """More only where there may be more; a new search where there is nothing."""
-    assert labels(answer) == ["Show more", "Share…", *MENU]
+    assert labels(answer) == ["Show all 20", "Share…", *MENU]
     await slack.command("/fsessions omar@example.com 3")
     assert labels(slack.screen[-1]) == ["Share…", *MENU]
     await slack.command("/fsessions zoe@example.com")
@@ -46,7 +46,7 @@ async def test_a_person_whose_name_is_too_long_for_a_menu(slack: SlackSandbox) -
     """Its values hold 150 characters: what doesn't fit is a button."""
     long = f"{'j' * 60}@{'example.' * 15}com"
     await slack.command(f"/fsessions {long} uid:user-42 3")
-    assert labels(slack.screen[-1]) == ["Show more", "Share…", "Refresh", "⋯ How to search"]
+    assert labels(slack.screen[-1]) == ["Show all 20", "Share…", "Refresh", "⋯ How to search"]
     await refresh(slack, slack.screen[-1])
     await until(lambda: slack.screen[-1].message.get("replace_original", False))
     assert len(links(slack.screen[-1])) == 3
@@ -55,7 +55,8 @@ async def test_a_person_whose_name_is_too_long_for_a_menu(slack: SlackSandbox) -
 async def test_show_more(slack: SlackSandbox, answer: Shown) -> None:
     """In the place of the answer, up to the maximum."""
     await slack.press("show_more", answer)
-    await until(lambda: len(links(answer)) == 23)
+    await until(lambda: len(links(answer)) == 20)
+    assert labels(answer) == ["Show more", "Share…", *MENU]
     await slack.press("show_more", answer)
     await until(lambda: len(links(answer)) == 28)
     assert labels(answer) == ["Share…", *MENU]
@@ -76,7 +77,7 @@ async def test_dismiss(slack: SlackSandbox) -> None:
     await slack.write(JANE, channel=DIRECT)
     await until(lambda: len(slack.screen) == 2)
     shown = slack.screen[1]
-    assert labels(shown) == ["Show more", "⋯ Refresh", "⋯ Dismiss", "⋯ How to search"]
+    assert labels(shown) == ["Show all 20", "⋯ Refresh", "⋯ Dismiss", "⋯ How to search"]
     shown.ts = f"{slack.clock() - 7200:.6f}"
     await slack.press(action_ids.ANSWER_MENU, shown, option="dismiss")
     await until(lambda: len(slack.screen) == 1)

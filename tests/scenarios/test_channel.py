@@ -287,7 +287,7 @@ class TestPressing:
         offer = await offered(slack, f"Broken! {JANE}")
         before = dict(offer.message)
         shown = await self.press(slack, offer)
-        assert shown["text"].startswith(f"Latest 20 sessions of {JANE}")
+        assert shown["text"].startswith(f"Latest 5 sessions of {JANE}")
         assert "before this message" in json.dumps(shown)
         assert (await self.press(slack, offer, AGENT))["text"] == shown["text"]
         assert offer.message == before

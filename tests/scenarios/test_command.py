@@ -54,7 +54,7 @@ async def test_links_come_in_the_ack(slack: SlackSandbox, fullstory: FullstorySa
     assert exchange.ack["response_type"] == "ephemeral"
     assert exchange.later == []
     (asked,) = fullstory.received
-    assert asked.query == {"email": "jane@example.com", "limit": "3"}
+    assert asked.query == {"email": "jane@example.com", "limit": "20"}
     assert asked.headers["Authorization"] == f"Basic {KEY}"
 
 
@@ -63,7 +63,7 @@ async def test_links_come_in_the_ack(slack: SlackSandbox, fullstory: FullstorySa
     [
         ("omar@example.com", 1),
         ("zoe@example.com", 0),
-        ("12345", 6),
+        ("12345", 5),
         ("12345 3", 3),
         ("user-42 3", 3),
         ('"a uid with spaces"', 3),
@@ -71,7 +71,8 @@ async def test_links_come_in_the_ack(slack: SlackSandbox, fullstory: FullstorySa
         ("maria+vip@example.com", 2),
         ("jürgen@müller.example", 2),
         ("jane@example.com uid:user-42 9", 9),
-        ("jane@example.com", 20),
+        ("jane@example.com", 5),
+        ("jane@example.com 20", 20),
         ("fan@example.com 100", 100),
         ("nobody@example.com", 0),
         ("uid:nobody", 0),

@@ -90,7 +90,9 @@ class Reader:
 
     async def command(self, case: Case) -> None:
         """Typed behind the command."""
-        await self._slack.command(f"/fsessions {case['typed']}")
+        exchange = await self._slack.command(f"/fsessions {case['typed']}")
+        if exchange.ack and exchange.ack.get("text") == texts.STILL_LOOKING:  # a busy machine
+            await exchange.answer()
 
     async def typed_message(self, case: Case) -> None:
         """Typed in a direct message."""

@@ -285,7 +285,7 @@ class TestTheEnd:
             await ending
         answer = (await first).ack
         assert answer is not None
-        assert answer["text"].startswith("Latest 20 sessions of jane")
+        assert answer["text"].startswith("Latest 5 sessions of jane")
         assert later.ack is not None
         assert later.ack["text"] == RESTARTING
         assert len(fullstory.received) == 1

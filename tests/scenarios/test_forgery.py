@@ -111,7 +111,7 @@ async def test_a_value_of_another_kind_of_button(
 
 
 @pytest.mark.parametrize(
-    ("old", "new"), [(JANE, "omar@example.com"), ("[23,", "[99,"), ("148.", "999.")]
+    ("old", "new"), [(JANE, "omar@example.com"), ("[20,", "[99,"), ("148.", "999.")]
 )
 async def test_a_changed_value(
     slack: SlackSandbox, answer: Shown, refused: list[tuple[str, str]], old: str, new: str
@@ -204,7 +204,7 @@ async def test_a_new_token_kills_no_answer(start_bot: StartBot, slack: SlackSand
     slack.bot_token = "xoxb-a-new-one"
     async with start_bot():
         await slack.press(action_ids.SHOW_MORE, shown)
-        await until(lambda: "20 sessions" in str(shown.message) or "23" in str(shown.message))
+        await until(lambda: "20 sessions" in str(shown.message) or "20" in str(shown.message))
 
 
 @pytest.mark.parametrize("again", ["one", "another"])

@@ -44,7 +44,7 @@ class TestMention:
         shown = await mentioned(slack, f"{JANE} 3")
         assert shown.message["text"].startswith(f"Latest 3 sessions of {JANE}")
         await slack.press("show_more", shown)
-        await until(lambda: "23 sessions" in shown.message["text"])
+        await until(lambda: "20 sessions" in shown.message["text"])
 
     @pytest.mark.parametrize(
         ("text", "person"),
@@ -249,4 +249,4 @@ async def test_fullstory_down(
         assert "trouble answering" in shown.message["text"]
         fullstory.always = None
         await slack.press("refresh", shown)
-        await until(lambda: "Latest 20" in shown.message["text"])
+        await until(lambda: "Latest 5" in shown.message["text"])

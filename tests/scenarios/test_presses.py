@@ -79,9 +79,9 @@ class TestLaterPresses:
         await refresh(slack, answer)
         answer.message = more
         await slack.press(action_ids.SHOW_MORE, answer)
-        await until(lambda: len(links(answer)) == 23)
+        await until(lambda: len(links(answer)) == 20)
         await settled(slack)
-        assert len(links(answer)) == 23
+        assert len(links(answer)) == 20
 
 
 async def test_a_slow_progress_message(
@@ -99,12 +99,12 @@ async def test_a_slow_progress_message(
         fullstory.held = slack.hangs = None
         second = await slack.press(action_ids.SHOW_MORE, answer)
         await settled(slack)
-        assert "Latest 23" not in str(second.later)  # the answer waits
+        assert "Latest 20" not in str(second.later)  # the answer waits
         hangs.set()
-        await until(lambda: len(links(answer)) == 23)
+        await until(lambda: len(links(answer)) == 20)
         held.set()
         await settled(slack)
-        assert len(links(answer)) == 23
+        assert len(links(answer)) == 20
 
 
 async def test_a_retry_of_what_is_not_wanted_any_more(
@@ -117,7 +117,7 @@ async def test_a_retry_of_what_is_not_wanted_any_more(
         first = await refresh(slack, answer)
         await until(lambda: first.uses == 1)
         await slack.press(action_ids.SHOW_MORE, answer)
-        await until(lambda: len(links(answer)) == 23)
+        await until(lambda: len(links(answer)) == 20)
         await settled(slack)
         assert first.uses == 1
         assert len(fullstory.received) >= 3

@@ -76,7 +76,7 @@ class TestOnMessage:
         exchange = await on_message(slack, message(f"Broken! {JANE}", ts=written))
         answer = await exchange.answer()
         assert answer["response_type"] == "ephemeral"
-        assert len(links(answer)) == 21  # the first opens at the moment, or from its beginning
+        assert len(links(answer)) == 6  # the first opens at the moment, or from its beginning
 
     async def test_the_session_of_the_moment_is_first(self, slack: SlackSandbox) -> None:
         """Although others are newer; it says how long before the message it started."""
@@ -92,7 +92,7 @@ class TestOnMessage:
         exchange = await on_message(slack, message(JANE, ts=written))
         answer = await exchange.answer()
         assert texts.NOT_AT_MOMENT in json.dumps(answer)
-        assert len(links(answer)) == 20
+        assert len(links(answer)) == 5
 
     async def test_uid_with_a_label(self, slack: SlackSandbox) -> None:
         """As support tools write it."""
@@ -422,7 +422,7 @@ class TestMentions:
     ) -> None:
         """The latest sessions are shown, and a line below says why."""
         shown = await self.answer(slack, f'{JANE} at:"{when}"')
-        assert "Latest 20 sessions" in shown["text"]
+        assert "Latest 5 sessions" in shown["text"]
         assert shown["blocks"][-1]["elements"][0]["text"] == said(when)
 
     async def test_a_text_that_can_mean_two_times(self, slack: SlackSandbox) -> None:

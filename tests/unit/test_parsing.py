@@ -78,6 +78,9 @@ JANE = "jane@example.com"
         ("jane@example.com last 5", JANE, None, 5),
         ("last 5 sessions jane@example.com", JANE, None, 5),
         ("top 3 user-42", None, "user-42", 3),
+        ("5 4711", None, "4711", 5),
+        ("4711 last 5", None, "4711", 5),
+        ("uid:4711 5 please", None, "4711", 5),
         ("u" * MAX_UID_LENGTH, None, "u" * MAX_UID_LENGTH, 20),
     ],
 )
@@ -254,12 +257,15 @@ REFUSALS = [
     ("john smith", Problem.UNCLEAR),
     ("user-42 user-43", Problem.UNCLEAR),
     ("12345 5 6", Problem.UNCLEAR),
+    ("4711 4712", Problem.UNCLEAR),
+    ("room 5", Problem.UNCLEAR),
+    ("J.O&amp;#39;Brien@example.com", Problem.UNCLEAR),
+    ("hi @jane.doe", Problem.MENTION),
     ("+49 170 1234567", Problem.UNCLEAR),
     ("id 7 5", Problem.UNCLEAR),
     ("use `a` b", Problem.UNCLEAR),
     ("a uid with spaces", Problem.UNCLEAR),
     ("please help me with the checkout", Problem.UNCLEAR),
-    ("a&lt;b&gt;c", Problem.UNCLEAR),
     ("\U0001f600", Problem.UNCLEAR),
     ("x " * 1001, Problem.TEXT_TOO_LONG),
 ]
@@ -287,6 +293,12 @@ def test_refused_without_a_proposal(text: str, problem: Problem) -> None:
         ("uid jane", "uid:jane"),
         ("the customer user-42 can't log in", "uid:user-42"),
         ("order of user_7 is lost", "uid:user_7"),
+        ("a&lt;b&gt;c", 'uid:"a<b>c"'),
+        ("Kunde 4711", "uid:4711"),
+        ("Kunden-ID: 4711", "uid:4711"),
+        ("jane @gmail.com", "jane@gmail.com"),
+        ("Kunde:jane@example.com", JANE),
+        ("User ID: 47 11 since noon", "uid:47"),
     ],
 )
 def test_proposes_what_was_meant(text: str, meant: str) -> None:
@@ -337,6 +349,13 @@ def test_several_people(text: str, names: list[str]) -> None:
         ("jane@example.com, ratio was 5@10", 20, "ratio was 5@10"),
         ("Reported by <@U0AGENT>: jane@example.com", 20, "Reported"),
         ("jane@example.com\nuid: n/a", 20, "n/a"),
+        ("email \u2013 jane@example.com", 20, ""),
+        ("user=jane@example.com", 20, ""),
+        ("jane@example.com last 7 days", 20, "7 days"),
+        ("jane@example.com charged 2x", 20, "charged 2x"),
+        ("jane@example.com 4711", 20, "4711"),
+        ("jane@example.com \u20ac50", 20, "\u20ac50"),
+        ("jane@example.com looked at 3 products", 20, "looked 3 products"),
     ],
 )
 def test_never_refuses_one_person(text: str, limit: int, ignored: str) -> None:
