@@ -410,7 +410,7 @@ _KEY_WITH_COLON: Final = re.compile(
     re.IGNORECASE,
 )
 _LONGEST_KEY: Final = 100
-_ENTITY: Final = re.compile(r"&#?\w{1,8};$")  # "O&#39;Brien@example.com"
+_ENTITY: Final = re.compile(r"&(?!(?:lt|gt|quot|nbsp);)#?\w{1,8};$")  # "O&#39;Brien@example.com"
 # In "contact=example.com@…" the rest is a domain that was added; in "email=jane.doe" it is not.
 _BARE_DOMAIN: Final = re.compile(
     r"[\w.-]+\.(?:com|net|org|edu|gov|info|biz|io|co|dev|app|example|[a-z]{2})", re.IGNORECASE

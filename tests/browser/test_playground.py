@@ -82,8 +82,8 @@ class TestEntryPoints:
         page = await windows.open(channel=CHANNEL)
         await say(page, f"/fsessions {JANE} 2")
         await only_you(page, "Latest 2 sessions")
-        await page.click("text=Show more")
-        await only_you(page, "22 sessions")
+        await page.click("text=Show all")
+        await only_you(page, "20 sessions")
         await page.click("text=Share…")
         await page.wait_for_selector("dialog[open] #field-which")
         await expect(page.locator("#field-which option").first).to_contain_text("Latest: ")
@@ -356,8 +356,8 @@ class TestTrouble:
         await self.choose(page, "response_url", "gone")
         await say(page, f"/fsessions {JANE} 2")
         await only_you(page, "Latest 2 sessions")
-        await page.click("text=Show more")
-        await only_you(page, "22 sessions")
+        await page.click("text=Show all")
+        await only_you(page, "20 sessions")
         await page.click("#wire-open")
         await expect(page.locator("#wire")).to_contain_text("response_url 404")
         assert "chat.postEphemeral" in slack.api_calls
@@ -516,7 +516,7 @@ class TestAccess:
         await only_you(page, "Latest 2 sessions")
         await page.focus("[data-action=show_more]")
         await page.keyboard.press("Enter")
-        await only_you(page, "22 sessions")
+        await only_you(page, "20 sessions")
         focused = await page.evaluate("document.activeElement.closest('.only-you') !== null")
         assert focused
 
