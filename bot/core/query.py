@@ -267,6 +267,9 @@ _BEFORE_TIME: Final = frozenset(
     {"@", "~", "about", "am", "around", "at", "ca", "ca.", "circa", "from", "gegen", "on"}
     | {"since", "um", "vers", "à"}
 )
+_CHANGES_TIME: Final = frozenset({"after", "before", "by", "next", "till", "until"})
+"""Before a time, these make it another one, such as "the day before yesterday"."""
+
 _BEGINS_TIME: Final = re.compile(
     r".*\d.*|last|this|an?|one|half|noon|midnight|today|yesterday|tomorrow|tonight"
     r"|gestern|heute|ayer|hoy|ieri|oggi|gisteren|vandaag"
@@ -318,9 +321,9 @@ def _with_times(words: list[_Word]) -> list[_Word]:
         may_begin = _may_begin_time(words, start) and tried < _MAX_TRIES
         tried += may_begin
         end = _end_of_time(words, start) if may_begin else start
-        if end == start:
-            joined.append(words[start])
-            start += 1
+        if end == start or (start and words[start - 1].text.lower() in _CHANGES_TIME):
+            joined += words[start : max(end, start + 1)]
+            start = max(end, start + 1)
             continue
         text = " ".join(word.text for word in words[start:end])
         joined.append(_Word("at", _without_preposition(text), quoted=True))

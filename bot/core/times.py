@@ -312,6 +312,8 @@ def _take(text: str, found: _Written, *, day_first: bool) -> str:
     following, _, after = rest.partition(" ")
     if word in _SMALL_WORDS:
         return rest
+    if word == "this" and _number_of(following, _WEEKDAYS) is not None:
+        return rest
     if word == "last" and following == "night":
         _set(found, "back_to", _days_from_today(-1))
         return rest

@@ -74,31 +74,36 @@ def parse(
         return Help()
     if not is_readable:
         reading.unknown.append("…")
-    typed = _typed(reading, plain, limits)
-    is_plain = plain.count("@") <= 1 and "%40" not in plain and not _KEYED.search(plain)
-    if typed and is_plain and not (reading.is_labeled and reading.uids):
-        named = typed  # nothing else can be a person
-    else:
-        people = _customers(identities({"text": text}, labels), internal_domains)
-        in_text = [one for one in people if one.email]
-        is_literal = _EXACT.match(plain) is not None
-        is_same_count = len(in_text) == len(reading.emails) > 0 and not _KEYED.search(plain)
-        named = typed if typed and (not people or is_literal or is_same_count) else people
-    is_internal_only = bool(named) and all(
-        is_internal(one.email or "", internal_domains) for one in named
-    )
-    if is_internal_only and (reading.uids or reading.like_ids):
-        named = []  # a colleague asks for the customer of that uid, perhaps
+    named = _named(text, plain, reading, limits, labels, internal_domains)
     mention = "" if any(one.email for one in named) or not names_colleague else colleagues.pop()
     if named or (mention and not reading.emails):
         return _found(named, reading, limits, mention)
     return _error(text, plain, reading, limits, len(colleagues))
 
 
-def _customers(people: Sequence[Identity], internal_domains: Collection[str]) -> Sequence[Identity]:
-    """Return the customers, or the colleagues if no customer is named."""
-    named = [one for one in people if not (one.uid and _NO_UID.search(one.uid))]
-    return [one for one in named if not is_internal(one.email or "", internal_domains)] or named
+def _named(
+    text: str,
+    plain: str,
+    reading: Reading,
+    limits: Limits,
+    labels: Labels,
+    internal_domains: Collection[str],
+) -> Sequence[Identity]:
+    """Return who is meant: who was typed, or the people in a text that says more."""
+    typed = _typed(reading, plain, limits)
+    is_keyed = _KEYED.search(plain) is not None
+    has_one_address = plain.count("@") <= 1 and "%40" not in plain and not is_keyed
+    if typed and has_one_address and not (reading.is_labeled and reading.uids):
+        return typed  # nothing else can be a person
+    found = identities({"text": text}, labels)
+    people = [one for one in found if not (one.uid and _NO_UID.search(one.uid))]
+    customers = [one for one in people if not is_internal(one.email or "", internal_domains)]
+    if people and not customers and (reading.uids or reading.like_ids):
+        return []  # a colleague asks for the customer of that uid, perhaps
+    named = customers or people
+    emails = [one for one in named if one.email]
+    is_same_count = len(emails) == len(reading.emails) > 0 and not is_keyed
+    return typed if typed and (not named or is_same_count or _EXACT.match(plain)) else named
 
 
 def _typed(reading: Reading, plain: str, limits: Limits) -> Sequence[Identity]:

@@ -160,6 +160,7 @@ def test_unclear(text: str) -> None:
         ("this morning", "2026-11-22T06:00+01:00", 6),
         ("yesterday afternoon", "2026-11-21T12:00+01:00", 6),
         ("friday evening", "2026-11-20T18:00+01:00", 6),
+        ("this friday", "2026-11-20T00:00+01:00", 24),
         ("last night", "2026-11-21T18:00+01:00", 12),
     ],
 )

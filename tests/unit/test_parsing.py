@@ -354,6 +354,8 @@ def test_several_people(text: str, names: list[str]) -> None:
         ("jane@example.com last 7 days", 20, "7 days"),
         ("jane@example.com charged 2x", 20, "charged 2x"),
         ("jane@example.com 4711", 20, "4711"),
+        ("the day before yesterday 14:05 jane@example.com", 20, "day before yesterday 14:05"),
+        ("jane@example.com until 5pm", 20, "until 5pm"),
         ("jane@example.com \u20ac50", 20, "\u20ac50"),
         ("jane@example.com looked at 3 products", 20, "looked 3 products"),
     ],
@@ -400,6 +402,33 @@ def test_control_characters_are_those_of_unicode() -> None:
     for code in range(sys.maxunicode + 1):
         is_one = unicodedata.category(chr(code)) in ("Cc", "Cs") and chr(code) not in "\t\n\v\f\r"
         assert bool(CONTROL.fullmatch(chr(code))) is is_one, hex(code)
+
+
+@pytest.mark.parametrize(
+    ("text", "email", "uid"),
+    [
+        ("sam@ourcompany.example asked about jane@example.com", JANE, None),
+        ("sam@ourcompany.example asked for User ID: 4711", None, "4711"),
+        ("sam@ourcompany.example", "sam@ourcompany.example", None),
+    ],
+)
+def test_a_colleague_is_not_meant_if_a_customer_is_named(
+    text: str, email: str | None, uid: str | None
+) -> None:
+    """Whoever asks is often named in the text."""
+    parsed = parse(text, LIMITS, internal_domains=("ourcompany.example",))
+    assert isinstance(parsed, Search)
+    assert (parsed.email, parsed.uid) == (email, uid)
+
+
+def test_a_colleague_is_not_looked_up_instead_of_an_uncertain_uid() -> None:
+    """The uid is proposed."""
+    refused = parse(
+        "sam@ourcompany.example 507f1f77bcf86cd799439011",
+        LIMITS,
+        internal_domains=("ourcompany.example",),
+    )
+    assert isinstance(refused, ParseError)
 
 
 def test_a_channels_name_is_shown_as_it_is() -> None:
