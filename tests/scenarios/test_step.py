@@ -361,7 +361,7 @@ async def test_a_run_that_comes_while_draining(
     start_bot: StartBot, slack: SlackSandbox, fullstory: FullstorySandbox
 ) -> None:
     """It is left for Slack's next attempt, which reaches the next process."""
-    fullstory.always = Scripted(200, b"[]", seconds=1.0)
+    fullstory.always = Scripted(200, b'{"sessions":[{"userId":"1","sessionId":"2"}]}', seconds=1.0)
     slack.event_retries = (2.0,)
     async with start_bot(answer_budget_seconds=0.1) as bot:
         first = await slack.run_step(STEP, person=JANE)
