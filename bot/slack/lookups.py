@@ -169,7 +169,7 @@ class Lookups:
         return await self.query(search.query(email, chosen), actor, *notes, *unclear)
 
     async def email(self, search: Search, actor: Actor, seconds: float | None = None) -> str | None:
-        """Ask Slack for the address of the colleague whom a text mentions, if it does.
+        """Ask Slack for the address of the colleague that a text mentions, if any.
 
         Raises `ProfileError` and `SlackError`, which are recorded.
         """
