@@ -195,7 +195,7 @@ def _user(text: str) -> str:
 
 def _person(settings: Settings, text: str) -> Query:
     """Return the person, who is written as for the command."""
-    parsed = parse(escape(text), *settings.grammar)
+    parsed = parse(escape(text), settings.slack_limits, *settings.grammar)
     if isinstance(parsed, Search) and not (parsed.mention or parsed.ignored):
         return parsed.query()
     error = parsed if isinstance(parsed, ParseError) else ParseError(Problem.NO_ONE)

@@ -81,7 +81,7 @@ def _read(
 ) -> tuple[Query, list[str]] | list[str]:
     """Return the query and notes on it, or what is wrong with it in lines."""
     limits = settings.limits
-    parsed = parse(escape(person), limits, *settings.grammar[1:])
+    parsed = parse(escape(person), limits, *settings.grammar)
     how_many = parse_limit(limit, limits) if limit else None
     if isinstance(how_many, Problem):
         return [texts.parse_error(ParseError(how_many), limits)]

@@ -12,13 +12,14 @@ import re
 from dataclasses import dataclass, field
 from enum import Enum, auto
 from functools import cache
+from string import punctuation
 from typing import Final, NamedTuple
 from urllib.parse import unquote
 
 from bot.core.labels import Labels
 from bot.core.scripts import from_other_script, up_to_other_script
 from bot.core.sessions import Moment, Query
-from bot.core.times import is_time
+from bot.core.times import DAY_WORDS, is_time
 
 MAX_TEXT_LENGTH: Final = 2000
 """Characters that are read word by word: enough for several of the longest uids and addresses."""
@@ -141,10 +142,11 @@ def _typed(markup: re.Match[str]) -> str:
 
 def plain_text(text: str) -> str:
     """Undo Slack's links and entities."""
-    return _unescape(_MARKUP.sub(_typed, text))
+    return unescape(_MARKUP.sub(_typed, text))
 
 
-def _unescape(text: str) -> str:
+def unescape(text: str) -> str:
+    """Undo Slack's entities."""
     return text.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
 
 
@@ -271,15 +273,15 @@ _CHANGES_TIME: Final = frozenset({"after", "before", "by", "next", "till", "unti
 """Before a time, these make it another one, such as "the day before yesterday"."""
 
 _BEGINS_TIME: Final = re.compile(
-    r".*\d.*|last|this|an?|one|half|noon|midnight|today|yesterday|tomorrow|tonight"
-    r"|gestern|heute|ayer|hoy|ieri|oggi|gisteren|vandaag"
+    rf".*\d.*|last|this|an?|one|half|noon|midnight|tonight|{'|'.join(DAY_WORDS)}"
     r"|(?:mon|tue|wed|thu|fri|sat|sun|jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*\.?",
     re.IGNORECASE,
 )
 # One word that says when. Others, such as "may" and "sun", need company.
 _TIME_IN_A_WORD: Final = re.compile(
     r"\d{1,2}:\d\d.*|\d{1,2}(?:\.\d\d)?[ap]\.?m\.?|\d{4}-\d\d-\d\d.*|\d{1,2}([./-])\d{1,2}\1\d{4}"
-    r"|today|yesterday|tonight|noon|midnight|gestern|heute|ayer|hoy|ieri|oggi|gisteren|vandaag|(?:mon|tues|wednes|thurs|fri|satur|sun)day",
+    rf"|{'|'.join(word for word, days in DAY_WORDS.items() if days <= 0)}"
+    r"|tonight|noon|midnight|(?:mon|tues|wednes|thurs|fri|satur|sun)day",
     re.IGNORECASE,
 )
 _BEFORE_LIMIT: Final = frozenset(
@@ -302,7 +304,6 @@ _FILLER: Final = frozenset(
 )
 """Words around a person that everyone understands and that change nothing."""
 
-_PUNCTUATION: Final = "!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~"
 _IN_OTHER_SCRIPT: Final = re.compile(  # "の最新5件"
     r"(?:の|最新|直近|最近|最後|최근|최신)*(\d{1,4})(?:件|個|つ|本|개|건|条|个)?(?:の.*)?"
 )
@@ -379,10 +380,10 @@ def _with_limits(words: list[_Word]) -> list[_Word]:
 
 
 def _behind_address(word: _Word) -> str:
-    address = _text_of(word)
-    if word.quoted or word.text.isascii() or not address:
+    if word.quoted or word.text.isascii():
         return ""
-    return word.text.partition(address)[2]
+    address = _text_of(word)
+    return word.text.partition(address)[2] if address else ""
 
 
 def _said_limit(words: list[_Word], index: int) -> str:
@@ -574,7 +575,7 @@ def read(text: str, labels: Labels, *, names_colleague: bool = False) -> Reading
 
 
 def _is_filler(word: str) -> bool:
-    bare = word.lower().strip(_PUNCTUATION)
+    bare = word.lower().strip(punctuation)
     return not bare or bare in _FILLER
 
 

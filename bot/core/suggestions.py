@@ -59,20 +59,11 @@ def respelled(query: Query) -> tuple[Query, ...]:
     return (replace(query, email=query.uid, uid=None),) if is_email else ()
 
 
-_COMMON_DOMAINS: Final = (
-    *("gmail.com", "googlemail.com", "yahoo.com", "hotmail.com", "outlook.com", "icloud.com"),
-    *(
-        "live.com",
-        "aol.com",
-        "mail.com",
-        "ymail.com",
-        "msn.com",
-        "proton.me",
-        "protonmail.com",
-        "gmx.de",
-        "gmx.net",
-    ),
-    *("web.de", "t-online.de", "yahoo.co.uk", "hotmail.co.uk", "orange.fr", "comcast.net"),
+_COMMON_DOMAINS: Final = frozenset(
+    {"gmail.com", "googlemail.com", "yahoo.com", "hotmail.com", "outlook.com", "icloud.com"}
+    | {"live.com", "aol.com", "mail.com", "ymail.com", "msn.com", "proton.me", "protonmail.com"}
+    | {"gmx.de", "gmx.net", "web.de", "t-online.de", "yahoo.co.uk", "hotmail.co.uk", "orange.fr"}
+    | {"comcast.net"}
 )
 
 

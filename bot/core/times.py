@@ -259,10 +259,12 @@ _PARTS_OF_DAY: Final = {
 }
 """The hour at which it begins, and how many hours it lasts."""
 
-_DAY_WORDS: Final = {"yesterday": -1, "today": 0, "tomorrow": 1} | {
+DAY_WORDS: Final = {"yesterday": -1, "today": 0, "tomorrow": 1} | {
     **dict.fromkeys(("gestern", "ayer", "ieri", "gisteren"), -1),
     **dict.fromkeys(("heute", "hoy", "oggi", "vandaag"), 0),
 }
+"""Words for a day, and how many days it is from today."""
+
 _MONTHS: Final = (
     *("january", "february", "march", "april", "may", "june", "july", "august", "september"),
     *("october", "november", "december"),
@@ -348,8 +350,8 @@ def _take_day_word(word: str, found: _Written) -> bool:
     day, part = ("today", "night") if word == "tonight" else (word, word)
     day = "today" if day == "this" else day  # "this morning"
     weekday = _number_of(word, _WEEKDAYS)
-    if day in _DAY_WORDS:
-        _set(found, "back_to", _days_from_today(_DAY_WORDS[day]))
+    if day in DAY_WORDS:
+        _set(found, "back_to", _days_from_today(DAY_WORDS[day]))
     elif word == "now":
         _set(found, "distance", timedelta())
     elif weekday is not None:
@@ -357,7 +359,7 @@ def _take_day_word(word: str, found: _Written) -> bool:
     if part in _PARTS_OF_DAY:
         hour, found.hours = _PARTS_OF_DAY[part]
         _set(found, "clock", time(hour))
-    return day in _DAY_WORDS or word == "now" or weekday is not None or part in _PARTS_OF_DAY
+    return day in DAY_WORDS or word == "now" or weekday is not None or part in _PARTS_OF_DAY
 
 
 def _take_numbers(word: str, found: _Written, *, day_first: bool) -> None:

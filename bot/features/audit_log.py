@@ -97,7 +97,7 @@ class AuditLog:
         """Show an error beside its input, or the events."""
         view, limits = request.body["view"], self.settings.limits
         typed = str(input_value(view, PERSON) or "")
-        parsed = parse(escape(typed), *self.settings.grammar)
+        parsed = parse(escape(typed), limits, *self.settings.grammar)
         if not isinstance(parsed, Search) or parsed.mention:
             error = parsed if isinstance(parsed, ParseError) else ParseError(Problem.NO_ONE)
             sentence = texts.parse_error(error, limits)

@@ -40,7 +40,9 @@ class Command:
     async def on_command(self, request: SlackRequest) -> Ack:
         """Acknowledge with the answer, with what was wrong, or with a progress message."""
         body = request.body
-        parsed = parse(str(body.get("text") or ""), *self.settings.grammar)
+        parsed = parse(
+            str(body.get("text") or ""), self.settings.slack_limits, *self.settings.grammar
+        )
         # Help uses the command as it was typed: a company may have renamed it.
         work = self.lookups.typed(parsed, request.actor, str(body["command"]))
         return await self.delivery.in_ack(work, request, self.targets.of_command(body))

@@ -106,7 +106,7 @@ def parse_mention(text: str, bot: BotIdentity, settings: Settings) -> Parsed:
     """Find out whose sessions a message to the bot asks for."""
     text = text[:MAX_CHARACTERS]
     words = re.sub(rf"<@{bot.user}(?:\|[^<>]*)?>[,:]?", " ", text).strip()
-    parsed = parse(words, *settings.grammar)
+    parsed = parse(words, settings.slack_limits, *settings.grammar)
     is_lone_word = isinstance(parsed, Search) and not (parsed.email or parsed.mention)
     if is_lone_word and not _names_someone(settings.labels).search(words):
         return ParseError(Problem.UNCLEAR)

@@ -108,7 +108,7 @@ class SearchForm:
         """Return the search, or every error by its input."""
         limits = self.settings.slack_limits
         errors: dict[str, str] = {}
-        parsed = parse(escape(str(input_value(view, PERSON) or "")), *self.settings.grammar)
+        parsed = parse(escape(str(input_value(view, PERSON) or "")), limits, *self.settings.grammar)
         match parsed:
             case Search(at=at):
                 if at and moment:

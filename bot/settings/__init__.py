@@ -161,9 +161,9 @@ class Settings(BaseModel):
         return Limits(min(SHOWN_IN_SLACK, self.limits.default), self.limits.highest)
 
     @property
-    def grammar(self) -> tuple[Limits, Labels, tuple[str, ...]]:
-        """What `bot.slack.typed_text.parse` has to know."""
-        return self.slack_limits, self.labels, self.internal_domains
+    def grammar(self) -> tuple[Labels, tuple[str, ...]]:
+        """What `bot.slack.typed_text.parse` has to know besides the limits."""
+        return self.labels, self.internal_domains
 
     @property
     def access_rules(self) -> Rules:

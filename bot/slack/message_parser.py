@@ -27,7 +27,7 @@ from bot.core.people import (
     people_in,
     without_marks,
 )
-from bot.core.query import INVISIBLE
+from bot.core.query import INVISIBLE, unescape
 from bot.core.sessions import Moment, Query
 from bot.slack import action_ids
 
@@ -159,7 +159,7 @@ _ESCAPED_PUNCTUATION: Final = re.compile(r"\\([_*~`.+@#&!/-])")  # as Markdown d
 def _plain(text: str) -> str:
     """Undo Slack's links and entities, and mark addresses in links."""
     text = _LINK.sub(_linked, _clean(text)).replace("\\|", _BAR)
-    text = _ESCAPED_PUNCTUATION.sub(r"\1", _unescape(text))
+    text = _ESCAPED_PUNCTUATION.sub(r"\1", unescape(text))
     text = _JSON_ESCAPE.sub(lambda escaped: chr(int(escaped[1], 16)), text)
     # Markdown's links, and addresses that were pasted with their scheme.
     return _MAILTO.sub(lambda link: _address_of(link[1]), text)
@@ -176,17 +176,13 @@ def _linked(link: re.Match[str]) -> str:
         return scheme + target  # Slack's own, whatever their names are
     if scheme.lower() != "mailto:":
         return label or scheme + target
-    return _address_of(_unescape(target)) or label
+    return _address_of(unescape(target)) or label
 
 
 def _address_of(target: str) -> str:
     """Mark the whole addresses of a `mailto:` target."""
     addresses = unquote(target.partition("?")[0]).split(",")
     return ",".join(mark_address(one.strip()) for one in addresses)
-
-
-def _unescape(text: str) -> str:
-    return text.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
 
 
 # -- Texts of a message ---------------------------------------------------------------------------

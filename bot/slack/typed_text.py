@@ -1,4 +1,4 @@
-"""Understands what people write to the bot, wherever they write it: one grammar for every entry.
+"""Understands what people write to the bot: one grammar for every entry point.
 
 If the text names one person, that person is meant, whatever else it says. A text that says nothing
 but who, how many and when is taken word by word; in others, `bot.core.people` finds the people.
@@ -192,7 +192,7 @@ def _problem(text: str, plain: str, reading: Reading, colleagues: int) -> tuple[
     if colleagues > 1:
         return Problem.TWO_COLLEAGUES, ""
     if link := _LINK.search(plain):
-        return (Problem.SESSION_LINK if session_link(link[0]) else Problem.LINK), link[0]
+        return (Problem.SESSION_LINK if _is_session_link(link[0]) else Problem.LINK), link[0]
     if channel := CHANNEL.search(text):
         return Problem.CHANNEL, plain_text(_channel(channel))
     for email in reading.emails:
@@ -221,10 +221,10 @@ def _channel(markup: re.Match[str]) -> str:
     return f"#{name}" if markup[0][1] == "#" else f"@{name.removeprefix('@')}"
 
 
-def session_link(link: str) -> str | None:
-    """Return a link to a Fullstory session that is safe to open, or None."""
+def _is_session_link(link: str) -> bool:
+    """Tell whether a link opens a Fullstory session, and is safe to open."""
     path = urlsplit(link).path if usable_link(link) else ""
-    return link if re.search(r"/session/|^/v/", path) else None
+    return re.search(r"/session/|^/v/", path) is not None
 
 
 def _proposal(problem: Problem, typed: str, reading: Reading, limits: Limits) -> Search | None:

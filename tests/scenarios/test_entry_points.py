@@ -246,7 +246,7 @@ def start(start_bot: StartBot) -> StartBot:
 
 
 def is_answered(slack: SlackSandbox, way: Way, person: str = JANE) -> bool:
-    """Tell whether the sessions are there, or whatever this way gives in the end."""
+    """Tell whether the sessions, or what this entry point shows instead, are there."""
     ways = (way.found,) if way.found else (f"of {person}", f"*{person}*")
     return any(one in said(slack) for one in ways)
 

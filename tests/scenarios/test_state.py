@@ -216,7 +216,7 @@ async def test_what_a_dead_process_leaves(engine: AsyncEngine) -> None:
     taken = await asyncio.gather(*(jobs.take_over() for jobs in living))
     (pending,) = [one for each in taken for one in each]
     assert (pending.id, pending.work, pending.step, pending.attempts) == (JOB, WORK, "sending", 1)
-    # Should it only have been asleep: it is told that it is not its own anymore.
+    # If the first process was only asleep, it learns that the job is no longer its own.
     assert not await dead.begin_step(JOB, "sending", sealed(JOB))
     await dead.done({JOB: 60})
     owner = next(jobs for jobs, each in zip(living, taken, strict=True) if each)

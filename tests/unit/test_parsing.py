@@ -361,7 +361,7 @@ def test_several_people(text: str, names: list[str]) -> None:
     ],
 )
 def test_never_refuses_one_person(text: str, limit: int, ignored: str) -> None:
-    """Whatever stands around the person; what was not understood is named."""
+    """Whatever other words there are; those that were not understood are named."""
     parsed = parse(text, LIMITS)
     assert isinstance(parsed, Search)
     assert (parsed.email, parsed.uid) == (JANE, None)
@@ -560,7 +560,7 @@ WORDS = st.sampled_from(
 
 @given(st.lists(WORDS, max_size=6), st.lists(WORDS, max_size=6))
 def test_one_address_is_never_refused(before: list[str], behind: list[str]) -> None:
-    """Whatever stands around it; and it is not asked for another one."""
+    """Whatever other words there are; and the bot does not ask for another one."""
     text = " ".join([*before, JANE, *behind])
     parsed = parse(text, LIMITS)
     assert isinstance(parsed, Search), text

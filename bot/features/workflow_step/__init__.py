@@ -161,7 +161,7 @@ class WorkflowStep:
         limit = parse_limit(typed, limits) if typed else None
         if isinstance(limit, Problem):
             raise CantRun(texts.parse_error(ParseError(limit), limits))
-        match parse(_text(inputs, "person"), limits, *self.settings.grammar[1:]):
+        match parse(_text(inputs, "person"), limits, *self.settings.grammar):
             case Search() as search:
                 return search if limit is None else replace(search, limit=limit)
             case Several():
