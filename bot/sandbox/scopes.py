@@ -55,6 +55,7 @@ METHOD_SCOPES: Final[dict[str, tuple[str, ...]]] = {
     "users.info": ("users:read",),
     "views.open": (),
     "views.publish": (),
+    "views.push": (),
     "views.update": (),
 }
 """The scopes that each method needs, one of which is enough."""

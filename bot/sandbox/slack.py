@@ -16,7 +16,6 @@ from bot.sandbox.workspace import (
     APP,
     BOT_USER,
     CHANNEL,
-    DIRECT,
     TEAM,
     TICKETS,
     USER,
@@ -137,9 +136,24 @@ class SlackSandbox(Traffic):
         """
         view = self.views[view_id]
         state = {name: {name: value} for name, value in values.items()}
+        chosen = {one: values.get(one, {}).get("selected_conversation") for one in _targets(view)}
+        urls = [
+            {
+                "block_id": name,
+                "action_id": name,
+                "channel_id": channel,
+                "response_url": self.new_exchange(user, channel).response_url,
+            }
+            for name, channel in chosen.items()
+            if channel
+        ]
         return await self.interact(
             user,
-            {"type": "view_submission", "view": view | {"state": {"values": state}}},
+            {
+                "type": "view_submission",
+                "view": view | {"state": {"values": state}},
+                "response_urls": urls,
+            },
         )
 
     # -- What happens in channels -----------------------------------------------------------------
@@ -194,7 +208,7 @@ class SlackSandbox(Traffic):
 
     async def open_home(self, *, user: str = USER, tab: str = "home") -> None:
         """Look at the app's Home; the event tells what was published there before."""
-        event = {"type": "app_home_opened", "user": user, "channel": DIRECT, "tab": tab}
+        event = {"type": "app_home_opened", "user": user, "channel": self.direct(user), "tab": tab}
         published = {"view": self.homes[user]} if user in self.homes and tab == "home" else {}
         await self.event(event | published)
 
@@ -221,6 +235,15 @@ def as_slack_sends(text: str) -> str:
     if re.match(r"<(?:[@#!]|mailto:|https?:)", text):
         return text  # a test's own markup
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def _targets(view: Message) -> list[str]:
+    """Return the menus of a form that come with a response_url of the chosen channel."""
+    return [
+        block["block_id"]
+        for block in view["blocks"]
+        if block.get("element", {}).get("response_url_enabled")
+    ]
 
 
 def _button(holder: Message, action_id: str, option: str = "") -> Message:

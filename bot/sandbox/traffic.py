@@ -38,6 +38,7 @@ from bot.sandbox.workspace import (
     Message,
     OnTheWire,
     Shown,
+    Trigger,
     Workspace,
     invalid_blocks,
 )
@@ -177,9 +178,10 @@ class Traffic(Workspace):
     async def interact(self, user: str, fields: Message, pressed: Shown | None = None) -> Exchange:
         """Tell the bot of a press, a shortcut, or a form."""
         channel = str(fields.get("channel", {}).get("id", CHANNEL))
-        exchange = self.new_exchange(user, channel, pressed)
+        view_id = str(fields.get("view", {}).get("id", ""))
+        exchange = self.new_exchange(user, channel, pressed, view_id)
         if fields["type"] == "view_submission":
-            exchange.form = fields["view"]["id"]
+            exchange.form = view_id
         body = {
             # Of who pressed, only `user` tells where they belong: `team` is the app's workspace.
             "team": {"id": TEAM, "domain": "sandbox"},
@@ -199,12 +201,17 @@ class Traffic(Workspace):
         return list(self._exchanges.values())
 
     def new_exchange(
-        self, user: str = USER, channel: str = CHANNEL, pressed: Shown | None = None
+        self,
+        user: str = USER,
+        channel: str = CHANNEL,
+        pressed: Shown | None = None,
+        view_id: str = "",
     ) -> Exchange:
-        """Return a new trigger and response_url."""
+        """Return a new trigger and response_url; `view_id` is of the window that was used."""
         identifier = secrets.token_hex(12)
         trigger = f"{secrets.token_hex(5)}.{secrets.token_hex(8)}"
-        self.triggers[trigger] = self.clock(), user
+        in_view = view_id if view_id in self.views else ""  # else it is the Home
+        self.triggers[trigger] = Trigger(self.clock(), user, in_view)
         exchange = Exchange(
             f"{self.url}/response/{identifier}",
             trigger,

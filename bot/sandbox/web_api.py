@@ -23,12 +23,14 @@ from bot.sandbox.workspace import (
     Message,
     OnTheWire,
     Shown,
+    Trigger,
     Workspace,
     invalid_blocks,
     invalid_view,
 )
 
 TRIGGER_SECONDS: Final = 3.0
+MAX_VIEWS: Final = 3
 RUN_SECONDS: Final = 15 * 60.0
 BURST: Final = 10
 """Messages that a channel takes at once, before it is one a second."""
@@ -91,6 +93,7 @@ class WebApi:
             "users.info": self._users_info,
             "views.open": self._views_open,
             "views.publish": self._views_publish,
+            "views.push": self._views_push,
             "views.update": self._views_update,
         }
         if method not in methods:
@@ -253,12 +256,43 @@ class WebApi:
         return {"error": "no_such_subteam"} if people is None else {"users": sorted(people)}
 
     def _views_open(self, arguments: Message) -> Message:
+        """From inside a window, Slack says "ok" and most apps show nothing.
+
+        https://github.com/slackapi/bolt-js/issues/1072
+        """
+        trigger = self._trigger(arguments)
+        if isinstance(trigger, str):
+            return {"error": trigger}
+        if trigger.view:
+            return {"view": json.loads(arguments["view"]) | {"id": f"V{secrets.token_hex(5)}"}}
+        return self._show_view(arguments, trigger.user)
+
+    def _views_push(self, arguments: Message) -> Message:
+        """Put a window on top of the one whose button was pressed, up to three in all."""
+        trigger = self._trigger(arguments)
+        if isinstance(trigger, str):
+            return {"error": trigger}
+        if trigger.view not in self._slack.views:
+            return {"error": "invalid_trigger_id"}
+        stack, below = [trigger.view], self._slack.below
+        while stack[-1] in below:
+            stack.append(below[stack[-1]])
+        if len(stack) == MAX_VIEWS:
+            return {"error": "push_limit_reached"}
+        answer = self._show_view(arguments, trigger.user)
+        if "view" in answer:
+            below[answer["view"]["id"]] = trigger.view
+        return answer
+
+    def _trigger(self, arguments: Message) -> Trigger | str:
+        """Return a trigger, or why it is not good anymore."""
         trigger = self._slack.triggers.pop(arguments.get("trigger_id", ""), None)
         if trigger is None:
-            return {"error": "exchanged_trigger_id"}
-        opened, user = trigger
-        if self._slack.clock() - opened > TRIGGER_SECONDS:
-            return {"error": "expired_trigger_id"}
+            return "exchanged_trigger_id"
+        is_old = self._slack.clock() - trigger.time > TRIGGER_SECONDS
+        return "expired_trigger_id" if is_old else trigger
+
+    def _show_view(self, arguments: Message, user: str) -> Message:
         view_id = f"V{secrets.token_hex(5)}"
         self._slack.view_of[view_id] = user
         return self._slack.put_view(view_id, json.loads(arguments["view"]))

@@ -146,6 +146,15 @@ class Exchange:
         return self.later[0]
 
 
+@dataclass(frozen=True)
+class Trigger:
+    """What opens a window: when it was made, for whom, and in which window, if in one."""
+
+    time: float
+    user: str
+    view: str = ""
+
+
 @dataclass(eq=False)
 class Run:
     """One run of a workflow's custom step.
@@ -231,8 +240,9 @@ class Workspace:
         self.api_retry_after = 1
         self.api_held: dict[str, asyncio.Event] = {}
         self.lost_replies: set[str] = set()
-        self.triggers: dict[str, tuple[float, str]] = {}
+        self.triggers: dict[str, Trigger] = {}
         self.view_of: dict[str, str] = {}
+        self.below: dict[str, str] = {}  # a pushed window and the one under it
         self.wire: deque[OnTheWire] = deque(maxlen=WIRE_LENGTH)
         self.on_change: Callable[[], None] = lambda: None
         self.tickets: set[str] = set()
