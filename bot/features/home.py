@@ -29,6 +29,7 @@ from bot.slack.blocks import (
     escape,
     header,
     mentions_of,
+    note,
     section,
 )
 from bot.slack.feature import HelpLines, Manifest
@@ -56,9 +57,12 @@ PRIVACY: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Home:
-    """Publishes the Home, and opens the search form from it."""
+    """Publishes the Home, opens the search form from it, and greets people."""
 
-    manifest: ClassVar = Manifest(events=("app_home_opened",))
+    manifest: ClassVar = Manifest(
+        events=("app_home_opened",),
+        scopes={"chat:write": "A greeting.", "im:history": "Whether a greeting is needed."},
+    )
 
     settings: Settings
     help_lines: HelpLines
@@ -73,9 +77,12 @@ class Home:
         app.action(SEARCH, EntryPoint.HOME, self.on_search)
 
     async def on_open(self, request: SlackRequest) -> Ack:
-        """Publish the Home, unless the person sees the same one already."""
-        if request.body["event"].get("tab") == "home":
-            self.background.start(self._publish(request))
+        """Publish the Home, or greet the person in an empty *Messages* tab."""
+        match request.body["event"].get("tab"):
+            case "home":
+                self.background.start(self._publish(request))
+            case "messages":
+                self.background.start(self._greet(request))
         return None
 
     async def on_search(self, request: SlackRequest) -> Ack:
@@ -91,6 +98,18 @@ class Home:
                 await self.web_api.publish_home(request.actor.user, view)
         except SlackError as error:
             _log.warning("Home not published", exc_info=error)
+
+    async def _greet(self, request: SlackRequest) -> None:
+        channel, actor = str(request.body["event"].get("channel") or ""), request.actor
+        if not await request.job.take("greeted", actor.user):
+            return
+        try:
+            if not (await self.lookups.denied(actor) or await self.web_api.has_messages(channel)):
+                how = button(action_ids.HELP, texts.HELP_TITLE, action_ids.HELP)
+                await self.web_api.post_message(channel, note(texts.ASK_ME, how))
+        except SlackError as error:
+            _log.warning("no greeting sent", exc_info=error)
+        await request.job.done()
 
     async def _view(self, request: SlackRequest) -> View:
         settings = self.settings

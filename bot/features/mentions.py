@@ -33,11 +33,6 @@ from bot.slack.web_api import BotIdentity, WebApi, is_by_person
 
 _log = structlog.get_logger()
 
-HINT: Final = (
-    "Tell me a customer's e-mail address or uid, such as jane@example.com or uid:user-42, and I'll "
-    "find their latest Fullstory sessions."
-)
-
 # Edits, deletions and the like are not questions.
 _WRITTEN: Final = frozenset({None, "file_share", "me_message", "thread_broadcast"})
 _SMALL_TALK: Final = frozenset({Problem.NO_ONE, Problem.UNCLEAR, Problem.CHANNEL, Problem.MENTION})
@@ -98,7 +93,7 @@ class Mentions:
         if denied := await self.lookups.denied(actor):
             return always(denied)
         if isinstance(parsed, ParseError) and is_small_talk and not parsed.proposal:
-            return always(note(HINT))
+            return always(note(texts.ASK_ME))
         return await self.lookups.typed(parsed, actor, COMMAND)
 
 

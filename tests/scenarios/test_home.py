@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 
 import pytest
 
 from bot.sandbox.slack import SlackSandbox
-from bot.sandbox.workspace import TICKETS, USER
+from bot.sandbox.workspace import AGENT, DIRECT, TICKETS, USER
+from bot.slack import texts
 from tests.conftest import Logged, StartBot, until
+from tests.scenarios.answers import labels
 
 
 @pytest.mark.usefixtures("bot")
@@ -32,6 +35,32 @@ class TestHome:
         await slack.open_home(user="U0AGENT")
         await until(lambda: "U0AGENT" in slack.homes)
         assert slack.api_calls.count("views.publish") == 2
+
+    async def test_a_new_person_is_greeted_once_in_the_messages_tab(
+        self, slack: SlackSandbox
+    ) -> None:
+        """Where nothing was written yet; who has written before is not interrupted."""
+        await asyncio.gather(*(slack.open_home(tab="messages") for _ in range(3)))
+        await until(lambda: bool(slack.screen))
+        await slack.open_home(tab="messages")
+        await slack.write("Hello?", channel=slack.direct(AGENT), user=AGENT)
+        await until(lambda: len(slack.screen) == 3)  # and what the bot answers
+        await slack.open_home(user=AGENT, tab="messages")
+        await slack.open_home()
+        await until(lambda: USER in slack.homes)
+        greeted = [one for one in slack.screen if one.message["text"] == texts.ASK_ME]
+        assert [one.channel for one in greeted] == [DIRECT, slack.direct(AGENT)]
+        assert labels(greeted[0]) == ["How to search"]
+
+    async def test_who_may_not_search_is_not_greeted(
+        self, start_bot: StartBot, slack: SlackSandbox
+    ) -> None:
+        """It would promise what it can't do."""
+        async with start_bot(allowed_users=(AGENT,)):
+            await slack.open_home(tab="messages")
+            await slack.open_home(user=AGENT, tab="messages")
+            await until(lambda: bool(slack.screen))
+        assert [one.channel for one in slack.screen] == [slack.direct(AGENT)]
 
     async def test_other_tabs(self, slack: SlackSandbox) -> None:
         """Nothing to publish there."""

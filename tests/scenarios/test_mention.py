@@ -9,7 +9,6 @@ import pytest
 
 from bot.core.access import DenialReason
 from bot.core.outcomes import denial
-from bot.features import mentions as mentions_feature
 from bot.sandbox.fullstory import FullstorySandbox, Scripted
 from bot.sandbox.slack import SlackSandbox
 from bot.sandbox.workspace import AGENT, BOT_USER, DIRECT, PARTNER, TICKETS, USER, Shown
@@ -80,7 +79,7 @@ class TestMention:
     ) -> None:
         """One line of help; nothing is looked up."""
         shown = await mentioned(slack, text)
-        assert shown.message["text"] == mentions_feature.HINT
+        assert shown.message["text"] == texts.ASK_ME
         assert len(shown.message["blocks"]) == 1
         assert fullstory.received == []
 
@@ -183,7 +182,7 @@ class TestDirectMessage:
         assert shown.message["text"].startswith(f"Latest 3 sessions of {JANE}")
         await answer(slack, "thanks", channel=DIRECT)
         assert len(slack.screen) == 4
-        assert slack.screen[-1].message["text"] == mentions_feature.HINT
+        assert slack.screen[-1].message["text"] == texts.ASK_ME
 
     async def test_as_many_as_fit(self, slack: SlackSandbox) -> None:
         """chat.postMessage takes less than a response_url; the message says so."""
