@@ -206,6 +206,7 @@ class Playground:
             "submit": self._submit,
             "close": self._close,
             "home": self._home,
+            "messages": self._messages_tab,
             "step": self._step,
             "trouble": self._set_trouble,
         }
@@ -226,7 +227,9 @@ class Playground:
             return {}
         word = text.split()[0]
         if thread:
-            return {"notice": f"{word} doesn't work in threads, in Slack neither."}
+            return {
+                "notice": "Slack doesn't support commands in threads. Mention @fsessions instead."
+            }
         if self._slack.team_of(user) != TEAM:
             return {"notice": f"{word} belongs to an app of another organization."}
         if word != COMMAND:
@@ -266,6 +269,10 @@ class Playground:
 
     async def _home(self, user: str, _: Message) -> Message:
         await self._slack.open_home(user=user)
+        return {}
+
+    async def _messages_tab(self, user: str, _: Message) -> Message:
+        await self._slack.open_home(user=user, tab="messages")
         return {}
 
     async def _step(self, _: str, asked: Message) -> Message:

@@ -92,7 +92,7 @@ class Windows:
 @asynccontextmanager
 async def playground(slack: SlackSandbox, fullstory: FullstorySandbox) -> AsyncIterator[str]:
     """Its address, in front of the real bot, with tickets and the offers under them."""
-    # A budget as long as can be: a busy machine is no reason for "Still looking".
+    # A budget as long as can be: a busy machine is no reason for "This search takes longer".
     budget = {"answer_budget_seconds": 2.5}
     async with temporary_database() as url:
         auditing = {"database_url": url, "audit_key": "key", "auditors": (USER,)}

@@ -10,7 +10,6 @@ from playwright.async_api import Page, expect
 
 from bot.core.access import DenialReason
 from bot.core.outcomes import denial
-from bot.features import mentions as mentions_feature
 from bot.features.workflow_step import texts as step_texts
 from bot.sandbox.slack import SlackSandbox
 from bot.sandbox.workspace import (
@@ -25,6 +24,7 @@ from bot.sandbox.workspace import (
     USER,
     Shown,
 )
+from bot.slack import texts
 from tests.browser.stage import Windows, only_you, say
 from tests.conftest import until
 
@@ -134,6 +134,26 @@ class TestEntryPoints:
         await page.keyboard.press("Escape")
         await expect(page.locator("dialog[open]")).to_have_count(0)
 
+    async def test_sharing_from_the_form(self, windows: Windows) -> None:
+        """On top of the results, into a channel that is chosen, with a note."""
+        page = await windows.open(channel=CHANNEL)
+        await page.click("#shortcut")
+        await page.fill("#field-person", JANE)
+        await page.keyboard.press("Enter")
+        await page.click("dialog[open] >> text=Share…")
+        await page.wait_for_selector("#field-where")
+        assert await page.input_value("#field-where") == CHANNEL
+        await page.select_option("#field-where", TICKETS)
+        await page.fill("#field-note", "look at 2:10")
+        await page.click("dialog[open] [type=submit]")
+        await expect(page.locator("dialog[open]")).to_contain_text("Shared in #tickets")
+        await page.click("dialog[open] >> text=Show all")
+        await expect(page.locator("dialog[open]")).to_contain_text("28 sessions")
+        await page.keyboard.press("Escape")
+        await page.click(f"[data-channel={TICKETS}]")
+        shared = page.locator("article", has_text="1 session of a customer")
+        await expect(shared.locator(".quote")).to_have_text("look at 2:10")
+
     async def test_form_with_a_moment(self, windows: Windows, slack: SlackSandbox) -> None:
         """In the browser's own zone."""
         page = await windows.open(zone="America/New_York")
@@ -180,7 +200,7 @@ class TestEntryPoints:
         await only_you(page, "1 session")
         await page.click(f"[data-channel={DIRECT}]")
         await say(page, "thanks!")
-        await page.wait_for_selector(f"article:has-text({mentions_feature.HINT[:40]!r})")
+        await page.wait_for_selector(f"article:has-text({texts.ASK_ME[:40]!r})")
 
     async def test_home(self, windows: Windows) -> None:
         """Its button opens the form."""
@@ -347,7 +367,7 @@ class TestTrouble:
         page = await windows.open(channel=CHANNEL)
         await self.choose(page, "fullstory", "slow")
         await say(page, f"/fsessions {JANE} 2")
-        await only_you(page, "Still looking")
+        await only_you(page, "This search takes longer")
         await only_you(page, "Latest 2 sessions")
 
     async def test_response_url(self, windows: Windows, slack: SlackSandbox) -> None:
@@ -464,6 +484,9 @@ class TestAccess:
         await page.wait_for_selector("#field-which")
         await self.clean(page)
         await page.keyboard.press("Escape")
+        await say(page, "/fsessions jane@gmial.com or else 5 x")
+        await only_you(page, "Did you mean")
+        await self.clean(page)
         await page.locator(".replies-bar").first.click()
         await self.clean(page)
         await page.click("#thread-close")
@@ -471,6 +494,15 @@ class TestAccess:
         await page.fill("#field-person", "jane@")
         await page.keyboard.press("Enter")
         await page.wait_for_selector("text=complete e-mail address")
+        await self.clean(page)
+        await page.fill("#field-person", f"{JANE} or omar@example.com yesterday")
+        await page.keyboard.press("Enter")
+        await page.click(f"dialog[open] >> text={JANE}")
+        await page.click("dialog[open] >> text=Share…")
+        await page.wait_for_selector("#field-where")
+        await self.clean(page)
+        await page.keyboard.press("Escape")
+        await page.wait_for_selector("dialog[open] >> text=New search")
         await self.clean(page)
         await page.keyboard.press("Escape")
         await page.click("#workflow")
@@ -557,6 +589,42 @@ class TestAccess:
         await page.click(f"[data-channel={CHANNEL}]")
         await expect(page.locator("#say")).to_have_value("half a thought")
 
+    async def test_a_draft_stays_in_its_thread(self, windows: Windows) -> None:
+        """It is never sent to another customer's ticket."""
+        page = await windows.open(channel=TICKETS)
+        threads = page.locator(".replies-bar")
+        await threads.nth(0).click()
+        await page.fill("#reply-say", "half a thought")
+        await page.click("#thread-close")
+        await threads.nth(1).click()
+        await expect(page.locator("#reply-say")).to_have_value("")
+        await page.click("#thread-close")
+        await threads.nth(0).click()
+        await expect(page.locator("#reply-say")).to_have_value("half a thought")
+
+    @pytest.mark.parametrize("width", [390, 1280])
+    async def test_a_command_in_a_thread(self, windows: Windows, width: int) -> None:
+        """Where it is typed, the page says that it doesn't work there; the text stays."""
+        page = await windows.open(width=width)
+        await page.locator(".replies-bar").first.click()
+        await page.fill("#reply-say", f"/fsessions {JANE}")
+        await page.press("#reply-say", "Enter")
+        await expect(page.locator("#reply-notice")).to_be_in_viewport()
+        await expect(page.locator("#reply-notice")).to_contain_text("Mention @fsessions instead")
+        await expect(page.locator("#reply-say")).to_have_value(f"/fsessions {JANE}")
+
+    async def test_what_to_try_first(self, windows: Windows) -> None:
+        """Where one types, until something was typed; *Messages* greets."""
+        page = await windows.open(width=390, height=844)
+        box = page.locator("#say")
+        await expect(box).to_have_attribute("placeholder", f"Try /fsessions {JANE}")
+        await say(page, f"/fsessions {JANE} 2")
+        await only_you(page, "Latest 2 sessions")
+        await expect(box).to_have_attribute("placeholder", "Message #tickets")
+        await page.click("#channels-box summary")
+        await page.click(f"[data-channel={DIRECT}]")
+        await expect(page.locator("article")).to_contain_text(texts.ASK_ME)
+
     async def test_the_current_channel_can_be_read_under_the_pointer(
         self, windows: Windows
     ) -> None:
@@ -586,15 +654,25 @@ class TestAccess:
         assert all("404" in fault for fault in windows.faults)  # as Chromium tells of a reply
         windows.faults.clear()
 
-    async def test_the_tour(self, windows: Windows) -> None:
-        """Each of its steps shows what it says."""
-        page = await windows.open()
+    @pytest.mark.parametrize("width", [390, 1280])
+    async def test_the_tour(self, windows: Windows, width: int) -> None:
+        """Each of its steps says what to do, and shows it, in any order."""
+        page = await windows.open(width=width, height=844)
         await page.click("#tour-open")
-        await page.click("#tour >> text=Type a command")
-        await expect(page.locator("#say")).to_have_value("/fsessions jane@example.com 5")
-        await page.click("#tour >> text=Look at a ticket")
-        await expect(page.locator("#replies")).to_contain_text("View privately")
-        await page.click("#tour >> text=message's menu")
-        await expect(page.get_by_role("menuitem", name="Find sessions")).to_be_visible()
-        await page.click("#tour >> text=Be Pat")
-        await expect(page.locator("#who")).to_have_value(PARTNER)
+        for _ in range(2):
+            await self.step(page, "Type a command", "Only you see the answer")
+            await expect(page.locator("#say")).to_have_value("/fsessions jane@example.com 5")
+            await self.step(page, "Look at a ticket", "Press View privately")
+            await expect(page.locator("#replies")).to_contain_text("View privately")
+            await self.step(page, "message's menu", "Choose Find sessions")
+            await expect(page.get_by_role("menuitem", name="Find sessions")).to_be_in_viewport()
+            await self.step(page, "Be Pat", "Pat is refused")
+            await expect(page.locator("#who")).to_have_value(PARTNER)
+        await page.locator(".replies-bar").first.click()
+        await page.locator("#replies button", has_text="View privately").click()
+        await only_you(page, denial(DenialReason.STRANGER).what)
+
+    async def step(self, page: Page, name: str, sentence: str) -> None:
+        """Go to a step of the tour, and read its sentence."""
+        await page.click(f"#tour >> text={name}")
+        await expect(page.locator("#tour-says")).to_contain_text(sentence)

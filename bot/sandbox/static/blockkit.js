@@ -82,13 +82,14 @@ const TOKEN = new RegExp(
     "<!(?<special>here|channel|everyone)(?:\\|[^>]*)?>",
     "<(?<url>(?:https?|mailto):[^|>]*)(?:\\|(?<label>[^>]*))?>",
     "```(?<pre>[\\s\\S]+?)```",
+    "^> ?(?<quote>[^\\n]*)",
     "`(?<code>[^`\\n]+)`",
     "(?<![\\w*])\\*(?<bold>[^*\\n]+)\\*(?![\\w*])",
     "(?<![\\w_])_(?<italic>[^_\\n]+)_(?![\\w_])",
     "(?<![\\w~])~(?<strike>[^~\\n]+)~(?![\\w~])",
     "(?<address>[^\\s<>@()\"',;:*]+@[^\\s<>@()\"',;:*]+\\.[a-z]{2,})",
   ].join("|"),
-  "g",
+  "gm",
 );
 
 export function mrkdwn(text, names = {}, verbatim = false) {
@@ -112,6 +113,7 @@ function token(found, all, names, verbatim) {
   if (found.special) return element("span", { class: "mention" }, `@${found.special}`);
   if (found.url) return link(unescape(found.url), unescape(found.label ?? found.url));
   if (found.pre) return element("pre", {}, unescape(found.pre));
+  if (found.quote !== undefined) return element("span", { class: "quote" }, ...mrkdwn(found.quote, names, verbatim));
   if (found.code) return element("code", {}, unescape(found.code));
   if (found.bold) return element("strong", {}, ...mrkdwn(found.bold, names, verbatim));
   if (found.italic) return element("em", {}, ...mrkdwn(found.italic, names, verbatim));
@@ -127,7 +129,8 @@ function text(object, names) {
 
 // -- Blocks ---------------------------------------------------------------------------------------
 
-// `context`: `names` of people and channels, and `press(action_id, value)`.
+// `context`: `names` of people and channels, `press(action_id, value)`, and in windows the `channels`
+// to choose from and the `channel` that is open.
 export function blocks(list, context) {
   return list.map((block) => (DRAWN[block.type] ?? unknown)(block, context));
 }
@@ -314,6 +317,13 @@ const INPUTS = {
       ...one.options.map((option) =>
         element("option", { value: option.value, selected: option.value === one.initial_option?.value }, unescape(option.text.text))),
     ),
+  conversations_select: (one, attributes, context) =>
+    element(
+      "select",
+      { ...attributes, "data-type": one.type },
+      ...context.channels.map(({ id, name }) =>
+        element("option", { value: id, selected: one.default_to_current_conversation && id === context.channel }, `#${name}`)),
+    ),
   radio_buttons: (one, attributes, context) => choices(one, attributes, context, "radio", [one.initial_option?.value]),
   checkboxes: (one, attributes, context) =>
     choices(one, attributes, context, "checkbox", (one.initial_options ?? []).map((option) => option.value)),
@@ -339,6 +349,7 @@ export function state(field) {
     return { type, selected_date_time: seconds };
   }
   if (type === "static_select") return { type, selected_option: option(field.value) };
+  if (type === "conversations_select") return { type, selected_conversation: field.value };
   if (type === "radio_buttons") {
     const chosen = field.querySelector("input:checked");
     return { type, selected_option: chosen ? option(chosen.value) : null };

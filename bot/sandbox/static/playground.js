@@ -12,7 +12,7 @@ let tab = "messages";
 let seen = null; // the state as last told
 let shownView = { id: "", made: "" }; // the window that is open, and what it was made of
 const histories = {};
-const drafts = {};
+const drafts = {}; // what is half typed, by person, channel and thread
 const read = {}; // until when each person has read each channel
 let recalled = 0;
 
@@ -20,6 +20,8 @@ let recalled = 0;
 
 const ENDED = "The demo has ended. Start it again with: make demo";
 const UNKNOWN = "No one here has that name.";
+const NOTICES = ["notice", "reply-notice", "view-notice"];
+let hasEnded = false;
 let asking = false;
 let again = false;
 
@@ -42,7 +44,7 @@ async function look() {
       const told = answer.ok ? await answer.json() : null;
       if (told && (!me || told.me === me)) draw(told); // else: meanwhile, another person looks
       else again ||= Boolean(told);
-      if ($("notice").textContent === ENDED) notice("");
+      if (hasEnded) notice("");
     } while (again);
   } catch {
     notice(ENDED);
@@ -51,8 +53,11 @@ async function look() {
   }
 }
 
+// Says something where the person types.
 function notice(text) {
-  $("notice").textContent = text;
+  const place = $("view").open ? "view-notice" : thread ? "reply-notice" : "notice";
+  for (const id of NOTICES) $(id).textContent = id === place ? text : "";
+  hasEnded = text === ENDED;
 }
 
 // Returns what was told, or null if no one listens anymore.
@@ -148,7 +153,8 @@ function drawPlace() {
     $(which).hidden = tab !== which;
   }
   $("compose").hidden = tab !== "messages";
-  $("say").placeholder = `Message ${name}`;
+  const example = app ? "jane@example.com" : "/fsessions jane@example.com";
+  $("say").placeholder = histories[me] || seen.outside ? `Message ${name}` : `Try ${example}`;
 }
 
 const isReply = (message) => message.thread !== "" && seen.messages[channel].some((other) => other.ts === message.thread);
@@ -275,16 +281,26 @@ let openedBy = null;
 
 function openThread(ts) {
   openedBy = document.activeElement;
-  thread = ts;
+  move(() => { thread = ts; });
   $("replies").replaceChildren();
   draw(seen);
   $("reply-say").focus();
 }
 
 function closeThread() {
-  thread = "";
+  move(() => { thread = ""; });
   draw(seen);
   (openedBy?.isConnected ? openedBy : $("say")).focus();
+}
+
+// Goes to another person, channel or thread: what was half typed stays with the one that is left.
+function move(change) {
+  drafts[`${me} ${channel}`] = $("say").value;
+  if (thread) drafts[`${me} ${channel} ${thread}`] = $("reply-say").value;
+  change();
+  $("say").value = drafts[`${me} ${channel}`] ?? "";
+  $("reply-say").value = drafts[`${me} ${channel} ${thread}`] ?? "";
+  notice("");
 }
 
 function drawThread() {
@@ -305,7 +321,10 @@ $("thread").addEventListener("keydown", (event) => {
 $("reply").addEventListener("submit", async (event) => {
   event.preventDefault();
   const text = $("reply-say").value.trim();
-  if (text && (await act("say", { channel, text, thread }))) $("reply-say").value = "";
+  if (!text) return;
+  $("reply-say").value = "";
+  const told = await act("say", { channel, text, thread });
+  if ((!told || told.notice) && !$("reply-say").value) $("reply-say").value = text; // nothing typed is lost
 });
 
 // -- The Home -------------------------------------------------------------------------------------
@@ -331,7 +350,10 @@ function drawView() {
     $("view").close();
     return;
   }
-  const press = (action, option) => act("press_in_view", { view: view.id, action, option });
+  const context = {
+    names: names(), channel, channels: seen.channels.filter((one) => one.kind !== "app"),
+    press: (action, option) => act("press_in_view", { view: view.id, action, option }),
+  };
   const send = async (event) => {
     event.preventDefault();
     const fields = [...form.querySelectorAll("[data-type]")];
@@ -352,7 +374,7 @@ function drawView() {
       element("h2", { id: "view-title" }, view.title.text),
       element("button", { type: "button", class: "plain-icon", "aria-label": "Close", onclick: close }, "✕"),
     ),
-    element("div", { class: "dialog-body" }, ...blocks(view.blocks, { names: names(), press })),
+    element("div", { class: "dialog-body" }, ...blocks(view.blocks, context)),
     element(
       "p",
       { class: "row" },
@@ -412,19 +434,42 @@ disclose("wire-open", "engineers", () => drawWire());
 
 // -- The tour -------------------------------------------------------------------------------------
 
+// What each step is called, what it says, and what it shows.
 const STEPS = [
-  ["1  Type a command", () => { go("C0SUPPORT"); say("/fsessions jane@example.com 5"); }],
-  ["2  Look at a ticket's thread", () => {
-    go("C0TICKETS");
-    const ticket = seen.messages.C0TICKETS.find((one) => one.thread === "" && one.text.includes("jane@example.com"));
-    if (ticket) openThread(ticket.ts);
-  }],
-  ["3  Ask from a message's menu ⋮", () => {
-    go("C0TICKETS");
-    document.querySelector("[aria-label='More actions on the message of Sam']")?.click();
-  }],
-  ["4  Be Pat, of a partner company", () => become("U0PARTNER")],
+  [
+    "1  Type a command", "Press ➤ to send it. Only you see the answer; Watch replay opens the recording.",
+    async () => {
+      await as("U0SUPPORT", "C0SUPPORT");
+      say("/fsessions jane@example.com 5");
+    },
+  ],
+  [
+    "2  Look at a ticket's thread", "The bot has replied to the ticket without naming the customer. Press View privately.",
+    async () => {
+      await as("U0SUPPORT", "C0TICKETS");
+      const ticket = seen.messages.C0TICKETS.find((one) => one.thread === "" && one.text.includes("jane@example.com"));
+      if (ticket) openThread(ticket.ts);
+    },
+  ],
+  [
+    "3  Use a message's menu ⋮", "Choose Find sessions: the bot reads in the message who the customer is.",
+    async () => {
+      await as("U0SUPPORT", "C0TICKETS");
+      document.querySelector("[aria-label='More actions on the message of Sam']")?.click();
+    },
+  ],
+  [
+    "4  Be Pat, from another company", "Open the thread of a ticket and press View privately: Pat is refused. Step 1 makes you Sam again.",
+    () => as("U0PARTNER", "C0TICKETS"),
+  ],
 ];
+
+// Goes to a channel as a person, with nothing open on top of it.
+async function as(person, id) {
+  if (thread) closeThread();
+  if (person !== me) await become(person);
+  go(id);
+}
 
 function say(text) {
   $("say").value = text;
@@ -433,9 +478,16 @@ function say(text) {
 }
 
 $("tour").querySelector("ol").replaceChildren(
-  ...STEPS.map(([label, show]) => element("li", {}, element(
+  ...STEPS.map(([label, sentence, show]) => element("li", {}, element(
     "button",
-    { type: "button", onclick: (event) => { event.currentTarget.classList.add("done"); show(); } },
+    {
+      type: "button",
+      onclick: (event) => {
+        event.currentTarget.classList.add("done");
+        $("tour-says").textContent = sentence;
+        show();
+      },
+    },
     label,
   ))),
 );
@@ -449,38 +501,33 @@ $("tour-close").addEventListener("click", () => {
 
 function go(id) {
   if (id === channel) return;
-  drafts[`${me} ${channel}`] = $("say").value;
   history.pushState(null, "", `#${new URLSearchParams({ as: me, in: id })}`);
   enter(id);
 }
 
 function enter(id) {
-  channel = id;
-  thread = "";
+  move(() => { channel = id; thread = ""; });
   tab = "messages";
-  notice("");
-  $("say").value = drafts[`${me} ${id}`] ?? "";
   hint();
   if (matchMedia("(max-width: 40rem)").matches) $("channels-box").open = false;
   draw(seen);
+  if (place().kind === "app") act("messages");
   $("say").focus();
 }
 
 function become(person) {
-  me = person;
-  thread = "";
+  move(() => { me = person; thread = ""; });
   recalled = 0;
-  notice("");
   shownView = { id: "", made: "" }; // it stays open for who one was
   $("view").close();
-  look();
+  return look();
 }
 
 function choose(which) {
   tab = which;
   drawPlace();
   $(`tab-${which}`).focus();
-  if (which === "home") act("home");
+  act(which);
 }
 
 $("who").addEventListener("change", () => become($("who").value));
