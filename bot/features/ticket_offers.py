@@ -26,6 +26,7 @@ from bot.slack.delivery import Delivery
 from bot.slack.feature import Manifest
 from bot.slack.lookups import Lookups
 from bot.slack.message_parser import is_offer, queries_about
+from bot.slack.presses import Presses
 from bot.slack.request import Ack, Job, SlackRequest, message_thread
 from bot.slack.targets import Targets
 from bot.slack.web_api import BotIdentity, WebApi, is_temporary
@@ -67,6 +68,7 @@ class TicketOffers:
     state: State
     web_api: WebApi
     lookups: Lookups
+    presses: Presses
     targets: Targets
     delivery: Delivery
     background: BackgroundTasks
@@ -104,10 +106,13 @@ class TicketOffers:
 
     async def on_press(self, request: SlackRequest) -> Ack:
         """Show the sessions to the person who pressed, alone."""
+        # Who presses twice while they wait gets one answer.
+        is_current = await self.presses.begin(request.body, request.job)
         if await request.job.take_interaction():
             channel, ts = request.actor.channel, message_thread(request.body)
             work = self.lookups.message_at(channel, ts, request.actor)
-            self.delivery.after_ack(work, request, self.targets.beside(request.body))
+            target = self.targets.beside(request.body)
+            self.delivery.after_ack(work, request, target, is_current=is_current)
         return None
 
     async def _offer_with_retries(self, event: dict[str, Any], count: int, job: Job) -> None:
