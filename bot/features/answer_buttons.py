@@ -92,7 +92,7 @@ class AnswerButtons:
         if await request.job.take_interaction():
             value = pressed_value(body)
             self.delivery.after_ack(
-                self.lookups.query(replace(query, shown=None), request.actor),
+                self.lookups.query(replace(query, shown=None), self.presses.actor(request)),
                 request,
                 self.targets.in_place(body),
                 is_current=is_current,
@@ -131,7 +131,7 @@ class AnswerButtons:
         return None
 
     def _open(self, request: SlackRequest, view: View) -> None:
-        self.background.start(self.web_api.open_modal(request.body["trigger_id"], view))
+        self.background.start(self.web_api.open_modal(request.body, view))
 
     async def on_search_again(self, request: SlackRequest) -> Ack:
         """Open the form with the person filled in."""

@@ -88,7 +88,7 @@ class AuditLog:
         view = audit_form()
         if not self.read_audit.can_find_people:
             view = audit_modal(note(_NO_KEY.in_one_line(self.settings.admin_contact)))
-        view_id = await self.web_api.open_modal(request.body["trigger_id"], view)
+        view_id = await self.web_api.open_modal(request.body, view)
         if view_id and (reason := await self.read_audit.denial(request.actor)):
             denied = messages.access_denied(reason, self.settings.access_contact)
             await self.web_api.update_modal(view_id, audit_modal(denied))
@@ -105,7 +105,7 @@ class AuditLog:
         seconds = input_value(view, SINCE, "selected_date_time")
         since = datetime.fromtimestamp(int(seconds), UTC) if seconds else None
         work = self._entries(request.actor, parsed.query(), since)
-        target = self.targets.modal(view, audit_modal, request.actor.user)
+        target = self.targets.modal(request.body, audit_modal)
         return await self.delivery.in_ack(work, request, target, note(READING))
 
     async def _entries(self, actor: Actor, person: Query, since: datetime | None) -> Renderer:

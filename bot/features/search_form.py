@@ -12,30 +12,37 @@ from typing import Any, ClassVar, Final
 
 from bot.core.access import EntryPoint
 from bot.core.audit import Audit
-from bot.core.query import Help, ParseError, Problem, Search, Several, parse_limit, typed_form
+from bot.core.query import (
+    Help,
+    Parsed,
+    ParseError,
+    Problem,
+    Search,
+    Several,
+    parse_limit,
+    typed_form,
+)
 from bot.core.sessions import Moment
 from bot.settings import Settings
-from bot.slack import texts
+from bot.slack import action_ids, texts
 from bot.slack.app import COMMAND, App
 from bot.slack.background import BackgroundTasks
-from bot.slack.blocks import Message, View, actions, button, escape, modal, note
+from bot.slack.blocks import View, escape, modal, note
 from bot.slack.delivery import Delivery
 from bot.slack.feature import Manifest
 from bot.slack.lookups import Lookups
+from bot.slack.messages import in_modal
 from bot.slack.request import Ack, SlackRequest, input_value
-from bot.slack.search_modal import FORM, LIMIT, MOMENT, PERSON, TITLE, SearchModal, search_form
+from bot.slack.search_modal import FORM, LIMIT, MOMENT, PERSON, SearchModal, search_form
 from bot.slack.signing import BadSignature, Kind, Signer
 from bot.slack.targets import Targets
 from bot.slack.typed_text import parse
 from bot.slack.web_api import WebApi
 
 FIND_SESSIONS: Final = "find_sessions"
-NEW_SEARCH: Final = "new_search"
-RESULTS: Final = "find_sessions_results"
 LOOKING: Final = "Looking … The sessions will appear here. You can close this window any time."
 OUTDATED: Final = "This window doesn't work anymore. Please open it again."
 ONE_MOMENT: Final = "There is a time here and in the field below. Please give one."
-ONE_PERSON: Final = "I look up one person at a time. Please give one."
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +71,7 @@ class SearchForm:
         """Register the shortcut, the form and the button below its results."""
         app.shortcut(FIND_SESSIONS, EntryPoint.FORM, self.on_shortcut)
         app.view(FORM, EntryPoint.FORM, self.on_submit)
-        app.action(NEW_SEARCH, EntryPoint.FORM, self.on_new_search)
+        app.action(action_ids.NEW_SEARCH, EntryPoint.FORM, self.on_new_search)
 
     async def on_shortcut(self, request: SlackRequest) -> Ack:
         """Open the form."""
@@ -93,43 +100,53 @@ class SearchForm:
             return {"response_action": "update", "view": self._outdated(request, error)}
         moment = _moment(input_value(view, MOMENT, "selected_date_time"))
         search = self._read(view, moment)
-        if not isinstance(search, Search):
+        if isinstance(search, dict):
             return {"response_action": "errors", "errors": search}
         # A modal has no channel, but may have been opened in one.
         work = self.lookups.typed(search, replace(actor, channel=channel), COMMAND, moment)
-        target = self.targets.modal(view, partial(results, metadata=metadata), actor.user)
+        target = self.targets.modal(request.body, partial(in_modal, metadata=metadata))
         return await self.delivery.in_ack(work, request, target, note(LOOKING))
 
     def _outdated(self, request: SlackRequest, error: BadSignature) -> View:
         self.audit.note_denial(request.actor, error.reason)
-        return modal(TITLE, note(OUTDATED)["blocks"])
+        return modal(texts.SEARCH_TITLE, note(OUTDATED)["blocks"])
 
-    def _read(self, view: View, moment: Moment | None) -> Search | dict[str, str]:
+    def _read(self, view: View, moment: Moment | None) -> Search | Several | dict[str, str]:
         """Return the search, or every error by its input."""
         limits = self.settings.slack_limits
         errors: dict[str, str] = {}
-        parsed = parse(escape(str(input_value(view, PERSON) or "")), limits, *self.settings.grammar)
-        match parsed:
-            case Search(at=at):
-                if at and moment:
-                    errors[PERSON] = ONE_MOMENT
-            case Several():
-                errors[PERSON] = ONE_PERSON
-            case Help():
-                errors[PERSON] = texts.parse_error(ParseError(Problem.NO_ONE), limits)
-            case ParseError() as error:
-                errors[PERSON] = texts.parse_error(error, limits)
-                if error.proposal:
-                    errors[PERSON] += f" {texts.did_you_mean(typed_form(error.proposal))}"
+        typed = escape(str(input_value(view, PERSON) or ""))
+        searches = self._searches(parse(typed, limits, *self.settings.grammar))
+        if isinstance(searches, str):
+            errors[PERSON] = searches
+        elif moment and searches[0].at:
+            errors[PERSON] = ONE_MOMENT
         how_many = "".join(str(input_value(view, LIMIT) or "").split())
         limit = parse_limit(how_many, limits) if how_many else None
         if isinstance(limit, Problem):
             errors[LIMIT] = texts.parse_error(ParseError(limit), limits)
         if moment and moment.time > datetime.now(UTC):
             errors[MOMENT] = texts.FUTURE_MOMENT
-        if errors or not isinstance(parsed, Search):
+        if errors or isinstance(searches, str):
             return errors
-        return replace(parsed, limit=limit) if isinstance(limit, int) else parsed
+        if isinstance(limit, int):
+            searches = tuple(replace(one, limit=limit) for one in searches)
+        return searches[0] if len(searches) == 1 else Several(searches)
+
+    def _searches(self, parsed: Parsed) -> tuple[Search, ...] | str:
+        """Return a search for each person in a text, or what is wrong with the text."""
+        limits = self.settings.slack_limits
+        match parsed:
+            case Search():
+                return (parsed,)
+            case Several(searches):
+                return searches
+            case Help():
+                return texts.parse_error(ParseError(Problem.NO_ONE), limits)
+        sentence = texts.parse_error(parsed, limits)
+        if parsed.proposal:
+            sentence += f" {texts.did_you_mean(typed_form(parsed.proposal))}"
+        return sentence
 
 
 def _moment(seconds: Any) -> Moment | None:  # noqa: ANN401 - as Slack sends it
@@ -138,12 +155,3 @@ def _moment(seconds: Any) -> Moment | None:  # noqa: ANN401 - as Slack sends it
     time = datetime.fromtimestamp(int(seconds), UTC)
     span = timedelta(minutes=0 if time.second else 1)  # the picker has no seconds
     return Moment(time, of_message=False, span=span)
-
-
-def results(message: Message, metadata: str = "", *, is_final: bool = True) -> View:
-    """Show a message in the modal, with a button for a new search if it is final.
-
-    Before the results are there, they would replace the new search.
-    """
-    again = [actions(button(NEW_SEARCH, "New search", NEW_SEARCH))] if is_final else []
-    return modal(TITLE, [*message["blocks"], *again], RESULTS, metadata=metadata)

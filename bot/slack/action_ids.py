@@ -26,6 +26,9 @@ CHOOSE: Final = "choose_identity"
 """Followed by a colon and a number."""
 
 SEARCH_AGAIN: Final = "search_again"
+NEW_SEARCH: Final = "new_search"
+"""Replaces the results in a modal with the form."""
+
 EDIT: Final = "edit"
 """Opens the search form with what was typed."""
 

@@ -34,6 +34,7 @@ from bot.slack.blocks import (
     markdown_context,
     menu,
     message,
+    quote,
     section,
     shorten,
     size_as_json,
@@ -78,13 +79,13 @@ def answer(
     found: SessionList,
     reader: Reader,
     size_limit: SizeLimit,
-    buttons: Buttons | None = None,
+    buttons: Buttons,
     shared_in: str = "",
 ) -> Message:
     """Render as many sessions as fit; `shared_in` is where they were shared, in Slack's markup."""
     if not found.sessions:
-        return _none(found, buttons)
-    below = _actions(found, size_limit, buttons) if buttons else []
+        return _none(found, size_limit, buttons)
+    below = _actions(found, size_limit, buttons)
     title = _title(found, size_limit, buttons)
     first = texts.at_moment(found.moment_of_first)
     body = [title, *_sessions(found, reader, size_limit, [title, *below], first)]
@@ -101,10 +102,12 @@ def shared(
     *,
     named: bool,
     is_first: bool = True,
+    note: str = "",
 ) -> Message:
-    """Render sessions for everyone in a conversation, shared by `user`.
+    """Render sessions for everyone in a conversation, shared by `user` with a `note`.
 
-    `is_first` is False for a single session that is not the first of its answer.
+    `is_first` is False for a single session that is not the first of its answer. Nothing is called
+    the latest: an hour later there may be others.
     """
     reader = Reader(now, zone=None)
     if moment := found.query.moment:
@@ -115,12 +118,16 @@ def shared(
     count = texts.sessions_of(len(found.sessions), 0)
     whose = bold(person) if named else escape(person)
     title = section(f"<@{escape(user)}> shared {escape(count)} of {whose}")
+    above = [title, *([section(quote(note))] if note else [])]
     below = context(texts.SIGN_IN)
-    first = texts.at_moment(found.moment_of_first) if is_first else ""
-    body = [title, *_sessions(found, reader, size_limit, [title, below], first), below]
+    moment = found.moment_of_first
+    first = texts.at_moment(moment) if moment and is_first else ""
+    body = [*above, *_sessions(found, reader, size_limit, [*above, below], first), below]
     # Slack would show a preview of every link.
     quiet = {"unfurl_links": False, "unfurl_media": False}
-    return message(_spoken(found, person, first), body) | {"response_type": "in_channel"} | quiet
+    spoken = replace(found, query=replace(found.query, limit=0))  # a full list is the latest ones
+    text = f"{_spoken(spoken, person, first)} {note}".rstrip()
+    return message(text, body) | {"response_type": "in_channel"} | quiet
 
 
 def time_in_words(session: Session, reader: Reader) -> str:
@@ -136,10 +143,10 @@ def time_in_words(session: Session, reader: Reader) -> str:
 # -- Around the sessions --------------------------------------------------------------------------
 
 
-def _title(found: SessionList, size_limit: SizeLimit, buttons: Buttons | None) -> Block:
+def _title(found: SessionList, size_limit: SizeLimit, buttons: Buttons) -> Block:
     person = bold(shorten(found.query.person, SHOWN))
     title = section(f"{person}\n{_count(found)}")
-    entries = _menu_entries(size_limit, buttons) if buttons else []
+    entries = _menu_entries(size_limit, buttons)
     return title | ({"accessory": menu(action_ids.ANSWER_MENU, entries)} if entries else {})
 
 
@@ -154,7 +161,9 @@ def _count(found: SessionList) -> str:
 
 
 def _menu_entries(size_limit: SizeLimit, buttons: Buttons) -> list[tuple[str, str]]:
-    """Return what is rarely needed, unless it is too long for a menu."""
+    """Return what is rarely needed, unless it is too long for a menu; a modal has none."""
+    if size_limit.is_modal:
+        return []
     entries = [(texts.REFRESH, f"{action_ids.REFRESH} {buttons.same}")]
     if size_limit.can_dismiss:
         entries.append((texts.DISMISS, action_ids.DISMISS))
@@ -166,14 +175,13 @@ def _actions(found: SessionList, size_limit: SizeLimit, buttons: Buttons) -> lis
     elements: list[Block] = []
     if len(found.sessions) == found.query.limit and buttons.more:
         elements.append(button(action_ids.SHOW_MORE, buttons.more_label, buttons.more))
-    if not size_limit.can_dismiss:  # in direct messages, there is no one to share with
-        elements.append(button(action_ids.SHARE, texts.SHARE, buttons.share))
-    if texts.REFRESH not in dict(_menu_entries(size_limit, buttons)):
+    elements.append(button(action_ids.SHARE, texts.SHARE, buttons.share))
+    if not size_limit.is_modal and texts.REFRESH not in dict(_menu_entries(size_limit, buttons)):
         elements.append(button(action_ids.REFRESH, texts.REFRESH, buttons.same))
-    return [actions(*elements)] if elements else []
+    return [actions(*elements)]
 
 
-def _none(found: SessionList, buttons: Buttons | None) -> Message:
+def _none(found: SessionList, size_limit: SizeLimit, buttons: Buttons) -> Message:
     person = shorten(found.query.person, SHOWN)
     suggestion = suggest(found.query)
     lines = [f"No sessions of {bold(person)}"]
@@ -184,19 +192,18 @@ def _none(found: SessionList, buttons: Buttons | None) -> Message:
         lines.append(escape(hint))
         spoken += f" {hint}"
     body = [section("\n".join(lines))]
-    if buttons:
-        pressed = [button(action_ids.SEARCH_AGAIN, texts.SEARCH_AGAIN, buttons.same)]
-        pressed.append(button(action_ids.WHY, texts.WHY, action_ids.WHY))
-        if buttons.meant:
-            address, value = buttons.meant
-            question = texts.did_you_mean(address)
-            body.append(section(escape(question)))
-            spoken += f" {question}"
-            pressed.insert(0, button(f"{action_ids.CHOOSE}:0", texts.search_for(address), value))
-        if suggestion is Suggestion.HELP:
-            pressed.insert(0, button(action_ids.HELP, texts.HELP_TITLE, action_ids.HELP))
-        body.append(actions(*pressed))
-    return message(spoken, body)
+    pressed = [button(action_ids.WHY, texts.WHY, action_ids.WHY)]
+    if not size_limit.is_modal:
+        pressed.insert(0, button(action_ids.SEARCH_AGAIN, texts.SEARCH_AGAIN, buttons.same))
+    if buttons.meant:
+        address, value = buttons.meant
+        question = texts.did_you_mean(address)
+        body.append(section(escape(question)))
+        spoken += f" {question}"
+        pressed.insert(0, button(f"{action_ids.CHOOSE}:0", texts.search_for(address), value))
+    if suggestion is Suggestion.HELP:
+        pressed.insert(0, button(action_ids.HELP, texts.HELP_TITLE, action_ids.HELP))
+    return message(spoken, [*body, actions(*pressed)])
 
 
 def _hint(suggestion: Suggestion | None, person: str) -> str:

@@ -38,13 +38,13 @@ _MAX_OPTION: Final = 75
 class SizeLimit:
     """How large a message may be: `characters` of its blocks as JSON, or None for no limit.
 
-    It has buttons if they can be pressed there. An ordinary message in direct messages
-    `can_dismiss`; for ephemeral ones, Slack has a button of its own.
+    An ordinary message in direct messages `can_dismiss`; for ephemeral ones, Slack has a button of
+    its own. A modal has a button for a new search.
     """
 
     characters: int | None
-    has_buttons: bool = True
     can_dismiss: bool = False
+    is_modal: bool = False
 
     def remaining_after(self, blocks: list[Block]) -> int | None:
         """Return how many characters are left."""
@@ -57,7 +57,7 @@ POSTED: Final = SizeLimit(13_000)
 included: https://github.com/slackapi/bolt-js/issues/2509"""
 
 DIRECT: Final = SizeLimit(13_000, can_dismiss=True)
-MODAL: Final = SizeLimit(200_000, has_buttons=False)
+MODAL: Final = SizeLimit(200_000, is_modal=True)
 """A view takes 250 KB in all: https://docs.slack.dev/reference/views"""
 
 Renderer = Callable[[SizeLimit], Message]
@@ -114,6 +114,11 @@ def code(text: str) -> str:
     # A backtick would end the code early, and Slack has no way to escape it.
     shown = escape(text).replace("`", "'")
     return f"`{shown}`"
+
+
+def quote(text: str) -> str:
+    """Return text as a quotation, line by line."""
+    return "\n".join(f"> {escape(line)}" for line in text.splitlines())
 
 
 def bold(text: str) -> str:

@@ -87,6 +87,9 @@ class Lookups:
             if denied := await self.denied(actor):
                 return always(denied)
             names = [Identity(one.email, one.uid).shown for one in parsed.searches]
+            if at := parsed.searches[0].at:
+                moments, _ = await self._when(at, actor.user)
+                moment = moments[0] if len(moments) == 1 else None
             queries = [one.query(moment=moment) for one in parsed.searches]
             return self._choice(names, queries, actor, texts.CHOOSE)
         proposal = parsed.proposal
@@ -204,8 +207,7 @@ class Lookups:
         if isinstance(outcome, Found):
             return self.render_found(outcome.sessions, actor, size_limit, reader)
         again = replace(query, shown=None)
-        retry = self._signer.sign_query(again, actor.user) if size_limit.has_buttons else ""
-        return self._explained(outcome, retry)
+        return self._explained(outcome, self._signer.sign_query(again, actor.user))
 
     def render_found(
         self,
@@ -216,7 +218,7 @@ class Lookups:
         shared_in: str = "",
     ) -> Message:
         """Render sessions for the actor; `shared_in` is where they were shared, in markup."""
-        buttons = self._buttons(found, actor.user, reader) if size_limit.has_buttons else None
+        buttons = self._buttons(found, actor.user, reader)
         return answer.answer(found, reader, size_limit, buttons, shared_in)
 
     def _buttons(self, found: SessionList, user: str, reader: Reader) -> answer.Buttons:

@@ -13,6 +13,7 @@ from bot.slack.blocks import (
     SHOWN,
     Message,
     SizeLimit,
+    View,
     actions,
     button,
     code,
@@ -22,11 +23,13 @@ from bot.slack.blocks import (
     link_button,
     mentions_of,
     message,
+    modal,
     note,
     section,
     shorten,
 )
 
+RESULTS: Final = "find_sessions_results"
 MAX_CHOICES: Final = 10
 _MAX_CHANNELS: Final = 5
 _AROUND_BUTTONS: Final = 500  # characters of a question besides its buttons
@@ -99,6 +102,17 @@ def note_with_retry(sentence: str, retry: str) -> Message:
     """Say one sentence, with a button that brings the sessions back."""
     buttons = [button(action_ids.REFRESH, texts.TRY_AGAIN, retry)] if retry else []
     return note(sentence, *buttons)
+
+
+def in_modal(message: Message, metadata: str = "", *, is_final: bool = True) -> View:
+    """Show a message in the search modal, with a button for a new search if it is final.
+
+    Before the results are there, they would replace the new search. Slack sends `metadata` back
+    with each press.
+    """
+    again = button(action_ids.NEW_SEARCH, texts.NEW_SEARCH, action_ids.NEW_SEARCH)
+    below = [actions(again)] if is_final else []
+    return modal(texts.SEARCH_TITLE, [*message["blocks"], *below], RESULTS, metadata=metadata)
 
 
 def choice(

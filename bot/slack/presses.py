@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import secrets
+from dataclasses import replace
 from typing import Any, Final
 
+from bot.core.access import Actor
 from bot.core.audit import Audit
 from bot.core.outcomes import denial
 from bot.core.sessions import Query
@@ -44,6 +46,17 @@ class Presses:
             self._audit.note_denial(request.actor, error.reason)
             self.tell(denial(error.reason).what, request)
         return None
+
+    def actor(self, request: SlackRequest) -> Actor:
+        """Return who pressed a button; a modal belongs to the channel in which it was opened."""
+        metadata = str((request.body.get("view") or {}).get("private_metadata") or "")
+        if not metadata:
+            return request.actor
+        try:
+            channel = self._signer.verify(metadata, request.actor.user, Kind.CHANNEL)
+        except BadSignature:
+            return request.actor  # in no channel
+        return replace(request.actor, channel=channel)
 
     def tell(self, sentence: str, request: SlackRequest) -> None:
         """Tell the person who pressed a button something, below the message."""

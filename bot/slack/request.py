@@ -151,8 +151,9 @@ def input_value(view: dict[str, Any], name: str, kind: str = "value") -> Any:  #
 
 
 def message_ts(body: dict[str, Any]) -> str:
-    """Return the `ts` of the message whose button was pressed."""
-    return str(_dict(body.get("container")).get("message_ts") or "")
+    """Return the `ts` of the message whose button was pressed, or the id of the modal."""
+    container = _dict(body.get("container"))
+    return str(container.get("message_ts") or container.get("view_id") or "")
 
 
 def message_thread(body: dict[str, Any]) -> str:

@@ -13,6 +13,7 @@ from bot.core.access import EntryPoint
 from bot.core.query import Limits
 from bot.errors import SlackError
 from bot.settings import Settings
+from bot.slack import texts
 from bot.slack.blocks import (
     MAX_FIELD,
     Block,
@@ -31,7 +32,6 @@ from bot.slack.signing import Kind, Signer
 from bot.slack.targets import ReplyTarget
 from bot.slack.web_api import WebApi
 
-TITLE: Final = "Find sessions"
 FORM: Final = "find_sessions_form"
 PERSON: Final = "person"
 LIMIT: Final = "limit"
@@ -65,14 +65,16 @@ class SearchModal:
         actor = replace(request.actor, entry_point=EntryPoint.FORM)
         metadata = self._signer.sign(actor.channel, actor.user, Kind.CHANNEL)
         view = search_form(self._limits, reason, moment, person, metadata)
-        view_id = await self._web_api.open_modal(request.body["trigger_id"], view)
+        view_id = await self._web_api.open_modal(request.body, view)
         if not view_id:
             if fallback:
                 target, sentence = fallback
                 await target.send(always(note(sentence)))
         elif denied := await self._lookups.denied(actor):
             try:
-                await self._web_api.update_modal(view_id, modal(TITLE, denied["blocks"]))
+                await self._web_api.update_modal(
+                    view_id, modal(texts.SEARCH_TITLE, denied["blocks"])
+                )
             except SlackError:
                 return  # logged; submitting the form is denied, too
 
@@ -97,4 +99,4 @@ def search_form(
         input_block(LIMIT, "How many", how_many, is_optional=True),
         input_block(MOMENT, "When did it happen?", when, hint, is_optional=True),
     ]
-    return modal(TITLE, blocks, FORM, "Find", metadata)
+    return modal(texts.SEARCH_TITLE, blocks, FORM, "Find", metadata)

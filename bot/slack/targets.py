@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Final, Protocol
 
 import structlog
@@ -30,6 +31,7 @@ from bot.slack.blocks import (
     always,
     note,
 )
+from bot.slack.messages import in_modal
 from bot.slack.request import channel_and_user, is_visible_to_all, message_thread, message_ts
 from bot.slack.response_url import IsCurrent, Posted, ResponseUrls, always_current
 from bot.slack.web_api import WebApi
@@ -287,7 +289,13 @@ class Targets:
         return ResponseUrlTarget(self.urls, body.get("response_url", ""), {}, fallback)
 
     def beside(self, body: dict[str, Any]) -> ReplyTarget:
-        """Return a place below the pressed message, in its thread if it is in one."""
+        """Return a place below the pressed message, in its thread if it is in one.
+
+        For a press in a modal, it is a direct message.
+        """
+        if "view" in body:
+            _, user = channel_and_user(body)
+            return self.for_user(user, user)
         return self.in_thread(body, message_thread(body))
 
     def in_thread(self, body: dict[str, Any], thread: str) -> ReplyTarget:
@@ -297,7 +305,10 @@ class Targets:
         return ResponseUrlTarget(self.urls, body["response_url"], new_message(thread), fallback)
 
     def in_place(self, body: dict[str, Any]) -> ReplyTarget:
-        """Return the place of the pressed message, which is replaced."""
+        """Return the place of the pressed message or modal, which is replaced."""
+        if "view" in body:
+            metadata = str(body["view"].get("private_metadata") or "")
+            return self.modal(body, partial(in_modal, metadata=metadata))
         channel, user = channel_and_user(body)
         fallback: ReplyTarget = EphemeralTarget(self._web_api, channel, user, message_thread(body))
         size_limit = RESPONSE_URL
@@ -337,9 +348,9 @@ class Targets:
             return DirectMessageTarget(self._web_api, channel, thread)
         return EphemeralTarget(self._web_api, channel, user, thread)
 
-    def modal(self, view: dict[str, Any], frame: Frame, user: str) -> AckTarget:
-        """Return an open modal; its fallback is a direct message to the person."""
-        return ModalTarget(self._web_api, str(view["id"]), frame, self.for_user(user, user))
+    def modal(self, body: dict[str, Any], frame: Frame) -> AckTarget:
+        """Return the modal that was submitted or pressed; its fallback is a direct message."""
+        return ModalTarget(self._web_api, str(body["view"]["id"]), frame, self.beside(body))
 
 
 def new_message(thread: str) -> Message:
@@ -348,7 +359,7 @@ def new_message(thread: str) -> Message:
 
 
 def pressed_message(body: dict[str, Any]) -> str:
-    """Identify a pressed message and the person who pressed it."""
+    """Identify a pressed message or modal and the person who pressed it."""
     return f"{channel_and_user(body)[1]} {message_ts(body)}"
 
 

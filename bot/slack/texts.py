@@ -19,7 +19,9 @@ SHOW_MORE: Final = "Show more"
 REFRESH: Final = "Refresh"
 SHARE: Final = "Share…"
 DISMISS: Final = "Dismiss"
+SEARCH_TITLE: Final = "Find sessions"
 SEARCH_AGAIN: Final = "Search again"
+NEW_SEARCH: Final = "New search"
 TRY_AGAIN: Final = "Try again"
 EDIT: Final = "Edit…"
 WHY: Final = "Why?"
@@ -40,7 +42,9 @@ MEANT_HELP: Final = "Did you mean help?"
 CHOOSE: Final = "There are several people in this text. Whose sessions would you like to see?"
 CHOOSE_TIME: Final = "That can mean two times. Which one?"
 
-STILL_LOOKING: Final = "Still looking. The sessions will appear here in a moment."
+STILL_LOOKING: Final = "This search takes longer than usual. The answer follows."
+"""True afterwards, too: most of these messages can't be replaced."""
+
 MAYBE_ANSWERED: Final = (
     "I restarted while I was sending your answer. If you don't see it above, please search again."
 )
@@ -60,6 +64,10 @@ MESSAGE_NOT_READ: Final = (
 )
 FUTURE_MOMENT: Final = "That time is in the future. Please give one that has passed."
 
+ASK_ME: Final = (
+    "Tell me a customer's e-mail address or uid, such as jane@example.com or uid:user-42, and I'll "
+    "find their latest Fullstory sessions."
+)
 HELP_TITLE: Final = "How to search"
 HELP_MORE: Final = "More…"
 HELP_INTRO: Final = (

@@ -291,6 +291,16 @@ class WebApi:
         )
         return list(answer["messages"])
 
+    async def has_messages(self, channel: str) -> bool:
+        """Tell whether anything was written in a channel.
+
+        https://docs.slack.dev/reference/methods/conversations.history
+        """
+        answer = await self.client.call_with_retries(
+            lambda: self.client.conversations_history(channel=channel, limit=1)
+        )
+        return bool(answer["messages"])
+
     async def message(self, channel: str, ts: str) -> dict[str, Any]:
         """Return one message as it is now, also if it is a reply; {} if it is gone."""
         thread = await self.thread(channel, ts, limit=1)
@@ -298,14 +308,18 @@ class WebApi:
 
     # -- Modals and the Home ----------------------------------------------------------------------
 
-    async def open_modal(self, trigger_id: str, view: View) -> str:
-        """Open a modal and return its id; "" if it was not opened. Never raises.
+    async def open_modal(self, body: dict[str, Any], view: View) -> str:
+        """Answer an interaction with a modal and return its id; "" if it was not opened.
 
-        There is one attempt: a trigger is good for three seconds.
+        Never raises. It goes on top of the modal in which a button was pressed. There is one
+        attempt: a trigger is good for three seconds.
         https://docs.slack.dev/reference/methods/views.open
+        https://docs.slack.dev/reference/methods/views.push
         """
+        is_in_modal = (body.get("view") or {}).get("type") == "modal"
+        show = self.client.views_push if is_in_modal else self.client.views_open
         try:
-            answer = await call_api(self.client.views_open(trigger_id=trigger_id, view=view))
+            answer = await call_api(show(trigger_id=body["trigger_id"], view=view))
         except SlackError as error:
             if error.code not in _MODAL_CLOSED:
                 _log.error("modal not opened", exc_info=error)

@@ -132,9 +132,9 @@ def views(query: Query, length: int) -> dict[str, dict[str, Any]]:
     return {
         "form": search_form(LIMITS),
         "form that asks": search_form(LIMITS, NO_ONE_FOUND, NOW, query.person),
-        **{f"results: {kind}": form_feature.results(message) for kind, message in shown.items()},
+        **{f"results: {kind}": messages.in_modal(message) for kind, message in shown.items()},
         "share": share_form.share_form(
-            entries, query.person, metadata(sessions), is_in_thread=True
+            entries, query.person, metadata(sessions), places=share_form.Places.ANY_CHANNEL
         ),
         "help": help_modal("/" + "f" * 31, LIMITS),
         "why": why_modal(),

@@ -35,10 +35,11 @@ def links(shown: Shown) -> list[str]:
     return re.findall(r"https://[^|^>\"]*", json.dumps(shown.message["blocks"]))
 
 
-def labels(shown: Shown) -> list[str]:
-    """Return what can be pressed: buttons, and then the entries of its menu."""
+def labels(shown: Shown | dict[str, Any]) -> list[str]:
+    """Return what can be pressed on a message or view: buttons, then the entries of its menu."""
     found, entries = [], []
-    for block in shown.message["blocks"]:
+    holder = shown.message if isinstance(shown, Shown) else shown
+    for block in holder["blocks"]:
         for element in [*block.get("elements", []), block.get("accessory", {})]:
             if element.get("type") == "button" and "url" not in element:
                 found.append(element["text"]["text"])
@@ -53,10 +54,16 @@ async def refresh(slack: SlackSandbox, shown: Shown, **other: Any) -> Any:  # no
     return await slack.press(action_ids.REFRESH, shown, **other)
 
 
-async def share_window(slack: SlackSandbox, shown: Shown, **other: Any) -> str:  # noqa: ANN401
-    """Press *Share…*; gives the id of the window, once it is filled or says why not."""
+async def share_window(slack: SlackSandbox, shown: Shown | str, **other: Any) -> str:  # noqa: ANN401
+    """Press *Share…* on a message or in the window of that id.
+
+    Returns the id of the new window, once it is filled or says why not.
+    """
     before = set(slack.views)
-    await slack.press(action_ids.SHARE, shown, **other)
+    if isinstance(shown, str):
+        await slack.press_in_view(action_ids.SHARE, shown, **other)
+    else:
+        await slack.press(action_ids.SHARE, shown, **other)
     await until(lambda: len(slack.views) > len(before))
     (view_id,) = set(slack.views) - before
     await until(lambda: "One moment" not in str(slack.views[view_id]))
@@ -70,8 +77,10 @@ async def submit_share(
     which: str = "0",
     named: bool = False,
     where: str = "",
+    channel: str = "",
+    note: str | None = None,
     user: str = USER,
-) -> None:
+) -> Exchange:
     """Send the window."""
     values: dict[str, dict[str, Any]] = {
         share_form.WHICH: {"selected_option": {"value": which}},
@@ -79,10 +88,13 @@ async def submit_share(
     }
     if where:
         values[share_form.WHERE] = {"selected_option": {"value": where}}
-    await slack.submit(view_id, values, user=user)
+    if channel:
+        values[share_form.WHERE] = {"selected_conversation": channel}
+    values[share_form.NOTE] = {"value": note}
+    return await slack.submit(view_id, values, user=user)
 
 
-async def share(slack: SlackSandbox, shown: Shown, **choice: Any) -> None:  # noqa: ANN401
+async def share(slack: SlackSandbox, shown: Shown | str, **choice: Any) -> None:  # noqa: ANN401
     """Both, one after the other."""
     await submit_share(slack, await share_window(slack, shown), **choice)
 

@@ -15,7 +15,6 @@ import pytest
 from bot.core.access import DenialReason
 from bot.core.outcomes import denial
 from bot.features import home as home_feature
-from bot.features import search_form as form_feature
 from bot.features.workflow_step import texts as step_texts
 from bot.sandbox.fullstory import FullstorySandbox
 from bot.sandbox.slack import SlackSandbox
@@ -195,7 +194,7 @@ class TestChannels:
         ((view_id, _),) = slack.views.items()
         await slack.submit(view_id, {"person": {"value": JANE}})
         assert "fullstory.com" in str(slack.views[view_id])
-        await slack.press_in_view(form_feature.NEW_SEARCH, view_id)
+        await slack.press_in_view(action_ids.NEW_SEARCH, view_id)
         await until(lambda: "submit" in slack.views[view_id])
         await slack.submit(view_id, {"person": {"value": JANE}})
         assert "fullstory.com" in str(slack.views[view_id])

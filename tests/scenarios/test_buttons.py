@@ -26,7 +26,9 @@ async def answer(bot: Any, slack: SlackSandbox) -> Shown:  # noqa: ANN401, ARG00
     """Return an answer on the asker's screen."""
     await slack.command("/fsessions jane@example.com 3")
     await until(lambda: len(links(slack.screen[-1])) == 3)
-    slack.screen[:] = slack.screen[-1:]  # on a slow machine, "Still looking" stands above it
+    slack.screen[:] = slack.screen[
+        -1:
+    ]  # on a slow machine, "This search takes longer" stands above it
     assert slack.screen[0].user == USER
     return slack.screen[0]
 
@@ -77,7 +79,7 @@ async def test_dismiss(slack: SlackSandbox) -> None:
     await slack.write(JANE, channel=DIRECT)
     await until(lambda: len(slack.screen) == 2)
     shown = slack.screen[1]
-    assert labels(shown) == ["Show all 20", "⋯ Refresh", "⋯ Dismiss", "⋯ How to search"]
+    assert labels(shown) == ["Show all 20", "Share…", "⋯ Refresh", "⋯ Dismiss", "⋯ How to search"]
     shown.ts = f"{slack.clock() - 7200:.6f}"
     await slack.press(action_ids.ANSWER_MENU, shown, option="dismiss")
     await until(lambda: len(slack.screen) == 1)

@@ -91,7 +91,7 @@ async def test_all_of_the_demos_people_can_be_looked_up(slack: SlackSandbox) -> 
         is_down = person.trouble is Trouble.DOWN
         shown = await final(exchange) if is_down else exchange.ack or {}
         expected = {
-            Trouble.SLOW: "Still looking",
+            Trouble.SLOW: "This search takes longer",
             Trouble.DOWN: "trouble answering",
             Trouble.BUSY: "again",
         }

@@ -55,12 +55,19 @@ class Reader:
         self._fullstory.received.clear()
         await getattr(self, way)(case)
         asked = [one.query for one in self._fullstory.received]
-        if asked or not self._slack.screen:
+        if asked:
             emails = [one["email"] for one in asked if "email" in one]
             return sorted(emails + [f"uid:{one['uid']}" for one in asked if "uid" in one])
-        shown = self._slack.screen[-1]
-        choices = labels(shown) if shown.message["text"] == texts.CHOOSE else []
+        choices = self._choices() if texts.CHOOSE in self._shown() else []
         return sorted(re.sub(r"^uid ", "uid:", choice) for choice in choices)
+
+    def _shown(self) -> str:
+        """Return what is on the screen, in the window or on the terminal."""
+        return str([one.message for one in self._slack.screen]) + str(self._slack.views)
+
+    def _choices(self) -> list[str]:
+        shown = [*self._slack.views.values(), *(one.message for one in self._slack.screen)][-1]
+        return [one for one in labels(shown) if one != texts.NEW_SEARCH]
 
     async def shortcut(self, case: Case) -> None:
         """*Find sessions* on a message: an answer, a choice, or the form."""
@@ -162,8 +169,8 @@ async def test_the_people_a_message_names(reader: Reader, way: str) -> None:
 
 @pytest.mark.parametrize("way", ["command", "typed_message", "typed_mention", "form", "step"])
 async def test_the_people_a_typed_text_names(reader: Reader, way: str) -> None:
-    """The same person, wherever it is typed; the form and the step ask for one of several."""
-    takes_one = way in ("form", "step")
+    """The same person, wherever it is typed; the step asks for one of several."""
+    takes_one = way == "step"
     cases = [
         case | {"names": []} if takes_one and not _is_one_person(case) else case
         for case in TYPED

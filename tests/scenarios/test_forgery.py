@@ -165,7 +165,7 @@ async def test_a_new_search_in_another_persons_window(
     (view_id,) = slack.views
     await slack.submit(view_id, {"person": {"value": JANE}})
     fullstory.received.clear()
-    await slack.press_in_view(form_feature.NEW_SEARCH, view_id, user=AGENT)
+    await slack.press_in_view(action_ids.NEW_SEARCH, view_id, user=AGENT)
     await until(lambda: form_feature.OUTDATED in str(slack.views[view_id]))
     refused.append((AGENT, "wrong_user"))
 

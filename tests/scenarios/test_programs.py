@@ -51,7 +51,7 @@ async def test_demo_prompt() -> None:
     assert "jürgen@müller.example" in out
     assert "omar@example.com\n  ┃ 1 session" in out
     assert "No sessions of zoe@example.com" in out
-    assert "Still looking" in out
+    assert "This search takes longer" in out
     assert "slow@example.com\n  ┃ 4 sessions" in out
 
 

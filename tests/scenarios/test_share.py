@@ -16,7 +16,7 @@ from bot.features import share as share_feature
 from bot.features.share import form as share_form
 from bot.sandbox.fullstory import FullstorySandbox, Scripted
 from bot.sandbox.slack import SlackSandbox
-from bot.sandbox.workspace import AGENT, BOT_USER, TICKETS, USER, Shown
+from bot.sandbox.workspace import AGENT, BOT_USER, CHANNEL, DIRECT, TICKETS, USER, Shown
 from bot.service import Service
 from bot.slack import action_ids, texts
 from tests.conftest import QUICK, StartBot, until
@@ -206,6 +206,99 @@ class TestSharing:
         await share(slack, shown)
         await until(lambda: len(public(slack)) == 1)
         assert links(public(slack)[0]) == links(shown)[:2]
+
+    async def test_a_note(self, slack: SlackSandbox, answer: Shown) -> None:
+        """Everyone reads it as it was typed; it calls no one and links nowhere."""
+        typed = "Look at 2:10 <!channel>\n<https://evil.example|here> & more"
+        await share(slack, answer, note=typed)
+        await until(lambda: len(public(slack)) == 1)
+        quoted = public(slack)[0].message["blocks"][1]["text"]["text"]
+        assert quoted == (
+            "> Look at 2:10 &lt;!channel&gt;\n> &lt;https://evil.example|here&gt; &amp; more"
+        )
+        assert "Look at 2:10" in public(slack)[0].message["text"]
+        assert "Look at 2:10" not in json.dumps(answer.message)
+
+    async def test_nothing_is_called_the_latest(self, slack: SlackSandbox, answer: Shown) -> None:
+        """An hour later there may be later ones, and the message is still there."""
+        await share(slack, answer, which="all")
+        await until(lambda: len(public(slack)) == 1)
+        assert "latest" not in json.dumps(public(slack)[0].message).lower()
+
+
+async def in_form(slack: SlackSandbox) -> str:
+    """Return the window of the form, with an answer in it."""
+    await slack.shortcut("find_sessions")
+    await until(lambda: bool(slack.views))
+    (view_id,) = slack.views
+    await slack.submit(view_id, {"person": {"value": f"{JANE} 3"}})
+    return view_id
+
+
+async def in_direct_message(slack: SlackSandbox) -> Shown:
+    """Return an answer in direct messages."""
+    await slack.write(f"{JANE} 3", channel=DIRECT)
+    await until(lambda: len(slack.screen) == 2)
+    return slack.screen[-1]
+
+
+class TestInAChosenChannel:
+    """From the form and from direct messages, where no one else reads along."""
+
+    async def test_from_the_form(self, slack: SlackSandbox) -> None:
+        """On top of the results, which then say where."""
+        results = await in_form(slack)
+        view_id = await share_window(slack, results)
+        place = fields(slack, view_id)[share_form.WHERE]
+        assert place["type"] == "conversations_select"
+        assert place["filter"] == {
+            "include": ["public", "private"],
+            "exclude_external_shared_channels": True,
+            "exclude_bot_users": True,
+        }
+        await submit_share(slack, view_id, which="all", channel=CHANNEL)
+        await until(lambda: len(public(slack)) == 1)
+        assert public(slack)[0].channel == CHANNEL  # where the bot is no member
+        assert links(public(slack)[0])
+        await until(lambda: f"Shared in <#{CHANNEL}>" in json.dumps(slack.views[results]))
+        assert list(slack.views) == [results]
+        assert labels(slack.views[results])[1:] == ["Share…", "New search"]
+
+    async def test_from_a_direct_message(self, slack: SlackSandbox) -> None:
+        """The answer says where it was shared."""
+        shown = await in_direct_message(slack)
+        await share(slack, shown, channel=TICKETS)
+        await until(lambda: f"Shared in <#{TICKETS}>" in json.dumps(shown.message))
+        posted = [one for one in public(slack) if one.channel == TICKETS]
+        assert [len(links(one)) for one in posted] == [1]
+        assert "⋯ Dismiss" in labels(shown)
+
+    async def test_twice(self, slack: SlackSandbox) -> None:
+        """It is there once."""
+        view_id = await share_window(slack, await in_form(slack))
+        sent = (submit_share(slack, view_id, channel=CHANNEL) for _ in range(3))
+        await asyncio.gather(*sent)
+        await until(lambda: len(public(slack)) == 1)
+        await settled(slack)
+        assert len(public(slack)) == 1
+
+    async def test_a_channel_where_no_sessions_are_shown(
+        self, start_bot: StartBot, slack: SlackSandbox
+    ) -> None:
+        """Said beside the field; another channel can be chosen."""
+        async with start_bot(allowed_channels=(CHANNEL,)):
+            ticket = await slack.message_shortcut("find_sessions_from_message", {"text": "Hm"})
+            assert ticket.status == 200
+            await until(lambda: bool(slack.views))
+            (results,) = slack.views
+            await slack.submit(results, {"person": {"value": JANE}})
+            view_id = await share_window(slack, results)
+            exchange = await submit_share(slack, view_id, channel=TICKETS)
+            assert exchange.ack is not None
+            assert exchange.ack["errors"] == {share_form.WHERE: share_feature.NOT_SHOWN_THERE}
+            assert public(slack) == []
+            await submit_share(slack, view_id, channel=CHANNEL)
+            await until(lambda: len(public(slack)) == 1)
 
 
 async def on_message(slack: SlackSandbox) -> Shown:

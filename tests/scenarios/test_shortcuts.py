@@ -17,7 +17,7 @@ from bot.features.message_shortcut import NO_ONE_FOUND
 from bot.sandbox.fullstory import FullstorySandbox, Scripted
 from bot.sandbox.slack import SlackSandbox
 from bot.sandbox.workspace import USER, Exchange, invalid_view
-from bot.slack import texts
+from bot.slack import action_ids, texts
 from tests.conftest import Logged, StartBot, both_transports, until
 from tests.scenarios.answers import labels
 
@@ -227,7 +227,6 @@ class TestForm:
             (filled_in("jane@"), "person", "complete e-mail address"),
             (filled_in(""), "person", "Whose sessions?"),
             (filled_in("help"), "person", "Whose sessions?"),
-            (filled_in(f"{JANE} bob@example.com"), "person", "one person at a time"),
             (filled_in(f"{JANE} at:14:05", None, 1_795_000_000), "person", "There is a time here"),
             (filled_in(JANE, "0"), "limit", "no sessions at all"),
             (filled_in(JANE, "101"), "limit", "at most 100 sessions"),
@@ -251,6 +250,39 @@ class TestForm:
         assert list(exchange.ack["errors"]) == [field]
         assert says in exchange.ack["errors"][field]
         assert fullstory.received == []
+
+    async def test_two_people_are_a_choice(self, slack: SlackSandbox) -> None:
+        """With the time that was typed, and the number of the field."""
+        view_id = await opened_form(slack)
+        typed = f"{JANE} or omar@example.com 1 hour ago"
+        await slack.submit(view_id, filled_in(typed, "4"))
+        view = only_view(slack)[1]
+        assert labels(view) == [JANE, "omar@example.com", "New search"]
+        await slack.press_in_view(f"{action_ids.CHOOSE}:0", view_id)
+        await until(lambda: texts.PROBABLY_THIS_ONE in str(only_view(slack)[1]))
+        assert "The one at" in json.dumps(only_view(slack)[1])
+        assert "the latest 3" in json.dumps(only_view(slack)[1])
+
+    async def test_show_all_in_the_window(self, slack: SlackSandbox) -> None:
+        """Five, then all twenty in the same window; the way back to the form stays."""
+        view_id = await opened_form(slack)
+        await slack.submit(view_id, filled_in(JANE))
+        view = only_view(slack)[1]
+        assert labels(view) == ["Show all 20", "Share…", "New search"]
+        assert len(links(view)) == 5
+        await slack.press_in_view(action_ids.SHOW_MORE, view_id)
+        await until(lambda: len(links(only_view(slack)[1])) == 20)
+        assert "New search" in labels(only_view(slack)[1])
+        assert slack.screen == []
+
+    async def test_why_there_is_nothing_goes_on_top(self, slack: SlackSandbox) -> None:
+        """The reasons open above the results, which are there again when they are closed."""
+        view_id = await opened_form(slack)
+        await slack.submit(view_id, filled_in("zoe@example.com"))
+        assert labels(only_view(slack)[1]) == ["Why?", "New search"]
+        await slack.press_in_view(action_ids.WHY, view_id)
+        await until(lambda: len(slack.views) == 2)
+        assert "views.push" in slack.api_calls
 
     async def test_all_errors_at_once(self, slack: SlackSandbox) -> None:
         """Each beside its field."""

@@ -19,16 +19,17 @@ from bot.errors import Unavailable
 from bot.features.answer_buttons import help_modal
 from bot.sandbox.workspace import invalid_blocks
 from bot.slack import answer, messages
-from bot.slack.answer import Reader
+from bot.slack.answer import Buttons, Reader
 from bot.slack.blocks import MODAL, RESPONSE_URL, Message, bold, header
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 LIMITS = Limits(20, 100)
+BUTTONS = Buttons("same", "", "share")
 
 
 def rendered(found: SessionList, zone: timezone = UTC) -> Message:
     """As in the ack of a command."""
-    return answer.answer(found, Reader(NOW, zone), RESPONSE_URL)
+    return answer.answer(found, Reader(NOW, zone), RESPONSE_URL, BUTTONS)
 
 
 def found(
@@ -88,7 +89,7 @@ def days(message: Message) -> list[str]:
 def test_layout() -> None:
     """Whose and how many; the latest with its button beside it; the others in a list."""
     message = rendered(found(3, limit=3))
-    title, latest, others = message["blocks"]
+    title, latest, others, _ = message["blocks"]
     assert title["text"]["text"] == "*user-42*\nLatest 3 sessions"
     assert latest["accessory"]["text"]["text"] == "Watch replay"
     assert latest["accessory"]["style"] == "primary"
@@ -374,6 +375,6 @@ def test_names_in_bold(text: str, expected: str) -> None:
 
 def test_a_window_of_long_links_fits() -> None:
     """Slack takes views of 250 KB."""
-    message = answer.answer(found(100, link_length=2_600), Reader(NOW), MODAL)
+    message = answer.answer(found(100, link_length=2_600), Reader(NOW), MODAL, BUTTONS)
     assert len(shown_text(message)) < 250_000
     assert "didn't fit" in shown_text(message)

@@ -2,8 +2,8 @@
 
 A modal asks which, with or without the name, and where. What was shown is what is shared: the
 sessions are looked up again for the modal and compared, and the process remembers them for a few
-minutes. They are posted through the response_url of the button, so the bot need not be a member of
-the channel.
+minutes. They are posted through the response_url of the button, or of the chosen channel if the
+list is in a modal or a direct message, so the bot need not be a member of the channel.
 
 - https://docs.slack.dev/surfaces/modals
 - https://docs.slack.dev/interactivity/handling-user-interaction#message_responses
@@ -31,7 +31,16 @@ from bot.core.outcomes import (
 )
 from bot.core.sessions import Query, SessionList
 from bot.errors import SlackError
-from bot.features.share.form import FORM, TITLE, Choice, options, read_choice, share_form
+from bot.features.share.form import (
+    FORM,
+    TITLE,
+    WHERE,
+    Choice,
+    Places,
+    options,
+    read_choice,
+    share_form,
+)
 from bot.settings import Settings
 from bot.slack import action_ids, answer, messages, texts
 from bot.slack.answer import Reader
@@ -41,7 +50,15 @@ from bot.slack.blocks import RESPONSE_URL, Message, always, escape, modal, note
 from bot.slack.feature import Manifest
 from bot.slack.lookups import Lookups
 from bot.slack.presses import Presses
-from bot.slack.request import SENDING, Ack, Job, SlackRequest, message_thread, pressed_value
+from bot.slack.request import (
+    SENDING,
+    Ack,
+    Job,
+    SlackRequest,
+    channel_and_user,
+    message_thread,
+    pressed_value,
+)
 from bot.slack.response_url import Posted
 from bot.slack.signing import BadSignature, Kind, Signer
 from bot.slack.targets import Targets, new_message
@@ -59,6 +76,7 @@ NOT_STORED: Final = (
 MAYBE_SHARED: Final = (
     "Slack didn't say whether it took the message. Please check before you share it again."
 )
+NOT_SHOWN_THERE: Final = "Sessions aren't shown in that channel. Please choose another."
 ALREADY_SHARED: Final = "You have already shared these sessions from this window."
 
 _SHARED_SECONDS: Final = 60 * 60.0
@@ -72,7 +90,7 @@ _MAX_REMEMBERED: Final = 200  # modals
 class _Sharing:
     """A share in progress; once `posting` is set, it may have been posted.
 
-    `origin` is the part of the press that says where its message is.
+    `origin` is the part of the press that says where its message or modal is.
     """
 
     query: Query
@@ -80,6 +98,16 @@ class _Sharing:
     choice: Choice
     job: Job
     posting: bool = False
+
+    @property
+    def channel(self) -> str:
+        """The channel to share in."""
+        return self.choice.channel or str(self.origin["channel"]["id"])
+
+    @property
+    def response_url(self) -> str:
+        """The response_url of the channel."""
+        return self.choice.response_url or str(self.origin["response_url"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +144,7 @@ class Share:
 
     async def _open(self, query: Query, request: SlackRequest) -> None:
         waiting = modal(TITLE, note(PREPARING)["blocks"])
-        view_id = await self.web_api.open_modal(request.body["trigger_id"], waiting)
+        view_id = await self.web_api.open_modal(request.body, waiting)
         if not view_id:
             self.presses.tell(texts.MODAL_NOT_OPENED, request)
             return
@@ -128,7 +156,7 @@ class Share:
         await self.background.notify_if_cancelled(filling, say_restarting)
 
     async def _fill(self, view_id: str, query: Query, request: SlackRequest) -> None:
-        actor = request.actor
+        actor = self.presses.actor(request)
         outcome = await self.lookup.run(query, actor)
         if not (isinstance(outcome, Found) and _was_shown(outcome.sessions, query)):
             await self._update(view_id, self._why_not(outcome))
@@ -142,7 +170,7 @@ class Share:
                 actor.user,
                 Kind.SHARE_FORM,
             ),
-            is_in_thread=bool(message_thread(request.body)),
+            places=_places(request.body),
         )
         try:
             await self.web_api.update_modal(view_id, form)
@@ -177,10 +205,14 @@ class Share:
             self.audit.note_denial(request.actor, error.reason)
             await job.done()
             return _refuse(denial(error.reason).what)
+        choice, allowed = read_choice(request.body), self.settings.allowed_channels
+        if choice.channel and allowed and choice.channel not in allowed:
+            await job.done()
+            return {"response_action": "errors", "errors": {WHERE: NOT_SHOWN_THERE}}
         if not await job.take("shared from", str(view["id"]), done_seconds=_SHARED_SECONDS):
             return _refuse(ALREADY_SHARED)
         may_be_posted = job.step == SENDING
-        sharing = _Sharing(query, json.loads(origin), read_choice(view), job, may_be_posted)
+        sharing = _Sharing(query, json.loads(origin), choice, job, may_be_posted)
 
         async def leave() -> None:
             if not await job.hand_over():
@@ -202,7 +234,7 @@ class Share:
 
     async def _share(self, sharing: _Sharing, request: SlackRequest) -> None:
         # A modal has no channel, but the button that opened it had one.
-        actor = replace(request.actor, channel=sharing.origin["channel"]["id"])
+        actor = replace(request.actor, channel=sharing.channel)
         await request.acknowledged
         found = await self._found(sharing, str(request.body["view"]["id"]), actor)
         if not isinstance(found, Found):
@@ -278,11 +310,17 @@ class Share:
         if choice.number is not None:
             found = _only(found, choice.number)
         message = answer.shared(
-            found, reader.now, user, RESPONSE_URL, named=choice.is_named, is_first=is_first
+            found,
+            reader.now,
+            user,
+            RESPONSE_URL,
+            named=choice.is_named,
+            is_first=is_first,
+            note=choice.note,
         )
         thread = message_thread(sharing.origin) if choice.is_in_thread else ""
-        url = sharing.origin["response_url"]
-        return await self.targets.urls.post(url, message | new_message(thread), attempts=1)
+        message |= new_message(thread)
+        return await self.targets.urls.post(sharing.response_url, message, attempts=1)
 
     async def _tell(self, sharing: _Sharing, message: Message) -> None:
         await self.targets.beside(sharing.origin).send(always(message))
@@ -293,19 +331,26 @@ def _refuse(sentence: str) -> Ack:
 
 
 def metadata_of(value: str, body: dict[str, Any], actor: Actor) -> str:
-    """Return what the modal remembers: where the message is, and the value of its button."""
+    """Return what the modal remembers: where the answer is, and the value of its button."""
     container = body.get("container", {})
-    origin = {
-        "response_url": body["response_url"],
-        "user": {"id": actor.user},
-        "channel": {"id": actor.channel},
-        "container": {
+    origin: dict[str, Any] = {"user": {"id": actor.user}, "channel": {"id": actor.channel}}
+    if shown := body.get("view"):
+        origin["view"] = {name: shown.get(name) for name in ("id", "private_metadata")}
+        origin["container"] = {"view_id": shown.get("id")}
+    else:
+        origin["response_url"] = body["response_url"]
+        origin["container"] = {
             "message_ts": container.get("message_ts"),
             "thread_ts": message_thread(body),
             "is_ephemeral": container.get("is_ephemeral"),
-        },
-    }
+        }
     return f"{json.dumps(origin)}\n{value}"
+
+
+def _places(body: dict[str, Any]) -> Places:
+    if "view" in body or channel_and_user(body)[0].startswith("D"):
+        return Places.ANY_CHANNEL
+    return Places.THREAD_OR_CHANNEL if message_thread(body) else Places.HERE
 
 
 def _only(found: SessionList, number: int) -> SessionList:
@@ -325,8 +370,9 @@ def _where(sharing: _Sharing) -> str:
     """Return where it was shared, in Slack's markup; direct messages have no name."""
     if sharing.choice.is_in_thread:
         return "this thread"
-    channel = str(sharing.origin["channel"]["id"])
-    return f"<#{escape(channel)}>" if channel.startswith("C") else "this conversation"
+    channel = sharing.channel
+    is_chosen = bool(sharing.choice.channel)
+    return f"<#{escape(channel)}>" if is_chosen or channel.startswith("C") else "this conversation"
 
 
 def _was_shown(found: SessionList, query: Query) -> bool:
