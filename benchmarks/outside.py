@@ -33,7 +33,6 @@ from cryptography.x509.oid import NameOID
 SIGNING_SECRET: Final = "benchmark"  # noqa: S105 - it opens nothing
 EVERYTHING_ON: Final = {
     "AUDIT_KEY": "benchmark",
-    "STATE_KEYS": "YmVuY2htYXJrYmVuY2htYXJrYmVuY2htYXJrYmVuY2g=",
     "METRICS_PORT": "0",
     "LOG_LEVEL": "INFO",
     "ALLOWED_USERS": "U0ASKER",
@@ -280,7 +279,6 @@ class Outside:
             "FULLSTORY_API_KEY": "benchmark",
             "FULLSTORY_API_URL": self.url,
             "HOST": "127.0.0.1",
-            "LOG_FORMAT": "json",
             "NO_PROXY": "*",
             **by_way[self.over],
             **other,

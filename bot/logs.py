@@ -22,7 +22,7 @@ import time
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from typing import Final, Literal, TextIO
+from typing import Final, TextIO
 
 import stamina.instrumentation
 import structlog
@@ -111,7 +111,6 @@ _recording: list[bool] = [False]
 
 def configure(
     level: str,
-    style: Literal["auto", "json", "console"],
     stream: TextIO = sys.stderr,
     *,
     recording: bool = True,
@@ -124,7 +123,7 @@ def configure(
     on_terminal = stream.isatty()
     renderer: Processor = (
         structlog.dev.ConsoleRenderer(colors=on_terminal and not os.environ.get("NO_COLOR"))
-        if style == "console" or (style == "auto" and on_terminal)
+        if on_terminal
         else structlog.processors.JSONRenderer(serializer=dumps)
     )
     for earlier in _writers:

@@ -26,6 +26,7 @@ from bot.slack.delivery import Delivery
 from bot.slack.feature import HelpLines, create
 from bot.slack.lookups import Lookups
 from bot.slack.presses import Presses
+from bot.slack.recents import Recents
 from bot.slack.response_url import ResponseUrls
 from bot.slack.search_modal import SearchModal
 from bot.slack.signing import Signer
@@ -140,8 +141,9 @@ class SlackParts:
             is_ending=lambda: background.is_draining and not shared.durable,
             replay_at_moment=settings.replay_at_moment,
         )
-        signer = Signer(settings.signing_key)
-        lookups = Lookups(lookup, audit, self.web_api, users, signer, settings)
+        signer = Signer(settings.signing_keys)
+        recents = Recents(shared, background, settings.recent_hours)
+        lookups = Lookups(lookup, audit, self.web_api, users, signer, recents, settings)
         targets = Targets(ResponseUrls(connections.response_urls, timeouts), self.web_api)
         delivery = Delivery(background, settings, timeouts)
         self.components: Mapping[object, Any] = {
@@ -155,6 +157,7 @@ class SlackParts:
             Lookups: lookups,
             ReadAudit: ReadAudit(audit, access, settings.auditors, timeouts),
             Signer: signer,
+            Recents: recents,
             Targets: targets,
             Delivery: delivery,
             Presses: Presses(signer, audit, shared, targets, delivery),
@@ -244,7 +247,7 @@ async def _metrics(
 
     shared = stores.shared
     metrics = Metrics(stores.audit, (lambda: shared.is_unavailable) if shared else None)
-    names = ("METRICS_HOST", "METRICS_PORT")
+    names = ("HOST", "METRICS_PORT")
     address = Address(settings.metrics_host, settings.metrics_port, names)
     port = await listen(metrics.app(), address, timeouts, stack)
     _log.info("metrics", host=settings.metrics_host, port=port)

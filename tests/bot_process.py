@@ -29,6 +29,6 @@ async def main() -> None:
 
 
 if __name__ == "__main__":
-    logs.configure("INFO", "json")
+    logs.configure("INFO")
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(main())

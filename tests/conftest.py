@@ -59,7 +59,7 @@ QUICK = Timeouts(
 )
 """Second attempts come soon, and a slow machine may take its time at the end; else as in life."""
 
-FERNET = "cGxhbnRlZCBwbGFudGVkIHBsYW50ZWQgcGxhbnRlZDE="
+FERNET = b"cGxhbnRlZCBwbGFudGVkIHBsYW50ZWQgcGxhbnRlZDE="
 """A key for what is pending."""
 
 both_transports = pytest.mark.parametrize("transport", ["http", "socket"])
@@ -95,7 +95,7 @@ def no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
 def logged() -> Logged:
     """Return the log lines of this test."""
     stream = StringIO()
-    logs.configure("INFO", "json", stream)
+    logs.configure("INFO", stream)
 
     def lines() -> list[dict[str, Any]]:
         logs.flush()
@@ -231,7 +231,6 @@ def start_bot(
         database = {
             "database_url": everybodys_database[transport],
             "audit_key": "everybody's",
-            "state_keys": FERNET,
         }
         if uses_it := "database_url" not in settings:
             settings = database | settings

@@ -8,7 +8,6 @@ import secrets
 import sys
 import threading
 import webbrowser
-from base64 import urlsafe_b64encode
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from datetime import datetime, timedelta
@@ -36,7 +35,7 @@ _PROMPT: Final = "\nsam in #support > "
 
 async def run(once: str | None, *, browser: bool = True) -> None:
     """Run the demo, or one command of it. Open its page if there is a `browser`."""
-    logs.configure("ERROR", "console", recording=False)
+    logs.configure("ERROR", recording=False)
     os.environ["NO_PROXY"] = "*"  # nothing here leaves this machine
     console = Console(highlight=False)
     slack, fullstory = SlackSandbox(), FullstorySandbox()
@@ -82,7 +81,6 @@ async def _bot(slack: SlackSandbox, fullstory: FullstorySandbox) -> AsyncIterato
             database_url=await stack.enter_async_context(temporary_database()),
             audit_key=secrets.token_hex(),
             auditors=(USER,),
-            state_keys=urlsafe_b64encode(secrets.token_bytes(32)).decode(),
         )
         # Leaving it waits for late answers, so that they are shown.
         timeouts = Timeouts(state=10.0)  # on a busy laptop, a slow disk is not worth an error

@@ -66,8 +66,7 @@ async def run(settings: Settings, person: str, limit: str | None, *, as_json: bo
             sys.stdout.flush()  # before the record is written
         else:
             explanation = explain(outcome)
-            contact = settings.access_contact if explanation.is_denial else settings.admin_contact
-            errors.print(explanation.in_one_line(contact), markup=False)
+            errors.print(explanation.in_one_line(settings.admin_contact), markup=False)
     if not isinstance(outcome, Found):
         return 1
     if stores.audit and stores.audit.dropped:

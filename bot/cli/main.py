@@ -42,7 +42,7 @@ def serve() -> None:
     from bot.listener import CantListen
 
     loaded = _settings(for_slack=True)
-    logs.configure(loaded.log_level, loaded.log_format)
+    logs.configure(loaded.log_level)
     for sentence in misspelled():
         structlog.get_logger().warning("misspelled setting", problem=sentence)
     if ignored := loaded.ignored_parameters:
@@ -100,7 +100,7 @@ def check() -> None:
     from bot.cli.check import run
 
     loaded = _settings(for_slack=True)
-    logs.configure("CRITICAL", loaded.log_format)  # its findings are printed
+    logs.configure("CRITICAL")  # its findings are printed
     sys.exit(0 if _run(run(loaded)) else 1)
 
 
@@ -114,7 +114,7 @@ def lookup(person: str, limit: str | None, *, as_json: bool) -> None:
 
     loaded = _settings(for_slack=False)
     # Errors have the references that are printed; the terminal's audit is only in the database.
-    logs.configure("ERROR", loaded.log_format, recording=False)
+    logs.configure("ERROR", recording=False)
     sys.exit(_run(run(loaded, person, limit, as_json=as_json)))
 
 
@@ -154,7 +154,7 @@ def audit(**options: Any) -> None:  # noqa: ANN401 - the options above
 
 def _settings_with_database() -> Settings:
     loaded = _settings(for_slack=False, for_fullstory=False)
-    logs.configure("ERROR", loaded.log_format)
+    logs.configure("ERROR")
     if not loaded.database:
         _fail(["DATABASE_URL is missing: postgresql://… or sqlite:///…"], 2)
     return loaded

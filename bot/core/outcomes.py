@@ -127,20 +127,16 @@ _CHANGEABLE: Final = frozenset(
 class Explanation:
     """What happened and what to do next, as plain text; `next_step` may be "".
 
-    `{contact}` in it is who to ask: ACCESS_CONTACT if `is_denial`, otherwise ADMIN_CONTACT.
+    `{contact}` in it is who to ask: ADMIN_CONTACT.
     """
 
     what: str
     next_step: str = ""
     reference: str = ""
     can_retry: bool = False
-    is_denial: bool = False
 
     def step_for(self, contact: str) -> str:
         """Return the next step with the contact filled in."""
-        if self.is_denial and self.next_step and contact and not contact.startswith("<"):
-            # ACCESS_CONTACT may be a whole sentence.
-            return contact if contact[-1] in ".!?" else f"{contact}."
         return self.next_step.replace("{contact}", contact or DEFAULT_CONTACT)
 
     def in_one_line(self, contact: str) -> str:
@@ -177,7 +173,6 @@ def denial(reason: DenialReason) -> Explanation:
         _DENIALS[reason],
         _ASK_FOR_ACCESS if reason in _CHANGEABLE else "",
         can_retry=reason.is_temporary,
-        is_denial=True,
     )
 
 

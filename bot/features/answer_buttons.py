@@ -13,7 +13,7 @@ from typing import ClassVar, Final
 
 from bot.core.access import EntryPoint
 from bot.core.outcomes import RESTARTING
-from bot.core.query import Limits, typed_form
+from bot.core.query import typed_form
 from bot.settings import Settings
 from bot.slack import action_ids, texts
 from bot.slack.app import COMMAND, App
@@ -33,8 +33,9 @@ PRIVACY: Final = (
     "Answers are for you alone, unless you share them.",
     texts.SIGN_IN,
     "Guests and people of other organizations are shown no sessions.",
-    "I keep no e-mail addresses and no sessions. That you looked is recorded.",
+    "Your lookups are recorded, without the customer's address or uid.",
 )
+RECENT: Final = "Your latest lookups stay in my Home for {hours}, for you alone."
 NO_SESSIONS: Final = (
     "Fullstory knows people by what your site tells it. Common reasons to find nothing:"
 )
@@ -122,7 +123,7 @@ class AnswerButtons:
 
     async def on_help(self, request: SlackRequest) -> Ack:
         """Open a modal with everything that can be typed."""
-        self._open(request, help_modal(COMMAND, self.settings.slack_limits))
+        self._open(request, help_modal(COMMAND, self.settings))
         return None
 
     async def on_why(self, request: SlackRequest) -> Ack:
@@ -155,14 +156,17 @@ class AnswerButtons:
         return None
 
 
-def help_modal(command: str, limits: Limits) -> View:
+def help_modal(command: str, settings: Settings) -> View:
     """Show everything that can be typed, and who sees what."""
-    examples = texts.examples(command, limits)
+    examples = texts.examples(command, settings.slack_limits)
+    privacy = [*PRIVACY]
+    if hours := settings.recent_hours:
+        privacy.append(RECENT.format(hours=texts.counted(hours, "hour")))
     blocks = [
         section(escape(texts.HELP_INTRO)),
         section("\n".join(f"{code(typed)}  {escape(meaning)}" for typed, meaning in examples)),
         header("Who sees what"),
-        section("\n".join(f"• {escape(line)}" for line in PRIVACY)),
+        section("\n".join(f"• {escape(line)}" for line in privacy)),
     ]
     return modal(texts.HELP_TITLE, blocks)
 

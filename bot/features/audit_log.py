@@ -90,7 +90,7 @@ class AuditLog:
             view = audit_modal(note(_NO_KEY.in_one_line(self.settings.admin_contact)))
         view_id = await self.web_api.open_modal(request.body, view)
         if view_id and (reason := await self.read_audit.denial(request.actor)):
-            denied = messages.access_denied(reason, self.settings.access_contact)
+            denied = messages.access_denied(reason, self.settings.admin_contact)
             await self.web_api.update_modal(view_id, audit_modal(denied))
 
     async def on_submit(self, request: SlackRequest) -> Ack:
@@ -113,7 +113,7 @@ class AuditLog:
             case Entries(events, has_more):
                 return always(entries(person.person, events, has_more=has_more))
             case AccessDenied(reason):
-                return always(messages.access_denied(reason, self.settings.access_contact))
+                return always(messages.access_denied(reason, self.settings.admin_contact))
             case Crashed(reference):
                 failed = Explanation(
                     "The audit log can't be read right now.",

@@ -7,35 +7,47 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import ClassVar, Final
 
 import structlog
 
 from bot.core.access import EntryPoint
+from bot.core.sessions import Query
 from bot.errors import SlackError
 from bot.settings import Settings
 from bot.slack import action_ids, texts
 from bot.slack.app import COMMAND, App
 from bot.slack.background import BackgroundTasks
 from bot.slack.blocks import (
+    SHOWN,
     Block,
     Message,
     View,
     actions,
+    bold,
     button,
     context,
+    date_markup,
     escape,
     header,
     mentions_of,
     note,
     section,
+    shorten,
 )
+from bot.slack.delivery import Delivery
 from bot.slack.feature import HelpLines, Manifest
 from bot.slack.lookups import Lookups
+from bot.slack.presses import Presses
+from bot.slack.recents import Recent, Recents
 from bot.slack.request import Ack, SlackRequest
 from bot.slack.search_modal import SearchModal
+from bot.slack.signing import Signer
+from bot.slack.targets import Targets
 from bot.slack.web_api import WebApi
 
 _log = structlog.get_logger()
@@ -49,9 +61,11 @@ ONLY_IN: Final = "You can search in these channels:"
 IN_ANY_CHANNEL: Final = "in any channel"
 IN_THESE_CHANNELS: Final = "in these channels"
 OR_DIRECTLY: Final = ", or in a direct message to me"
+RECENT_LOOKUPS: Final = "Your latest lookups"
+SHOW_SESSIONS: Final = "Show sessions"
 PRIVACY: Final = (
-    "Answers are for you alone, unless you share them. I keep no addresses and no sessions; that "
-    "you looked is recorded."
+    "Answers are for you alone, unless you share them. Your lookups are logged without the "
+    "customer's name."
 )
 
 
@@ -67,14 +81,21 @@ class Home:
     settings: Settings
     help_lines: HelpLines
     web_api: WebApi
+    signer: Signer
     lookups: Lookups
     search_modal: SearchModal
+    recents: Recents
+    presses: Presses
+    targets: Targets
+    delivery: Delivery
     background: BackgroundTasks
 
     def register(self, app: App) -> None:
-        """Register the event of opening it, and its button."""
+        """Register the event of opening it, and its buttons."""
         app.event("app_home_opened", EntryPoint.HOME, self.on_open)
         app.action(SEARCH, EntryPoint.HOME, self.on_search)
+        recent = re.compile(f"{action_ids.RECENT}:\\d")
+        app.action(recent, EntryPoint.FORM, self.on_recent)
 
     async def on_open(self, request: SlackRequest) -> Ack:
         """Publish the Home, or greet the person in an empty *Messages* tab."""
@@ -89,6 +110,23 @@ class Home:
         """Open the search form."""
         self.background.start(self.search_modal.open(request))
         return None
+
+    async def on_recent(self, request: SlackRequest) -> Ack:
+        """Show the sessions of a recent lookup in a modal, as they are now."""
+        if query := self.presses.query(request):
+            self.background.start(self._look_again(query, request))
+        return None
+
+    async def _look_again(self, query: Query, request: SlackRequest) -> None:
+        if not await request.job.take_interaction():
+            return
+        view = self.search_modal.results(note(texts.LOOKING), request.actor)
+        view["id"] = await self.web_api.open_modal(request.body, view)
+        body = request.body | {"view": view}
+        target = self.targets.in_place(body) if view["id"] else self.targets.beside(body)
+        self.delivery.after_ack(
+            self.lookups.query(query, request.actor), request, target, progress=note(texts.LOOKING)
+        )
 
     async def _publish(self, request: SlackRequest) -> None:
         shown = request.body["event"].get("view") or {}
@@ -121,7 +159,10 @@ class Home:
         ways = ways_to_search(
             self.help_lines, bot.user, settings.support_channels, is_restricted=bool(channels)
         )
-        return home(ways, channels, is_auditor=is_auditor)
+        user = request.actor.user
+        recents = [] if channels else await self.recents.of(user)
+        lines = recent_lookups(recents, self.signer, user)
+        return home(ways, channels, lines, is_auditor=is_auditor)
 
 
 def ways_to_search(
@@ -156,11 +197,16 @@ def ways_to_search(
 
 
 def home(
-    ways: Sequence[tuple[str, str]], channels: Sequence[str] = (), *, is_auditor: bool = False
+    ways: Sequence[tuple[str, str]],
+    channels: Sequence[str] = (),
+    recents: Sequence[Block] = (),
+    *,
+    is_auditor: bool = False,
 ) -> View:
     """Render the Home; `ways` are a name and how to use it, the latter in Slack's markup.
 
-    If sessions are only shown in some `channels`, it names them and offers no form.
+    If sessions are only shown in some `channels`, it names them and offers no form. `recents` are
+    the person's recent lookups.
     """
     search = button(SEARCH, SEARCH_BUTTON, SEARCH) | {"style": "primary"}
     how = button(action_ids.HELP, texts.HELP_TITLE, action_ids.HELP)
@@ -175,11 +221,29 @@ def home(
             header(TITLE),
             section(where),
             actions(*buttons),
+            *([header(RECENT_LOOKUPS), *recents] if recents else []),
             {"type": "divider"},
             *(section(f"*{escape(name)}*\n{line}") for name, line in ways),
             context(PRIVACY),
         ]
     )
+
+
+def recent_lookups(recents: Sequence[Recent], signer: Signer, user: str) -> list[Block]:
+    """Return a line for each recent lookup, with a button that only `user` can press."""
+    lines = []
+    for number, recent in enumerate(recents):
+        query = recent.query
+        looked_up = datetime.fromtimestamp(recent.time, UTC)
+        when = f"looked up {date_markup(looked_up, '{ago}')}"
+        if query.moment:
+            moment = date_markup(query.moment.time, "{date_short_pretty}, {time}")
+            when = f"around {moment}, {when}"
+        action_id = f"{action_ids.RECENT}:{number}"
+        show = button(action_id, SHOW_SESSIONS, signer.sign_query(query, user))
+        line = f"{bold(shorten(query.person, SHOWN))}\n{when}"
+        lines.append(section(line) | {"accessory": show})
+    return lines
 
 
 def home_denied(message: Message, *, is_auditor: bool) -> View:

@@ -40,7 +40,6 @@ from bot.slack.typed_text import parse
 from bot.slack.web_api import WebApi
 
 FIND_SESSIONS: Final = "find_sessions"
-LOOKING: Final = "Looking … The sessions will appear here. You can close this window any time."
 OUTDATED: Final = "This window doesn't work anymore. Please open it again."
 ONE_MOMENT: Final = "There is a time here and in the field below. Please give one."
 
@@ -105,7 +104,7 @@ class SearchForm:
         # A modal has no channel, but may have been opened in one.
         work = self.lookups.typed(search, replace(actor, channel=channel), COMMAND, moment)
         target = self.targets.modal(request.body, partial(in_modal, metadata=metadata))
-        return await self.delivery.in_ack(work, request, target, note(LOOKING))
+        return await self.delivery.in_ack(work, request, target, note(texts.LOOKING))
 
     def _outdated(self, request: SlackRequest, error: BadSignature) -> View:
         self.audit.note_denial(request.actor, error.reason)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from base64 import urlsafe_b64encode
 from functools import cached_property
 from typing import Annotated, Final, Literal
 from urllib.parse import urlsplit
@@ -24,10 +25,9 @@ from bot.settings.types import (
     Contact,
     DatabaseUrl,
     Domains,
-    FernetKeys,
-    Lower,
     Port,
     Secret,
+    SecretKeys,
     Secrets,
     SigningSecret,
     UidLabels,
@@ -36,8 +36,10 @@ from bot.settings.types import (
     Usergroups,
     Users,
     Workflows,
-    as_fernet,
 )
+
+MAX_SESSIONS: Final = 100
+"""A message can't show more."""
 
 SHOWN_IN_SLACK: Final = 5
 """Sessions, if no number is given; a button shows the others."""
@@ -61,8 +63,7 @@ class Settings(BaseModel):
     fullstory_method: Annotated[Literal["GET", "POST"], Upper] = "GET"
     fullstory_timeout_seconds: Annotated[float, Field(gt=0, le=300)] = 10
 
-    sessions_limit: Annotated[int, Field(ge=1, le=100)] = 20
-    sessions_max_limit: Annotated[int, Field(ge=1, le=100)] = 100
+    sessions_limit: Annotated[int, Field(ge=1, le=MAX_SESSIONS)] = 20
     answer_budget_seconds: Annotated[float, Field(gt=0, le=2.5)] = 1.5
 
     support_channels: Channels = ()
@@ -77,24 +78,21 @@ class Settings(BaseModel):
     allowed_channels: Channels = ()
     allowed_workflows: Workflows = ()
     allow_guests: bool = False
-    access_contact: Contact = ""
 
     database_url: DatabaseUrl | None = None
     audit_key: Secrets = ()
     audit_required: bool = False
     audit_retention_days: Annotated[int, Field(ge=1, le=36_500)] | None = None
     auditors: Users = ()
-    button_secret: Secret | None = None
-    state_keys: FernetKeys = ()
+    secret_keys: SecretKeys = ()
+    recent_hours: Annotated[int, Field(ge=0, le=720)] = 12
 
     host: str = "0.0.0.0"  # noqa: S104 - a container's port has to be reachable
     port: Port = 3000
 
-    metrics_host: str = "127.0.0.1"
     metrics_port: Port | None = None
 
     log_level: Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], Upper] = "INFO"
-    log_format: Annotated[Literal["auto", "json", "console"], Lower] = "auto"
 
     @property
     def fullstory_base_url(self) -> str:
@@ -129,16 +127,28 @@ class Settings(BaseModel):
         return tuple(key.get_secret_value() for key in self.audit_key)
 
     @property
-    def fernet_keys(self) -> tuple[str, ...]:
-        """The keys for stored work; new work uses the first one."""
-        return tuple(as_fernet(key.get_secret_value()) for key in self.state_keys)
+    def signing_keys(self) -> tuple[bytes, ...]:
+        """The keys for buttons; new ones are signed with the first one."""
+        return self._keys("buttons")
 
     @property
-    def signing_key(self) -> bytes:
-        """The key for buttons, from its own setting or a secret that rarely changes."""
-        chosen = self.button_secret or self.slack_signing_secret or self.slack_app_token
-        secret = chosen.get_secret_value() if chosen else self.bot_token
-        return hashlib.sha256(f"fsessions buttons {secret}".encode()).digest()
+    def fernet_keys(self) -> tuple[bytes, ...]:
+        """The keys for what is stored; new data is encrypted with the first one."""
+        return tuple(urlsafe_b64encode(key) for key in self._keys("stored data"))
+
+    def _keys(self, purpose: str) -> tuple[bytes, ...]:
+        """Derive keys from their setting, or from a secret of Slack's that rarely changes."""
+        slack = self.slack_signing_secret or self.slack_app_token or self.slack_bot_token
+        chosen = self.secret_keys or ((slack,) if slack else ())
+        secrets = [secret.get_secret_value() for secret in chosen] or [""]
+        return tuple(
+            hashlib.sha256(f"fsessions {purpose} {secret}".encode()).digest() for secret in secrets
+        )
+
+    @property
+    def metrics_host(self) -> str:
+        """Where to serve the metrics: at `host` if that is set, otherwise for this machine."""
+        return self.host if "host" in self.model_fields_set else "127.0.0.1"
 
     @property
     def bot_name(self) -> str:
@@ -153,7 +163,7 @@ class Settings(BaseModel):
     @cached_property
     def limits(self) -> Limits:
         """How many sessions to list by default, and at most."""
-        return Limits(min(self.sessions_limit, self.sessions_max_limit), self.sessions_max_limit)
+        return Limits(self.sessions_limit, MAX_SESSIONS)
 
     @cached_property
     def slack_limits(self) -> Limits:

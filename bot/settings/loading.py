@@ -21,6 +21,16 @@ _RESTRICTING: Final = frozenset(
 """Settings about access and audit. The bot doesn't start if one may be misspelled: it would admit
 people, or not record them."""
 
+_EARLIER: Final = {
+    "ACCESS_CONTACT": "use ADMIN_CONTACT",
+    "BUTTON_SECRET": "use SECRET_KEYS",
+    "LOG_FORMAT": "logs are text on a terminal, otherwise JSON",
+    "METRICS_HOST": "use HOST",
+    "SESSIONS_MAX_LIMIT": "people can ask for 100 at most",
+    "STATE_KEYS": "use SECRET_KEYS",
+}
+"""Settings that were removed, and what to do instead. They have no effect."""
+
 _MAX_FILE: Final = 64 * 1024  # bytes
 _NOT_UTF_8: Final = "can't be read as UTF-8: save it with that encoding"
 _WHERE: Final = "in Fullstory, Settings → Integrations & API Keys"
@@ -50,12 +60,6 @@ def load(
         settings = Settings.model_validate(values)
     except ValidationError as error:
         problems += [_sentence(details) for details in error.errors(include_input=False)]
-    if (
-        settings
-        and "sessions_limit" in values
-        and settings.sessions_limit > settings.limits.highest
-    ):
-        problems.append("SESSIONS_LIMIT is above SESSIONS_MAX_LIMIT")
     problems += _needing_others(settings) if settings else []
     if problems or settings is None:
         raise SettingsError(_without_swapped(sorted(problems), values))
@@ -79,7 +83,6 @@ def _needing_others(settings: Settings) -> list[str]:
             "AUDIT_REQUIRED": settings.audit_required,
             "AUDIT_RETENTION_DAYS": settings.audit_retention_days,
             "AUDITORS": settings.auditors,
-            "STATE_KEYS": settings.state_keys,
         }
         problems += [f"{name} needs a DATABASE_URL" for name, is_set in needing.items() if is_set]
     serves = "port" in settings.model_fields_set or not settings.socket_mode
@@ -93,7 +96,10 @@ def _needing_others(settings: Settings) -> list[str]:
 
 
 def misspelled(environment: Mapping[str, str] = os.environ, file: Path = Path(".env")) -> list[str]:
-    """Return a sentence for each name that looks like a setting's, unless `load` refuses it."""
+    """Return a sentence for each name that is close to a setting's or was one.
+
+    Those that `load` refuses are left out.
+    """
     try:
         given = {**_from_file(file), **environment}
     except SettingsError:  # the file is not readable
@@ -103,11 +109,13 @@ def misspelled(environment: Mapping[str, str] = os.environ, file: Path = Path(".
 
 def _misspelled(given: Mapping[str, str]) -> list[tuple[str, str]]:
     """Return the settings that may be meant, each with a sentence."""
-    others = sorted(name for name in set(given) - set(NAMES) if given[name].strip())
-    meant = ((name, _meant_by(name.upper())) for name in others)
-    return [
-        (close, f"{name} is not a setting; did you mean {close}?") for name, close in meant if close
-    ]
+    found = []
+    for name in sorted(name for name in set(given) - set(NAMES) if given[name].strip()):
+        if instead := _EARLIER.get(name):
+            found.append((name, f"{name} is not a setting anymore: {instead}"))
+        elif close := _meant_by(name.upper()):
+            found.append((close, f"{name} is not a setting; did you mean {close}?"))
+    return found
 
 
 def _meant_by(name: str) -> str:

@@ -6,7 +6,6 @@ No error contains the value.
 from __future__ import annotations
 
 import re
-from base64 import urlsafe_b64encode
 from ipaddress import ip_address
 from typing import Annotated, Final
 from urllib.parse import urlsplit
@@ -22,8 +21,7 @@ _USERGROUP_ID: Final = re.compile(r"S[A-Z0-9]{2,}")
 _WORKFLOW_NAME: Final = re.compile(r"[\w.-]{3,80}")
 _LABEL: Final = re.compile(r"[^\W_](?:[\w .#-]{0,38}[\w.])?")
 _MENTIONED: Final = re.compile(r"(?:<?[@#])?(?P<id>[UWCG](?=[A-Z]*\d)[A-Z0-9]{4,})(?:\|[^<>]*)?>?")
-_FERNET_KEY: Final = re.compile(r"[\w+/-]{43}=", re.ASCII)  # 32 bytes, in base64
-_HEX_KEY: Final = re.compile(r"[0-9a-fA-F]{64}")
+_MIN_KEY: Final = 32  # characters
 _MAX_CONTACT: Final = 200
 _MAX_PORT: Final = 65_535
 _UNREADABLE: Final = (
@@ -122,10 +120,6 @@ def _upper(value: object) -> object:
     return value.upper() if isinstance(value, str) else value
 
 
-def _lower(value: object) -> object:
-    return value.lower() if isinstance(value, str) else value
-
-
 def _listed(value: object) -> object:
     """Split values at commas or spaces."""
     return value.replace(",", " ").split() if isinstance(value, str) else value
@@ -185,19 +179,10 @@ def _domains(values: tuple[str, ...]) -> tuple[str, ...]:
     return domains
 
 
-def _fernet_keys(values: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
-    for value in values:
-        key = value.get_secret_value()
-        if not (_FERNET_KEY.fullmatch(key) or _HEX_KEY.fullmatch(key)):
-            raise ValueError("should be keys from `openssl rand -base64 32`")
+def _long_enough(values: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
+    if any(len(value.get_secret_value()) < _MIN_KEY for value in values):
+        raise ValueError("should be keys from `openssl rand -base64 32`")
     return values
-
-
-def as_fernet(key: str) -> str:
-    """Return a key in Fernet's form; Heroku generates 64 hexadecimal digits."""
-    if _HEX_KEY.fullmatch(key):
-        return urlsafe_b64encode(bytes.fromhex(key)).decode()
-    return key.translate(str.maketrans("+/", "-_"))
 
 
 def _secrets(value: object) -> object:
@@ -229,6 +214,5 @@ UidLabels = Annotated[tuple[str, ...], BeforeValidator(_names), AfterValidator(_
 Contact = Annotated[str, AfterValidator(_contact)]
 DatabaseUrl = Annotated[SecretStr, AfterValidator(_database)]
 Secrets = Annotated[tuple[SecretStr, ...], BeforeValidator(_secrets)]
-FernetKeys = Annotated[Secrets, AfterValidator(_fernet_keys)]
+SecretKeys = Annotated[Secrets, AfterValidator(_long_enough)]
 Upper = BeforeValidator(_upper)
-Lower = BeforeValidator(_lower)

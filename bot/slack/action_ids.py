@@ -36,5 +36,8 @@ WHY: Final = "why"
 OFFER: Final = "show_sessions"
 """The offer's button. It has no value: the message above it names the customer."""
 
+RECENT: Final = "recent"
+"""Followed by a colon and a number."""
+
 AUDIT: Final = "audit"
 """The button in an auditor's Home."""

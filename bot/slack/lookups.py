@@ -28,6 +28,7 @@ from bot.slack import answer, messages, texts
 from bot.slack.answer import Reader
 from bot.slack.blocks import Message, Renderer, SizeLimit, always, context, note, shorten
 from bot.slack.message_parser import external_identities, queries_about
+from bot.slack.recents import Recents
 from bot.slack.signing import Kind, Signer
 from bot.slack.users import Users
 from bot.slack.web_api import WebApi
@@ -48,6 +49,7 @@ class Lookups:
         web_api: WebApi,
         users: Users,
         signer: Signer,
+        recents: Recents,
         settings: Settings,
     ) -> None:
         self._lookup = lookup
@@ -55,6 +57,7 @@ class Lookups:
         self._web_api = web_api
         self._users = users
         self._signer = signer
+        self._recents = recents
         self._settings = settings
 
     async def query(self, query: Query, actor: Actor, *notes: str) -> Renderer:
@@ -63,6 +66,8 @@ class Lookups:
         reader = Reader(datetime.now(UTC))
         if isinstance(outcome, Found):
             reader = await self.reader(actor)
+            if outcome.sessions.sessions:
+                self._recents.add(actor.user, replace(outcome.sessions.query, shown=None))
 
         def render(size_limit: SizeLimit) -> Message:
             message = self._render(outcome, query, actor, size_limit, reader)
@@ -241,7 +246,7 @@ class Lookups:
         settings = self._settings
         if isinstance(outcome, AccessDenied):
             return messages.access_denied(
-                outcome.reason, settings.access_contact, settings.allowed_channels, retry
+                outcome.reason, settings.admin_contact, settings.allowed_channels, retry
             )
         return messages.problem(explain(outcome), settings.admin_contact, retry)
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
-from bot.core.access import EntryPoint
+from bot.core.access import Actor, EntryPoint
 from bot.core.query import Limits
 from bot.errors import SlackError
 from bot.settings import Settings
@@ -17,6 +17,7 @@ from bot.slack import texts
 from bot.slack.blocks import (
     MAX_FIELD,
     Block,
+    Message,
     View,
     always,
     escape,
@@ -27,6 +28,7 @@ from bot.slack.blocks import (
     section,
 )
 from bot.slack.lookups import Lookups
+from bot.slack.messages import in_modal
 from bot.slack.request import SlackRequest
 from bot.slack.signing import Kind, Signer
 from bot.slack.targets import ReplyTarget
@@ -48,6 +50,11 @@ class SearchModal:
         self._lookups = lookups
         self._signer = signer
         self._limits = settings.slack_limits
+
+    def results(self, message: Message, actor: Actor) -> View:
+        """Return the modal with a message, as if the form had been submitted."""
+        metadata = self._signer.sign(actor.channel, actor.user, Kind.CHANNEL)
+        return in_modal(message, metadata, is_final=False)
 
     async def open(
         self,

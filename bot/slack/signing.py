@@ -11,7 +11,7 @@ from __future__ import annotations
 import hmac
 import json
 from base64 import urlsafe_b64encode
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any, Final
@@ -58,12 +58,15 @@ class BadSignature(FsessionsError):
 
 
 class Signer:
-    """Signs values with a secret key; `clock` gives the present time."""
+    """Signs values with the first of several keys, and verifies them with any.
+
+    `clock` gives the present time.
+    """
 
     def __init__(
-        self, key: bytes, clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+        self, keys: Sequence[bytes], clock: Callable[[], datetime] = lambda: datetime.now(UTC)
     ) -> None:
-        self._key = key
+        self._keys = keys
         self._clock = clock
 
     def sign_query(self, query: Query, user: str, kind: Kind = Kind.LOOK) -> str:
@@ -72,16 +75,7 @@ class Signer:
         It has at most some 1,200 characters; for an ordinary address fewer than the 150 that an
         option of a menu takes.
         """
-        moment = query.moment and [
-            query.moment.time.timestamp(),
-            int(query.moment.of_message),
-            int(query.moment.span.total_seconds()),
-        ]
-        shown = query.shown and [query.shown.as_of.timestamp(), query.shown.fingerprint]
-        fields = [query.limit, query.email, query.uid, moment, shown]
-        while fields[-1] is None:
-            fields.pop()
-        return self.sign(dumps(fields), user, kind)
+        return self.sign(text_of(query), user, kind)
 
     def verify_query(self, value: str, user: str, kind: Kind = Kind.LOOK) -> Query:
         """Return the query of a button's value. Raises `BadSignature`."""
@@ -90,25 +84,44 @@ class Signer:
     def sign(self, text: str, user: str, kind: Kind) -> str:
         """Return a text that only `user` can send back, and only for this purpose."""
         dated = f"{(self._clock() - _FIRST_DAY) // _DAY:x}.{text}"
-        return self._signature(dated, "", kind) + self._signature(dated, user, kind) + dated
+        key = self._keys[0]
+        return _signature(key, dated, "", kind) + _signature(key, dated, user, kind) + dated
 
     def verify(self, value: str, user: str, kind: Kind) -> str:
         """Return the text. Raises `BadSignature`."""
         ours, theirs = value[:_SIGNATURE_LENGTH], value[_SIGNATURE_LENGTH : 2 * _SIGNATURE_LENGTH]
         dated = value[2 * _SIGNATURE_LENGTH :]
-        if not _is_equal(ours, self._signature(dated, "", kind)):
+        key = next(
+            (one for one in self._keys if _is_equal(ours, _signature(one, dated, "", kind))), None
+        )
+        if key is None:
             raise BadSignature(DenialReason.OUTDATED)
         day, _, text = dated.partition(".")
         if self._clock() - (_FIRST_DAY + int(day, 16) * _DAY) > VALID_FOR + _DAY:
             raise BadSignature(DenialReason.OUTDATED)
-        if not _is_equal(theirs, self._signature(dated, user, kind)):
+        if not _is_equal(theirs, _signature(key, dated, user, kind)):
             raise BadSignature(DenialReason.WRONG_USER)
         return text
 
-    def _signature(self, text: str, user: str, kind: Kind) -> str:
-        signed = f"{_VERSION} {kind} {user} {text}".encode(errors="surrogatepass")
-        digest = hmac.digest(self._key, signed, "sha256")[: _SIGNATURE_LENGTH * 6 // 8]
-        return urlsafe_b64encode(digest).decode()
+
+def _signature(key: bytes, text: str, user: str, kind: Kind) -> str:
+    signed = f"{_VERSION} {kind} {user} {text}".encode(errors="surrogatepass")
+    digest = hmac.digest(key, signed, "sha256")[: _SIGNATURE_LENGTH * 6 // 8]
+    return urlsafe_b64encode(digest).decode()
+
+
+def text_of(query: Query) -> str:
+    """Return a query as short text, which `query_of` reads."""
+    moment = query.moment and [
+        query.moment.time.timestamp(),
+        int(query.moment.of_message),
+        int(query.moment.span.total_seconds()),
+    ]
+    shown = query.shown and [query.shown.as_of.timestamp(), query.shown.fingerprint]
+    fields = [query.limit, query.email, query.uid, moment, shown]
+    while fields[-1] is None:
+        fields.pop()
+    return dumps(fields)
 
 
 def query_of(text: str) -> Query:

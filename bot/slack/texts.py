@@ -45,6 +45,7 @@ CHOOSE_TIME: Final = "That can mean two times. Which one?"
 STILL_LOOKING: Final = "This search takes longer than usual. The answer follows."
 """True afterwards, too: most of these messages can't be replaced."""
 
+LOOKING: Final = "Looking … The sessions will appear here. You can close this window any time."
 MAYBE_ANSWERED: Final = (
     "I restarted while I was sending your answer. If you don't see it above, please search again."
 )

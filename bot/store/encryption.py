@@ -1,8 +1,8 @@
-"""Encrypts stored work, and binds it to everything that decides what happens to its row.
+"""Encrypts what is stored, and binds it to everything that decides what happens to its row.
 
-That is the job, its step, its attempts and when it was created. So no row can be moved, kept
-longer, or have one field set back. (A whole earlier row can be restored while it is valid, but not
-for the process that did the job.)
+For work, that is the job, its step, its attempts and when it was created; for a value, its key. So
+no row can be moved, and no job be kept longer or have one field set back. (A whole earlier row can
+be restored while it is valid, but not for the process that did the job.)
 https://cryptography.io/en/latest/fernet/#cryptography.fernet.MultiFernet
 """
 
@@ -16,7 +16,7 @@ from dataclasses import asdict
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 
 from bot.errors import FsessionsError
-from bot.store.protocol import PendingJob
+from bot.store.protocol import Key, PendingJob
 
 
 class Unreadable(FsessionsError):
@@ -29,16 +29,31 @@ class Encryption:
     `key_names` identify the keys without revealing them; `key_name` is the first one's.
     """
 
-    def __init__(self, keys: Sequence[str]) -> None:
+    def __init__(self, keys: Sequence[bytes]) -> None:
         self._fernet = MultiFernet([Fernet(key) for key in keys])
-        self.key_names = [
-            hashlib.sha256(f"name of {key}".encode()).hexdigest()[:16] for key in keys
-        ]
+        self.key_names = [hashlib.sha256(b"name of " + key).hexdigest()[:16] for key in keys]
         self.key_name = self.key_names[0]
 
     def encrypt(self, job: PendingJob) -> str:
         """Return the job as text."""
-        text = json.dumps(asdict(job), separators=(",", ":"))
+        return self._encrypted(asdict(job))
+
+    def encrypt_value(self, key: Key, value: str) -> str:
+        """Return the value of a key as text."""
+        return self._encrypted([key, value])
+
+    def decrypt_value(self, key: Key, text: str) -> str:
+        """Return the value of a key. Raises `Unreadable`."""
+        try:
+            its_key, value = json.loads(self._fernet.decrypt(text.encode()))
+        except InvalidToken:
+            raise Unreadable("changed, or of another key") from None
+        if tuple(its_key) != key:
+            raise Unreadable("of another row")
+        return str(value)
+
+    def _encrypted(self, document: object) -> str:
+        text = json.dumps(document, separators=(",", ":"))
         return self._fernet.encrypt(text.encode()).decode()
 
     def decrypt(self, text: str, job: str, step: str, attempts: int, earliest: float) -> PendingJob:

@@ -34,10 +34,10 @@ _columns = JOBS.c
 
 
 class SqlJobs:
-    """The jobs of one process of a `bot`. Without encryption, their work is not stored."""
+    """The jobs of one process of a `bot`."""
 
     def __init__(
-        self, engine: AsyncEngine, bot: str, encryption: Encryption | None, timeouts: Timeouts
+        self, engine: AsyncEngine, bot: str, encryption: Encryption, timeouts: Timeouts
     ) -> None:
         self._engine = engine.execution_options(isolation_level="AUTOCOMMIT")
         self._bot = bot
@@ -75,7 +75,7 @@ class SqlJobs:
             "step": step,
             "lease_until": now(self._engine) + self._timeouts.lease,
         }
-        if self._encryption and pending:
+        if pending:
             new |= self._encrypted(replace(pending, step=step))
         begun = self._ours([job]).values(new)
         return bool(await self._rows(begun.returning(_columns.id)))
@@ -104,8 +104,6 @@ class SqlJobs:
 
     async def take_over(self, excluded: Collection[str] = ()) -> list[PendingJob]:
         """Take readable jobs whose lease has ended, the oldest ones first."""
-        if not self._encryption:
-            return []
         moment = now(self._engine)
         left = (
             select(_columns.id)
@@ -146,8 +144,6 @@ class SqlJobs:
         return sum(row.work is not None for row in await self._rows(old.returning(_columns.work)))
 
     def _encrypted(self, job: PendingJob) -> dict[str, str | None]:
-        if not self._encryption:
-            return {"key_name": "", "work": None}
         return {"key_name": self._encryption.key_name, "work": self._encryption.encrypt(job)}
 
     def _row(self, job: Any, **values: object) -> Any:  # noqa: ANN401 - an INSERT

@@ -40,6 +40,12 @@ class State(Protocol):
     async def get(self, key: Key) -> str | None:
         """Return the value, or None if there is none anymore."""
 
+    async def put_encrypted(self, key: Key, value: str, seconds: float) -> None:
+        """Store a value that the database must not show."""
+
+    async def get_encrypted(self, key: Key) -> str | None:
+        """Return such a value, or None if there is none that can be read."""
+
 
 @dataclass(frozen=True, slots=True)
 class Lease:

@@ -18,7 +18,7 @@ from typing import Any, Final, NamedTuple, TypeVar
 import structlog
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from bot.store.encryption import Encryption
+from bot.store.encryption import Encryption, Unreadable
 from bot.store.engine import DATABASE_ERRORS
 from bot.store.jobs import SqlJobs
 from bot.store.memory import MAX_KEYS, InMemory
@@ -36,16 +36,15 @@ _BATCH: Final = 500  # rows that are written together
 
 
 def open_shared(
-    engine: AsyncEngine, bot: str, keys: Sequence[str], timeouts: Timeouts
+    engine: AsyncEngine, bot: str, keys: Sequence[bytes], timeouts: Timeouts
 ) -> SharedState:
     """Create the state of one bot; others may be in the same database.
 
-    `keys` are the Fernet keys for stored work. Without one, a job ends with its process.
+    `keys` are the Fernet keys for stored work and values.
     """
-    if not keys:
-        _log.warning("no STATE_KEYS: a late answer is lost if its process ends")
-    jobs = SqlJobs(engine, bot, Encryption(keys) if keys else None, timeouts)
-    return SharedState(jobs, SqlValues(engine, bot), timeouts, stores_work=bool(keys))
+    encryption = Encryption(keys)
+    jobs = SqlJobs(engine, bot, encryption, timeouts)
+    return SharedState(jobs, SqlValues(engine, bot), encryption, timeouts)
 
 
 class _Unavailable(Exception):
@@ -76,12 +75,12 @@ class SharedState:
     """A `bot.store.protocol.Shared`. `run` renews leases, and takes over jobs of dead processes."""
 
     def __init__(
-        self, jobs: SqlJobs, values: SqlValues, timeouts: Timeouts, *, stores_work: bool
+        self, jobs: SqlJobs, values: SqlValues, encryption: Encryption, timeouts: Timeouts
     ) -> None:
         self._jobs = jobs
         self._values = values
+        self._encryption = encryption
         self._timeouts = timeouts
-        self._stores_work = stores_work
         self._memory = InMemory()
         self._held: dict[str, _Held] = {}
         # What is not in the database yet: done jobs, with when that can be forgotten, and values.
@@ -97,7 +96,7 @@ class SharedState:
     @property
     def durable(self) -> bool:
         """Tell whether another process can resume our jobs."""
-        return self._stores_work and not self.is_unavailable
+        return not self.is_unavailable
 
     # -- State ------------------------------------------------------------------------------------
 
@@ -130,6 +129,19 @@ class SharedState:
             with suppress(_Unavailable):
                 return await self._ask(self._values.get(key), self._timeouts.state)
         return None
+
+    async def put_encrypted(self, key: Key, value: str, seconds: float) -> None:
+        """Store a value that the database must not show."""
+        await self.put(key, self._encryption.encrypt_value(key, value), seconds)
+
+    async def get_encrypted(self, key: Key) -> str | None:
+        """Return such a value."""
+        text = await self.get(key)
+        try:
+            return self._encryption.decrypt_value(key, text) if text else None
+        except Unreadable as error:
+            _log.warning("stored value not readable", exc_info=error)
+            return None
 
     # -- Jobs -------------------------------------------------------------------------------------
 

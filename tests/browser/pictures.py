@@ -99,6 +99,6 @@ if __name__ == "__main__":
     if not CHROMIUM:
         sys.exit("There is no Chromium here. On Debian: apt-get install chromium")
     os.environ["NO_PROXY"] = "*"
-    logs.configure("ERROR", "console", recording=False)
+    logs.configure("ERROR", recording=False)
     with chromium() as started:
         asyncio.run(_take(started, all_of_them="--all" in sys.argv))

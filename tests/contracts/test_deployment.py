@@ -39,7 +39,7 @@ def test_names_of_settings() -> None:
         *re.findall(r"\$\$([A-Z_]+)", (ROOT / "deploy" / "fsessions.service").read_text()),
     }
     assert names <= set(NAMES)
-    assert {"DATABASE_URL", "STATE_KEYS", "HOST", "METRICS_PORT"} <= names
+    assert {"DATABASE_URL", "SECRET_KEYS", "HOST", "METRICS_PORT"} <= names
 
 
 def test_enough_time_for_the_end() -> None:

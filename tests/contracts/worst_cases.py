@@ -6,6 +6,8 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
+from pydantic import SecretStr
+
 from bot.core.access import Actor, DenialReason, EntryPoint
 from bot.core.audit import AuditEvent
 from bot.core.outcomes import Failed, explain
@@ -14,18 +16,19 @@ from bot.core.sessions import MAX_UID_LENGTH, Moment, Query, Session, SessionLis
 from bot.errors import FullstoryError, ProfileProblem, RateLimited, Unavailable
 from bot.features import HELP_LINES, audit_log
 from bot.features import home as home_feature
-from bot.features import search_form as form_feature
 from bot.features import share as share_feature
 from bot.features.answer_buttons import help_modal, why_modal
 from bot.features.message_shortcut import NO_ONE_FOUND
 from bot.features.share import form as share_form
 from bot.features.share import metadata_of
 from bot.features.ticket_offers import offer
+from bot.settings import Settings
 from bot.slack import answer, blocks, messages, texts
 from bot.slack.answer import Reader
 from bot.slack.blocks import DIRECT, POSTED, RESPONSE_URL
+from bot.slack.recents import MAX_RECENTS, Recent
 from bot.slack.search_modal import search_form
-from bot.slack.signing import Kind, Signer
+from bot.slack.signing import Kind, Signer, text_of
 
 NOW: Final = datetime(2026, 11, 23, 12, tzinfo=UTC)
 LIMITS: Final = Limits(100, 100)
@@ -74,7 +77,8 @@ def found(query: Query, length: int) -> SessionList:
 
 
 READER = Reader(NOW)
-SIGNER = Signer(b"key", lambda: NOW)
+SETTINGS = Settings(fullstory_api_key=SecretStr("key"))
+SIGNER = Signer([b"key"], lambda: NOW)
 
 
 def all_messages(query: Query, length: int) -> dict[str, dict[str, Any]]:
@@ -128,7 +132,7 @@ def views(query: Query, length: int) -> dict[str, dict[str, Any]]:
     sessions = found(query, length)
     entries = [answer.time_in_words(one, READER) for one in sessions.sessions]
     ways = [(name, "<#C0>, " * 100) for name, _ in HELP_LINES]
-    shown = all_messages(query, length) | {"looking": blocks.note(form_feature.LOOKING)}
+    shown = all_messages(query, length) | {"looking": blocks.note(texts.LOOKING)}
     return {
         "form": search_form(LIMITS),
         "form that asks": search_form(LIMITS, NO_ONE_FOUND, NOW, query.person),
@@ -136,17 +140,24 @@ def views(query: Query, length: int) -> dict[str, dict[str, Any]]:
         "share": share_form.share_form(
             entries, query.person, metadata(sessions), places=share_form.Places.ANY_CHANNEL
         ),
-        "help": help_modal("/" + "f" * 31, LIMITS),
+        "help": help_modal("/" + "f" * 31, SETTINGS),
         "why": why_modal(),
         "note": blocks.modal(
             share_form.TITLE, blocks.note(share_feature.SESSIONS_CHANGED)["blocks"]
         ),
         "home": home_feature.home(ways),
         "home of an auditor": home_feature.home(ways, ["C" * 12] * 100, is_auditor=True),
+        "home with recent lookups": home_feature.home(ways, recents=recents(query)),
         "home refused": home_feature.home_denied(shown["refused"], is_auditor=True),
         "audit": audit_log.audit_form(),
         "who looked": audit_log.audit_modal(shown["audit entries"]),
     }
+
+
+def recents(query: Query) -> list[dict[str, Any]]:
+    """Return as many recent lookups as the Home shows."""
+    recent = Recent(NOW.timestamp(), text_of(query))
+    return home_feature.recent_lookups([recent] * MAX_RECENTS, SIGNER, "U" * 20)
 
 
 def sentences() -> dict[str, dict[str, Any]]:

@@ -115,7 +115,7 @@ def signing_key(slack: SlackSandbox) -> bytes:
     settings = Settings(
         fullstory_api_key=SecretStr("key"), slack_signing_secret=SecretStr(slack.signing_secret)
     )
-    return settings.signing_key
+    return settings.signing_keys[0]
 
 
 def offers(slack: SlackSandbox) -> list[Shown]:

@@ -299,15 +299,15 @@ class TestWorkflows:
     ("contact", "shown"),
     [
         ("C0HELPDESK1", "To get access, ask &lt;#C0HELPDESK1&gt;."),
-        ("Ask Mia in <legal>", "Ask Mia in &lt;legal&gt;."),
+        ("Mia in <legal>", "To get access, ask Mia in &lt;legal&gt;."),
         ("", "To get access, ask your administrator."),
     ],
 )
 async def test_whom_to_ask(
     start_bot: StartBot, slack: SlackSandbox, contact: str, shown: str
 ) -> None:
-    """A person or channel in Slack is a mention; a sentence stands as it is."""
-    async with start_bot(allowed_users=("U0OTHER",), access_contact=contact):
+    """A person or channel in Slack is a mention; a name is shown as it is."""
+    async with start_bot(allowed_users=("U0OTHER",), admin_contact=contact):
         exchange = await slack.command("/fsessions jane@example.com")
         text = (await final(exchange))["blocks"][0]["text"]["text"]
     if contact.startswith("C0"):

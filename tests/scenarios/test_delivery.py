@@ -275,7 +275,7 @@ class TestTheEnd:
         looked_up = fullstory.hold()
 
         async with AsyncExitStack() as stack:
-            bot = await stack.enter_async_context(start_bot(state_keys=()))
+            bot = await stack.enter_async_context(start_bot(database_url=None))
             first = asyncio.create_task(slack.command("/fsessions jane@example.com"))
             await until(lambda: len(fullstory.received) == 1)
             ending = asyncio.create_task(stack.aclose())
@@ -301,7 +301,7 @@ class TestTheEnd:
         timeouts = replace(QUICK, drain=0.5)
         async with asyncio.timeout(60):
             settings = {"answer_budget_seconds": 0.1, "fullstory_timeout_seconds": 300}
-            async with start_bot(timeouts, state_keys=(), **settings):
+            async with start_bot(timeouts, database_url=None, **settings):
                 exchanges = [await slack.command("/fsessions jane@example.com") for _ in range(3)]
         assert [exchange.later[0]["text"] for exchange in exchanges] == [RESTARTING] * 3
 

@@ -15,7 +15,6 @@ from bot.core.access import DenialReason, EntryPoint
 from bot.core.audit import PersonHashes
 from bot.core.outcomes import RESTARTING, denial
 from bot.core.sessions import Query, Snapshot
-from bot.features import search_form as form_feature
 from bot.features import share as share_feature
 from bot.features.workflow_step import texts as step_texts
 from bot.sandbox.fullstory import FullstorySandbox, Scripted
@@ -118,7 +117,7 @@ def holding(slack: SlackSandbox, action_id: str, person: str) -> Shown:
     now, kind = datetime.now(UTC), Kind.LOOK
     if action_id == action_ids.SHARE:
         query, kind = replace(query, shown=Snapshot(now, "of other sessions")), Kind.SHARE
-    value = Signer(signing_key(slack)).sign_query(query, ASKER, kind)
+    value = Signer([signing_key(slack)]).sign_query(query, ASKER, kind)
     button = {"type": "button", "action_id": action_id, "value": value}
     actions = {"type": "actions", "elements": [button]}
     shown = Shown({"text": "an answer", "blocks": [actions]}, slack.new_ts(), ASKER)
@@ -155,7 +154,7 @@ WAYS = {
         Way(EntryPoint.COMMAND, by_command),
         Way(EntryPoint.COMMAND, by_command_with_a_time),
         Way(EntryPoint.MESSAGE_SHORTCUT, by_shortcut),
-        Way(EntryPoint.FORM, by_form, looking=form_feature.LOOKING),
+        Way(EntryPoint.FORM, by_form, looking=texts.LOOKING),
         Way(EntryPoint.BUTTON, by_refresh),
         Way(EntryPoint.BUTTON, by_more),
         Way(EntryPoint.BUTTON, by_choice),
@@ -312,9 +311,9 @@ async def test_not_among_the_people_who_may(
     start: StartBot, slack: SlackSandbox, fullstory: FullstorySandbox, way: Way
 ) -> None:
     """Is told so, and who to ask; nothing is asked of Fullstory."""
-    async with start(allowed_users=("U0OTHER",), access_contact="Ask Mia."):
+    async with start(allowed_users=("U0OTHER",), admin_contact="Mia"):
         await way.ask(slack, JANE)
-        await until(lambda: f"{way.not_allowed} Ask Mia." in said(slack))
+        await until(lambda: f"{way.not_allowed} To get access, ask Mia." in said(slack))
     assert fullstory.received == []
     assert "fullstory.com" not in said(slack)
 
@@ -559,7 +558,11 @@ async def test_the_process_ends(
     """Whoever still waits is told so."""
     fullstory.hold()
     timeouts = replace(QUICK, drain=0.2)
-    settings = {"answer_budget_seconds": 0.05, "fullstory_timeout_seconds": 60, "state_keys": ()}
+    settings = {
+        "answer_budget_seconds": 0.05,
+        "fullstory_timeout_seconds": 60,
+        "database_url": None,
+    }
     async with start(timeouts, **settings):
         await way.ask(slack, JANE)
         await until(lambda: bool(fullstory.received))

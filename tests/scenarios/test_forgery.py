@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator
-from typing import Any
 
 import pytest
 
@@ -207,16 +206,16 @@ async def test_a_new_token_kills_no_answer(start_bot: StartBot, slack: SlackSand
         await until(lambda: "20 sessions" in str(shown.message) or "20" in str(shown.message))
 
 
-@pytest.mark.parametrize("again", ["one", "another"])
-async def test_a_secret_of_their_own(
+@pytest.mark.parametrize("again", ["one", "new,one", "new"])
+async def test_a_rotated_key(
     start_bot: StartBot, slack: SlackSandbox, again: str, logged: Logged
 ) -> None:
-    """With `BUTTON_SECRET` neither token nor signing secret matter; a new one makes all void."""
-    secret: dict[str, Any] = {"button_secret": "one"}
-    async with start_bot(**secret):
+    """Buttons work while their key is in `SECRET_KEYS`, at any place."""
+    keys = {"one": "1" * 32, "new": "2" * 32}
+    async with start_bot(secret_keys=keys["one"]):
         shown = await asked(slack)
-    async with start_bot(button_secret=again):
+    async with start_bot(secret_keys=",".join(keys[one] for one in again.split(","))):
         await slack.press(action_ids.SHOW_MORE, shown)
-        expected = "*jane@example.com*" if again == "one" else denial(DenialReason.OUTDATED).what
+        expected = denial(DenialReason.OUTDATED).what if again == "new" else "*jane@example.com*"
         await until(lambda: expected in told(slack))
-    assert ("outdated" in str(logged())) == (again == "another")
+    assert ("outdated" in str(logged())) == (again == "new")

@@ -131,7 +131,7 @@ class TestRestarts:
     ) -> None:
         """The sessions are gone from the screen, and a press brings them back."""
         async with start_bot(
-            replace(QUICK, drain=0.2), state_keys=(), fullstory_timeout_seconds=300
+            replace(QUICK, drain=0.2), database_url=None, fullstory_timeout_seconds=300
         ):
             answer = await asked(slack)
             held = fullstory.hold()
@@ -149,7 +149,7 @@ class TestRestarts:
     ) -> None:
         """The same where the press comes when the end has begun."""
         async with AsyncExitStack() as stack:
-            bot = await stack.enter_async_context(start_bot(state_keys=()))
+            bot = await stack.enter_async_context(start_bot(database_url=None))
             answer = await asked(slack)
             held = fullstory.hold()
             pending = asyncio.create_task(slack.command("/fsessions omar@example.com"))

@@ -30,7 +30,7 @@ from bot.sandbox.slack import SlackSandbox
 from bot.sandbox.workspace import AGENT, BOT_USER, TICKETS, USER, Exchange, Shown
 from bot.slack import texts
 from bot.timeouts import Timeouts
-from tests.conftest import FERNET, migrated, until
+from tests.conftest import migrated, until
 from tests.databases import Postgres, postgres_server
 from tests.programs import HERE, ROOT, assert_nothing_personal, environment
 from tests.scenarios.answers import JANE, offers, public, share_window, submit_share
@@ -59,7 +59,6 @@ class Bot:
         self._environment = environment(
             slack,
             fullstory,
-            STATE_KEYS=FERNET,
             SUPPORT_CHANNELS=",".join([TICKETS, *MANY]),
             FULLSTORY_TIMEOUT_SECONDS="60",
             WAITS=json.dumps(WAITS),

@@ -29,7 +29,7 @@ from bot.sandbox.slack import SlackSandbox
 from bot.sandbox.workspace import CHANNEL, MANAGER, TICKETS, USER
 from bot.settings import Settings
 from bot.slack import texts
-from tests.conftest import FERNET, both_transports, migrated, until
+from tests.conftest import both_transports, migrated, until
 from tests.databases import Postgres, is_installed
 from tests.programs import HERE, ROOT, check, environment, run, serving, start
 
@@ -713,8 +713,6 @@ async def test_check_looks_at_the_database(
     code, out, _ = await check(env | {"AUDIT_KEY": "long enough for everybody"})
     assert (code, "✓ Database" in out, f"✓ AUDITORS {USER}" in out) == (0, True, True)
     assert "✓ Clocks" in out
-    assert "without STATE_KEYS" in out
-    code, out, _ = await check(env | {"AUDIT_KEY": "long enough", "STATE_KEYS": FERNET})
     assert "✓ Late answers" in out
     is_sqlite = empty_database.startswith("sqlite")
     assert ("another process" in out.partition("Late answers")[2]) is not is_sqlite

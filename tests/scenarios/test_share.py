@@ -464,12 +464,12 @@ class TestRestarts:
     ) -> None:
         """Nothing was shared; it can be tried again."""
         async with start_bot(
-            replace(QUICK, drain=0.2), state_keys=(), fullstory_timeout_seconds=300
+            replace(QUICK, drain=0.2), database_url=None, fullstory_timeout_seconds=300
         ):
             answer = await asked(slack)
             view_id = await share_window(slack, answer)
         async with start_bot(
-            replace(QUICK, drain=0.2), state_keys=(), fullstory_timeout_seconds=300
+            replace(QUICK, drain=0.2), database_url=None, fullstory_timeout_seconds=300
         ):
             fullstory.hold()  # another process has to ask again
             await submit_share(slack, view_id)
@@ -481,7 +481,7 @@ class TestRestarts:
     async def test_after_the_post_has_begun(self, start_bot: StartBot, slack: SlackSandbox) -> None:
         """Slack may have taken it: the person is asked to look first."""
         async with AsyncExitStack() as stack:
-            await stack.enter_async_context(start_bot(replace(QUICK, drain=0.5), state_keys=()))
+            await stack.enter_async_context(start_bot(replace(QUICK, drain=0.5), database_url=None))
             answer = await asked(slack)
             view_id = await share_window(slack, answer)
             hangs = slack.hang()

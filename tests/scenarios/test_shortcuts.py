@@ -12,7 +12,6 @@ from typing import Any
 
 import pytest
 
-from bot.features import search_form as form_feature
 from bot.features.message_shortcut import NO_ONE_FOUND
 from bot.sandbox.fullstory import FullstorySandbox, Scripted
 from bot.sandbox.slack import SlackSandbox
@@ -336,7 +335,7 @@ class TestSlow:
         fullstory.script.append(Scripted(200, b"[]", seconds=0.4))
         await slack.submit(view_id, filled_in(JANE))
         looking = json.dumps(only_view(slack)[1], ensure_ascii=False)
-        assert form_feature.LOOKING in looking
+        assert texts.LOOKING in looking
         assert "new_search" not in looking  # the results would take its place
         await until(lambda: "No sessions of" in json.dumps(slack.views[view_id]))
 

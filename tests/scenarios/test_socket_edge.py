@@ -188,6 +188,6 @@ async def test_the_limit_of_patience(
 ) -> None:
     """What takes too long at the end is dropped; the person is told to ask again."""
     fullstory.always = Scripted(seconds=300)
-    async with start_bot(replace(QUICK, drain=0.2), answer_budget_seconds=0.1, state_keys=()):
+    async with start_bot(replace(QUICK, drain=0.2), answer_budget_seconds=0.1, database_url=None):
         exchange = await slack.command("/fsessions jane@example.com")
     assert "restarting right now" in exchange.later[0]["text"]

@@ -26,7 +26,7 @@ JANE = "jane@example.com"
 KEY = ("event", "C1", "1700000000.000100")
 JOB = job_id(KEY)
 WORK = {"handler": "command /fsessions", "body": {"text": "jane@example.com"}}
-OTHER_FERNET = "cGxhbnRlZCBwbGFudGVkIHBsYW50ZWQgcGxhbnRlZDI="
+OTHER_FERNET = b"cGxhbnRlZCBwbGFudGVkIHBsYW50ZWQgcGxhbnRlZDI="
 # Nothing may hang on how soon a slow machine's database answers.
 PATIENT = replace(QUICK, lease=300.0, lease_renewal=0.1)
 
@@ -196,7 +196,7 @@ async def test_memory_is_bounded() -> None:
 # -- Leases ---------------------------------------------------------------------------------------
 
 
-def jobs_of(engine: AsyncEngine, *keys: str) -> SqlJobs:
+def jobs_of(engine: AsyncEngine, *keys: bytes) -> SqlJobs:
     """Those of one process more."""
     return SqlJobs(engine, "bot", Encryption(keys or [FERNET]), PATIENT)
 
@@ -419,18 +419,6 @@ async def test_two_bots(engine: AsyncEngine) -> None:
     third = SqlJobs(engine, "third", Encryption([FERNET]), PATIENT)
     assert await third.take_over() == []
     assert await jobs_of(engine).take_over() == []
-
-
-async def test_without_keys(engine: AsyncEngine) -> None:
-    """It is known who does what; nothing is stored, and nothing can be taken over."""
-    without, other = SqlJobs(engine, "bot", None, PATIENT), jobs_of(engine)
-    assert await without.take(sealed(JOB)) == Lease()
-    assert await other.take(sealed(JOB)) is None
-    assert not await without.hand_over(JOB)
-    await make_older(engine, PATIENT.lease + 1)
-    assert await other.take_over() == []
-    assert await without.take_over() == []
-    assert await other.take(sealed(JOB)) == Lease()
 
 
 # -- In the background ----------------------------------------------------------------------------

@@ -384,7 +384,7 @@ async def test_stopped_while_a_failure_is_told(start_bot: StartBot, slack: Slack
     """It is told again, before the end."""
     slack.api_busy["functions.completeError"] = 1
     slack.api_retry_after = 20
-    async with start_bot(replace(QUICK, drain=0.1), state_keys=(), answer_budget_seconds=0.1):
+    async with start_bot(replace(QUICK, drain=0.1), database_url=None, answer_budget_seconds=0.1):
         started = await slack.run_step(STEP, person="")
     assert started.ends == [("error", step_texts.NO_ONE)]
 
@@ -394,6 +394,6 @@ async def test_killed_in_the_middle(
 ) -> None:
     """What can't be finished in time is failed, with what to do; not dropped."""
     fullstory.always = Scripted(seconds=300)
-    async with start_bot(replace(QUICK, drain=0.1), state_keys=(), answer_budget_seconds=0.1):
+    async with start_bot(replace(QUICK, drain=0.1), database_url=None, answer_budget_seconds=0.1):
         started = await slack.run_step(STEP, person=JANE)
     assert started.ends == [("error", step_texts.RESTARTING)]

@@ -52,7 +52,7 @@ async def test_a_share_that_could_not_be_stored(
 ) -> None:
     """The person is told within seconds, and it is not posted later, when the database is back."""
     timeouts = replace(QUICK, certainty=0.1, state=2.0, job=2.0, lease_renewal=0.1)
-    store = {"database_url": own_database, "state_keys": FERNET}
+    store = {"database_url": own_database}
     async with start_bot(timeouts, **store):
         view_id = await share_window(slack, await asked(slack))
     async with start_bot(timeouts, **store):
@@ -79,7 +79,7 @@ async def test_a_lookup_that_outlives_its_lease(
 ) -> None:
     """Is answered, though it is unknown whether it is still ours."""
     timeouts = replace(QUICK, certainty=0.1, state=2.0, job=2.0, lease=0.5, lease_renewal=60)
-    store = {"database_url": own_database, "state_keys": FERNET, "answer_budget_seconds": 0.1}
+    store = {"database_url": own_database, "answer_budget_seconds": 0.1}
     async with start_bot(timeouts, **store):
         looked_up = fullstory.hold()
         exchange = await slack.command(f"/fsessions {JANE} 3")
@@ -176,7 +176,7 @@ class TestCatchingUp:
             await state.finish(running)
 
 
-@pytest.mark.parametrize("name", ["button_secret", "slack_signing_secret"])
+@pytest.mark.parametrize("name", ["secret_keys", "slack_signing_secret"])
 async def test_a_rotated_secret_loses_no_answer(
     start_bot: StartBot,
     slack: SlackSandbox,
@@ -185,7 +185,8 @@ async def test_a_rotated_secret_loses_no_answer(
     name: str,
 ) -> None:
     """The bot's name in the database does not depend on it: the next process answers."""
-    store: dict[str, Any] = {"database_url": own_database, "state_keys": FERNET}
+    keys = ["1" * 32, "2" * 32]
+    store: dict[str, Any] = {"database_url": own_database, "secret_keys": ",".join(keys)}
     held = fullstory.hold()
     async with AsyncExitStack() as stack:
         timeouts = replace(QUICK, drain=0.2)
@@ -198,6 +199,6 @@ async def test_a_rotated_secret_loses_no_answer(
         slack.signing_secret = "0123456789abcdef" * 2
         store[name] = slack.signing_secret
     else:
-        store[name] = "another secret".replace(" ", "-")
+        store[name] = ",".join(keys[::-1])
     async with start_bot(replace(QUICK, lease_renewal=0.1), **store):
         assert (await exchange.answer(30))["text"].startswith("Latest 3 sessions of jane")

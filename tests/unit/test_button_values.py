@@ -14,7 +14,7 @@ from bot.slack.signing import VALID_FOR, BadSignature, Kind, Signer
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 KEY = b"key"
 QUERY = Query("jane@example.com", "a uid", 7, Moment(NOW, of_message=True), Snapshot(NOW, "ab12"))
-SIGNER = Signer(KEY, lambda: NOW)
+SIGNER = Signer([KEY], lambda: NOW)
 
 
 def reason_for(
@@ -49,8 +49,8 @@ def test_a_value_for_another_kind_of_button_is_outdated(kind: Kind) -> None:
 def test_a_value_is_valid_for_thirty_days() -> None:
     """Its age can't be changed."""
     value = SIGNER.sign_query(QUERY, "U1")
-    assert Signer(KEY, lambda: NOW + VALID_FOR).verify_query(value, "U1") == QUERY
-    later = Signer(KEY, lambda: NOW + VALID_FOR + timedelta(days=2))
+    assert Signer([KEY], lambda: NOW + VALID_FOR).verify_query(value, "U1") == QUERY
+    later = Signer([KEY], lambda: NOW + VALID_FOR + timedelta(days=2))
     assert reason_for(value, signer=later) is DenialReason.OUTDATED
     assert "147." in value
     assert reason_for(value.replace("147.", "199.")) is DenialReason.OUTDATED
@@ -73,5 +73,5 @@ def test_a_foreign_value_is_outdated(value: str) -> None:
 def test_a_value_of_another_key_is_outdated() -> None:
     """For example after the key was rotated."""
     value = SIGNER.sign("C1", "U1", Kind.CHANNEL)
-    other = Signer(b"another", lambda: NOW)
+    other = Signer([b"another"], lambda: NOW)
     assert reason_for(value, signer=other, kind=Kind.CHANNEL) is DenialReason.OUTDATED

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import SecretStr
 
 from bot.core.outcomes import Failed, explain
 from bot.core.query import Limits, ParseError, Problem, Search
@@ -18,6 +19,7 @@ from bot.core.suggestions import Suggestion, suggest
 from bot.errors import Unavailable
 from bot.features.answer_buttons import help_modal
 from bot.sandbox.workspace import invalid_blocks
+from bot.settings import Settings
 from bot.slack import answer, messages
 from bot.slack.answer import Buttons, Reader
 from bot.slack.blocks import MODAL, RESPONSE_URL, Message, bold, header
@@ -335,7 +337,18 @@ def test_help_names_the_command_that_was_typed(command: str) -> None:
     assert f"`{command} jane@example.com`" in shown_text(message)
     assert "the latest 7 sessions" in shown_text(message)
     assert shown_text(message).count(f"`{command}") == 3
-    assert "at most 50" in json.dumps(help_modal(command, Limits(7, 50)))
+
+
+@pytest.mark.parametrize(
+    ("hours", "said"), [(12, "for 12 hours, for you alone"), (1, "for 1 hour,"), (0, "")]
+)
+def test_help_says_how_long_lookups_are_kept(hours: int, said: str) -> None:
+    """As the settings do; nothing if they are not kept."""
+    settings = Settings(fullstory_api_key=SecretStr("key"), recent_hours=hours)
+    shown = json.dumps(help_modal("/fsessions", settings))
+    assert "at most 100" in shown
+    assert said in shown
+    assert ("latest lookups" in shown) == bool(hours)
 
 
 @pytest.mark.parametrize("contact", ["", "<@U0ADMIN1>", "ask <b>Bob</b>"])

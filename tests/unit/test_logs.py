@@ -69,7 +69,7 @@ class Full(StringIO):
 def test_lines_that_could_not_be_written_are_counted() -> None:
     """And told, as soon as there is room."""
     disk = Full()
-    logs.configure("INFO", "json", disk)
+    logs.configure("INFO", disk)
     for _ in range(3):
         structlog.get_logger().info("lost")
     logs.flush()
@@ -86,7 +86,7 @@ def test_a_writer_that_is_stuck_holds_no_one() -> None:
     """What finds no room anymore is dropped at once, and counted."""
     reading, writing = os.pipe()
     stuck = open(writing, "w")  # noqa: SIM115, PTH123 - it is closed in the end
-    logs.configure("INFO", "json", stuck)
+    logs.configure("INFO", stuck)
     for _ in range(20_000):
         structlog.get_logger().info("a line of some hundred characters " * 4)
     assert logs.lines_lost() > 10_000
@@ -111,7 +111,7 @@ def test_configured_again_and_again() -> None:
     """A thread writes; those of earlier configurations end."""
     before = threading.active_count()
     for _ in range(20):
-        logs.configure("INFO", "json", StringIO())
+        logs.configure("INFO", StringIO())
     structlog.get_logger().info("written")
     logs.flush()
     for thread in threading.enumerate():

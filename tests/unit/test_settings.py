@@ -14,7 +14,6 @@ from bot.settings import Settings
 from bot.settings.loading import load, misspelled
 from bot.store.engine import shown as shown_database
 from bot.store.engine import url_of
-from tests.conftest import FERNET
 
 SECRET = "na1.s3cr3t/with.dots"
 ENOUGH = {
@@ -42,7 +41,7 @@ def test_defaults() -> None:
     assert settings.limits == Limits(20, 100)
     assert settings.answer_budget_seconds == 1.5
     assert (settings.host, settings.port) == ("0.0.0.0", 3000)  # noqa: S104
-    assert (settings.log_level, settings.log_format) == ("INFO", "auto")
+    assert settings.log_level == "INFO"
     assert not settings.socket_mode
 
 
@@ -113,7 +112,6 @@ def test_every_problem_at_once() -> None:
         "FULLSTORY_SESSIONS_PATH": "/sessions",
         "FULLSTORY_TIMEOUT_SECONDS": "0",
         "SESSIONS_LIMIT": "many",
-        "SESSIONS_MAX_LIMIT": "101",
         "ANSWER_BUDGET_SECONDS": "3",
         "PORT": "65536",
         "LOG_LEVEL": "LOUD",
@@ -127,7 +125,6 @@ def test_every_problem_at_once() -> None:
         "LOG_LEVEL should be 'DEBUG', 'INFO', 'WARNING' or 'ERROR'",
         "PORT should be 65535 or less",
         "SESSIONS_LIMIT should be a whole number",
-        "SESSIONS_MAX_LIMIT should be 100 or less",
         "SLACK_BOT_TOKEN should begin with xoxb-",
         "SLACK_SIGNING_SECRET is missing (or set SLACK_APP_TOKEN, xapp-…, for Socket Mode)",
     )
@@ -142,7 +139,6 @@ def test_settings_that_need_others() -> None:
         "FULLSTORY_METHOD": "post",
         "FULLSTORY_SESSIONS_PATH": "/v2/sessions",
         "METRICS_PORT": "3000",
-        "STATE_KEYS": FERNET,
     }
     assert problems(ENOUGH | given) == (
         "AUDITORS needs a DATABASE_URL",
@@ -151,22 +147,18 @@ def test_settings_that_need_others() -> None:
         "AUDIT_RETENTION_DAYS needs a DATABASE_URL",
         "FULLSTORY_METHOD=POST needs FULLSTORY_SESSIONS_PATH=/sessions/v2",
         "METRICS_PORT and PORT are the same: use different ports",
-        "STATE_KEYS needs a DATABASE_URL",
     )
 
 
-def test_keys_for_what_is_pending() -> None:
-    """As Fernet makes them, as `openssl rand -base64 32` does, or 64 hexadecimal digits."""
-    with_slash = "+/" * 21 + "w="
-    given = ENOUGH | {"DATABASE_URL": "sqlite:///a.db"}
-    loaded = load(
-        given | {"STATE_KEYS": f"{FERNET},{with_slash},{'0f' * 32}"}, NO_FILE, for_slack=True
-    )
+def test_keys_to_sign_and_encrypt_with() -> None:
+    """In base64 or hexadecimal; each makes a key for buttons and another for stored data."""
+    given = ENOUGH | {"SECRET_KEYS": f"{'+/' * 21}w=,{'0f' * 32}"}
+    loaded = load(given, NO_FILE, for_slack=True)
     for key in loaded.fernet_keys:
         Fernet(key)
-    assert loaded.fernet_keys[0] == FERNET
-    assert problems(given | {"STATE_KEYS": "short"}) == (
-        "STATE_KEYS should be keys from `openssl rand -base64 32`",
+    assert len({*loaded.fernet_keys, *loaded.signing_keys}) == 4
+    assert problems(ENOUGH | {"SECRET_KEYS": "short"}) == (
+        "SECRET_KEYS should be keys from `openssl rand -base64 32`",
     )
 
 
@@ -214,18 +206,19 @@ def test_secrets_of_the_database_never_show() -> None:
     assert settings.database.endswith("@h/d")
 
 
-def test_what_seals_the_buttons() -> None:
-    """A secret of its own, or else the signing secret; the bot token may change."""
+def test_what_the_keys_are_derived_from() -> None:
+    """Their own setting, otherwise the signing secret; the bot token may change."""
     usual = load(ENOUGH, NO_FILE, for_slack=True)
     other_token = load(ENOUGH | {"SLACK_BOT_TOKEN": "xoxb-2"}, NO_FILE, for_slack=True)
-    assert usual.signing_key == other_token.signing_key
+    assert usual.signing_keys == other_token.signing_keys
+    assert usual.fernet_keys == other_token.fernet_keys
     other_secret = load(ENOUGH | {"SLACK_SIGNING_SECRET": "2"}, NO_FILE, for_slack=True)
-    assert usual.signing_key != other_secret.signing_key
-    own = {"BUTTON_SECRET": "its-own"}
-    assert (
-        load(ENOUGH | own, NO_FILE, for_slack=True).signing_key
-        == load(ENOUGH | own | {"SLACK_SIGNING_SECRET": "2"}, NO_FILE, for_slack=True).signing_key
-    )
+    assert usual.signing_keys != other_secret.signing_keys
+    own = ENOUGH | {"SECRET_KEYS": "k" * 32}
+    loaded = load(own, NO_FILE, for_slack=True)
+    other_secret = load(own | {"SLACK_SIGNING_SECRET": "2"}, NO_FILE, for_slack=True)
+    assert loaded.signing_keys == other_secret.signing_keys
+    assert loaded.fernet_keys == other_secret.fernet_keys
 
 
 def test_what_a_terminal_lookup_needs() -> None:
@@ -240,13 +233,21 @@ def test_socket_mode_needs_no_signing_secret() -> None:
     assert load(given, NO_FILE, for_slack=True).socket_mode
 
 
-def test_limits_that_contradict() -> None:
-    """A default above the maximum is a mistake; a low maximum alone is not."""
-    assert problems(ENOUGH | {"SESSIONS_LIMIT": "30", "SESSIONS_MAX_LIMIT": "10"}) == (
-        "SESSIONS_LIMIT is above SESSIONS_MAX_LIMIT",
-    )
-    low = load(ENOUGH | {"SESSIONS_MAX_LIMIT": "10"}, NO_FILE, for_slack=True)
-    assert low.limits == Limits(10, 10)
+def test_settings_that_were_removed_are_named() -> None:
+    """The bot starts, and its log says what to use instead."""
+    given = ENOUGH | {"STATE_KEYS": "x", "ACCESS_CONTACT": "U0123", "LOG_FORMAT": "json"}
+    load(given, NO_FILE, for_slack=True)
+    assert misspelled(given, NO_FILE) == [
+        "ACCESS_CONTACT is not a setting anymore: use ADMIN_CONTACT",
+        "LOG_FORMAT is not a setting anymore: logs are text on a terminal, otherwise JSON",
+        "STATE_KEYS is not a setting anymore: use SECRET_KEYS",
+    ]
+
+
+def test_where_the_metrics_are() -> None:
+    """Only for this machine, unless the bot's own address is set, as in a container."""
+    assert load(ENOUGH, NO_FILE, for_slack=True).metrics_host == "127.0.0.1"
+    assert load(ENOUGH | {"HOST": "::"}, NO_FILE, for_slack=True).metrics_host == "::"
 
 
 @pytest.mark.parametrize(
@@ -264,7 +265,6 @@ def test_limits_that_contradict() -> None:
         ("FULLSTORY_TIMEOUT_SECONDS", "inf", "should be"),
         ("SESSIONS_LIMIT", "2.5", "should be a whole number"),
         ("SESSIONS_LIMIT", "0", "should be 1 or more"),
-        ("LOG_FORMAT", "xml", "should be 'auto', 'json' or 'console'"),
         ("ALLOWED_USERS", "jane", "should be user ids"),
         ("ALLOWED_USERGROUPS", "@support", "should be user group ids"),
         ("ALLOWED_CHANNELS", "#support", "should be channel ids"),
@@ -292,8 +292,8 @@ def test_plain_http_on_this_machine(url: str) -> None:
 
 def test_level_and_format_in_any_case() -> None:
     """`LOG_LEVEL=debug` is what people write."""
-    settings = load(ENOUGH | {"LOG_LEVEL": "debug", "LOG_FORMAT": "JSON"}, NO_FILE, for_slack=True)
-    assert (settings.log_level, settings.log_format) == ("DEBUG", "json")
+    settings = load(ENOUGH | {"LOG_LEVEL": "debug"}, NO_FILE, for_slack=True)
+    assert settings.log_level == "DEBUG"
 
 
 def test_secrets_never_show() -> None:
@@ -342,9 +342,8 @@ def test_quotes_and_white_space_around_values(quote: str) -> None:
 def test_a_quote_without_its_pair_stays() -> None:
     """It may be a part of a password."""
     for value in ("'secret", 'secret"', "'secret\"", "'"):
-        loaded = load(ENOUGH | {"BUTTON_SECRET": value}, NO_FILE, for_slack=True)
-        assert loaded.button_secret
-        assert loaded.button_secret.get_secret_value() == value
+        loaded = load(ENOUGH | {"FULLSTORY_API_KEY": value}, NO_FILE, for_slack=True)
+        assert loaded.fullstory_api_key.get_secret_value() == value
 
 
 POSTGRES = "postgresql://u:p@host/db"
@@ -433,7 +432,7 @@ def test_the_bots_name_survives_rotated_secrets() -> None:
     token = {"SLACK_BOT_TOKEN": "xoxb-123-456-secret"}
     name = load(ENOUGH | token, NO_FILE, for_slack=True).bot_name
     others = (
-        {"BUTTON_SECRET": "new"},
+        {"SECRET_KEYS": "k" * 32},
         {"SLACK_SIGNING_SECRET": "new"},
         {"SLACK_BOT_TOKEN": "xoxb-123-456-another"},
     )

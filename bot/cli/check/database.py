@@ -43,7 +43,7 @@ async def database(settings: Settings) -> AsyncIterator[Finding]:
         yield Finding(part, f"{where} {about}, and is writable")
     yield clocks(ahead)
     yield _audit_keys(settings)
-    yield _state_keys(settings)
+    yield _late_answers(settings)
 
 
 def clocks(ahead: float) -> Finding:
@@ -70,11 +70,8 @@ def _audit_keys(settings: Settings) -> Finding:
     return Finding(part, "people can be found in it by e-mail and uid")
 
 
-def _state_keys(settings: Settings) -> Finding:
+def _late_answers(settings: Settings) -> Finding:
     part = "Late answers"
-    if not settings.state_keys:
-        result = "without STATE_KEYS, they are lost when their process ends"
-        return Finding(part, result, is_known=False)
     if settings.database.startswith("sqlite"):
         return Finding(part, "are sent after a restart if their process ends")
     return Finding(part, "are sent by another process if one dies")

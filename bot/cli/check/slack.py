@@ -93,15 +93,14 @@ async def ids(settings: Settings, connections: Connections) -> AsyncIterator[Fin
         asking = client.usergroups_users_list(usergroup=group)
         part = f"ALLOWED_USERGROUPS {group}"
         yield await _exists(part, settings, asking, ("no_such_subteam", "subteam_not_found"))
-    for name in ("access_contact", "admin_contact"):
-        contact = getattr(settings, name)
-        part = f"{name.upper()} {contact[2:-1]}"
-        if contact.startswith("<@"):
-            asking = client.users_info(user=contact[2:-1])
-            yield await _exists(part, settings, asking, ("user_not_found",))
-        elif contact.startswith("<#"):
-            asking = client.conversations_history(channel=contact[2:-1], limit=1)
-            yield await _exists(part, settings, asking, ("channel_not_found",))
+    kind, contact = settings.admin_contact[:2], settings.admin_contact[2:-1]
+    part = f"ADMIN_CONTACT {contact}"
+    if kind == "<@":
+        asking = client.users_info(user=contact)
+        yield await _exists(part, settings, asking, ("user_not_found",))
+    elif kind == "<#":
+        asking = client.conversations_history(channel=contact, limit=1)
+        yield await _exists(part, settings, asking, ("channel_not_found",))
     for channel in settings.allowed_channels:
         asking = client.conversations_history(channel=channel, limit=1)
         part = f"ALLOWED_CHANNELS {channel}"

@@ -187,7 +187,7 @@ class Share:
             case AccessDenied(reason):
                 settings = self.settings
                 return messages.access_denied(
-                    reason, settings.access_contact, settings.allowed_channels
+                    reason, settings.admin_contact, settings.allowed_channels
                 )
             case _:
                 return note(explain(outcome).in_one_line(self.settings.admin_contact))

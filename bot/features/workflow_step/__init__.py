@@ -174,7 +174,7 @@ class WorkflowStep:
     async def _email(self, search: Search, actor: Actor) -> str | None:
         """Return the address of a colleague who is mentioned."""
         if reason := await self.lookup.first_denial(actor):
-            raise CantRun(texts.access_denied(reason, self.settings.access_contact))
+            raise CantRun(texts.access_denied(reason, self.settings.admin_contact))
         try:
             return await self.lookups.email(search, actor, self.timeouts.profile_for_run)
         except ProfileError as error:

@@ -77,7 +77,7 @@ def no_result(outcome: NoResult, settings: Settings) -> str:
     """Say why there are no sessions."""
     match outcome:
         case AccessDenied(reason):
-            return access_denied(reason, settings.access_contact)
+            return access_denied(reason, settings.admin_contact)
         case Restarting():
             return RESTARTING
         case _:
@@ -88,7 +88,7 @@ def access_denied(reason: DenialReason, contact: str) -> str:
     """Say why the person in “Show privately to” may not be shown sessions."""
     said = denial(reason)
     what = said.what if reason in _SAME else _DENIALS.get(reason, STRANGER)
-    return Explanation(what, said.next_step, is_denial=True).in_one_line(contact)
+    return Explanation(what, said.next_step).in_one_line(contact)
 
 
 def parse_error(error: ParseError, limits: Limits) -> str:
