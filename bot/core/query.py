@@ -79,9 +79,12 @@ class Problem(Enum):
     LINK = auto()
     MARKUP = auto()
     MENTION = auto()
+    MESSAGE_LINK = auto()
     NO_ONE = auto()
+    PROFILE_LINK = auto()
     SESSION_LINK = auto()
     TEXT_TOO_LONG = auto()
+    TICKET_LINK = auto()
     TWO_COLLEAGUES = auto()
     UID_TOO_LONG = auto()
     UNCLEAR = auto()
@@ -241,9 +244,11 @@ def _pieces(label: str, bare: str) -> list[_Word]:
     """Split a word without quotes: a list of addresses, or an address and a limit."""
     listed = ("@" in bare or "＠" in bare) and label in ("", "email")
     words = []
-    for piece in re.split(r"[,;，；、]", bare) if listed else [bare]:
+    for piece in re.split(r"[,;，；、]|:(?=\d{1,3}$)", bare) if listed else [bare]:
         # A leftover quote was never closed, so it means nothing.
         plain = piece.strip(_QUOTES).rstrip(",;")
+        if not listed:
+            plain = _without_brackets(plain)
         if label == "uid":
             plain = _without_brackets(plain.strip("`")).lstrip("#№")
             plain = without_separators(plain)
@@ -254,8 +259,16 @@ def _pieces(label: str, bare: str) -> list[_Word]:
     return words
 
 
-def _without_brackets(uid: str) -> str:
-    return uid[1:-1] if uid[:1] + uid[-1:] in ("()", "[]", "{}") else uid
+def _without_brackets(word: str) -> str:
+    """Remove the brackets around a word, or around the words that begin or end with it."""
+    if word[:1] + word[-1:] in ("()", "[]", "{}"):
+        return word[1:-1]
+    if len(word) > 1 and len(_BRACKETS.findall(word)) == 1:
+        return word.lstrip("([{").rstrip(")]}")
+    return word
+
+
+_BRACKETS: Final = re.compile(r"[()\[\]{}]")
 
 
 # -- Times and limits ------------------------------------------------------------------------------
@@ -263,6 +276,7 @@ def _without_brackets(uid: str) -> str:
 _NUMBER: Final = re.compile(r"[-+\u2212\u2013]?\d+(?:[.,]\d+)?")
 # Hardly a uid beside another name: "1/2", "1e2", "50%".
 _NUMBERISH: Final = re.compile(rf"{_NUMBER.pattern}|\d+(?:/\d+|e\d+|%)")
+_HOUR_AT_END: Final = re.compile(r"\b(?:at|around|um|@) \d+$", re.IGNORECASE)
 _MAX_TRIES: Final = 40  # words of a text that may begin a time
 _LONGEST_TIME: Final = 7  # words, such as "Nov 20, 2026 6:39 PM UTC"
 _BEFORE_TIME: Final = frozenset(
@@ -279,7 +293,7 @@ _BEGINS_TIME: Final = re.compile(
 )
 # One word that says when. Others, such as "may" and "sun", need company.
 _TIME_IN_A_WORD: Final = re.compile(
-    r"\d{1,2}:\d\d.*|\d{1,2}(?:\.\d\d)?[ap]\.?m\.?|\d{4}-\d\d-\d\d.*|\d{1,2}([./-])\d{1,2}\1\d{4}"
+    r"\d{1,2}:\d\d.*|\d{1,2}(?:\.\d\d)?[ap]\.?m\.?|\d{1,2}[a-z]{3,9}|[a-z]{3,9}\d{1,2}|\d{4}-\d\d-\d\d.*|\d{1,2}([./-])\d{1,2}\1\d{4}"
     rf"|{'|'.join(word for word, days in DAY_WORDS.items() if days <= 0)}"
     r"|tonight|noon|midnight|(?:mon|tues|wednes|thurs|fri|satur|sun)day",
     re.IGNORECASE,
@@ -307,6 +321,13 @@ _FILLER: Final = frozenset(
 _IN_OTHER_SCRIPT: Final = re.compile(  # "の最新5件"
     r"(?:の|最新|直近|最近|最後|최근|최신)*(\d{1,4})(?:件|個|つ|本|개|건|条|个)?(?:の.*)?"
 )
+_NUMBER_WORDS: Final = dict(
+    zip(
+        ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"),
+        map(str, range(1, 11)),
+        strict=True,
+    )
+)
 _TIMES: Final = re.compile(r"x(\d{1,4})|(\d{1,4})x", re.IGNORECASE)
 
 
@@ -327,13 +348,15 @@ def _with_times(words: list[_Word]) -> list[_Word]:
             start = max(end, start + 1)
             continue
         text = " ".join(word.text for word in words[start:end])
-        joined.append(_Word("at", _without_preposition(text), quoted=True))
+        joined.append(_Word("at", _as_time(text), quoted=True))
         start = end
     return joined
 
 
 def _may_begin_time(words: list[_Word], start: int) -> bool:
     first = words[start]
+    if _is_quoted_time(words, start):
+        return True
     if first.quoted or not (first.label == "at" or _is_plain(first)):
         return False
     is_preposition = first.text.lower() in _BEFORE_TIME and start + 1 < len(words)
@@ -342,16 +365,41 @@ def _may_begin_time(words: list[_Word], start: int) -> bool:
 
 def _end_of_time(words: list[_Word], start: int) -> int:
     """Return the end of the longest time that begins at `start`, or `start`."""
+    if _is_quoted_time(words, start):
+        return start + 2
     is_labeled = words[start].label == "at"
     end = start + 1
     while end < min(len(words), start + _LONGEST_TIME) and _is_plain(words[end]):
         end += 1
     for last in range(end, start, -1):
         texts = [word.text for word in words[start:last]]
-        phrase = _without_preposition(" ".join(texts))
+        phrase = _as_time(" ".join(texts))
+        if _HOUR_AT_END.search(phrase) and last < len(words) and _is_counted(words[last]):
+            continue  # "around 5 sessions", "looked at 3 products"
         if is_time(phrase) and (is_labeled or _is_spoken_time(phrase)):
             return last
     return start
+
+
+def _is_counted(word: _Word) -> bool:
+    """Tell whether a word behind a number may say what it counts."""
+    text = word.text.lower()
+    return _is_plain(word) and (text in _BEHIND_LIMIT | {"of"} or not _is_filler(text))
+
+
+def _is_quoted_time(words: list[_Word], start: int) -> bool:
+    """Tell whether it is `at "25.11.2026 14:05"`."""
+    if start + 1 == len(words) or not words[start + 1].quoted or words[start + 1].label:
+        return False
+    is_preposition = _is_plain(words[start]) and words[start].text.lower() in _BEFORE_TIME
+    return is_preposition and is_time(words[start + 1].text)
+
+
+def _as_time(phrase: str) -> str:
+    """Return a phrase without its preposition, unless that is a part of the time: "at 9"."""
+    bare = _without_preposition(phrase)
+    whole = phrase.rstrip(",.;!?")
+    return whole if not is_time(bare) and is_time(whole) else bare
 
 
 def _without_preposition(phrase: str) -> str:
@@ -365,7 +413,8 @@ def _is_spoken_time(phrase: str) -> bool:
     if not rest:
         return _TIME_IN_A_WORD.fullmatch(phrase) is not None
     last = phrase.rpartition(" ")[2]
-    return first.lower() in ("last", "a") or not {first.lower(), last.lower()} & _FILLER
+    begins_well = first.lower() in _BEFORE_TIME or first.lower() not in _FILLER  # "at 9"
+    return first.lower() in ("last", "a") or (begins_well and last.lower() not in _FILLER)
 
 
 def _with_limits(words: list[_Word]) -> list[_Word]:
@@ -394,6 +443,8 @@ def _said_limit(words: list[_Word], index: int) -> str:
     behind = words[index + 1 : index + 3]
     marked = _TIMES.fullmatch(word.text)
     number = (marked[1] or marked[2]) if marked else word.text
+    is_word = number.lower() in _NUMBER_WORDS
+    number = _NUMBER_WORDS.get(number.lower(), number)
     other = _IN_OTHER_SCRIPT.fullmatch(word.text)
     if other and not word.text.isascii():
         return other[1] or ""
@@ -416,7 +467,7 @@ def _said_limit(words: list[_Word], index: int) -> str:
     is_beside = bool(behind and _is_person(behind[0])) or (
         before is not None and _is_person(before) and not counts_other
     )
-    return number if is_beside or (is_counted and not counts_other) else ""
+    return number if (is_beside and not is_word) or (is_counted and not counts_other) else ""
 
 
 def _is_person(word: _Word) -> bool:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta, timezone, tzinfo
+from itertools import product
 from typing import Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -65,17 +66,19 @@ def parse_moments(text: str, reader: tzinfo, now: datetime) -> tuple[Moment, ...
     """Return the moments that a person in the time zone `reader` may mean at the time `now`.
 
     A time without a date is the last one that has passed; one without seconds is the whole minute,
-    and a day without a time the whole day. There are two moments if "5/11" can be in May or in
-    November, or if clocks showed a time twice. Raises `UnclearTime`.
+    and a day without a time the whole day. There are several moments if "5/11" can be in May or in
+    November, "at 9" in the morning or in the evening, "CST" in America or in China, or if clocks
+    showed a time twice. Raises `UnclearTime`.
     """
     found: set[Moment] = set()
-    for day_first in (False, True):
+    for day_first, after_noon in product((False, True), repeat=2):
         with suppress(UnclearTime):
-            written = _read(text, day_first=day_first)
-            span = written.span
-            found |= {
-                Moment(one, of_message=False, span=span) for one in written.moments(reader, now)
-            }
+            written = _read(text, day_first=day_first, after_noon=after_noon)
+            for here in written.zones or (reader,):
+                found |= {
+                    Moment(one, of_message=False, span=written.span)
+                    for one in written.moments(here, now)
+                }
     if not found:
         raise UnclearTime
     if passed := sorted((one for one in found if one.time <= now), key=lambda one: one.time):
@@ -124,7 +127,8 @@ class _Written:
     back_to: Callable[[date], Iterator[date]] | None = None
     weekday: int | None = None
     clock: time | None = None
-    zone: tzinfo | None = None
+    zones: tuple[tzinfo, ...] = ()
+    hour: int | None = None  # without am or pm
     hours: int | None = None  # of a part of the day
     month_and_day: tuple[int, int] | None = None  # while their year may follow
     has_seconds: bool = False
@@ -145,22 +149,21 @@ class _Written:
 
     @property
     def is_the_same_everywhere(self) -> bool:
-        return bool(self.fixed or self.zone or (self.distance is not None and self.clock is None))
+        return bool(self.fixed or self.zones or (self.distance is not None and self.clock is None))
 
-    def moments(self, reader: tzinfo, now: datetime) -> list[datetime]:
+    def moments(self, here: tzinfo, now: datetime) -> list[datetime]:
         """Return the time in UTC, or both if clocks showed it twice. Raises `UnclearTime`.
 
         It may be in the future.
         """
         if self.fixed:
             return [self.fixed]
-        here = self.zone or reader
         today = now.astimezone(here).date()
         if self.clock is None:
             if self.distance is None and not self.names_day:
                 raise UnclearTime
             if self.distance is not None:
-                if self.back_to or self.weekday is not None or self.zone:
+                if self.back_to or self.weekday is not None or self.zones:
                     raise UnclearTime
                 return [now - self.distance]
         to_come: list[datetime] = []
@@ -222,25 +225,40 @@ _ISO_BASIC: Final = re.compile(r"^(\d{4})(\d\d)(\d\d)t(\d\d)(\d\d)(\d\d)?(?=z|[+
 _COMMENT: Final = re.compile(r"( [+-]\d{4}) \([a-z]+\)$")  # "+0100 (CET)", as e-mails have it
 _OF_UTC: Final = re.compile(r"\(?\b(?:utc|gmt)([+-])(\d\d)((?::?\d\d)?)\)?$")  # "UTC+01:00"
 _WITH_DASHES: Final = re.compile(r"^(\d\d?)-([a-z]{3})-(\d{4})\b")  # "20-Nov-2026"
+_MONTH: Final = r"(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)"
+_GLUED_DATE: Final = re.compile(  # "25nov" and "nov25"
+    rf"(?<=\b\d)(?={_MONTH})|(?<=\b\d\d)(?={_MONTH})|(?<=\b[a-z]{{3}})(?=\d)"
+)
 _WEB_SERVER: Final = re.compile(r"^(\d\d)/([a-z]{3})/(\d{4}):(?=\d\d:)")  # "20/Nov/2026:18:39:53"
 
 _CLOCK: Final = re.compile(
     r"(?P<hour>\d{1,2})(?:[:.](?P<minute>\d\d))?(?::(?P<second>\d\d))?(?P<half>[ap]m)?"
 )
-_ZONES: Final = {"pst": -8, "pdt": -7, "mst": -7, "mdt": -6, "cdt": -5, "est": -5, "edt": -4} | {
-    "cet": 1,
-    "cest": 2,
-    "eet": 2,
-    "eest": 3,
-    "jst": 9,
+_ZONES: Final[dict[str, tuple[float, ...]]] = {
+    "pst": (-8,),
+    "pdt": (-7,),
+    "mst": (-7,),
+    "mdt": (-6,),
+    "cst": (-6, 8),
+    "cdt": (-5,),
+    "est": (-5,),
+    "edt": (-4,),
+    "bst": (1, 6),
+    "cet": (1,),
+    "cest": (2,),
+    "eet": (2,),
+    "eest": (3,),
+    "ist": (5.5, 2),
+    "jst": (9,),
 }
-"""Hours from UTC; names that several zones share (CST, IST, BST) are missing."""
+"""Hours from UTC, of each zone with that name."""
 
 _ZONE: Final = re.compile(r"z|utc|gmt|(?P<sign>[+-])(?P<hours>\d\d)(?::?(?P<minutes>\d\d))?")
 _YEAR_FIRST: Final = re.compile(r"(?P<year>\d{4})([-/.])(?P<month>\d{1,2})\2(?P<day>\d{1,2})")
 _NUMBERS: Final = re.compile(
     r"(?P<one>\d{1,2})([-/.])(?P<other>\d{1,2})(?:\2(?P<year>\d{4}|(?<=[/.])\d\d)|\.)?"
 )
+_HOUR: Final = re.compile(r"1?\d|2[0-3]")
 _DAY: Final = re.compile(r"(\d{1,2})(?:st|nd|rd|th|\.)?")
 _YEAR: Final = re.compile(r"\d{4}")
 _DISTANCE: Final = re.compile(
@@ -250,6 +268,7 @@ _DISTANCE: Final = re.compile(
 _SMALL_WORDS: Final = frozenset(
     {"@", "about", "around", "from", "um", "at", "on", "the", "of", "o'clock", "uhr"}
 )
+_BEFORE_HOUR: Final = frozenset({"@", "around", "at", "um"})
 _CLOCK_WORDS: Final = {"noon": 12, "midnight": 0}
 _PARTS_OF_DAY: Final = {
     "morning": (6, 6),
@@ -281,10 +300,10 @@ _UNITS: Final = {
 }
 
 
-def _read(text: str, *, day_first: bool = False) -> _Written:
+def _read(text: str, *, day_first: bool = False, after_noon: bool = False) -> _Written:
     """Read a text. Raises `UnclearTime` for a word that is not part of a time.
 
-    `day_first` decides what "5/11" means.
+    `day_first` decides what "5/11" means, and `after_noon` what "at 9" means.
     """
     text = re.sub(r"^\[(.*)\]$", r"\1", " ".join(text.split()).lower())
     if machine := _MACHINE.fullmatch(text):
@@ -293,6 +312,7 @@ def _read(text: str, *, day_first: bool = False) -> _Written:
         raise UnclearTime
     text = _OF_UTC.sub(r"\1\g<2>\3", _COMMENT.sub(r"\1", text))
     text = _WITH_DASHES.sub(r"\1 \2 \3", text)
+    text = _GLUED_DATE.sub(" ", text)
     text = _WEB_SERVER.sub(r"\1 \2 \3 ", _ISO.sub(r"\1 ", text))
     text = _ISO_BASIC.sub(
         lambda t: f"{t[1]}-{t[2]}-{t[3]} {t[4]}:{t[5]}" + (f":{t[6]}" if t[6] else ""), text
@@ -302,7 +322,20 @@ def _read(text: str, *, day_first: bool = False) -> _Written:
     found = _Written()
     while text := text.lstrip():
         text = _take(text, found, day_first=day_first)
+    if found.hour is not None:
+        _set_hour(found, found.hour, after_noon=after_noon)
     return found
+
+
+def _set_hour(found: _Written, hour: int, *, after_noon: bool) -> None:
+    """Set the clock to an hour without am or pm: "yesterday at 9", "this morning around 9"."""
+    part = found.clock if found.hours else None
+    if found.clock is not None and part is None:
+        raise UnclearTime  # "at 9 14:05"
+    if hour <= 12:
+        is_late = part.hour >= 12 if part else after_noon
+        hour = hour % 12 + (12 if is_late else 0)
+    found.clock, found.hours = time(hour), None
 
 
 def _take(text: str, found: _Written, *, day_first: bool) -> str:
@@ -312,6 +345,9 @@ def _take(text: str, found: _Written, *, day_first: bool) -> str:
         return text[distance.end() :]
     word, _, rest = text.partition(" ")
     following, _, after = rest.partition(" ")
+    if word in _BEFORE_HOUR and _HOUR.fullmatch(following) and not _named_date(following, after):
+        _set(found, "hour", int(following))
+        return after
     if word in _SMALL_WORDS:
         return rest
     if word == "this" and _number_of(following, _WEEKDAYS) is not None:
@@ -333,9 +369,10 @@ def _take_word(word: str, found: _Written, *, day_first: bool) -> None:
         return
     if word in _CLOCK_WORDS:
         _set(found, "clock", time(_CLOCK_WORDS[word]))
-    elif offset := _offset(word):
-        if found.zone is None or found.zone.utcoffset(None) != offset.utcoffset(None):
-            _set(found, "zone", offset)  # "+0000 UTC" says the same twice
+    elif zones := _zones(word):
+        if found.zones not in ((), zones):  # "+0000 UTC" says the same twice
+            raise UnclearTime
+        found.zones = zones
     elif numbers := _YEAR_FIRST.fullmatch(word):
         _set(found, "back_to", _on(*(int(numbers[name]) for name in ("year", "month", "day"))))
     elif _is_clock(word, found):
@@ -423,17 +460,17 @@ def _clock(word: str) -> time:
         raise UnclearTime from None
 
 
-def _offset(word: str) -> tzinfo | None:
-    """Return the zone that a word names, if it does."""
+def _zones(word: str) -> tuple[tzinfo, ...]:
+    """Return the zones that a word can name."""
     if word in _ZONES:
-        return timezone(timedelta(hours=_ZONES[word]))
+        return tuple(timezone(timedelta(hours=hours)) for hours in _ZONES[word])
     match = _ZONE.fullmatch(word)
     if not match or not match["sign"]:
-        return UTC if match else None
+        return (UTC,) if match else ()
     offset = timedelta(hours=int(match["hours"]), minutes=int(match["minutes"] or 0))
     if offset > timedelta(hours=14):
         raise UnclearTime
-    return timezone(-offset if match["sign"] == "-" else offset)
+    return (timezone(-offset if match["sign"] == "-" else offset),)
 
 
 # -- Dates ----------------------------------------------------------------------------------------

@@ -40,7 +40,7 @@ SIGN_IN: Final = "Links open for people who are signed in to Fullstory."
 NONE_FOUND: Final = "Fullstory may know them by another address or uid."
 MEANT_HELP: Final = "Did you mean help?"
 CHOOSE: Final = "There are several people in this text. Whose sessions would you like to see?"
-CHOOSE_TIME: Final = "That can mean two times. Which one?"
+CHOOSE_TIME: Final = "That can mean more than one time. Which one?"
 
 STILL_LOOKING: Final = "This search takes longer than usual. The answer follows."
 """True afterwards, too: most of these messages can't be replaced."""
@@ -283,8 +283,17 @@ _PARSE_ERRORS: Final = {
         "That is more text than I can read. An e-mail address or a uid is enough."
     ),
     Problem.LINK: (
-        "I can't read what this link leads to. Please give the customer's e-mail address or uid; "
-        "for a message in Slack, choose Find sessions from its menu."
+        "I can't read what this link leads to. Please give the customer's e-mail address or uid."
+    ),
+    Problem.MESSAGE_LINK: (
+        "I can't open messages from here. In Slack, choose Find sessions from the message's menu."
+    ),
+    Problem.PROFILE_LINK: (
+        "I can't open profiles. To look up a colleague, type @ and pick the name; for a customer, "
+        "please give the e-mail address or uid."
+    ),
+    Problem.TICKET_LINK: (
+        "I can't read tickets. Please copy the customer's e-mail address or uid from it."
     ),
     Problem.SESSION_LINK: "That is a link to a session.",
     Problem.TWO_COLLEAGUES: "I look up one colleague at a time. Please mention one.",

@@ -46,8 +46,11 @@ _UID: Final = re.compile(r"(?<!\S)uid[:=][^\s:=]", re.IGNORECASE)
 _KEYED: Final = re.compile(r"(?:^|[\s&?])[\w.-]+=\S*@")  # "user=jane@example.com"
 _NO_UID: Final = re.compile(r"^(?:at|limit|email)[:=]|<(?:[@#!]|[a-z]+:)[^<>]*>", re.IGNORECASE)
 _LINK: Final = re.compile(r"https?://\S+", re.IGNORECASE)
+_TICKET: Final = re.compile(r"/(?:tickets?|conversations?|cases?|issues?|browse)/", re.IGNORECASE)
 # A text that was typed for the bot has none of these.
 _NOT_TYPED: Final = re.compile(r"[\n{}<>•]|```|://")
+_COPIED: Final = re.compile(r"[^\W\d]:(?:\s|$)|\.\.\.|…")  # "From: …", or cut by a preview
+_PLAIN_ADDRESS: Final = re.compile(r"[\w.+-]+@[\w.-]+")
 _AT_IN_WORDS: Final = re.compile(r"\s*[\[({]\s*at\s*[\])}]\s*", re.IGNORECASE)
 _SPACED_AT: Final = re.compile(r"\s+@\s*|\s*@\s+")
 _IN_WORD: Final = re.compile(r"(?<=[:=|/,;(])[\w.+'-]+@[\w-]+(?:\.[\w-]+)+(?![\w@.-])")
@@ -101,6 +104,11 @@ def _named(
     if people and not customers and (reading.uids or reading.like_ids):
         return []  # a colleague asks for the customer of that uid, perhaps
     named = customers or people
+    if not people and has_one_address and not (reading.unknown or reading.uids):
+        # In a text that says more, the address of a machine is hardly a customer's.
+        is_copied = _NOT_TYPED.search(plain) or _COPIED.search(plain)
+        plain_ones = [] if is_copied else filter(_PLAIN_ADDRESS.fullmatch, reading.emails)
+        named = [Identity(email=email) for email in plain_ones if is_address(email)]
     emails = [one for one in named if one.email]
     is_same_count = len(emails) == len(reading.emails) > 0 and not is_keyed
     return typed if typed and (not named or is_same_count or _EXACT.match(plain)) else named
@@ -192,7 +200,7 @@ def _problem(text: str, plain: str, reading: Reading, colleagues: int) -> tuple[
     if colleagues > 1:
         return Problem.TWO_COLLEAGUES, ""
     if link := _LINK.search(plain):
-        return (Problem.SESSION_LINK if _is_session_link(link[0]) else Problem.LINK), link[0]
+        return _kind_of_link(link[0]), link[0]
     if channel := CHANNEL.search(text):
         return Problem.CHANNEL, plain_text(_channel(channel))
     for email in reading.emails:
@@ -221,10 +229,17 @@ def _channel(markup: re.Match[str]) -> str:
     return f"#{name}" if markup[0][1] == "#" else f"@{name.removeprefix('@')}"
 
 
-def _is_session_link(link: str) -> bool:
-    """Tell whether a link opens a Fullstory session, and is safe to open."""
-    path = urlsplit(link).path if usable_link(link) else ""
-    return re.search(r"/session/|^/v/", path) is not None
+def _kind_of_link(link: str) -> Problem:
+    """Tell what a link leads to: a session that is safe to open, or what the bot can't read."""
+    try:
+        host, path = urlsplit(link).hostname or "", urlsplit(link).path
+    except ValueError:
+        return Problem.LINK
+    if usable_link(link) and re.search(r"/session/|^/v/", path):
+        return Problem.SESSION_LINK
+    if host.endswith(".slack.com") and path.startswith(("/archives/", "/team/")):
+        return Problem.PROFILE_LINK if path.startswith("/team/") else Problem.MESSAGE_LINK
+    return Problem.TICKET_LINK if _TICKET.search(path) else Problem.LINK
 
 
 def _proposal(problem: Problem, typed: str, reading: Reading, limits: Limits) -> Search | None:

@@ -54,6 +54,8 @@ class Reader:
         self._slack.views.clear()
         self._fullstory.received.clear()
         await getattr(self, way)(case)
+        if texts.CHOOSE_TIME in self._shown():
+            await self._choose_first()
         asked = [one.query for one in self._fullstory.received]
         if asked:
             emails = [one["email"] for one in asked if "email" in one]
@@ -64,6 +66,17 @@ class Reader:
     def _shown(self) -> str:
         """Return what is on the screen, in the window or on the terminal."""
         return str([one.message for one in self._slack.screen]) + str(self._slack.views)
+
+    async def _choose_first(self) -> None:
+        action_id = f"{action_ids.CHOOSE}:0"
+        if self._slack.views:
+            await self._slack.press_in_view(action_id, next(iter(self._slack.views)))
+        else:
+            shown = self._slack.screen[-1]
+            people = {shown.user} if shown.user else self._slack.members[shown.channel]
+            (user,) = people - {BOT_USER}
+            await self._slack.press(action_id, shown, user=user)
+        await until(lambda: texts.CHOOSE_TIME not in self._shown())
 
     def _choices(self) -> list[str]:
         shown = [*self._slack.views.values(), *(one.message for one in self._slack.screen)][-1]

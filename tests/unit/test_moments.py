@@ -10,7 +10,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.core.times import LocalZone, UnclearTime, names_its_zone, parse_moment, parse_moments, zone
+from bot.core.times import (
+    LocalZone,
+    UnclearTime,
+    is_time,
+    names_its_zone,
+    parse_moment,
+    parse_moments,
+    zone,
+)
 
 NOW = datetime(2026, 11, 24, 11, tzinfo=UTC)  # a Tuesday, noon in Berlin
 BERLIN = zone("Europe/Berlin")
@@ -58,6 +66,12 @@ BERLIN = zone("Europe/Berlin")
         ("22.11.2026 14:05", "2026-11-22 13:05"),
         ("11/22/2026 2pm", "2026-11-22 13:00"),
         ("5/5/2026 2pm", "2026-05-05 12:00"),
+        ("this morning at 9", "2026-11-24 08:00"),
+        ("yesterday evening around 8", "2026-11-23 19:00"),
+        ("yesterday at 14", "2026-11-23 13:00"),
+        ("at 9am", "2026-11-24 08:00"),
+        ("22nov 14:05", "2026-11-22 13:05"),
+        ("nov22 2pm", "2026-11-22 13:00"),
         # As mail programs, ticket tools and logs write times.
         ("Nov 20, 2026 18:39", "2026-11-20 17:39"),
         ("Fri, Nov 20, 2026 at 6:39 PM", "2026-11-20 17:39"),
@@ -178,10 +192,15 @@ def test_a_day_or_a_part_of_it_lasts_as_long(text: str, start: str, hours: int) 
         ("5/11 14:05", "2026-05-11T14:05+02:00", "2026-11-05T14:05+01:00"),
         ("3.4.2026 9am", "2026-03-04T09:00+01:00", "2026-04-03T09:00+02:00"),
         ("2026-10-25 02:30", "2026-10-25T02:30+02:00", "2026-10-25T02:30+01:00"),
+        ("yesterday at 9", "2026-11-23T09:00+01:00", "2026-11-23T21:00+01:00"),
+        ("at 9", "2026-11-23T21:00+01:00", "2026-11-24T09:00+01:00"),
+        ("nov 20 5pm CST", "2026-11-20T17:00+08:00", "2026-11-20T17:00-06:00"),
+        ("nov 20 3pm IST", "2026-11-20T15:00+05:30", "2026-11-20T15:00+02:00"),
     ],
 )
 def test_a_text_that_can_mean_two_times(text: str, first: str, second: str) -> None:
     """Both are returned, so that the person can be asked."""
+    assert is_time(text)
     moments = [moment.time for moment in parse_moments(text, BERLIN, NOW)]
     assert moments == [datetime.fromisoformat(first), datetime.fromisoformat(second)]
 
