@@ -31,7 +31,7 @@ from bot.store.memory import InMemory
 from bot.store.schema import migrate
 from bot.store.stores import audit_of
 from bot.timeouts import Timeouts
-from tests.databases import Postgres, everything_in, is_installed, postgres_server
+from tests.databases import Postgres, is_installed, postgres_server, readable_in
 from tests.programs import assert_nothing_personal
 
 # The same for every test that tries many examples: no clock decides, and in CI no chance.
@@ -166,7 +166,7 @@ def everybodys_database(
         asyncio.run(migrated(url))
     yield urls
     for url in urls.values():
-        assert_nothing_personal(everything_in(url).decode(errors="replace"))
+        assert_nothing_personal(readable_in(url))
 
 
 async def migrated(url: str) -> None:

@@ -258,6 +258,7 @@ _YEAR_FIRST: Final = re.compile(r"(?P<year>\d{4})([-/.])(?P<month>\d{1,2})\2(?P<
 _NUMBERS: Final = re.compile(
     r"(?P<one>\d{1,2})([-/.])(?P<other>\d{1,2})(?:\2(?P<year>\d{4}|(?<=[/.])\d\d)|\.)?"
 )
+_CLOCK_DIGITS: Final = re.compile(r"([01]\d|2[0-3])([0-5]\d)")  # "at 1430"
 _HOUR: Final = re.compile(r"1?\d|2[0-3]")
 _DAY: Final = re.compile(r"(\d{1,2})(?:st|nd|rd|th|\.)?")
 _YEAR: Final = re.compile(r"\d{4}")
@@ -345,6 +346,9 @@ def _take(text: str, found: _Written, *, day_first: bool) -> str:
         return text[distance.end() :]
     word, _, rest = text.partition(" ")
     following, _, after = rest.partition(" ")
+    if word in _BEFORE_HOUR and (digits := _CLOCK_DIGITS.fullmatch(following)):
+        _set(found, "clock", time(int(digits[1]), int(digits[2])))
+        return after
     if word in _BEFORE_HOUR and _HOUR.fullmatch(following) and not _named_date(following, after):
         _set(found, "hour", int(following))
         return after

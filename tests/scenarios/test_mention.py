@@ -205,7 +205,7 @@ async def test_slow(start_bot: StartBot, slack: SlackSandbox, fullstory: Fullsto
         await until(lambda: len(slack.screen) == 2)
         assert slack.screen[1].message["text"] == texts.STILL_LOOKING
         looked_up.set()
-        await until(lambda: slack.screen[1].message["text"].startswith("No sessions of zoe"))
+        await until(lambda: slack.screen[1].message["text"].startswith("No sessions found for zoe"))
     assert len(slack.screen) == 2
 
 
@@ -221,7 +221,7 @@ async def test_slow_and_slack_replaces_nothing(
         await until(lambda: len(slack.screen) == 2)
         looked_up.set()
         await until(lambda: len(slack.screen) == 3)
-    assert slack.screen[2].message["text"].startswith("No sessions of zoe")
+    assert slack.screen[2].message["text"].startswith("No sessions found for zoe")
 
 
 async def test_slow_in_a_channel(
@@ -235,7 +235,7 @@ async def test_slow_in_a_channel(
         looked_up.set()
         await until(lambda: len(slack.screen) == 3)
     assert slack.screen[1].message["text"] == texts.STILL_LOOKING
-    assert slack.screen[2].message["text"].startswith("No sessions of zoe")
+    assert slack.screen[2].message["text"].startswith("No sessions found for zoe")
 
 
 async def test_fullstory_down(

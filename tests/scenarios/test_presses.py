@@ -219,7 +219,7 @@ class TestTrouble:
         await slack.command('/fsessions "user-42 *a* _b_" 3')
         (answer,) = slack.screen
         first = answer.message["blocks"][0]["text"]["text"].partition("\n")[0]
-        assert first == "No sessions of `user-42 *a* _b_`"
+        assert first == "No sessions found for `user-42 *a* _b_`"
 
 
 @pytest.mark.parametrize("where", ["container", "message", "nowhere"])
@@ -278,7 +278,7 @@ async def test_a_form_whose_ack_is_lost(
             submitting.cancel()
             await asyncio.gather(submitting, return_exceptions=True)
         held.set()
-        await until(lambda: "No sessions of *zoe" in str(slack.views[view_id]))
+        await until(lambda: "No sessions found for *zoe" in str(slack.views[view_id]))
         submitting.cancel()
 
 

@@ -50,7 +50,7 @@ async def test_demo_prompt() -> None:
     assert "/fsessions jane@example.com 3" in out
     assert "jürgen@müller.example" in out
     assert "omar@example.com\n  ┃ 1 session" in out
-    assert "No sessions of zoe@example.com" in out
+    assert "No sessions found for zoe@example.com" in out
     assert "This search takes longer" in out
     assert "slow@example.com\n  ┃ 4 sessions" in out
 
@@ -172,7 +172,7 @@ async def test_sigterm_finishes_what_is_in_flight(
         assert exchange.later == []
         async with asyncio.timeout(10):
             assert await process.wait() == 0
-        assert exchange.later[0]["text"].startswith("No sessions of jane")
+        assert exchange.later[0]["text"].startswith("No sessions found for jane")
 
 
 async def test_a_second_signal_ends_it_at_once(
@@ -338,7 +338,7 @@ async def test_lookup(fullstory: FullstorySandbox) -> None:
     assert (code, "don't understand the time “banana”" in err) == (0, True)
     code, out, _ = await run("lookup", "zoe@example.com", env=env)
     assert code == 0
-    assert out.startswith("No sessions of zoe@example.com\n")
+    assert out.startswith("No sessions found for zoe@example.com\n")
 
 
 async def test_lookup_says_what_the_terminal_cannot_know(fullstory: FullstorySandbox) -> None:

@@ -337,7 +337,7 @@ class TestSlow:
         looking = json.dumps(only_view(slack)[1], ensure_ascii=False)
         assert texts.LOOKING in looking
         assert "new_search" not in looking  # the results would take its place
-        await until(lambda: "No sessions of" in json.dumps(slack.views[view_id]))
+        await until(lambda: "No sessions found for" in json.dumps(slack.views[view_id]))
 
     async def test_a_window_closed_early(
         self, slack: SlackSandbox, fullstory: FullstorySandbox, logged: Logged

@@ -48,7 +48,7 @@ async def test_an_ack_goes_where_its_request_came_from(
     await slack.connected()
     exchange = await asking
     assert exchange.ack is not None
-    assert "No sessions of jane" in exchange.ack["text"]
+    assert "No sessions found for jane" in exchange.ack["text"]
     assert bot.state() == "ready"
 
 
@@ -180,7 +180,7 @@ async def slow_answer(
 async def test_acks_in_flight_are_sent_before_the_end(slow_answer: Exchange) -> None:
     """Not lost with the connection."""
     assert slow_answer.ack is not None
-    assert "No sessions of jane" in slow_answer.ack["text"]
+    assert "No sessions found for jane" in slow_answer.ack["text"]
 
 
 async def test_the_limit_of_patience(

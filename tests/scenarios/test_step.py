@@ -65,7 +65,7 @@ class TestOutputs:
         given = await outputs(slack, person="zoe@example.com")
         assert given["count"] == 0
         assert (given["latest"], given["at_moment"]) == ("", "")
-        assert given["list"] == "No sessions of zoe@example.com"
+        assert given["list"] == "No sessions found for zoe@example.com"
 
     async def test_a_long_list_says_what_it_leaves_out(self, slack: SlackSandbox) -> None:
         """It fits into a block of a message."""

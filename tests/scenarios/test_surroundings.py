@@ -144,7 +144,7 @@ async def test_the_terminal_is_gone(slack: SlackSandbox, fullstory: FullstorySan
     async with serving(slack, settings) as (process, _):
         exchange = await slack.command("/fsessions jane@example.com")
         process.send_signal(signal.SIGHUP)
-        assert (await exchange.answer())["text"].startswith("No sessions of jane")
+        assert (await exchange.answer())["text"].startswith("No sessions found for jane")
         async with asyncio.timeout(20):
             assert await process.wait() == 0
 

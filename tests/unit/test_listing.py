@@ -136,7 +136,7 @@ def test_both_identities_are_named() -> None:
     """A union says that it is one."""
     query = Query("jane@example.com", "user-42", 5)
     title = rendered(SessionList(query, ()))["blocks"][0]["text"]["text"]
-    assert title.startswith("No sessions of *jane@example.com / user-42*")
+    assert title.startswith("No sessions found for *jane@example.com / user-42*")
 
 
 @pytest.mark.parametrize(
@@ -170,7 +170,7 @@ def test_no_sessions() -> None:
     """Not a bare "nothing"."""
     message = rendered(found(0))
     assert "another address or uid" in shown_text(message)
-    assert message["text"].startswith("No sessions of user-42.")
+    assert message["text"].startswith("No sessions found for user-42.")
 
 
 @pytest.mark.parametrize(

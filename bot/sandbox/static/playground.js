@@ -11,6 +11,7 @@ let thread = ""; // the `ts` of the message whose thread is open
 let tab = "messages";
 let seen = null; // the state as last told
 let shownView = { id: "", made: "" }; // the window that is open, and what it was made of
+const opened = Math.floor(Date.now() / 1000); // as in Slack, private messages are gone after a reload
 const histories = {};
 const drafts = {}; // what is half typed, by person, channel and thread
 const read = {}; // until when each person has read each channel
@@ -85,11 +86,15 @@ function draw(next) {
   drawStrip();
   drawSide();
   drawPlace();
-  drawMessages($("messages"), seen.messages[channel].filter((one) => !isReply(one)), true);
+  drawMessages($("messages"), visible().filter((one) => !isReply(one)), true);
   drawThread();
   drawHome();
   drawView();
   drawWire();
+}
+
+function visible() {
+  return seen.messages[channel].filter((one) => !one.only_you || one.ts > opened);
 }
 
 function names() {
@@ -205,15 +210,16 @@ function dayMark(day) {
 const COLOURS = ["#7b3f61", "#1f6f78", "#8a5a00", "#4a4e9c", "#a03a2c", "#2f6b3a"];
 
 function avatar(author, app, look = "avatar") {
-  const shown = app ? "▶" : author.slice(0, 1);
+  const isBot = app && author === "fsessions";
+  const shown = isBot ? "▶" : author.slice(0, 1);
   const number = [...author].reduce((sum, letter) => sum + letter.codePointAt(0), 0);
   const node = element("span", { class: look, "aria-hidden": "true" }, shown);
-  node.style.background = app ? "#2b2d42" : COLOURS[number % COLOURS.length];
+  node.style.background = isBot ? "#2b2d42" : COLOURS[number % COLOURS.length];
   return node;
 }
 
 function article(message, follows, withThreads) {
-  const replies = withThreads ? seen.messages[channel].filter((one) => one.thread === message.ts && one !== message) : [];
+  const replies = withThreads ? visible().filter((one) => one.thread === message.ts && one !== message) : [];
   const key = `${me} ${channel} ${message.ts} ${withThreads}`;
   const made = JSON.stringify([message, follows, replies, names()]);
   const known = drawn.get(key);
@@ -310,7 +316,7 @@ function drawThread() {
     thread = "";
     return;
   }
-  const replies = seen.messages[channel].filter((one) => one.thread === thread && one !== parent);
+  const replies = visible().filter((one) => one.thread === thread && one !== parent);
   drawMessages($("replies"), [parent, ...replies], false);
 }
 
@@ -444,7 +450,7 @@ const STEPS = [
     },
   ],
   [
-    "2  Look at a ticket's thread", "The bot has replied to the ticket without naming the customer. Press View privately.",
+    "2  Open a thread", "The bot has replied to the ticket without naming the customer. Press View privately.",
     async () => {
       await as("U0SUPPORT", "C0TICKETS");
       const ticket = seen.messages.C0TICKETS.find((one) => one.thread === "" && one.text.includes("jane@example.com"));
@@ -452,14 +458,14 @@ const STEPS = [
     },
   ],
   [
-    "3  Use a message's menu ⋮", "Choose Find sessions: the bot reads in the message who the customer is.",
+    "3  Use a menu ⋮", "Choose Find sessions: the bot reads in the message who the customer is.",
     async () => {
       await as("U0SUPPORT", "C0TICKETS");
       document.querySelector("[aria-label='More actions on the message of Sam']")?.click();
     },
   ],
   [
-    "4  Be Pat, from another company", "Open the thread of a ticket and press View privately: Pat is refused. Step 1 makes you Sam again.",
+    "4  Be a stranger", "You are Pat, from another company. Open a thread and press View privately: Pat is refused. Step 1 makes you Sam again.",
     () => as("U0PARTNER", "C0TICKETS"),
   ],
 ];
