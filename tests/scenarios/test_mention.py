@@ -59,7 +59,7 @@ class TestMention:
     )
     async def test_whom(self, slack: SlackSandbox, text: str, person: str) -> None:
         """Amid other words, too."""
-        assert f"of {person}" in (await mentioned(slack, text)).message["text"]
+        assert f" {person}" in (await mentioned(slack, text)).message["text"]
 
     @pytest.mark.parametrize(
         "text",

@@ -76,7 +76,7 @@ async def test_demo_shows_ones_own_answers() -> None:
                 assert response.status == 200
     async with asyncio.timeout(15):
         out, _ = await process.communicate(b"")
-    assert b"sessions of 7" in out
+    assert b"sessions found for 7" in out
     assert b"1 session" not in out
 
 

@@ -37,6 +37,10 @@ function link(url, ...label) {
 
 // -- Dates, in the reader's own zone --------------------------------------------------------------
 
+// "7:05 PM", or "07:05" where clocks have 24 hours, so that times line up.
+const has12Hours = new Intl.DateTimeFormat(undefined, { hour: "numeric" }).resolvedOptions().hour12;
+export const CLOCK = { hour: has12Hours ? "numeric" : "2-digit", minute: "2-digit" };
+
 const DAY = 24 * 60 * 60 * 1000;
 
 function pretty(date, otherwise) {
@@ -50,7 +54,7 @@ export function ago(date) {
   const seconds = Math.round((date - Date.now()) / 1000);
   const form = new Intl.RelativeTimeFormat("en", { numeric: "auto" });
   for (const [unit, size] of [["day", 86400], ["hour", 3600], ["minute", 60]]) {
-    if (Math.abs(seconds) >= size) return form.format(Math.round(seconds / size), unit);
+    if (Math.abs(seconds) >= size) return form.format(Math.trunc(seconds / size), unit);
   }
   return "just now";
 }
@@ -66,7 +70,7 @@ function inZone(seconds, template) {
     date: long, date_pretty: pretty(date, long), date_short: short, date_short_pretty: pretty(date, short),
     day_divider_pretty: pretty(date, divider),
     date_num: say({ year: "numeric", month: "2-digit", day: "2-digit" }), ago: ago(date),
-    time: say({ hour: "numeric", minute: "2-digit" }), time_secs: say({ timeStyle: "medium" }),
+    time: say(CLOCK), time_secs: say({ timeStyle: "medium" }),
   };
   const filled = template.replace(/\{(\w+)\}/g, (all, name) => tokens[name] ?? all);
   const text = filled.charAt(0).toUpperCase() + filled.slice(1); // as Slack does

@@ -1,7 +1,7 @@
 // The page: who you are, where you are, what you see, what you do. It keeps no other state; the rest
 // comes from the stand-in Slack whenever something happens there.
 
-import { blocks, element, mrkdwn, popup, state } from "./blockkit.js";
+import { CLOCK, blocks, element, mrkdwn, popup, state } from "./blockkit.js";
 
 const $ = (id) => document.getElementById(id);
 const here = () => new URLSearchParams(location.hash.slice(1));
@@ -230,7 +230,7 @@ function article(message, follows, withThreads) {
     ? blocks(message.blocks, { names: names(), press })
     : [element("p", {}, ...mrkdwn(message.text, names()))];
   const written = new Date(message.ts * 1000);
-  const clock = new Intl.DateTimeFormat(undefined, { hour: "numeric", minute: "2-digit" }).format(written);
+  const clock = new Intl.DateTimeFormat(undefined, CLOCK).format(written);
   const node = element(
     "article",
     {
