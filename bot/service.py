@@ -142,7 +142,7 @@ class SlackParts:
             replay_at_moment=settings.replay_at_moment,
         )
         signer = Signer(settings.signing_keys)
-        recents = Recents(shared, background, settings.recent_hours)
+        recents = Recents(shared, background, settings.hours_in_home)
         lookups = Lookups(lookup, audit, self.web_api, users, signer, recents, settings)
         targets = Targets(ResponseUrls(connections.response_urls, timeouts), self.web_api)
         delivery = Delivery(background, settings, timeouts)

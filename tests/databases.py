@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -23,22 +24,26 @@ def is_installed() -> bool:
 
 
 def readable_in(url: str) -> str:
-    """Return what a database holds: its files, or each row with all columns.
+    """Return what a database holds: each row with all columns, and SQLite's files.
 
     What is encrypted is left out: by chance, it contains any four letters.
     """
+    queries = ["SELECT * FROM " + name for name in ("audit_events", "jobs", "shared_values")]
+    files = ""
     if url.startswith("sqlite"):
-        folder = Path(url.removeprefix("sqlite:///")).parent
-        stored = b"".join(file.read_bytes() for file in folder.iterdir())
-        return _CIPHERTEXT.sub("", stored.decode(errors="replace"))
-    with psycopg.connect(url) as connection:
-        tables = ("audit_events", "jobs", "shared_values")
-        queries = [f"TABLE {name}".encode() for name in tables]
-        rows = [connection.execute(query).fetchall() for query in queries]
-    return _CIPHERTEXT.sub("", str(rows))
+        path = Path(url.removeprefix("sqlite:///"))
+        with closing(sqlite3.connect(path)) as connection:
+            rows = [connection.execute(query).fetchall() for query in queries]
+        stored = b"".join(file.read_bytes() for file in path.parent.iterdir())
+        files = _LONG.sub("", stored.decode(errors="replace"))
+    else:
+        with psycopg.connect(url) as server:
+            rows = [server.execute(query.encode()).fetchall() for query in queries]
+    return _TOKEN.sub("", str(rows)) + files
 
 
-_CIPHERTEXT: Final = re.compile(r"[\w-]{60,}", re.ASCII)
+_TOKEN: Final = re.compile(r"gAAAAA[\w-]+", re.ASCII)  # Fernet's
+_LONG: Final = re.compile(r"[\w-]{60,}", re.ASCII)  # tokens and what is left of them
 
 
 @contextmanager

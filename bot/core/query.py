@@ -9,6 +9,7 @@ How Slack escapes a command's text: https://docs.slack.dev/interactivity/impleme
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import Enum, auto
 from functools import cache
@@ -247,11 +248,11 @@ def _pieces(label: str, bare: str) -> list[_Word]:
     for piece in re.split(r"[,;，；、]|:(?=\d{1,3}$)", bare) if listed else [bare]:
         # A leftover quote was never closed, so it means nothing.
         plain = piece.strip(_QUOTES).rstrip(",;")
-        if not listed:
-            plain = _without_brackets(plain)
         if label == "uid":
-            plain = _without_brackets(plain.strip("`")).lstrip("#№")
+            plain = _without_pair(plain.strip("`")).lstrip("#№")
             plain = without_separators(plain)
+        elif not listed:
+            plain = _without_brackets(plain)
         if _NUMBER.fullmatch(plain.rstrip(".")):
             plain = plain.rstrip(".")  # the end of a sentence
         if plain:
@@ -261,11 +262,13 @@ def _pieces(label: str, bare: str) -> list[_Word]:
 
 def _without_brackets(word: str) -> str:
     """Remove the brackets around a word, or around the words that begin or end with it."""
-    if word[:1] + word[-1:] in ("()", "[]", "{}"):
-        return word[1:-1]
     if len(word) > 1 and len(_BRACKETS.findall(word)) == 1:
         return word.lstrip("([{").rstrip(")]}")
-    return word
+    return _without_pair(word)
+
+
+def _without_pair(word: str) -> str:
+    return word[1:-1] if word[:1] + word[-1:] in ("()", "[]", "{}") else word
 
 
 _BRACKETS: Final = re.compile(r"[()\[\]{}]")
@@ -276,7 +279,7 @@ _BRACKETS: Final = re.compile(r"[()\[\]{}]")
 _NUMBER: Final = re.compile(r"[-+\u2212\u2013]?\d+(?:[.,]\d+)?")
 # Hardly a uid beside another name: "1/2", "1e2", "50%".
 _NUMBERISH: Final = re.compile(rf"{_NUMBER.pattern}|\d+(?:/\d+|e\d+|%)")
-_HOUR_AT_END: Final = re.compile(r"\b(?:at|around|um|@) \d+$", re.IGNORECASE)
+_HOUR_AT_END: Final = re.compile(r"(?:^|\s)(?:at|around|um|@) \d+$", re.IGNORECASE)
 _MAX_TRIES: Final = 40  # words of a text that may begin a time
 _LONGEST_TIME: Final = 7  # words, such as "Nov 20, 2026 6:39 PM UTC"
 _BEFORE_TIME: Final = frozenset(
@@ -293,11 +296,15 @@ _BEGINS_TIME: Final = re.compile(
 )
 # One word that says when. Others, such as "may" and "sun", need company.
 _TIME_IN_A_WORD: Final = re.compile(
-    r"\d{1,2}:\d\d.*|\d{1,2}(?:\.\d\d)?[ap]\.?m\.?|\d{1,2}[a-z]{3,9}|[a-z]{3,9}\d{1,2}|\d{4}-\d\d-\d\d.*|\d{1,2}([./-])\d{1,2}\1\d{4}"
+    r"\d{1,2}:\d\d.*|\d{1,2}(?:\.\d\d)?[ap]\.?m\.?|\d{4}-\d\d-\d\d.*|\d{1,2}([./-])\d{1,2}\1\d{4}"
     rf"|{'|'.join(word for word, days in DAY_WORDS.items() if days <= 0)}"
     r"|tonight|noon|midnight|(?:mon|tues|wednes|thurs|fri|satur|sun)day",
     re.IGNORECASE,
 )
+_GLUED_DATE: Final = re.compile(r"\d{1,2}[a-z]{3,9}|[a-z]{3,9}\d{1,2}", re.IGNORECASE)
+"""Such as "25nov". Where no one else is named, it may be a uid."""
+
+_SPACED_HALF: Final = re.compile(r"(?<=\d) (?=[ap]\.?m\b)", re.IGNORECASE)  # "9 am"
 _BEFORE_LIMIT: Final = frozenset(
     {"last", "latest", "limit", "newest", "recent", "top", "letzte", "letzten", "neueste"}
     | {"neuesten", "dernières", "derniers", "últimas", "últimos", "ultimas", "ultimos", "ultime"}
@@ -332,17 +339,19 @@ _TIMES: Final = re.compile(r"x(\d{1,4})|(\d{1,4})x", re.IGNORECASE)
 
 
 def _is_plain(word: _Word) -> bool:
-    return not (word.label or word.quoted or "@" in word.text or "＠" in word.text)
+    has_at = "@" in word.text or "＠" in word.text
+    return not (word.label or word.quoted or (has_at and word.text != "@"))
 
 
 def _with_times(words: list[_Word]) -> list[_Word]:
     """Join the words that say when: "at:yesterday 5pm", "around 14:05 UTC", "2 hours ago"."""
     joined: list[_Word] = []
+    has_person = any(map(_is_person, words))
     start = tried = 0
     while start < len(words):
         may_begin = _may_begin_time(words, start) and tried < _MAX_TRIES
         tried += may_begin
-        end = _end_of_time(words, start) if may_begin else start
+        end = _end_of_time(words, start, has_person=has_person) if may_begin else start
         if end == start or (start and words[start - 1].text.lower() in _CHANGES_TIME):
             joined += words[start : max(end, start + 1)]
             start = max(end, start + 1)
@@ -363,7 +372,7 @@ def _may_begin_time(words: list[_Word], start: int) -> bool:
     return _BEGINS_TIME.fullmatch(words[start + is_preposition].text) is not None
 
 
-def _end_of_time(words: list[_Word], start: int) -> int:
+def _end_of_time(words: list[_Word], start: int, *, has_person: bool) -> int:
     """Return the end of the longest time that begins at `start`, or `start`."""
     if _is_quoted_time(words, start):
         return start + 2
@@ -374,17 +383,21 @@ def _end_of_time(words: list[_Word], start: int) -> int:
     for last in range(end, start, -1):
         texts = [word.text for word in words[start:last]]
         phrase = _as_time(" ".join(texts))
-        if _HOUR_AT_END.search(phrase) and last < len(words) and _is_counted(words[last]):
+        if _HOUR_AT_END.search(phrase) and _counts(words[last : last + 2]):
             continue  # "around 5 sessions", "looked at 3 products"
-        if is_time(phrase) and (is_labeled or _is_spoken_time(phrase)):
+        is_date = has_person and _GLUED_DATE.fullmatch(phrase)
+        if is_time(phrase) and (is_labeled or is_date or _is_spoken_time(phrase)):
             return last
     return start
 
 
-def _is_counted(word: _Word) -> bool:
-    """Tell whether a word behind a number may say what it counts."""
-    text = word.text.lower()
-    return _is_plain(word) and (text in _BEHIND_LIMIT | {"of"} or not _is_filler(text))
+def _counts(behind: Sequence[_Word]) -> bool:
+    """Tell whether the words behind a number may say what it counts."""
+    text = behind[0].text.lower() if behind and _is_plain(behind[0]) else ""
+    if not text or _NUMBERISH.fullmatch(text):
+        return False
+    begins_limit = text in _BEFORE_LIMIT and len(behind) > 1 and behind[1].text.isdigit()
+    return not begins_limit and (text in _BEHIND_LIMIT | {"of"} or not _is_filler(text))
 
 
 def _is_quoted_time(words: list[_Word], start: int) -> bool:
@@ -409,6 +422,7 @@ def _without_preposition(phrase: str) -> str:
 
 def _is_spoken_time(phrase: str) -> bool:
     """Tell whether a time needs no label to be taken for one."""
+    phrase = _SPACED_HALF.sub("", phrase)
     first, _, rest = phrase.partition(" ")
     if not rest:
         return _TIME_IN_A_WORD.fullmatch(phrase) is not None
@@ -536,7 +550,7 @@ _LIKE_AN_ID: Final = re.compile(r"[^\W\d_][-.|]?\d|\d[-.|]?[^\W\d_]|\w_\w|\d{4}"
 
 
 def _meant_as_address(word: _Word) -> bool:
-    if "@" not in word.text and "＠" not in word.text:
+    if word.text == "@" or ("@" not in word.text and "＠" not in word.text):
         return False
     if _OF_A_PROVIDER.fullmatch(word.text.strip(_AROUND_UID)):
         return False

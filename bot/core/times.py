@@ -1,8 +1,8 @@
 """Parses times that people type: "14:05", "yesterday 5pm", "2026-11-22T14:05Z".
 
 A text is read word by word, and every word has to be understood: a date, a day, a clock, a zone, a
-distance from now, or a small word between them. A word that is left over, comes twice, or could
-mean two dates makes the text unclear. Nothing is guessed.
+distance from now, or a small word between them. A word that is left over or comes twice makes the
+text unclear. If it can mean several times, all of them are returned: nothing is guessed.
 """
 
 from __future__ import annotations
@@ -129,7 +129,8 @@ class _Written:
     clock: time | None = None
     zones: tuple[tzinfo, ...] = ()
     hour: int | None = None  # without am or pm
-    hours: int | None = None  # of a part of the day
+    part: tuple[int, int] | None = None  # of the day: its hour, and how many hours it lasts
+    is_after_midnight: bool = False  # of a night that began the day before
     month_and_day: tuple[int, int] | None = None  # while their year may follow
     has_seconds: bool = False
 
@@ -140,8 +141,8 @@ class _Written:
     @property
     def span(self) -> timedelta:
         """How long the moment lasts."""
-        if self.hours:
-            return timedelta(hours=self.hours)
+        if self.part:
+            return timedelta(hours=self.part[1])
         if self.clock is not None:
             return timedelta(minutes=0 if self.has_seconds else 1)
         is_exact = self.fixed is not None or self.distance is not None
@@ -168,7 +169,8 @@ class _Written:
                 return [now - self.distance]
         to_come: list[datetime] = []
         for day in self._days(today):
-            moments = _moments(day, self.clock or time(), here)
+            night = timedelta(days=1 if self.is_after_midnight else 0)
+            moments = _moments(day + night, self.clock or time(), here)
             if passed := [one for one in moments if one <= now]:
                 return passed
             if not moments:
@@ -259,7 +261,8 @@ _NUMBERS: Final = re.compile(
     r"(?P<one>\d{1,2})([-/.])(?P<other>\d{1,2})(?:\2(?P<year>\d{4}|(?<=[/.])\d\d)|\.)?"
 )
 _CLOCK_DIGITS: Final = re.compile(r"([01]\d|2[0-3])([0-5]\d)")  # "at 1430"
-_HOUR: Final = re.compile(r"1?\d|2[0-3]")
+_HOUR: Final = re.compile(r"[01]?\d|2[0-3]")
+_AFTER_MIDNIGHT: Final = frozenset({12, 1, 2, 3, 4, 5})  # hours of a night
 _DAY: Final = re.compile(r"(\d{1,2})(?:st|nd|rd|th|\.)?")
 _YEAR: Final = re.compile(r"\d{4}")
 _DISTANCE: Final = re.compile(
@@ -324,19 +327,28 @@ def _read(text: str, *, day_first: bool = False, after_noon: bool = False) -> _W
     while text := text.lstrip():
         text = _take(text, found, day_first=day_first)
     if found.hour is not None:
-        _set_hour(found, found.hour, after_noon=after_noon)
+        _set(found, "clock", time(_hour(found.hour, found.part, after_noon=after_noon)))
+    if found.part:
+        _place_in_part(found, *found.part)
     return found
 
 
-def _set_hour(found: _Written, hour: int, *, after_noon: bool) -> None:
-    """Set the clock to an hour without am or pm: "yesterday at 9", "this morning around 9"."""
-    part = found.clock if found.hours else None
-    if found.clock is not None and part is None:
-        raise UnclearTime  # "at 9 14:05"
-    if hour <= 12:
-        is_late = part.hour >= 12 if part else after_noon
-        hour = hour % 12 + (12 if is_late else 0)
-    found.clock, found.hours = time(hour), None
+def _hour(hour: int, part: tuple[int, int] | None, *, after_noon: bool) -> int:
+    """Return an hour without am or pm on a clock with 24: "at 9", "this morning around 9"."""
+    if not 1 <= hour <= 12:
+        return hour
+    is_early = hour in _AFTER_MIDNIGHT and part == _PARTS_OF_DAY["night"]
+    is_late = part[0] >= 12 if part else after_noon
+    return hour % 12 + (12 if is_late and not is_early else 0)
+
+
+def _place_in_part(found: _Written, begins: int, _: int) -> None:
+    """Set the clock to the part of the day; if there is a clock, that says more."""
+    if found.clock is None:
+        found.clock = time(begins)
+        return
+    found.is_after_midnight = begins >= 18 and found.clock.hour < 6
+    found.part = None
 
 
 def _take(text: str, found: _Written, *, day_first: bool) -> str:
@@ -350,7 +362,8 @@ def _take(text: str, found: _Written, *, day_first: bool) -> str:
         _set(found, "clock", time(int(digits[1]), int(digits[2])))
         return after
     if word in _BEFORE_HOUR and _HOUR.fullmatch(following) and not _named_date(following, after):
-        _set(found, "hour", int(following))
+        is_exact = following[0] == "0"  # "at 08"
+        _set(found, *(("clock", time(int(following))) if is_exact else ("hour", int(following))))
         return after
     if word in _SMALL_WORDS:
         return rest
@@ -358,7 +371,7 @@ def _take(text: str, found: _Written, *, day_first: bool) -> str:
         return rest
     if word == "last" and following == "night":
         _set(found, "back_to", _days_from_today(-1))
-        return rest
+        return rest  # and "night"
     if word == "last" and (weekday := _number_of(following, _WEEKDAYS)) is not None:
         _set(found, "back_to", _last(weekday))  # never today's
         return after
@@ -398,8 +411,7 @@ def _take_day_word(word: str, found: _Written) -> bool:
     elif weekday is not None:
         _set(found, "weekday", weekday)
     if part in _PARTS_OF_DAY:
-        hour, found.hours = _PARTS_OF_DAY[part]
-        _set(found, "clock", time(hour))
+        _set(found, "part", _PARTS_OF_DAY[part])
     return day in DAY_WORDS or word == "now" or weekday is not None or part in _PARTS_OF_DAY
 
 

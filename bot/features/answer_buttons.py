@@ -160,7 +160,7 @@ def help_modal(command: str, settings: Settings) -> View:
     """Show everything that can be typed, and who sees what."""
     examples = texts.examples(command, settings.slack_limits)
     privacy = [*PRIVACY]
-    if hours := settings.recent_hours:
+    if hours := settings.hours_in_home:
         privacy.append(RECENT.format(hours=texts.counted(hours, "hour")))
     blocks = [
         section(escape(texts.HELP_INTRO)),

@@ -1,4 +1,6 @@
-"""The app's Home: what the bot does, how to call it, who sees what, and a button to search.
+"""The app's Home: what the bot does, how to call it, who sees what, and recent lookups.
+
+In an empty *Messages* tab, it greets people.
 
 https://docs.slack.dev/surfaces/app-home
 """
@@ -121,9 +123,12 @@ class Home:
         if not await request.job.take_interaction():
             return
         view = self.search_modal.results(note(texts.LOOKING), request.actor)
-        view["id"] = await self.web_api.open_modal(request.body, view)
-        body = request.body | {"view": view}
-        target = self.targets.in_place(body) if view["id"] else self.targets.beside(body)
+        target = self.targets.beside(request.body)
+        # The trigger of a resumed job is too old.
+        if not request.job.is_resumed and (
+            view_id := await self.web_api.open_modal(request.body, view)
+        ):
+            target = self.targets.in_place(request.body | {"view": view | {"id": view_id}})
         self.delivery.after_ack(
             self.lookups.query(query, request.actor), request, target, progress=note(texts.LOOKING)
         )
@@ -139,6 +144,8 @@ class Home:
 
     async def _greet(self, request: SlackRequest) -> None:
         channel, actor = str(request.body["event"].get("channel") or ""), request.actor
+        if self.settings.allowed_channels:
+            return  # sessions are not shown here
         if not await request.job.take("greeted", actor.user):
             return
         try:
@@ -160,8 +167,7 @@ class Home:
             self.help_lines, bot.user, settings.support_channels, is_restricted=bool(channels)
         )
         user = request.actor.user
-        recents = [] if channels else await self.recents.of(user)
-        lines = recent_lookups(recents, self.signer, user)
+        lines = recent_lookups(await self.recents.of(user), self.signer, user)
         return home(ways, channels, lines, is_auditor=is_auditor)
 
 

@@ -32,6 +32,7 @@ from bot.slack.delivery import Delivery
 from bot.slack.feature import Manifest
 from bot.slack.lookups import Lookups
 from bot.slack.messages import in_modal
+from bot.slack.presses import Presses
 from bot.slack.request import Ack, SlackRequest, input_value
 from bot.slack.search_modal import FORM, LIMIT, MOMENT, PERSON, SearchModal, search_form
 from bot.slack.signing import BadSignature, Kind, Signer
@@ -62,6 +63,7 @@ class SearchForm:
     signer: Signer
     lookups: Lookups
     search_modal: SearchModal
+    presses: Presses
     targets: Targets
     delivery: Delivery
     background: BackgroundTasks
@@ -82,6 +84,7 @@ class SearchForm:
         shown = request.body["view"]
         metadata = str(shown.get("private_metadata") or "")
         view = search_form(self.settings.slack_limits, metadata=metadata)
+        await self.presses.begin(request.body)  # so that no earlier press replaces the form
         try:
             self.signer.verify(metadata, request.actor.user, Kind.CHANNEL)
         except BadSignature as error:

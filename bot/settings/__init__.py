@@ -146,6 +146,11 @@ class Settings(BaseModel):
         )
 
     @property
+    def hours_in_home(self) -> int:
+        """How long lookups are kept for the Home, which has none with `allowed_channels`."""
+        return 0 if self.allowed_channels else self.recent_hours
+
+    @property
     def metrics_host(self) -> str:
         """Where to serve the metrics: at `host` if that is set, otherwise for this machine."""
         return self.host if "host" in self.model_fields_set else "127.0.0.1"

@@ -215,7 +215,7 @@ class App:
         return messages.problem(crash(reference), self._contact)
 
     def _send_beside(self, body: dict[str, Any], message: Message) -> None:
-        if isinstance(url := body.get("response_url"), str) and url:
+        if body.get("response_url") or "view" in body:
             self._background.start(self._targets.beside(body).send(always(message)))
 
 

@@ -69,15 +69,12 @@ class Lookups:
             if outcome.sessions.sessions:
                 self._recents.add(actor.user, replace(outcome.sessions.query, shown=None))
 
-        def render(size_limit: SizeLimit) -> Message:
-            message = self._render(outcome, query, actor, size_limit, reader)
-            lines = notes
-            if isinstance(outcome, Found) and (other := found_as(query, outcome.sessions.query)):
-                lines = (other, *notes)
-            below = [context(shorten(line, MAX_NOTE)) for line in lines]
-            return message | {"blocks": [*message["blocks"], *below]}
-
-        return render
+        lines = notes
+        if isinstance(outcome, Found) and (other := found_as(query, outcome.sessions.query)):
+            lines = (other, *notes)
+        return _with_notes(
+            lambda size_limit: self._render(outcome, query, actor, size_limit, reader), lines
+        )
 
     async def typed(
         self, parsed: Parsed, actor: Actor, command: str, moment: Moment | None = None
@@ -91,16 +88,31 @@ class Lookups:
         if isinstance(parsed, Several):
             if denied := await self.denied(actor):
                 return always(denied)
-            names = [Identity(one.email, one.uid).shown for one in parsed.searches]
-            if at := parsed.searches[0].at:
-                moments, _ = await self._when(at, actor.user)
-                moment = moments[0] if len(moments) == 1 else None
-            queries = [one.query(moment=moment) for one in parsed.searches]
-            return self._choice(names, queries, actor, texts.CHOOSE)
+            return await self._several(parsed.searches, actor, moment)
         proposal = parsed.proposal
         search = self._signer.sign_query(proposal.query(), actor.user) if proposal else ""
         edit = self._signer.sign(parsed.typed, actor.user, Kind.TEXT)
         return always(messages.parse_error(parsed, self._settings.slack_limits, search, edit))
+
+    async def _several(
+        self, searches: Sequence[Search], actor: Actor, moment: Moment | None
+    ) -> Renderer:
+        """Ask which of the people in a text is meant; each is looked up as the text says."""
+        unused, at = searches[0].ignored, searches[0].at
+        notes: Sequence[str] = []
+        if at:
+            try:
+                moments, notes = await self._when(at, actor.user)
+            except (ProfileError, SlackError):
+                moments = ()
+            if len(moments) == 1:
+                (moment,) = moments
+            elif not notes:
+                unused = f"{unused} {at}".strip()
+        notes = [*notes, *([texts.not_used(unused)] if unused else [])]
+        names = [Identity(one.email, one.uid).shown for one in searches]
+        queries = [one.query(moment=moment) for one in searches]
+        return self._choice(names, queries, actor, texts.CHOOSE, notes)
 
     async def message(
         self, people: Sequence[Identity], message: dict[str, Any], actor: Actor
@@ -115,14 +127,21 @@ class Lookups:
         return self._choice([one.shown for one in people], queries, actor, texts.CHOOSE)
 
     def _choice(
-        self, names: Sequence[str], queries: Sequence[Query], actor: Actor, question: str
+        self,
+        names: Sequence[str],
+        queries: Sequence[Query],
+        actor: Actor,
+        question: str,
+        notes: Sequence[str] = (),
     ) -> Renderer:
-        """Ask which query is meant."""
+        """Ask which query is meant; `notes` follow."""
         options = [
             (name, self._signer.sign_query(query, actor.user))
             for name, query in list(zip(names, queries, strict=True))[: messages.MAX_CHOICES]
         ]
-        return lambda size_limit: messages.choice(options, len(names), size_limit, question)
+        return _with_notes(
+            lambda size_limit: messages.choice(options, len(names), size_limit, question), notes
+        )
 
     async def message_at(self, channel: str, ts: str, actor: Actor) -> Renderer:
         """Read a message of a channel, and look up the person in it."""
@@ -172,7 +191,7 @@ class Lookups:
             zone = await self._users.zone(actor.user)
             names = [_time_in_words(one, zone) for one in moments]
             queries = [search.query(email, one) for one in moments]
-            return self._choice(names, queries, actor, texts.CHOOSE_TIME)
+            return self._choice(names, queries, actor, texts.CHOOSE_TIME, notes)
         chosen = moment or (moments[0] if moments else None)
         return await self.query(search.query(email, chosen), actor, *notes, *unclear)
 
@@ -192,12 +211,12 @@ class Lookups:
             self._audit.note(actor, Result.FAILED, reason="profile: slack")
             raise
 
-    async def _when(self, text: str, user: str) -> tuple[tuple[Moment, ...], tuple[str, ...]]:
+    async def _when(self, text: str, user: str) -> tuple[Sequence[Moment], list[str]]:
         """Return the moments that a typed text can mean, or why it means none."""
         try:
-            return (await self.moments(text, user) if text else ()), ()
+            return (await self.moments(text, user) if text else ()), []
         except UnclearTime as error:
-            return (), (texts.future_time(text) if error.is_future else texts.unclear_time(text),)
+            return (), [texts.future_time(text) if error.is_future else texts.unclear_time(text)]
 
     async def moments(self, text: str, user: str) -> tuple[Moment, ...]:
         """Return the moments that a person may mean. Raises `UnclearTime` and `ProfileError`."""
@@ -249,6 +268,17 @@ class Lookups:
                 outcome.reason, settings.admin_contact, settings.allowed_channels, retry
             )
         return messages.problem(explain(outcome), settings.admin_contact, retry)
+
+
+def _with_notes(renderer: Renderer, notes: Sequence[str]) -> Renderer:
+    """Add a small line below the message for each note."""
+    below = [context(shorten(line, MAX_NOTE)) for line in notes]
+
+    def render(size_limit: SizeLimit) -> Message:
+        message = renderer(size_limit)
+        return message | {"blocks": [*message["blocks"], *below]}
+
+    return render
 
 
 def found_as(asked: Query, found: Query) -> str:

@@ -59,7 +59,7 @@ class Presses:
         return replace(request.actor, channel=channel)
 
     def tell(self, sentence: str, request: SlackRequest) -> None:
-        """Tell the person who pressed a button something, below the message."""
+        """Tell the person who pressed a button something, below it or in a direct message."""
         target = self._targets.beside(request.body)
         self._delivery.message_after_ack(note(sentence), request, target)
 

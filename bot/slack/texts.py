@@ -184,8 +184,8 @@ def meant_address_or_uid(typed: str) -> str:
 def choose_among_first(count: int) -> str:
     """Ask whose sessions if a message names more people than fit."""
     return (
-        f"This message names many people; these are the first {count}. Whose sessions would you "
-        "like to see?"
+        f"There are many people in this text; these are the first {count}. Whose sessions would "
+        "you like to see?"
     )
 
 

@@ -45,12 +45,12 @@ class Encryption:
     def decrypt_value(self, key: Key, text: str) -> str:
         """Return the value of a key. Raises `Unreadable`."""
         try:
-            its_key, value = json.loads(self._fernet.decrypt(text.encode()))
+            found = json.loads(self._fernet.decrypt(text.encode()))
         except InvalidToken:
             raise Unreadable("changed, or of another key") from None
-        if tuple(its_key) != key:
+        if not isinstance(found, list) or found[:1] != [list(key)]:
             raise Unreadable("of another row")
-        return str(value)
+        return str(found[1])
 
     def _encrypted(self, document: object) -> str:
         text = json.dumps(document, separators=(",", ":"))

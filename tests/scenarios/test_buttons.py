@@ -26,9 +26,8 @@ async def answer(bot: Any, slack: SlackSandbox) -> Shown:  # noqa: ANN401, ARG00
     """Return an answer on the asker's screen."""
     await slack.command("/fsessions jane@example.com 3")
     await until(lambda: len(links(slack.screen[-1])) == 3)
-    slack.screen[:] = slack.screen[
-        -1:
-    ]  # on a slow machine, "This search takes longer" stands above it
+    # On a slow machine, a progress message is above it.
+    slack.screen[:] = slack.screen[-1:]
     assert slack.screen[0].user == USER
     return slack.screen[0]
 

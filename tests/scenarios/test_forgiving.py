@@ -10,6 +10,7 @@ import pytest
 from bot.sandbox.fullstory import FullstorySandbox, Scripted
 from bot.sandbox.slack import SlackSandbox
 from bot.slack import action_ids, texts
+from bot.slack.blocks import context
 from tests.conftest import until
 from tests.scenarios.answers import labels
 
@@ -103,3 +104,20 @@ async def test_two_people(slack: SlackSandbox) -> None:
     assert labels(slack.screen[-1]) == ["jane@example.com", "omar@example.com"]
     pressed = await slack.press(f"{action_ids.CHOOSE}:1", slack.screen[-1])
     assert (await pressed.answer())["text"].startswith("Latest session of omar@example.com")
+
+
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [
+        ("jane@example.com or omar@example.com frob", texts.not_used("frob")),
+        ("jane@example.com or omar@example.com frob at 9", texts.not_used("frob at 9")),
+        ("jane@example.com or omar@example.com at:banana", texts.unclear_time("banana")),
+        ("jane@example.com yesterday at 9 frob", texts.not_used("frob")),
+    ],
+)
+async def test_a_choice_names_what_it_does_not_use(
+    slack: SlackSandbox, typed: str, said: str
+) -> None:
+    """Nothing that was typed is dropped without a word."""
+    shown = await answer(slack, typed)
+    assert shown["blocks"][-1] == context(said)

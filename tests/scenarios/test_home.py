@@ -13,7 +13,7 @@ from bot.core.access import DenialReason
 from bot.core.outcomes import denial
 from bot.sandbox.fullstory import FullstorySandbox, Scripted
 from bot.sandbox.slack import SlackSandbox
-from bot.sandbox.workspace import AGENT, CHANNEL, DIRECT, TICKETS, USER
+from bot.sandbox.workspace import AGENT, CHANNEL, DIRECT, MANAGER, TICKETS, USER
 from bot.slack import action_ids, texts
 from bot.store.engine import open_engine
 from bot.store.tables import SHARED_VALUES
@@ -67,6 +67,8 @@ class TestHome:
             await slack.open_home(tab="messages")
             await slack.open_home(user=AGENT, tab="messages")
             await until(lambda: bool(slack.screen))
+        async with start_bot(allowed_channels=(CHANNEL,)):
+            await slack.open_home(user=MANAGER, tab="messages")
         assert [one.channel for one in slack.screen] == [slack.direct(AGENT)]
 
     async def test_other_tabs(self, slack: SlackSandbox) -> None:
@@ -101,6 +103,10 @@ async def database(tmp_path: Path) -> str:
     url = f"sqlite:///{tmp_path}/home.db"
     await migrated(url)
     return url
+
+
+CIPHERTEXT = "gAAAAA"
+"""How Fernet's tokens begin."""
 
 
 class TestRecentLookups:
@@ -171,7 +177,7 @@ class TestRecentLookups:
             await slack.command("/fsessions omar@example.com")
             await until(lambda: len(slack.screen) == 2)
             assert await self.recents(slack) == ["omar@example.com", JANE]
-        assert await texts_in(database) != ""
+        assert CIPHERTEXT in await texts_in(database)
         assert JANE not in await texts_in(database)
 
     async def test_with_another_key(
@@ -193,13 +199,14 @@ class TestRecentLookups:
             assert await self.recents(slack) == []
 
     async def test_where_sessions_are_only_shown_in_channels(
-        self, start_bot: StartBot, slack: SlackSandbox
+        self, start_bot: StartBot, slack: SlackSandbox, database: str
     ) -> None:
-        """There is nothing to press."""
-        async with start_bot(allowed_channels=(CHANNEL,)):
+        """There is nothing to press, so nothing is stored."""
+        async with start_bot(database_url=database, allowed_channels=(CHANNEL,)):
             await slack.command(f"/fsessions {JANE}")
             await until(lambda: bool(slack.screen))
             assert await self.recents(slack) == []
+        assert CIPHERTEXT not in await texts_in(database)
 
 
 async def texts_in(database: str) -> str:

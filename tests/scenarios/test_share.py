@@ -19,7 +19,7 @@ from bot.sandbox.slack import SlackSandbox
 from bot.sandbox.workspace import AGENT, BOT_USER, CHANNEL, DIRECT, TICKETS, USER, Shown
 from bot.service import Service
 from bot.slack import action_ids, texts
-from tests.conftest import QUICK, StartBot, until
+from tests.conftest import QUICK, Logged, StartBot, until
 from tests.scenarios.answers import (
     JANE,
     asked,
@@ -272,6 +272,29 @@ class TestInAChosenChannel:
         posted = [one for one in public(slack) if one.channel == TICKETS]
         assert [len(links(one)) for one in posted] == [1]
         assert "⋯ Dismiss" in labels(shown)
+
+    async def test_the_audit_names_the_chosen_channel(
+        self, slack: SlackSandbox, logged: Logged
+    ) -> None:
+        """Not where the list was, which is nowhere for a form."""
+        await share(slack, await in_form(slack), channel=TICKETS)
+        await until(lambda: "'result': 'shared'" in str(logged()))
+        (event,) = [line for line in logged() if line.get("result") == "shared"]
+        assert event["channel"] == TICKETS
+
+    async def test_no_channel(self, slack: SlackSandbox) -> None:
+        """Asked for beside the field; nothing is shared or recorded."""
+        view_id = await share_window(slack, await in_form(slack))
+        exchange = await submit_share(slack, view_id)
+        assert exchange.ack is not None
+        assert exchange.ack["errors"] == {share_form.WHERE: share_feature.NO_CHANNEL}
+        await submit_share(slack, view_id, channel=CHANNEL)
+        await until(lambda: len(public(slack)) == 1)
+
+    async def test_between_two_people(self, slack: SlackSandbox, answer: Shown) -> None:
+        """Where a colleague reads along, it is shared right there."""
+        view_id = await share_window(slack, answer, channel="D0BETWEEN")
+        assert share_form.WHERE not in fields(slack, view_id)
 
     async def test_twice(self, slack: SlackSandbox) -> None:
         """It is there once."""

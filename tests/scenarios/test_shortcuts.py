@@ -274,6 +274,24 @@ class TestForm:
         assert "New search" in labels(only_view(slack)[1])
         assert slack.screen == []
 
+    async def test_a_late_answer_does_not_replace_a_new_search(
+        self, slack: SlackSandbox, fullstory: FullstorySandbox
+    ) -> None:
+        """The window shows what was asked for last, and no half-typed form is lost."""
+        view_id = await opened_form(slack)
+        await slack.submit(view_id, filled_in(JANE))
+        held = fullstory.hold()
+        await slack.press_in_view(action_ids.SHOW_MORE, view_id)
+        await until(lambda: len(fullstory.received) == 2)
+        fullstory.held = None
+        await slack.press_in_view(action_ids.NEW_SEARCH, view_id)
+        await until(lambda: only_view(slack)[1]["callback_id"] == "find_sessions_form")
+        await slack.submit(view_id, filled_in("omar@example.com"))
+        held.set()
+        await slack.command("/fsessions slow@example.com")  # which takes longer
+        await until(lambda: len(slack.screen) == 2)
+        assert "omar@example.com" in str(only_view(slack)[1])
+
     async def test_why_there_is_nothing_goes_on_top(self, slack: SlackSandbox) -> None:
         """The reasons open above the results, which are there again when they are closed."""
         view_id = await opened_form(slack)

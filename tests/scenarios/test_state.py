@@ -421,6 +421,23 @@ async def test_two_bots(engine: AsyncEngine) -> None:
     assert await jobs_of(engine).take_over() == []
 
 
+@pytest.mark.parametrize("what", ["another user's", "a job's", "changed"])
+async def test_values_that_were_swapped(engine: AsyncEngine, what: str, logged: Logged) -> None:
+    """An encrypted value is only read under its own key."""
+    state = open_shared(engine, "bot", [FERNET], PATIENT)
+    await state.put_encrypted(("recent", "U1"), "one", 60)
+    assert await state.get_encrypted(("recent", "U1")) == "one"
+    await state.put_encrypted(("recent", "U2"), "other", 60)
+    text = str(await state.get(("recent", "U2")))
+    if what == "a job's":
+        text = Encryption([FERNET]).encrypt(sealed(JOB))
+    if what == "changed":
+        text = text[:-9] + "A" * 9
+    await state.put(("recent", "U1"), text, 60)
+    assert await state.get_encrypted(("recent", "U1")) is None
+    assert "stored value not readable" in str(logged())
+
+
 # -- In the background ----------------------------------------------------------------------------
 
 

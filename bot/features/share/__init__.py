@@ -55,7 +55,7 @@ from bot.slack.request import (
     Ack,
     Job,
     SlackRequest,
-    channel_and_user,
+    is_visible_to_all,
     message_thread,
     pressed_value,
 )
@@ -76,6 +76,7 @@ NOT_STORED: Final = (
 MAYBE_SHARED: Final = (
     "Slack didn't say whether it took the message. Please check before you share it again."
 )
+NO_CHANNEL: Final = "Please choose a channel."
 NOT_SHOWN_THERE: Final = "Sessions aren't shown in that channel. Please choose another."
 ALREADY_SHARED: Final = "You have already shared these sessions from this window."
 
@@ -199,20 +200,26 @@ class Share:
         view, user, job = request.body["view"], request.actor.user, request.job
         try:
             metadata = self.signer.verify(str(view.get("private_metadata")), user, Kind.SHARE_FORM)
-            origin, _, value = metadata.partition("\n")
+            pressed, _, value = metadata.partition("\n")
             query = self.signer.verify_query(value, user, Kind.SHARE)
         except BadSignature as error:
             self.audit.note_denial(request.actor, error.reason)
             await job.done()
             return _refuse(denial(error.reason).what)
+        origin = json.loads(pressed)
         choice, allowed = read_choice(request.body), self.settings.allowed_channels
-        if choice.channel and allowed and choice.channel not in allowed:
+        problem = ""
+        if "view" in origin and not choice.channel:
+            problem = NO_CHANNEL
+        elif choice.channel and allowed and choice.channel not in allowed:
+            problem = NOT_SHOWN_THERE
+        if problem:
             await job.done()
-            return {"response_action": "errors", "errors": {WHERE: NOT_SHOWN_THERE}}
+            return {"response_action": "errors", "errors": {WHERE: problem}}
         if not await job.take("shared from", str(view["id"]), done_seconds=_SHARED_SECONDS):
             return _refuse(ALREADY_SHARED)
         may_be_posted = job.step == SENDING
-        sharing = _Sharing(query, json.loads(origin), choice, job, may_be_posted)
+        sharing = _Sharing(query, origin, choice, job, may_be_posted)
 
         async def leave() -> None:
             if not await job.hand_over():
@@ -249,7 +256,7 @@ class Share:
         event = found.event or self.audit.event(actor, Result.SHARED, query=sharing.query)
         shared = count if number is None else 1
         prepared = await self.audit.prepare(
-            replace(event, result=Result.SHARED.value, count=shared)
+            replace(event, channel=actor.channel, result=Result.SHARED.value, count=shared)
         )
         if prepared is None:
             not_recorded = Explanation(
@@ -348,7 +355,7 @@ def metadata_of(value: str, body: dict[str, Any], actor: Actor) -> str:
 
 
 def _places(body: dict[str, Any]) -> Places:
-    if "view" in body or channel_and_user(body)[0].startswith("D"):
+    if "view" in body or is_visible_to_all(body):
         return Places.ANY_CHANNEL
     return Places.THREAD_OR_CHANNEL if message_thread(body) else Places.HERE
 

@@ -63,7 +63,7 @@ class Places(Enum):
     HERE = auto()
     THREAD_OR_CHANNEL = auto()
     ANY_CHANNEL = auto()
-    """From a modal or a direct message, where no one else is."""
+    """From a modal or a direct message with the bot, where no one else is."""
 
 
 def options(found: SessionList, reader: Reader) -> list[str]:
