@@ -28,7 +28,7 @@ def readable_in(url: str) -> str:
 
     What is encrypted is left out: by chance, it contains any four letters.
     """
-    queries = ["SELECT * FROM " + name for name in ("audit_events", "jobs", "shared_values")]
+    queries = [f"SELECT * FROM {name}" for name in ("audit_events", "jobs", "shared_values")]  # noqa: S608
     files = ""
     if url.startswith("sqlite"):
         path = Path(url.removeprefix("sqlite:///"))

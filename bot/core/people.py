@@ -24,6 +24,9 @@ from bot.core.sessions import MAX_UID_LENGTH
 # Private-use characters, which `without_marks` removes from text from outside.
 _ADDRESS, _ADDRESS_END, _VALUE, _VALUE_END = "\ue000", "\ue001", "\ue002", "\ue003"
 _MARKS: Final = re.compile("[\ue000-\ue003]")
+_GLUED: Final = re.compile(
+    rf"(?<={_ADDRESS_END})[-/&+=>]{{0,2}}(?={_ADDRESS}|[\w.+-]{{1,64}}@)", re.ASCII
+)
 
 _LONGEST_TOKEN: Final = 2_000
 """Characters of a word that are read; no address or uid is as long."""
@@ -55,6 +58,11 @@ def without_marks(text: str) -> str:
 def mark_address(address: str) -> str:
     """Mark a whole address, as a `mailto:` link has it."""
     return f"{_ADDRESS}{address}{_ADDRESS_END}" if address else ""
+
+
+def set_apart(text: str) -> str:
+    """Put a space between a marked address and another one that is glued to it."""
+    return _GLUED.sub(" ", text)
 
 
 def mark_value(value: str) -> str:

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import Enum, auto
 from functools import cache
+from itertools import pairwise
 from string import punctuation
 from typing import Final, NamedTuple
 from urllib.parse import unquote
@@ -131,7 +132,7 @@ CONTROL: Final = re.compile("[\x00-\x08\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 
 _MARKUP: Final = re.compile(r"<([^<>]*)>")
 MENTION: Final = re.compile(r"<@([A-Z0-9]+)(?:\|([^<>]*))?>")
-CHANNEL: Final = re.compile(r"<[#!]([^<>|]*)(?:\|([^<>]*))?>")
+CHANNEL: Final = re.compile(r"<(?:#|!(?!date\^))([^<>|]*)(?:\|([^<>]*))?>")
 # What Slack would take for a link, a mention or @channel if it were passed on.
 _WRITTEN_MARKUP: Final = re.compile(r"<(?:[@#!]|[a-z]+:)[^<>]*>", re.IGNORECASE)
 
@@ -139,6 +140,8 @@ _WRITTEN_MARKUP: Final = re.compile(r"<(?:[@#!]|[a-z]+:)[^<>]*>", re.IGNORECASE)
 def _typed(markup: re.Match[str]) -> str:
     """Return what was typed before Slack turned it into `<target|label>`."""
     target, _, label = markup[1].partition("|")
+    if target.startswith("!date^"):
+        return f"at:{target.split('^')[1]}"
     if target.lower().startswith("mailto:") and not is_address(label):
         return unquote(target[len("mailto:") :].partition("?")[0])
     return label or target
@@ -210,11 +213,15 @@ def _patterns(labels: Labels) -> _Patterns:
     )
 
 
+_IN_BRACKETS: Final = re.compile(
+    r"(?<!\S)[(\[]((?:uid|e?-?mail|at|limit)[:=][^\s\"()\[\]]+)[)\]](?!\S)", re.IGNORECASE
+)
 _ESCAPED: Final = re.compile(rf"\\([\\{_QUOTES}])")
 
 
 def _words(text: str, patterns: _Patterns) -> list[_Word]:
     words = []
+    text = _IN_BRACKETS.sub(r"\1", text)
     for match in patterns.word.finditer(text):
         label = _label(match)
         inside = match["double"] if match["double"] is not None else match["single"]
@@ -253,7 +260,7 @@ def _pieces(label: str, bare: str) -> list[_Word]:
             plain = without_separators(plain)
         elif not listed:
             plain = _without_brackets(plain)
-        if _NUMBER.fullmatch(plain.rstrip(".")):
+        if _NUMBER.fullmatch(plain.rstrip(".")) and not _DATE_WITH_DOTS.fullmatch(plain):
             plain = plain.rstrip(".")  # the end of a sentence
         if plain:
             words.append(_Word(label, plain, quoted=False))
@@ -277,11 +284,15 @@ _BRACKETS: Final = re.compile(r"[()\[\]{}]")
 # -- Times and limits ------------------------------------------------------------------------------
 
 _NUMBER: Final = re.compile(r"[-+\u2212\u2013]?\d+(?:[.,]\d+)?")
+_DATE_WITH_DOTS: Final = re.compile(r"\d{1,2}\.\d{1,2}\.")
 # Hardly a uid beside another name: "1/2", "1e2", "50%".
 _NUMBERISH: Final = re.compile(rf"{_NUMBER.pattern}|\d+(?:/\d+|e\d+|%)")
-_HOUR_AT_END: Final = re.compile(r"(?:^|\s)(?:at|around|um|@) \d+$", re.IGNORECASE)
+_NUMBER_AT_END: Final = re.compile(
+    r"(?:^|\s)(?:at|around|um|@|(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*) \d+$",
+    re.IGNORECASE,
+)
 _MAX_TRIES: Final = 40  # words of a text that may begin a time
-_LONGEST_TIME: Final = 7  # words, such as "Nov 20, 2026 6:39 PM UTC"
+_LONGEST_TIME: Final = 10  # words, such as "Wed, Nov 20, 2026 at 6:39 PM UTC"
 _BEFORE_TIME: Final = frozenset(
     {"@", "~", "about", "am", "around", "at", "ca", "ca.", "circa", "from", "gegen", "on"}
     | {"since", "um", "vers", "à"}
@@ -290,7 +301,7 @@ _CHANGES_TIME: Final = frozenset({"after", "before", "by", "next", "till", "unti
 """Before a time, these make it another one, such as "the day before yesterday"."""
 
 _BEGINS_TIME: Final = re.compile(
-    rf".*\d.*|last|this|an?|one|half|noon|midnight|tonight|{'|'.join(DAY_WORDS)}"
+    rf".*\d.*|last|this|an?|one|half|utc|gmt|noon|midnight|tonight|{'|'.join(DAY_WORDS)}"
     r"|(?:mon|tue|wed|thu|fri|sat|sun|jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*\.?",
     re.IGNORECASE,
 )
@@ -318,8 +329,9 @@ _BEHIND_LIMIT: Final = frozenset(
 _FILLER: Final = frozenset(
     {"a", "all", "and", "any", "by", "can", "could", "de", "des", "di", "du", "find", "for"}
     | {"get", "give", "hello", "hey", "hi", "i", "las", "les", "look", "los", "me", "my", "need"}
-    | {"of", "please", "pls", "pull", "search", "see", "show", "thanks", "the", "to", "up", "von"}
-    | {"want", "with", "would", "you", "like", "bitte", "para", "per", "pour", "por", "van"}
+    | {"of", "or", "please", "pls", "pull", "search", "see", "show", "thanks", "the", "to", "up"}
+    | {"want", "with", "would", "you", "like", "bitte", "oder", "ou", "para", "per", "pour"}
+    | {"por", "und", "van", "von"}
     | _BEFORE_TIME
     | _BEHIND_LIMIT
 )
@@ -366,6 +378,8 @@ def _may_begin_time(words: list[_Word], start: int) -> bool:
     first = words[start]
     if _is_quoted_time(words, start):
         return True
+    if start and first.text.isdigit() and words[start - 1].text.lower() in _BEFORE_LIMIT:
+        return False  # "last 5 nov 25"
     if first.quoted or not (first.label == "at" or _is_plain(first)):
         return False
     is_preposition = first.text.lower() in _BEFORE_TIME and start + 1 < len(words)
@@ -383,7 +397,7 @@ def _end_of_time(words: list[_Word], start: int, *, has_person: bool) -> int:
     for last in range(end, start, -1):
         texts = [word.text for word in words[start:last]]
         phrase = _as_time(" ".join(texts))
-        if _HOUR_AT_END.search(phrase) and _counts(words[last : last + 2]):
+        if _NUMBER_AT_END.search(phrase) and _counts(words[last : last + 2]):
             continue  # "around 5 sessions", "looked at 3 products"
         is_date = has_person and _GLUED_DATE.fullmatch(phrase)
         if is_time(phrase) and (is_labeled or is_date or _is_spoken_time(phrase)):
@@ -397,7 +411,18 @@ def _counts(behind: Sequence[_Word]) -> bool:
     if not text or _NUMBERISH.fullmatch(text):
         return False
     begins_limit = text in _BEFORE_LIMIT and len(behind) > 1 and behind[1].text.isdigit()
-    return not begins_limit and (text in _BEHIND_LIMIT | {"of"} or not _is_filler(text))
+    return not begins_limit and (text in _BEHIND_LIMIT | {"of"} or _is_countable(text))
+
+
+def _is_countable(word: str) -> bool:
+    """Tell whether a word may be what a number counts: "3 products", "7 Tage"."""
+    return word.endswith("s") or word in _UNITS
+
+
+_UNITS: Final = frozenset(
+    {"%", "€", "$", "tage", "tagen", "wochen", "stunden", "minuten", "mal", "fois", "veces"}
+    | {"people", "children", "men", "women"}
+)
 
 
 def _is_quoted_time(words: list[_Word], start: int) -> bool:
@@ -427,7 +452,9 @@ def _is_spoken_time(phrase: str) -> bool:
     if not rest:
         return _TIME_IN_A_WORD.fullmatch(phrase) is not None
     last = phrase.rpartition(" ")[2]
-    begins_well = first.lower() in _BEFORE_TIME or first.lower() not in _FILLER  # "at 9"
+    # "around 9 yesterday". An hour alone may be anything: "stuck at 9".
+    has_hour = first.lower() in _BEFORE_TIME and " " in rest
+    begins_well = has_hour or first.lower() not in _FILLER
     return first.lower() in ("last", "a") or (begins_well and last.lower() not in _FILLER)
 
 
@@ -436,7 +463,12 @@ def _with_limits(words: list[_Word]) -> list[_Word]:
     labeled: list[_Word] = []
     for index, word in enumerate(words):
         number = _said_limit(words, index)
-        labeled.append(_Word("limit", number, quoted=False) if number else word)
+        if number:
+            labeled.append(_Word("limit", number, quoted=False))
+        elif _is_number(word) and index and _is_preposition(words[index - 1]):
+            labeled.append(_Word("unknown", word.text, quoted=False))  # "since 9"
+        else:
+            labeled.append(word)
         if _is_address_word(word) and (glued := _IN_OTHER_SCRIPT.fullmatch(_behind_address(word))):
             labeled.append(_Word("limit", glued[1], quoted=False))  # "jane@example.comの最新5件"
     return labeled
@@ -464,24 +496,47 @@ def _said_limit(words: list[_Word], index: int) -> str:
         return other[1] or ""
     if not _NUMBERISH.fullmatch(number) or (before and before.text.lower() in _GENERIC):
         return ""
-    names_limit = len(behind) == 2 and _NUMBER.fullmatch(behind[1].text) is not None
-    is_counted = (before and before.text.lower() in _BEFORE_LIMIT) or (
-        behind
-        and behind[0].text.lower() in _BEHIND_LIMIT
-        and not (names_limit and behind[0].text.lower() in _BEFORE_LIMIT)  # "4711 last 5"
-    )
+    if _is_counted(words, index):
+        return number
+    if is_word or _is_number(before) or number.startswith("+"):
+        return ""  # of a phone, perhaps
+    if before and _is_preposition(before):
+        return ""  # "since 9"
     if len(behind) == 2 and behind[0].text.lower() in _FILLER:
         behind = behind[1:]
-    # "jane@example.com: 3 times today" and "last 7 days" count something else.
+    if behind and _is_number(behind[0]):
+        return ""
     counts_other = (
         behind
         and _is_plain(behind[0])
         and not (_is_filler(behind[0].text) or _LIKE_AN_ID.search(behind[0].text))
     )
-    is_beside = bool(behind and _is_person(behind[0])) or (
-        before is not None and _is_person(before) and not counts_other
+    if before and _is_person(before) and not counts_other:
+        return number
+    # In "iPhone 15 jane@example.com", the number belongs to the word before it.
+    is_free = before is None or not _is_plain(before) or _is_filler(before.text)
+    return number if behind and _is_person(behind[0]) and is_free else ""
+
+
+def _is_preposition(word: _Word) -> bool:
+    return _is_plain(word) and word.text.lower() in _BEFORE_TIME
+
+
+def _is_number(word: _Word | None) -> bool:
+    return word is not None and _is_plain(word) and _NUMBERISH.fullmatch(word.text) is not None
+
+
+def _is_counted(words: list[_Word], index: int) -> bool:
+    """Tell whether a number counts sessions: "last 5", "5 sessions"; not "last 7 days"."""
+    before = words[index - 1].text.lower() if index else ""
+    behind = [word.text.lower() if _is_plain(word) else "" for word in words[index + 1 :]][:2]
+    first, second = [*behind, "", ""][:2]
+    if before in _BEFORE_LIMIT:
+        return first in _BEHIND_LIMIT or not _is_countable(first)
+    # In "4711 last 5", the second number is the limit.
+    return first in _BEHIND_LIMIT and not (
+        first in _BEFORE_LIMIT and _NUMBER.fullmatch(second) is not None
     )
-    return number if (is_beside and not is_word) or (is_counted and not counts_other) else ""
 
 
 def _is_person(word: _Word) -> bool:
@@ -516,6 +571,7 @@ _GENERIC: Final = frozenset(
     {"account", "case", "customer", "id", "issue", "member", "order", "person", "ticket", "uid"}
     | {"user", "userid", "user_id", "#"}
 )
+_NO_PERSON: Final = frozenset({"case", "invoice", "issue", "order", "ticket"})
 # Loose on purpose: it catches typos, and Fullstory knows which addresses exist. A local part
 # without spaces, quotes and brackets; a domain of two labels or more; any script in both.
 _LOCAL: Final = re.compile(rf"(?![.'])[^\s@{_DOUBLE_QUOTES}‘’‚‛<>()\[\]:;,\\]{{1,64}}(?<!\.)")
@@ -535,7 +591,11 @@ def is_address(text: str) -> bool:
         and not parts[-1].isdigit()
         and (len(parts[-1]) > 1 or not parts[-1].isascii())
         and text.isprintable()
+        and not _MASK.search(text)
     )
+
+
+_MASK: Final = re.compile(r"[•●○■█…]|\*\*")
 
 
 def has_markup(uid: str) -> bool:
@@ -566,19 +626,33 @@ def _is_in_angle_brackets(word: _Word) -> bool:
     return brackets and not word.quoted and _is_address_word(word)
 
 
+# What can't be in a name: emoji, arrows, dashes; a mask such as "•" stays, and is refused.
+_SYMBOL: Final = r"[^\x00-\x7f\w\u0300-\u036f\u0900-\u0dff\u0e00-\u0eff•●○■█…]"
+_SYMBOLS_BEFORE: Final = re.compile(rf"^[^@]*{_SYMBOL}(?=[^@]*@)")
+_SYMBOLS_BEHIND: Final = re.compile(rf"(?<=\w){_SYMBOL}[^@]*$")
+_CUT: Final = re.compile(r"\.(?:c|co|n|ne|o|or|e|ed|d|f|i|u)(?:…|\.\.\.)$", re.IGNORECASE)
+
+
 def _text_of(word: _Word) -> str:
     """Return a word; an address without the characters around it, unless it was quoted."""
     if not _is_address_word(word):
         bare = word.text.strip(_AROUND_UID)
-        return bare if "@" in bare and _OF_A_PROVIDER.fullmatch(bare) else word.text
+        if "@" in bare and _OF_A_PROVIDER.fullmatch(bare):
+            return bare
+        return word.text if word.label or word.quoted else word.text.strip("`*").rstrip("?!")
     text = word.text.translate(dict.fromkeys(map(ord, _SINGLE_QUOTES), "'") | _WIDE)
+    if not word.quoted and text[:1] in ("@", "\\") and is_address(text[1:]):
+        return text[1:]
     if word.quoted or text.startswith("@"):
         return text
     text = re.sub("^mailto:", "", text, flags=re.IGNORECASE)
+    if _CUT.search(text):
+        return text  # "jane@example.co…" may be anyone's
     text = text.rstrip(_AROUND_ADDRESS).lstrip(_BEFORE_ADDRESS)
     if not text.isascii():
         local, sign, domain = text.rpartition("@")
         text = from_other_script(local) + sign + up_to_other_script(domain)
+        text = _SYMBOLS_BEHIND.sub("", _SYMBOLS_BEFORE.sub("", text))
     # Stars and the like can belong to an address; otherwise they were markup.
     return text if is_address(text) else text.strip(_MARKED_UP)
 
@@ -609,7 +683,13 @@ class Reading:
     @property
     def like_ids(self) -> list[str]:
         """The unknown words that look like an id, or are the only one behind "customer"."""
-        others = [word for word in self.unknown if word.lower().rstrip(":") not in _GENERIC]
+        others = [
+            word
+            for before, word in pairwise(["", *self.unknown])
+            # "ticket 4711" is no person.
+            if word.lower().rstrip(":") not in _GENERIC
+            and not (before.lower() in _NO_PERSON and (word[0].isdigit() or word.isupper()))
+        ]
         is_named = len(others) == 1 and len(self.unknown) == 2 and not self.has_filler
         return [word for word in others if is_named or _LIKE_AN_ID.search(word)]
 
@@ -623,7 +703,8 @@ def read(text: str, labels: Labels, *, names_colleague: bool = False) -> Reading
     for word in words:
         if _is_in_angle_brackets(word):
             # "Jane Doe <jane@example.com>", as mail programs copy it: the name is not a uid.
-            found.unknown = []
+            while found.unknown and found.unknown[-1][:1].isupper():
+                found.unknown.pop()
         kind, text = _kind_of(word, found, numbers), _text_of(word)
         found.is_labeled |= kind is found.uids or kind is found.emails
         if kind is found.unknown and not word.quoted and _is_filler(text):
@@ -632,7 +713,7 @@ def read(text: str, labels: Labels, *, names_colleague: bool = False) -> Reading
             kind.append(text)
             found.quoted |= {text} if word.quoted else set()
     has_person = names_colleague or bool(found.emails or found.uids)
-    if has_person and not found.unknown:
+    if has_person and len(numbers) == 1 and not (found.unknown or found.limits):
         found.limits += numbers
     elif has_person or not _is_uid_and_limit(found, numbers):
         found.unknown += numbers
@@ -646,7 +727,12 @@ def _is_filler(word: str) -> bool:
 
 def _kind_of(word: _Word, found: Reading, numbers: list[str]) -> list[str]:
     """Return the list that a word belongs to, by its label or its looks."""
-    by_label = {"limit": found.limits, "at": found.times, "uid": found.uids}
+    by_label = {
+        "limit": found.limits,
+        "at": found.times,
+        "uid": found.uids,
+        "unknown": found.unknown,
+    }
     if word.label in by_label:
         return by_label[word.label]
     if _is_address_word(word):
@@ -658,7 +744,7 @@ def _is_uid_and_limit(found: Reading, numbers: list[str]) -> bool:
     """Take a lone word for a uid, and a number behind it for the limit; tell whether it is so."""
     if len(found.unknown) == 1:
         (word,) = found.unknown
-        stands_alone = not (found.has_filler or numbers or found.limits)
+        stands_alone = not (found.has_filler or numbers or found.limits or found.times)
         looks_like_one = "." in word or _LIKE_AN_ID.search(word) is not None
         is_one = stands_alone or looks_like_one or word in found.quoted
         if not is_one or word.lower().rstrip(":") in _GENERIC or len(numbers) > 1:

@@ -225,7 +225,9 @@ _SECONDS: Final = re.compile(r"(:\d\d)[.,]\d+")  # "14:05:00.000" and "14:05:00,
 _ISO: Final = re.compile(r"^(\d{4}-\d\d-\d\d)t(?=\d)")
 _ISO_BASIC: Final = re.compile(r"^(\d{4})(\d\d)(\d\d)t(\d\d)(\d\d)(\d\d)?(?=z|[+-]|$)")
 _COMMENT: Final = re.compile(r"( [+-]\d{4}) \([a-z]+\)$")  # "+0100 (CET)", as e-mails have it
-_OF_UTC: Final = re.compile(r"\(?\b(?:utc|gmt)([+-])(\d\d)((?::?\d\d)?)\)?$")  # "UTC+01:00"
+_OF_UTC: Final = re.compile(  # "UTC+01:00", "gmt -5"
+    r"\(?\b(?:utc|gmt)\s?([+-])(\d{1,2})((?::?\d\d)?)\)?(?=\s|$)"
+)
 _WITH_DASHES: Final = re.compile(r"^(\d\d?)-([a-z]{3})-(\d{4})\b")  # "20-Nov-2026"
 _MONTH: Final = r"(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)"
 _GLUED_DATE: Final = re.compile(  # "25nov" and "nov25"
@@ -254,6 +256,13 @@ _ZONES: Final[dict[str, tuple[float, ...]]] = {
     "jst": (9,),
 }
 """Hours from UTC, of each zone with that name."""
+
+_WITH_SUMMER_TIME: Final = {
+    "et": "America/New_York",
+    "ct": "America/Chicago",
+    "mt": "America/Denver",
+    "pt": "America/Los_Angeles",
+}
 
 _ZONE: Final = re.compile(r"z|utc|gmt|(?P<sign>[+-])(?P<hours>\d\d)(?::?(?P<minutes>\d\d))?")
 _YEAR_FIRST: Final = re.compile(r"(?P<year>\d{4})([-/.])(?P<month>\d{1,2})\2(?P<day>\d{1,2})")
@@ -314,7 +323,9 @@ def _read(text: str, *, day_first: bool = False, after_noon: bool = False) -> _W
         return _Written(fixed=datetime.fromtimestamp(int(machine["seconds"]), UTC))
     if len(text) > MAX_LENGTH or not text.isascii():
         raise UnclearTime
-    text = _OF_UTC.sub(r"\1\g<2>\3", _COMMENT.sub(r"\1", text))
+    text = _OF_UTC.sub(
+        lambda offset: f"{offset[1]}{offset[2]:0>2}{offset[3]}", _COMMENT.sub(r"\1", text)
+    )
     text = _WITH_DASHES.sub(r"\1 \2 \3", text)
     text = _GLUED_DATE.sub(" ", text)
     text = _WEB_SERVER.sub(r"\1 \2 \3 ", _ISO.sub(r"\1 ", text))
@@ -369,6 +380,9 @@ def _take(text: str, found: _Written, *, day_first: bool) -> str:
         return rest
     if word == "this" and _number_of(following, _WEEKDAYS) is not None:
         return rest
+    if word == "this" and following in _PARTS_OF_DAY:
+        _set(found, "back_to", _days_from_today(0))
+        return rest
     if word == "last" and following == "night":
         _set(found, "back_to", _days_from_today(-1))
         return rest  # and "night"
@@ -402,7 +416,6 @@ def _take_word(word: str, found: _Written, *, day_first: bool) -> None:
 def _take_day_word(word: str, found: _Written) -> bool:
     """Take a word for a day or a part of one."""
     day, part = ("today", "night") if word == "tonight" else (word, word)
-    day = "today" if day == "this" else day  # "this morning"
     weekday = _number_of(word, _WEEKDAYS)
     if day in DAY_WORDS:
         _set(found, "back_to", _days_from_today(DAY_WORDS[day]))
@@ -457,8 +470,8 @@ def _set_distance(found: _Written, match: re.Match[str]) -> None:
 def _is_clock(word: str, found: _Written) -> bool:
     """Tell whether a word is a clock: with a colon, with am or pm, or like "14.05"."""
     match = _CLOCK.fullmatch(word)
-    if match is None:
-        return False
+    if match is None or ("." in word and int(match["hour"]) > 23):
+        return False  # "25.11" is a date
     return ":" in word or bool(match["half"]) or ("." in word and found.clock is None)
 
 
@@ -478,6 +491,8 @@ def _clock(word: str) -> time:
 
 def _zones(word: str) -> tuple[tzinfo, ...]:
     """Return the zones that a word can name."""
+    if word in _WITH_SUMMER_TIME:
+        return (zone(_WITH_SUMMER_TIME[word]),)
     if word in _ZONES:
         return tuple(timezone(timedelta(hours=hours)) for hours in _ZONES[word])
     match = _ZONE.fullmatch(word)

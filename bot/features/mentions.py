@@ -87,8 +87,9 @@ class Mentions:
             return await self.lookups.typed(parsed, actor, COMMAND)
         is_small_talk = isinstance(parsed, ParseError) and parsed.problem in _SMALL_TALK
         is_vague = is_small_talk or isinstance(parsed, Help | Several)
+        people = self.lookups.people_in(event) if is_vague else ()
         # A forwarded message or an e-mail says more than the text that came with it.
-        if is_vague and (people := self.lookups.people_in(event)):
+        if len(people) >= (len(parsed.searches) if isinstance(parsed, Several) else 1):
             return await self.lookups.message(people, event, actor)
         if denied := await self.lookups.denied(actor):
             return always(denied)

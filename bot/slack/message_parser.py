@@ -25,6 +25,7 @@ from bot.core.people import (
     mark_address,
     mark_value,
     people_in,
+    set_apart,
     without_marks,
 )
 from bot.core.query import INVISIBLE, unescape
@@ -162,7 +163,7 @@ def _plain(text: str) -> str:
     text = _ESCAPED_PUNCTUATION.sub(r"\1", unescape(text))
     text = _JSON_ESCAPE.sub(lambda escaped: chr(int(escaped[1], 16)), text)
     # Markdown's links, and addresses that were pasted with their scheme.
-    return _MAILTO.sub(lambda link: _address_of(link[1]), text)
+    return set_apart(_MAILTO.sub(lambda link: _address_of(link[1]), text))
 
 
 def _clean(text: str) -> str:

@@ -9,8 +9,9 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
+from string import punctuation
 from typing import Final
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from bot.core.labels import UID, Labels
 from bot.core.people import Identity, is_no_uid
@@ -43,6 +44,7 @@ _HELP: Final = frozenset(
 )
 _EXACT: Final = re.compile(r"\s*(?:uid|email):(?:[\"“„«'\u2018]|\S+(?:\s+\d+)?\s*$)", re.IGNORECASE)
 _UID: Final = re.compile(r"(?<!\S)uid[:=][^\s:=]", re.IGNORECASE)
+_KEY: Final = re.compile(r"^[\w.-]+[=:]")
 _KEYED: Final = re.compile(r"(?:^|[\s&?])[\w.-]+=\S*@")  # "user=jane@example.com"
 _NO_UID: Final = re.compile(r"^(?:at|limit|email)[:=]|<(?:[@#!]|[a-z]+:)[^<>]*>", re.IGNORECASE)
 _LINK: Final = re.compile(r"https?://\S+", re.IGNORECASE)
@@ -50,7 +52,25 @@ _TICKET: Final = re.compile(r"/(?:tickets?|conversations?|cases?|issues?|browse)
 # A text that was typed for the bot has none of these.
 _NOT_TYPED: Final = re.compile(r"[\n{}<>•]|```|://")
 _COPIED: Final = re.compile(r"[^\W\d]:(?:\s|$)|\.\.\.|…")  # "From: …", or cut by a preview
+_PLAIN_UID: Final = re.compile(r"[\w.-]+", re.ASCII)
 _PLAIN_ADDRESS: Final = re.compile(r"[\w.+-]+@[\w.-]+")
+_GLUED_LINK: Final = re.compile(
+    r"(?<=[\w#/-])(?=<mailto:)|(?<=>)(?=\w)|(?<=>)(?:[-/|+=]|&amp;)?(?=<mailto:|[\w.+-]{1,64}@)"
+)
+_ADDRESS: Final = r"(?<![\w.+-])[\w.+-]{1,64}+@[\w-]{1,63}(?:\.[\w-]{1,63})*\.[a-zA-Z]{2,24}"
+_GLUED_ADDRESSES: Final = re.compile(
+    rf"<[^<>]*>|(?P<one>{_ADDRESS})(?:-&gt;|=&gt;|->|=>|&amp;|[/|\":=])(?={_ADDRESS})"
+)
+# Such as "re:" before an address, "Doe," or ":broken" behind it.
+_GLUED_WORDS: Final = re.compile(
+    r"(?<!\S)(?P<before>(?!(?:uid|id|e?-?mail|mailto|at|limit|user|account)[:;,])[^\W_]{1,20}[:;,])?"
+    rf"(?P<address>{_ADDRESS})(?P<behind>(?(before)[:/|?!#]?|[:/|?!#])(?!\d{{1,3}}(?:\s|$))[^\s=<>@]*)"
+    r"(?!\S)",
+    re.IGNORECASE,
+)
+_NEXT_SENTENCE: Final = re.compile(  # "jane@example.com.Please"
+    r"(?<=\.(?:com|org|net|edu))\.(?=[A-Z][a-z]+(?:\s|$))"
+)
 _AT_IN_WORDS: Final = re.compile(r"\s*[\[({]\s*at\s*[\])}]\s*", re.IGNORECASE)
 _SPACED_AT: Final = re.compile(r"\s+@\s*|\s*@\s+")
 _IN_WORD: Final = re.compile(r"(?<=[:=|/,;(])[\w.+'-]+@[\w-]+(?:\.[\w-]+)+(?![\w@.-])")
@@ -65,7 +85,7 @@ def parse(
 
     `labels` name a uid. If the text names customers and colleagues, the customers are meant.
     """
-    text = text[:MAX_CHARACTERS]
+    text = _set_apart(text[:MAX_CHARACTERS])
     colleagues = {mention[1] for mention in MENTION.finditer(text)}
     plain = plain_text(CHANNEL.sub(_channel, MENTION.sub(" ", text)))
     if INVISIBLE.sub("", plain).strip(" \t\n!?.").lower() in _HELP and "<" not in text:
@@ -79,9 +99,20 @@ def parse(
         reading.unknown.append("…")
     named = _named(text, plain, reading, limits, labels, internal_domains)
     mention = "" if any(one.email for one in named) or not names_colleague else colleagues.pop()
+    if mention and (reading.unknown or reading.has_filler) and (named or reading.like_ids):
+        mention = ""  # the colleague is told about a customer
     if named or (mention and not reading.emails):
         return _found(named, reading, limits, mention)
     return _error(text, plain, reading, limits, len(colleagues))
+
+
+def _set_apart(text: str) -> str:
+    """Put spaces between addresses, and between an address that Slack linked and its neighbors."""
+    text = _GLUED_ADDRESSES.sub(
+        lambda found: f"{found['one']} " if found["one"] else found[0], _GLUED_LINK.sub(" ", text)
+    )
+    text = _NEXT_SENTENCE.sub(" ", text)
+    return _GLUED_WORDS.sub(r"\g<before> \g<address> \g<behind>", text)
 
 
 def _named(
@@ -94,6 +125,8 @@ def _named(
 ) -> Sequence[Identity]:
     """Return who is meant: who was typed, or the people in a text that says more."""
     typed = _typed(reading, plain, limits)
+    if _EXACT.match(plain) and '"' in plain:
+        return typed  # quotes mean what they say
     is_keyed = _KEYED.search(plain) is not None
     has_one_address = plain.count("@") <= 1 and "%40" not in plain and not is_keyed
     if typed and has_one_address and not (reading.is_labeled and reading.uids):
@@ -109,9 +142,20 @@ def _named(
         is_copied = _NOT_TYPED.search(plain) or _COPIED.search(plain)
         plain_ones = [] if is_copied else filter(_PLAIN_ADDRESS.fullmatch, reading.emails)
         named = [Identity(email=email) for email in plain_ones if is_address(email)]
+    if not (people or reading.emails or reading.unknown) and _is_sure_uid(reading, plain, limits):
+        named = [Identity(uid=uid) for uid in reading.uids]
     emails = [one for one in named if one.email]
     is_same_count = len(emails) == len(reading.emails) > 0 and not is_keyed
     return typed if typed and (not named or is_same_count or _EXACT.match(plain)) else named
+
+
+def _is_sure_uid(reading: Reading, plain: str, limits: Limits) -> bool:
+    """Tell whether a text says nothing but a labeled uid, how many and when: "uid 42 last 7"."""
+    if len(reading.uids) != 1 or not _PLAIN_UID.fullmatch(uid := reading.uids[0]):
+        return False
+    is_cut = re.search(rf"{re.escape(uid)}[ \t]\d", plain)  # "User ID: 47 11"
+    is_odd = is_cut or _limit(reading.limits, limits)[1] or _NOT_TYPED.search(plain)
+    return _can_be_asked_for(uid) and not is_odd
 
 
 def _typed(reading: Reading, plain: str, limits: Limits) -> Sequence[Identity]:
@@ -169,9 +213,17 @@ def _search(
 
 
 def _without(words: Iterable[str], names: Iterable[str | None]) -> str:
-    """Join words, but for those in which the person was found."""
-    found = [name.casefold() for name in names if name]
-    return " ".join(word for word in words if not any(one in word.casefold() for one in found))
+    """Join words without the person in them."""
+    found = [rf"(?<!\w){re.escape(name)}(?!\w)" for name in names if name]
+    person = re.compile("|".join(found) or r"(?!)", re.IGNORECASE)
+    left = []
+    for word in words:
+        rest = person.sub("", word if person.search(word) else unquote(word))
+        if rest in (word, unquote(word)):
+            left.append(word)
+        elif any(map(str.isalnum, without_key := _KEY.sub("", rest))):
+            left.append(without_key.strip(punctuation))
+    return " ".join(left)
 
 
 def _limit(said: Sequence[str], limits: Limits) -> tuple[int, Sequence[str]]:
@@ -244,6 +296,8 @@ def _kind_of_link(link: str) -> Problem:
 
 def _proposal(problem: Problem, typed: str, reading: Reading, limits: Limits) -> Search | None:
     """Return what was probably meant: a repaired address, or the only word like an id."""
+    if "://" in typed:
+        return None  # what is in a link is hardly meant
     found = Reading("", limits=reading.limits)
     repaired = _SPACED_AT.sub("@", _DOT_IN_WORDS.sub(".", _AT_IN_WORDS.sub("@", typed)))
     addresses = [*filter(is_address, reading.emails), *_IN_WORD.findall(typed)]

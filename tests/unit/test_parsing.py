@@ -306,7 +306,6 @@ def test_refused_without_a_proposal(text: str, problem: Problem) -> None:
         ("Kunde 4711", "uid:4711"),
         ("Kunden-ID: 4711", "uid:4711"),
         ("jane @gmail.com", "jane@gmail.com"),
-        ("Kunde:jane@example.com", JANE),
         ("User ID: 47 11 since noon", "uid:47"),
     ],
 )
@@ -367,6 +366,33 @@ def test_several_people(text: str, names: list[str]) -> None:
         ("jane@example.com until 5pm", 20, "until 5pm"),
         ("jane@example.com \u20ac50", 20, "\u20ac50"),
         ("jane@example.com looked at 3 products", 20, "looked 3 products"),
+        # What stands right at the address.
+        ("Kunde:jane@example.com", 20, "Kunde:"),
+        ("Jane Doe,jane@example.com", 20, "Jane Doe"),
+        ("jane@example.com:cannot pay", 20, ":cannot pay"),
+        ("@jane@example.com", 20, ""),
+        ("\U0001f4e7jane@example.com", 20, ""),
+        ("jane@example.com\U0001f64f", 20, ""),
+        ("jane@example.com\u2014thanks", 20, ""),
+        ("jane@example.com.Please show", 20, ""),
+        ("<mailto:jane@example.com|jane@example.com>last 7", 7, ""),
+        ("#<mailto:jane@example.com|jane@example.com>", 20, ""),
+        # Numbers that say something else.
+        ("iPhone 15 jane@example.com", 20, "iPhone 15"),
+        ("refund 50 to jane@example.com", 20, "refund 50"),
+        ("error 404 jane@example.com", 20, "error 404"),
+        ("jane@example.com +49 170 1234567", 20, "+49 170 1234567"),
+        ("Age: 45\nEmail: jane@example.com", 20, "Age: 45"),
+        ("jane@example.com since 9", 20, "9"),
+        ("jane@example.com stuck at 3", 20, "stuck 3"),
+        ("jane@example.com and may 2 others", 20, "may 2 others"),
+        ("jane@example.com sat on this for 3 days", 20, "sat this 3 days"),
+        # Numbers that say how many, whatever follows.
+        ("jane@example.com last 7 urgent", 7, "urgent"),
+        ("jane@example.com 7 sessions asap", 7, "asap"),
+        ("jane@example.com last 7 fullstory sessions", 7, "fullstory"),
+        # Names before an address in angle brackets are no other words.
+        ("customer cus_99 or Jane &lt;jane@example.com&gt; 7", 7, "customer cus_99"),
     ],
 )
 def test_never_refuses_one_person(text: str, limit: int, ignored: str) -> None:
@@ -375,6 +401,65 @@ def test_never_refuses_one_person(text: str, limit: int, ignored: str) -> None:
     assert isinstance(parsed, Search)
     assert (parsed.email, parsed.uid) == (JANE, None)
     assert (parsed.limit, parsed.ignored) == (limit, ignored)
+
+
+@pytest.mark.parametrize("between", ["/", "|", "&amp;", "-&gt;", "", " or ", ":", '"'])
+@pytest.mark.parametrize("is_link", [True, False])
+def test_two_addresses_are_two_people(between: str, is_link: bool) -> None:  # noqa: FBT001
+    """However they are glued together."""
+    both = [JANE, "omar@example.com"]
+    if not (between or is_link):
+        return
+    parsed = parse(
+        between.join(f"<mailto:{one}|{one}>" if is_link else one for one in both), LIMITS
+    )
+    assert isinstance(parsed, Several)
+    assert [one.email for one in parsed.searches] == both
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "jane@example.co\u2026",
+        "jane@example.co...",
+        "j***@example.com",
+        'email:"jane doe@example.com"',
+        "ticket 4711",
+        "checkout at 14:05",
+        "<https://jane:secret@example.com/x>",
+    ],
+)
+def test_no_one_is_guessed(text: str) -> None:
+    """An address that is cut or masked, a number of a ticket, a word beside a time."""
+    assert isinstance(parse(text, LIMITS), ParseError)
+
+
+@pytest.mark.parametrize(
+    ("text", "uid", "mention"),
+    [
+        ("<@U1> uid:7", "7", "U1"),
+        ("<@U1> uid: 42 cannot pay", "42", ""),
+        ("<@U1> uid 42 last 7", "42", ""),
+        ("uid 42 last 7", "42", ""),
+        ("can you look at uid 42 please", "42", ""),
+        ("User ID: jane please", "jane", ""),
+        ("`user-42`", "user-42", ""),
+        ("user-42?", "user-42", ""),
+        ("(uid:user-42)", "user-42", ""),
+    ],
+)
+def test_a_uid_with_words_or_signs_around_it(text: str, uid: str, mention: str) -> None:
+    """It is the customer; a colleague who is told about it is not."""
+    parsed = parse(text, LIMITS)
+    assert isinstance(parsed, Search)
+    assert (parsed.uid, parsed.mention) == (uid, mention)
+
+
+def test_a_colleague_is_not_taken_for_the_customer() -> None:
+    """The bot asks, and proposes the only word like an id."""
+    parsed = parse("<@U1> pls check user-42", LIMITS)
+    assert isinstance(parsed, ParseError)
+    assert parsed.proposal == Search(None, "user-42", 20)
 
 
 @pytest.mark.parametrize(
