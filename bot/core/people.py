@@ -17,9 +17,9 @@ from typing import Final
 from urllib.parse import unquote, urlsplit
 
 from bot.core.labels import NOT_WITHIN_A_WORD, Labels
-from bot.core.query import is_address, without_separators
 from bot.core.scripts import from_other_script, up_to_other_script
 from bot.core.sessions import MAX_UID_LENGTH
+from bot.core.words import is_address, without_separators
 
 # Private-use characters, which `without_marks` removes from text from outside.
 _ADDRESS, _ADDRESS_END, _VALUE, _VALUE_END = "\ue000", "\ue001", "\ue002", "\ue003"

@@ -13,8 +13,8 @@ from difflib import get_close_matches
 from enum import Enum, auto
 from typing import Final
 
-from bot.core.query import is_address
 from bot.core.sessions import Query
+from bot.core.words import is_address
 
 _HELP: Final = ("help", "hilfe", "aide", "ayuda", "usage", "commands")
 # A word with a dot and an ending, in which an @ may be missing: "janeexample.com".

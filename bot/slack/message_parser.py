@@ -28,8 +28,8 @@ from bot.core.people import (
     set_apart,
     without_marks,
 )
-from bot.core.query import INVISIBLE, unescape
 from bot.core.sessions import Moment, Query
+from bot.core.words import INVISIBLE, unescape
 from bot.slack import action_ids
 
 MAX_DEPTH: Final = 20

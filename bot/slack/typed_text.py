@@ -16,26 +16,19 @@ from urllib.parse import unquote, urlsplit
 from bot.core.labels import UID, Labels
 from bot.core.people import Identity, is_no_uid
 from bot.core.query import (
-    CHANNEL,
-    CONTROL,
-    INVISIBLE,
     MAX_TEXT_LENGTH,
-    MENTION,
     Help,
     Limits,
     Parsed,
     ParseError,
     Problem,
-    Reading,
     Search,
     Several,
-    has_markup,
-    is_address,
     parse_limit,
-    plain_text,
-    read,
 )
+from bot.core.reading import Reading, read
 from bot.core.sessions import MAX_UID_LENGTH, usable_link
+from bot.core.words import CHANNEL, CONTROL, INVISIBLE, MENTION, has_markup, is_address, plain_text
 from bot.slack.message_parser import MAX_CHARACTERS, identities, is_internal
 
 _HELP: Final = frozenset(

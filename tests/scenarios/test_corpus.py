@@ -19,7 +19,8 @@ from typing import Any, Final
 import pytest
 
 from bot.cli.lookup import run as run_lookup
-from bot.core.query import Limits, Search, Several, plain_text
+from bot.core.query import Limits, Search, Several
+from bot.core.words import plain_text
 from bot.features.message_shortcut import FIND_SESSIONS_FROM_MESSAGE
 from bot.features.workflow_step import FIND_SESSIONS_STEP
 from bot.sandbox.fullstory import FullstorySandbox, Scripted

@@ -17,7 +17,8 @@ from typing import Any
 import pytest
 
 from bot.core.labels import UID
-from bot.core.query import MAX_TEXT_LENGTH, Limits, read
+from bot.core.query import MAX_TEXT_LENGTH, Limits
+from bot.core.reading import read
 from bot.core.sessions import Query, SessionList
 from bot.core.times import UnclearTime, parse_moment, zone
 from bot.errors import FullstoryError

@@ -12,8 +12,6 @@ from hypothesis import strategies as st
 
 from bot.core.people import is_no_uid
 from bot.core.query import (
-    CONTROL,
-    INVISIBLE,
     Help,
     Limits,
     ParseError,
@@ -24,6 +22,7 @@ from bot.core.query import (
     typed_form,
 )
 from bot.core.sessions import MAX_UID_LENGTH, Query
+from bot.core.words import CONTROL, INVISIBLE
 from bot.sandbox.slack import as_slack_sends
 from bot.slack.typed_text import parse
 
