@@ -110,7 +110,10 @@ async def test_two_people(slack: SlackSandbox) -> None:
     ("typed", "said"),
     [
         ("jane@example.com or omar@example.com frob", texts.not_used("frob")),
-        ("jane@example.com or omar@example.com frob at 9", texts.not_used("frob at 9")),
+        (
+            "jane@example.com or omar@example.com frob yesterday at 9",
+            texts.not_used("frob yesterday at 9"),
+        ),
         ("jane@example.com or omar@example.com at:banana", texts.unclear_time("banana")),
         ("jane@example.com yesterday at 9 frob", texts.not_used("frob")),
     ],
