@@ -24,7 +24,19 @@ from bot.core.words import (
 
 _SPACES: Final = re.compile(r"\s")
 _GENERIC: Final = frozenset(
-    {"account", "case", "customer", "id", "issue", "member", "order", "person", "ticket", "uid"}
+    {
+        "account",
+        "case",
+        "customer",
+        "id",
+        "invoice",
+        "issue",
+        "member",
+        "order",
+        "person",
+        "ticket",
+        "uid",
+    }
     | {"user", "userid", "user_id", "#"}
 )
 _NO_PERSON: Final = frozenset({"case", "invoice", "issue", "order", "ticket"})
@@ -78,12 +90,13 @@ _FILLER: Final = frozenset(
     | {"get", "give", "hello", "hey", "hi", "i", "las", "les", "look", "los", "me", "my", "need"}
     | {"of", "or", "please", "pls", "pull", "search", "see", "show", "thanks", "the", "to", "up"}
     | {"want", "with", "would", "you", "like", "bitte", "oder", "ou", "para", "per", "pour"}
-    | {"por", "und", "van", "von"}
+    | {"por", "und", "van", "von", "asap", "first", "gimme", "just", "max", "only", "thx"}
     | _BEFORE_TIME
     | _BEHIND_LIMIT
 )
 """Words around a person that everyone understands and that change nothing."""
 
+_JOINS: Final = frozenset({"and", "or", "und", "oder", "ou"})
 _IN_OTHER_SCRIPT: Final = re.compile(  # "の最新5件"
     r"(?:の|最新|直近|最近|最後|최근|최신)*(\d{1,4})(?:件|個|つ|本|개|건|条|个)?(?:の.*)?"
 )
@@ -167,7 +180,8 @@ def _is_countable(word: str) -> bool:
 
 
 _UNITS: Final = frozenset(
-    {"%", "€", "$", "tage", "tagen", "wochen", "stunden", "minuten", "mal", "fois", "veces"}
+    {"h", "hr", "hour", "min", "minute", "sec", "d", "day", "week", "month", "year"}
+    | {"%", "€", "$", "tage", "tagen", "wochen", "stunden", "minuten", "mal", "fois", "veces"}
     | {"people", "children", "men", "women"}
 )
 
@@ -278,6 +292,8 @@ def _is_counted(words: list[Word], index: int) -> bool:
     before = words[index - 1].text.lower() if index else ""
     behind = [word.text.lower() if _is_plain(word) else "" for word in words[index + 1 :]][:2]
     first, second = [*behind, "", ""][:2]
+    if first in _BEHIND_LIMIT and _is_countable(second) and second not in _BEHIND_LIMIT:
+        return False  # "2 recent orders"
     if before in _BEFORE_LIMIT:
         return first in _BEHIND_LIMIT or not _is_countable(first)
     # In "4711 last 5", the second number is the limit.
@@ -346,7 +362,8 @@ def read(text: str, labels: Labels, *, names_colleague: bool = False) -> Reading
             kind.append(text)
             found.quoted |= {text} if word.quoted else set()
     has_person = names_colleague or bool(found.emails or found.uids)
-    if has_person and len(numbers) == 1 and not (found.unknown or found.limits):
+    is_joined = any(word.text.lower() in _JOINS for word in words)  # "uid 42 or 43"
+    if has_person and len(numbers) == 1 and not (found.unknown or found.limits or is_joined):
         found.limits += numbers
     elif has_person or not _is_uid_and_limit(found, numbers):
         found.unknown += numbers
@@ -355,7 +372,7 @@ def read(text: str, labels: Labels, *, names_colleague: bool = False) -> Reading
 
 def _is_filler(word: str) -> bool:
     bare = word.lower().strip(punctuation)
-    return not bare or bare in _FILLER
+    return bare in _FILLER or not any(map(str.isalnum, bare))
 
 
 def _kind_of(word: Word, found: Reading, numbers: list[str]) -> list[str]:
@@ -380,6 +397,8 @@ def _is_uid_and_limit(found: Reading, numbers: list[str]) -> bool:
         stands_alone = not (found.has_filler or numbers or found.limits or found.times)
         looks_like_one = "." in word or _LIKE_AN_ID.search(word) is not None
         is_one = stands_alone or looks_like_one or word in found.quoted
+        if numbers and not _is_small(numbers[0]):
+            return False  # "4711 or user-42"
         if not is_one or word.lower().rstrip(":") in _GENERIC or len(numbers) > 1:
             return False
         found.uids, found.unknown, found.limits = [word], [], found.limits + numbers

@@ -133,6 +133,7 @@ class _Written:
     is_after_midnight: bool = False  # of a night that began the day before
     month_and_day: tuple[int, int] | None = None  # while their year may follow
     has_seconds: bool = False
+    has_half: bool = False  # am or pm
 
     @property
     def names_day(self) -> bool:
@@ -339,6 +340,9 @@ def _read(text: str, *, day_first: bool = False, after_noon: bool = False) -> _W
         text = _take(text, found, day_first=day_first)
     if found.hour is not None:
         _set(found, "clock", time(_hour(found.hour, found.part, after_noon=after_noon)))
+    elif found.clock and found.part and not found.has_half:
+        hour = _hour(found.clock.hour, found.part, after_noon=after_noon)
+        found.clock = found.clock.replace(hour=hour)
     if found.part:
         _place_in_part(found, *found.part)
     return found
@@ -409,6 +413,7 @@ def _take_word(word: str, found: _Written, *, day_first: bool) -> None:
     elif _is_clock(word, found):
         _set(found, "clock", _clock(word))
         found.has_seconds = word.count(":") == 2
+        found.has_half = word.endswith("m")
     else:
         _take_numbers(word, found, day_first=day_first)
 

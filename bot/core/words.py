@@ -29,7 +29,11 @@ INVISIBLE: Final = re.compile(
     "\u115f\u1160\u17b4\u17b5\u180b-\u180d\u180f\u3164\uffa0]"
 )
 # Full-width letters, for those that an address is made of.
-_WIDE: Final = str.maketrans({"＠": "@", "。": ".", "．": ".", "｡": "."})
+_WIDE: Final = str.maketrans(
+    {"＠": "@", "。": ".", "．": ".", "｡": ".", "＿": "_", "＋": "+", "－": "-", "＇": "'"}
+    | dict.fromkeys("\u2010\u2011\u2012\u2013", "-")  # as phones make of hyphens
+    | dict.fromkeys("\u00b4\u02bc\u2032", "'")
+)
 # Unicode's Cc and Cs, but for the spaces that people write. \s includes U+001C to U+001F and
 # U+0085: they are still control characters. A test compares the list with Unicode's own.
 CONTROL: Final = re.compile("[\x00-\x08\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
@@ -254,10 +258,6 @@ def is_in_angle_brackets(word: Word) -> bool:
     return brackets and not word.quoted and is_address_word(word)
 
 
-# What can't be in a name: emoji, arrows, dashes; a mask such as "•" stays, and is refused.
-_SYMBOL: Final = r"[^\x00-\x7f\w\u0300-\u036f\u0900-\u0dff\u0e00-\u0eff•●○■█…]"
-_SYMBOLS_BEFORE: Final = re.compile(rf"^[^@]*{_SYMBOL}(?=[^@]*@)")
-_SYMBOLS_BEHIND: Final = re.compile(rf"(?<=\w){_SYMBOL}[^@]*$")
 _CUT: Final = re.compile(r"\.(?:c|co|n|ne|o|or|e|ed|d|f|i|u)(?:…|\.\.\.)$", re.IGNORECASE)
 
 
@@ -268,6 +268,8 @@ def text_of(word: Word) -> str:
         if "@" in bare and _OF_A_PROVIDER.fullmatch(bare):
             return bare
         return word.text if word.label or word.quoted else word.text.strip("`*").rstrip("?!")
+    if not any(map(str.isalnum, word.text)):
+        return ""
     text = word.text.translate(dict.fromkeys(map(ord, _SINGLE_QUOTES), "'") | _WIDE)
     if not word.quoted and text[:1] in ("@", "\\") and is_address(text[1:]):
         return text[1:]
@@ -280,6 +282,5 @@ def text_of(word: Word) -> str:
     if not text.isascii():
         local, sign, domain = text.rpartition("@")
         text = from_other_script(local) + sign + up_to_other_script(domain)
-        text = _SYMBOLS_BEHIND.sub("", _SYMBOLS_BEFORE.sub("", text))
     # Stars and the like can belong to an address; otherwise they were markup.
     return text if is_address(text) else text.strip(_MARKED_UP)

@@ -47,8 +47,14 @@ _NOT_TYPED: Final = re.compile(r"[\n{}<>•]|```|://")
 _COPIED: Final = re.compile(r"[^\W\d]:(?:\s|$)|\.\.\.|…")  # "From: …", or cut by a preview
 _PLAIN_UID: Final = re.compile(r"[\w.-]+", re.ASCII)
 _PLAIN_ADDRESS: Final = re.compile(r"[\w.+-]+@[\w.-]+")
+_STRICT: Final = re.compile(
+    r"[\"“„«].*[\"”«»]|(?<!\w)(?:uid|id|e?-?mail)\s?[:=]", re.IGNORECASE | re.DOTALL
+)
+_SYMBOLS: Final = re.compile(  # arrows, emoji, dashes between words: none is a part of a name
+    "[\u2014\u2015\u2190-\u21ff\u2300-\u25ca\u25cc-\u2bff\u2122\xae\xa9\uff1a\U0001f000-\U0001faff]+"
+)
 _GLUED_LINK: Final = re.compile(
-    r"(?<=[\w#/-])(?=<mailto:)|(?<=>)(?=\w)|(?<=>)(?:[-/|+=]|&amp;)?(?=<mailto:|[\w.+-]{1,64}@)"
+    r"(?<=[A-Za-z0-9#/])(?=<mailto:)|(?<=>)(?=\w)|(?<=>)(?:[-/|+=]|&amp;)?(?=<mailto:|[\w.+-]{1,64}@)"
 )
 _ADDRESS: Final = r"(?<![\w.+-])[\w.+-]{1,64}+@[\w-]{1,63}(?:\.[\w-]{1,63})*\.[a-zA-Z]{2,24}"
 _GLUED_ADDRESSES: Final = re.compile(
@@ -56,17 +62,18 @@ _GLUED_ADDRESSES: Final = re.compile(
 )
 # Such as "re:" before an address, "Doe," or ":broken" behind it.
 _GLUED_WORDS: Final = re.compile(
-    r"(?<!\S)(?P<before>(?!(?:uid|id|e?-?mail|mailto|at|limit|user|account)[:;,])[^\W_]{1,20}[:;,])?"
+    r"(?<!\S)(?P<before>(?:re|fwd?|aw|wg|for|find|from|to|kunde|customer|client|kundin):"
+    r"|(?!mailto)(?-i:[A-Z][a-z]{1,20}[:;,]))?"
     rf"(?P<address>{_ADDRESS})(?P<behind>(?(before)[:/|?!#]?|[:/|?!#])(?!\d{{1,3}}(?:\s|$))[^\s=<>@]*)"
     r"(?!\S)",
     re.IGNORECASE,
 )
 _NEXT_SENTENCE: Final = re.compile(  # "jane@example.com.Please"
-    r"(?<=\.(?:com|org|net|edu))\.(?=[A-Z][a-z]+(?:\s|$))"
+    r"(?<=\.(?:com|org|net|edu))\.(?=[A-Z][a-z]{2,}(?:\s|$))"
 )
 _AT_IN_WORDS: Final = re.compile(r"\s*[\[({]\s*at\s*[\])}]\s*", re.IGNORECASE)
 _SPACED_AT: Final = re.compile(r"\s+@\s*|\s*@\s+")
-_IN_WORD: Final = re.compile(r"(?<=[:=|/,;(])[\w.+'-]+@[\w-]+(?:\.[\w-]+)+(?![\w@.-])")
+_IN_WORD: Final = re.compile(r"(?<=[:=|/(])[\w.+'-]+@[\w-]+(?:\.[\w-]+)+(?![\w@.-])")
 _USUAL_END: Final = re.compile(r"\.(?:com|org|net|edu|io|co|de|fr|es|it|nl|uk|eu|example)$")
 _DOT_IN_WORDS: Final = re.compile(r"\s*[\[({]\s*dot\s*[\])}]\s*", re.IGNORECASE)
 
@@ -92,7 +99,8 @@ def parse(
         reading.unknown.append("…")
     named = _named(text, plain, reading, limits, labels, internal_domains)
     mention = "" if any(one.email for one in named) or not names_colleague else colleagues.pop()
-    if mention and (reading.unknown or reading.has_filler) and (named or reading.like_ids):
+    others = named or reading.like_ids or any(len(number) > 3 for number in reading.limits)
+    if mention and others and not (named and plain.strip() == f"uid:{named[0].uid}"):
         mention = ""  # the colleague is told about a customer
     if named or (mention and not reading.emails):
         return _found(named, reading, limits, mention)
@@ -100,11 +108,13 @@ def parse(
 
 
 def _set_apart(text: str) -> str:
-    """Put spaces between addresses, and between an address that Slack linked and its neighbors."""
+    """Put spaces between addresses and what is glued to them, except in the strict form."""
+    if _STRICT.search(text):
+        return text
     text = _GLUED_ADDRESSES.sub(
         lambda found: f"{found['one']} " if found["one"] else found[0], _GLUED_LINK.sub(" ", text)
     )
-    text = _NEXT_SENTENCE.sub(" ", text)
+    text = _SYMBOLS.sub(r" \g<0> ", _NEXT_SENTENCE.sub(" ", text))
     return _GLUED_WORDS.sub(r"\g<before> \g<address> \g<behind>", text)
 
 
@@ -118,8 +128,8 @@ def _named(
 ) -> Sequence[Identity]:
     """Return who is meant: who was typed, or the people in a text that says more."""
     typed = _typed(reading, plain, limits)
-    if _EXACT.match(plain) and '"' in plain:
-        return typed  # quotes mean what they say
+    if not all(map(is_address, reading.quoted.intersection(reading.emails))):
+        return []  # quotes mean what they say
     is_keyed = _KEYED.search(plain) is not None
     has_one_address = plain.count("@") <= 1 and "%40" not in plain and not is_keyed
     if typed and has_one_address and not (reading.is_labeled and reading.uids):
@@ -214,8 +224,8 @@ def _without(words: Iterable[str], names: Iterable[str | None]) -> str:
         rest = person.sub("", word if person.search(word) else unquote(word))
         if rest in (word, unquote(word)):
             left.append(word)
-        elif any(map(str.isalnum, without_key := _KEY.sub("", rest))):
-            left.append(without_key.strip(punctuation))
+        elif (bare := _KEY.sub("", rest).strip(f"{punctuation}\u2019")) not in ("", "s"):
+            left.append(bare)
     return " ".join(left)
 
 

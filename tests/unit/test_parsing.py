@@ -274,7 +274,7 @@ REFUSALS = [
     ("use `a` b", Problem.UNCLEAR),
     ("a uid with spaces", Problem.UNCLEAR),
     ("please help me with the checkout", Problem.UNCLEAR),
-    ("\U0001f600", Problem.UNCLEAR),
+    ("\U0001f600", Problem.NO_ONE),
     ("x " * 1001, Problem.TEXT_TOO_LONG),
 ]
 
@@ -385,10 +385,15 @@ def test_several_people(text: str, names: list[str]) -> None:
         ("jane@example.com since 9", 20, "9"),
         ("jane@example.com stuck at 3", 20, "stuck 3"),
         ("jane@example.com and may 2 others", 20, "may 2 others"),
+        ("jane@example.com last 24 h", 20, "24 h"),
+        ("2 recent orders of jane@example.com failed", 20, "2 orders failed"),
+        ("jane@example.com yesterday around 5 or 6", 20, "6"),
+        ("jane@example.com's last 5", 5, ""),
         ("jane@example.com sat on this for 3 days", 20, "sat this 3 days"),
         # Numbers that say how many, whatever follows.
         ("jane@example.com last 7 urgent", 7, "urgent"),
-        ("jane@example.com 7 sessions asap", 7, "asap"),
+        ("jane@example.com 7 sessions asap", 7, ""),
+        ("only 3 jane@example.com", 3, ""),
         ("jane@example.com last 7 fullstory sessions", 7, "fullstory"),
         # Names before an address in angle brackets are no other words.
         ("customer cus_99 or Jane &lt;jane@example.com&gt; 7", 7, "customer cus_99"),
@@ -423,6 +428,10 @@ def test_two_addresses_are_two_people(between: str, is_link: bool) -> None:  # n
         "jane@example.co...",
         "j***@example.com",
         'email:"jane doe@example.com"',
+        "jane,doe@example.com",
+        "4711 or user-42",
+        "uid 42 or 43",
+        "<@U1> 4711",
         "ticket 4711",
         "checkout at 14:05",
         "<https://jane:secret@example.com/x>",
@@ -431,6 +440,38 @@ def test_two_addresses_are_two_people(between: str, is_link: bool) -> None:  # n
 def test_no_one_is_guessed(text: str) -> None:
     """An address that is cut or masked, a number of a ticket, a word beside a time."""
     assert isinstance(parse(text, LIMITS), ParseError)
+
+
+@pytest.mark.parametrize(
+    ("text", "email"),
+    [
+        ("jane\u2013doe@example.com", "jane-doe@example.com"),
+        ("o\u00b4brien@example.com", "o'brien@example.com"),
+        ("jane\uff0btest@example.com", "jane+test@example.com"),
+    ],
+)
+def test_signs_that_phones_change(text: str, email: str) -> None:
+    """It is the same person."""
+    parsed = parse(text, LIMITS)
+    assert isinstance(parsed, Search)
+    assert parsed.email == email
+
+
+@pytest.mark.parametrize(
+    ("text", "uid"),
+    [
+        ("uid:tenant.com.Prod 5", "tenant.com.Prod"),
+        ('uid:"acme jane@example.com:prod" 5', "acme jane@example.com:prod"),
+        ('uid:"a\u2192b"', "a\u2192b"),
+        ("uid:acme-<mailto:jane@example.com|jane@example.com>", "acme-jane@example.com"),
+        ('uid:"42" can\'t pay', "42"),
+    ],
+)
+def test_the_strict_form_is_exact(text: str, uid: str) -> None:
+    """Nothing in it is parted or cleaned."""
+    parsed = parse(text, LIMITS)
+    assert isinstance(parsed, Search)
+    assert (parsed.email, parsed.uid) == (None, uid)
 
 
 @pytest.mark.parametrize(
