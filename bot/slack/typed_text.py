@@ -72,6 +72,7 @@ _NEXT_SENTENCE: Final = re.compile(  # "jane@example.com.Please"
     r"(?<=\.(?:com|org|net|edu))\.(?=[A-Z][a-z]{2,}(?:\s|$))"
 )
 _AT_IN_WORDS: Final = re.compile(r"\s*[\[({]\s*at\s*[\])}]\s*", re.IGNORECASE)
+_COMMA_FOR_DOT: Final = re.compile(r"(?<=\w)[,;](?=\w[\w.-]{0,63}@)")
 _SPACED_AT: Final = re.compile(r"\s+@\s*|\s*@\s+")
 _IN_WORD: Final = re.compile(r"(?<=[:=|/(])[\w.+'-]+@[\w-]+(?:\.[\w-]+)+(?![\w@.-])")
 _USUAL_END: Final = re.compile(r"\.(?:com|org|net|edu|io|co|de|fr|es|it|nl|uk|eu|example)$")
@@ -304,6 +305,8 @@ def _proposal(problem: Problem, typed: str, reading: Reading, limits: Limits) ->
     found = Reading("", limits=reading.limits)
     repaired = _SPACED_AT.sub("@", _DOT_IN_WORDS.sub(".", _AT_IN_WORDS.sub("@", typed)))
     addresses = [*filter(is_address, reading.emails), *_IN_WORD.findall(typed)]
+    if _COMMA_FOR_DOT.search(repaired):
+        addresses, repaired = [], _COMMA_FOR_DOT.sub(".", repaired)
     addresses += [_repaired(word) for word in repaired.split() if "@" in word]
     valid = list(dict.fromkeys(one for one in addresses if is_address(one)))
     uids = list(filter(_can_be_asked_for, [*reading.uids, *reading.like_ids]))

@@ -305,6 +305,7 @@ def test_refused_without_a_proposal(text: str, problem: Problem) -> None:
         ("Kunde 4711", "uid:4711"),
         ("Kunden-ID: 4711", "uid:4711"),
         ("jane @gmail.com", "jane@gmail.com"),
+        ("jane,doe@example.com", "jane.doe@example.com"),
         ("User ID: 47 11 since noon", "uid:47"),
     ],
 )
