@@ -10,7 +10,7 @@ from string import punctuation
 from typing import Final
 
 from bot.core.labels import Labels
-from bot.core.times import DAY_WORDS, is_time
+from bot.core.times import DAY_NAMES, DAY_WORDS, is_time, without_accents
 from bot.core.words import (
     INVISIBLE,
     NUMBER,
@@ -61,7 +61,8 @@ _CHANGES_TIME: Final = frozenset({"after", "before", "by", "next", "till", "unti
 
 _BEGINS_TIME: Final = re.compile(
     rf".*\d.*|last|this|an?|one|half|utc|gmt|noon|midnight|tonight|{'|'.join(DAY_WORDS)}"
-    r"|(?:mon|tue|wed|thu|fri|sat|sun|jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*\.?",
+    r"|(?:mon|tue|wed|thu|fri|sat|sun|jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*\.?"
+    rf"|letzte[nr]|(?:{'|'.join(DAY_NAMES)})\.?",
     re.IGNORECASE,
 )
 # One word that says when. Others, such as "may" and "sun", need company.
@@ -143,7 +144,7 @@ def _may_begin_time(words: list[Word], start: int) -> bool:
     if first.quoted or not (first.label == "at" or _is_plain(first)):
         return False
     is_preposition = first.text.lower() in _BEFORE_TIME and start + 1 < len(words)
-    return _BEGINS_TIME.fullmatch(words[start + is_preposition].text) is not None
+    return _BEGINS_TIME.fullmatch(without_accents(words[start + is_preposition].text)) is not None
 
 
 def _end_of_time(words: list[Word], start: int, *, has_person: bool) -> int:
@@ -216,7 +217,9 @@ def _is_spoken_time(phrase: str) -> bool:
     # "around 9 yesterday". An hour alone may be anything: "stuck at 9".
     has_hour = first.lower() in _BEFORE_TIME and " " in rest
     begins_well = has_hour or first.lower() not in _FILLER
-    return first.lower() in ("last", "a") or (begins_well and last.lower() not in _FILLER)
+    return first.lower() in ("last", "letzten", "a") or (
+        begins_well and last.lower() not in _FILLER
+    )
 
 
 def _with_limits(words: list[Word]) -> list[Word]:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta, timezone, tzinfo
 from itertools import product
 from typing import Final
+from unicodedata import combining, normalize
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from bot.core.sessions import Moment
@@ -283,6 +284,7 @@ _SMALL_WORDS: Final = frozenset(
     {"@", "about", "around", "from", "um", "at", "on", "the", "of", "o'clock", "uhr"}
 )
 _BEFORE_HOUR: Final = frozenset({"@", "around", "at", "um"})
+_LAST: Final = frozenset({"last", "letzten", "letzter"})
 _CLOCK_WORDS: Final = {"noon": 12, "midnight": 0}
 _PARTS_OF_DAY: Final = {
     "morning": (6, 6),
@@ -294,6 +296,7 @@ _PARTS_OF_DAY: Final = {
 
 DAY_WORDS: Final = {"yesterday": -1, "today": 0, "tomorrow": 1} | {
     **dict.fromkeys(("gestern", "ayer", "ieri", "gisteren"), -1),
+    **dict.fromkeys(("vorgestern", "anteayer"), -2),
     **dict.fromkeys(("heute", "hoy", "oggi", "vandaag"), 0),
 }
 """Words for a day, and how many days it is from today."""
@@ -305,6 +308,41 @@ _MONTHS: Final = (
 _WEEKDAYS: Final = (
     *("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"),
 )
+_OTHER_WEEKDAYS: Final = {
+    name: number
+    for names in (
+        "montag dienstag mittwoch donnerstag freitag samstag sonntag",
+        "lundi mardi mercredi jeudi vendredi samedi dimanche",
+        "lunes martes miercoles jueves viernes sabado domingo",
+    )
+    for number, name in enumerate(names.split())
+} | {"weds": 2}
+_OTHER_MONTHS: Final = {
+    "januar": 0,
+    "februar": 1,
+    "marz": 2,
+    "mai": 4,
+    "juni": 5,
+    "juli": 6,
+    "okt": 9,
+    "oktober": 9,
+    "dez": 11,
+    "dezember": 11,
+    "janvier": 0,
+    "fevrier": 1,
+    "mars": 2,
+    "avril": 3,
+    "juin": 5,
+    "juillet": 6,
+    "aout": 7,
+    "septembre": 8,
+    "octobre": 9,
+    "novembre": 10,
+    "decembre": 11,
+}
+"""Without accents, like what they are compared with."""
+
+DAY_NAMES: Final = (*_OTHER_WEEKDAYS, *_OTHER_MONTHS)
 _UNITS: Final = {
     **dict.fromkeys(("s", "sec", "secs", "second", "seconds"), timedelta(seconds=1)),
     **dict.fromkeys(("m", "min", "mins", "minute", "minutes"), timedelta(minutes=1)),
@@ -314,12 +352,17 @@ _UNITS: Final = {
 }
 
 
+def without_accents(text: str) -> str:
+    """Return "marz" for "märz", and "miercoles" for "miércoles"."""
+    return "".join(sign for sign in normalize("NFKD", text) if not combining(sign))
+
+
 def _read(text: str, *, day_first: bool = False, after_noon: bool = False) -> _Written:
     """Read a text. Raises `UnclearTime` for a word that is not part of a time.
 
     `day_first` decides what "5/11" means, and `after_noon` what "at 9" means.
     """
-    text = re.sub(r"^\[(.*)\]$", r"\1", " ".join(text.split()).lower())
+    text = without_accents(re.sub(r"^\[(.*)\]$", r"\1", " ".join(text.split()).lower()))
     if machine := _MACHINE.fullmatch(text):
         return _Written(fixed=datetime.fromtimestamp(int(machine["seconds"]), UTC))
     if len(text) > MAX_LENGTH or not text.isascii():
@@ -390,7 +433,7 @@ def _take(text: str, found: _Written, *, day_first: bool) -> str:
     if word == "last" and following == "night":
         _set(found, "back_to", _days_from_today(-1))
         return rest  # and "night"
-    if word == "last" and (weekday := _number_of(following, _WEEKDAYS)) is not None:
+    if word in _LAST and (weekday := _number_of(following, _WEEKDAYS)) is not None:
         _set(found, "back_to", _last(weekday))  # never today's
         return after
     if named := _named_date(word, following):
@@ -455,6 +498,9 @@ def _set(found: _Written, part: str, value: object) -> None:
 def _number_of(word: str, names: tuple[str, ...]) -> int | None:
     """Return the index of a name; three or more of its letters are enough."""
     word = word.rstrip(".")
+    others = _OTHER_MONTHS if names is _MONTHS else _OTHER_WEEKDAYS
+    if word in others:
+        return others[word]
     return next(
         (n for n, name in enumerate(names) if len(word) > 2 and name.startswith(word)), None
     )
