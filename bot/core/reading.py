@@ -75,6 +75,7 @@ _TIME_IN_A_WORD: Final = re.compile(
 _GLUED_DATE: Final = re.compile(r"\d{1,2}[a-z]{3,9}|[a-z]{3,9}\d{1,2}", re.IGNORECASE)
 """Such as "25nov". Where no one else is named, it may be a uid."""
 
+_COUNT_IN_A_WORD: Final = re.compile(r"(?:an?|one|half) ", re.IGNORECASE)
 _SPACED_HALF: Final = re.compile(r"(?<=\d) (?=[ap]\.?m\b)", re.IGNORECASE)  # "9 am"
 _BEFORE_LIMIT: Final = frozenset(
     {"last", "latest", "limit", "newest", "recent", "top", "letzte", "letzten", "neueste"}
@@ -157,12 +158,14 @@ def _end_of_time(words: list[Word], start: int, *, has_person: bool) -> int:
         end += 1
     for last in range(end, start, -1):
         texts = [word.text for word in words[start:last]]
-        phrase = _as_time(" ".join(texts))
-        if _NUMBER_AT_END.search(phrase) and _counts(words[last : last + 2]):
-            continue  # "around 5 sessions", "looked at 3 products"
-        is_date = has_person and _GLUED_DATE.fullmatch(phrase)
-        if is_time(phrase) and (is_labeled or is_date or _is_spoken_time(phrase)):
-            return last
+        counts = _counts(words[last : last + 2])
+        for phrase in _without_and_with_preposition(" ".join(texts)):
+            if counts and _NUMBER_AT_END.search(phrase):
+                continue  # "around 5 sessions", "looked at 3 products"
+            is_date = has_person and _GLUED_DATE.fullmatch(phrase)
+            # Reading a time costs the most, so it is last.
+            if (is_labeled or is_date or _is_spoken_time(phrase)) and is_time(phrase):
+                return last
     return start
 
 
@@ -197,19 +200,21 @@ def _is_quoted_time(words: list[Word], start: int) -> bool:
 
 def _as_time(phrase: str) -> str:
     """Return a phrase without its preposition, unless that is a part of the time: "at 9"."""
-    bare = _without_preposition(phrase)
+    *_, whole = phrases = _without_and_with_preposition(phrase)
+    return next((one for one in phrases if is_time(one)), whole)
+
+
+def _without_and_with_preposition(phrase: str) -> tuple[str, ...]:
     whole = phrase.rstrip(",.;!?")
-    return whole if not is_time(bare) and is_time(whole) else bare
-
-
-def _without_preposition(phrase: str) -> str:
-    first, _, rest = phrase.rstrip(",.;!?").partition(" ")
-    return rest if rest and first.lower() in _BEFORE_TIME else phrase.rstrip(",.;!?")
+    first, _, rest = whole.partition(" ")
+    return (rest, whole) if rest and first.lower() in _BEFORE_TIME else (whole,)
 
 
 def _is_spoken_time(phrase: str) -> bool:
     """Tell whether a time needs no label to be taken for one."""
     phrase = _SPACED_HALF.sub("", phrase)
+    if _COUNT_IN_A_WORD.match(phrase) and " ago" not in phrase:
+        return False  # "a customer"
     first, _, rest = phrase.partition(" ")
     if not rest:
         return _TIME_IN_A_WORD.fullmatch(phrase) is not None
