@@ -148,7 +148,7 @@ class Exchange:
 
 @dataclass(frozen=True)
 class Trigger:
-    """What opens a window: when it was made, for whom, and in which window, if in one."""
+    """A one-time right to open a window: when it was made, for whom, and in which window or ""."""
 
     time: float
     user: str

@@ -252,7 +252,9 @@ def _first(
     when = _date(session.started, "{date_short_pretty}, {time}")
     if moment and session.started:
         # Unlike "5 minutes ago", the time between the two never changes.
-        reference = "" if moment.of_message else _date(moment.time, "{date_short_pretty}, {time}")
+        is_after = moment.span > timedelta(minutes=1) and session.started > moment.end
+        time = moment.time + moment.span if is_after else moment.time
+        reference = "" if moment.of_message else _date(time, "{date_short_pretty}, {time}")
         around = escape(texts.started_around(session.started, moment))
         is_outside = not moment.time <= session.started <= moment.end
         when += f"  ·  {around} {reference if is_outside else ''}".rstrip() if around else ""

@@ -255,6 +255,15 @@ class TestMoment:
         expected = f"{link}{colon}{int(NOW.timestamp() - 30) * 1000}" if takes_it else None
         assert replay_at(session, NOW) == expected
 
+    def test_after_a_part_of_the_day_its_end_is_named(self) -> None:
+        """The morning ends at noon: three minutes after that is not after six."""
+        start = NOW.replace(hour=6)
+        query = Query(None, "u", 5, Moment(start, of_message=False, span=timedelta(hours=6)))
+        session = Session("1", "2", start + timedelta(hours=6, minutes=3), self.LINK)
+        first = rendered(SessionList.of(query, [session]))["blocks"][1]["text"]["text"]
+        noon = int((start + timedelta(hours=6)).timestamp())
+        assert f"started 3 min after <!date^{noon}^" in first
+
     def test_never_before_its_beginning(self) -> None:
         """A session that began just before the moment opens where it begins."""
         session = Session("1", "2", NOW - timedelta(seconds=5), self.LINK)
