@@ -10,7 +10,7 @@ from string import punctuation
 from typing import Final
 
 from bot.core.labels import Labels
-from bot.core.times import DAY_NAMES, DAY_WORDS, is_time, without_accents
+from bot.core.times import DAY_NAMES, DAY_WORDS, MONTH, is_time, without_accents
 from bot.core.words import (
     INVISIBLE,
     NUMBER,
@@ -23,23 +23,10 @@ from bot.core.words import (
 )
 
 _SPACES: Final = re.compile(r"\s")
-_GENERIC: Final = frozenset(
-    {
-        "account",
-        "case",
-        "customer",
-        "id",
-        "invoice",
-        "issue",
-        "member",
-        "order",
-        "person",
-        "ticket",
-        "uid",
-    }
-    | {"user", "userid", "user_id", "#"}
-)
 _NO_PERSON: Final = frozenset({"case", "invoice", "issue", "order", "ticket"})
+_GENERIC: Final = _NO_PERSON.union(
+    ("account", "customer", "id", "member", "person", "uid", "user", "userid", "user_id", "#")
+)
 _LIKE_AN_ID: Final = re.compile(r"[^\W\d_][-.|]?\d|\d[-.|]?[^\W\d_]|\w_\w|\d{4}")
 
 # -- Times and limits ------------------------------------------------------------------------------
@@ -47,7 +34,7 @@ _LIKE_AN_ID: Final = re.compile(r"[^\W\d_][-.|]?\d|\d[-.|]?[^\W\d_]|\w_\w|\d{4}"
 # Hardly a uid beside another name: "1/2", "1e2", "50%".
 _NUMBERISH: Final = re.compile(rf"{NUMBER.pattern}|\d+(?:/\d+|e\d+|%)")
 _NUMBER_AT_END: Final = re.compile(
-    r"(?:^|\s)(?:at|around|um|@|(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*) \d+$",
+    rf"(?:^|\s)(?:at|around|um|@|{MONTH}[a-z]*) \d+$",
     re.IGNORECASE,
 )
 _MAX_TRIES: Final = 40  # words of a text that may begin a time
@@ -61,7 +48,7 @@ _CHANGES_TIME: Final = frozenset({"after", "before", "by", "next", "till", "unti
 
 _BEGINS_TIME: Final = re.compile(
     rf".*\d.*|last|this|an?|one|half|utc|gmt|noon|midnight|tonight|{'|'.join(DAY_WORDS)}"
-    r"|(?:mon|tue|wed|thu|fri|sat|sun|jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*\.?"
+    rf"|(?:mon|tue|wed|thu|fri|sat|sun|{MONTH})[a-z]*\.?"
     rf"|letzte[nr]|(?:{'|'.join(DAY_NAMES)})\.?",
     re.IGNORECASE,
 )
@@ -194,8 +181,7 @@ def _is_quoted_time(words: list[Word], start: int) -> bool:
     """Tell whether it is `at "25.11.2026 14:05"`."""
     if start + 1 == len(words) or not words[start + 1].quoted or words[start + 1].label:
         return False
-    is_preposition = _is_plain(words[start]) and words[start].text.lower() in _BEFORE_TIME
-    return is_preposition and is_time(words[start + 1].text)
+    return _is_preposition(words[start]) and is_time(words[start + 1].text)
 
 
 def _as_time(phrase: str) -> str:
@@ -298,7 +284,7 @@ def _is_number(word: Word | None) -> bool:
 def _is_counted(words: list[Word], index: int) -> bool:
     """Tell whether a number counts sessions: "last 5", "5 sessions"; not "last 7 days"."""
     before = words[index - 1].text.lower() if index else ""
-    behind = [word.text.lower() if _is_plain(word) else "" for word in words[index + 1 :]][:2]
+    behind = [word.text.lower() if _is_plain(word) else "" for word in words[index + 1 : index + 3]]
     first, second = [*behind, "", ""][:2]
     if first in _BEHIND_LIMIT and _is_countable(second) and second not in _BEHIND_LIMIT:
         return False  # "2 recent orders"

@@ -231,9 +231,9 @@ _OF_UTC: Final = re.compile(  # "UTC+01:00", "gmt -5"
     r"\(?\b(?:utc|gmt)\s?([+-])(\d{1,2})((?::?\d\d)?)\)?(?=\s|$)"
 )
 _WITH_DASHES: Final = re.compile(r"^(\d\d?)-([a-z]{3})-(\d{4})\b")  # "20-Nov-2026"
-_MONTH: Final = r"(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)"
+MONTH: Final = r"(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)"
 _GLUED_DATE: Final = re.compile(  # "25nov" and "nov25"
-    rf"(?<=\b\d)(?={_MONTH})|(?<=\b\d\d)(?={_MONTH})|(?<=\b[a-z]{{3}})(?=\d)"
+    rf"(?<=\b\d)(?={MONTH})|(?<=\b\d\d)(?={MONTH})|(?<=\b[a-z]{{3}})(?=\d)"
 )
 _WEB_SERVER: Final = re.compile(r"^(\d\d)/([a-z]{3})/(\d{4}):(?=\d\d:)")  # "20/Nov/2026:18:39:53"
 
@@ -387,12 +387,12 @@ def _read(text: str, *, day_first: bool = False, after_noon: bool = False) -> _W
         hour = _hour(found.clock.hour, found.part, after_noon=after_noon)
         found.clock = found.clock.replace(hour=hour)
     if found.part:
-        _place_in_part(found, *found.part)
+        _place_in_part(found, found.part[0])
     return found
 
 
 def _hour(hour: int, part: tuple[int, int] | None, *, after_noon: bool) -> int:
-    """Return an hour without am or pm on a clock with 24: "at 9", "this morning around 9"."""
+    """Convert an hour without am or pm to 24-hour time: "at 9", "this morning around 9"."""
     if not 1 <= hour <= 12:
         return hour
     is_early = hour in _AFTER_MIDNIGHT and part == _PARTS_OF_DAY["night"]
@@ -400,8 +400,8 @@ def _hour(hour: int, part: tuple[int, int] | None, *, after_noon: bool) -> int:
     return hour % 12 + (12 if is_late and not is_early else 0)
 
 
-def _place_in_part(found: _Written, begins: int, _: int) -> None:
-    """Set the clock to the part of the day; if there is a clock, that says more."""
+def _place_in_part(found: _Written, begins: int) -> None:
+    """Use the part of the day if no clock says more; a night lasts until the next morning."""
     if found.clock is None:
         found.clock = time(begins)
         return
@@ -432,7 +432,7 @@ def _take(text: str, found: _Written, *, day_first: bool) -> str:
         return rest
     if word == "last" and following == "night":
         _set(found, "back_to", _days_from_today(-1))
-        return rest  # and "night"
+        return rest  # "night" is read next
     if word in _LAST and (weekday := _number_of(following, _WEEKDAYS)) is not None:
         _set(found, "back_to", _last(weekday))  # never today's
         return after

@@ -31,7 +31,7 @@ INVISIBLE: Final = re.compile(
 # Full-width letters, for those that an address is made of.
 _WIDE: Final = str.maketrans(
     {"＠": "@", "。": ".", "．": ".", "｡": ".", "＿": "_", "＋": "+", "－": "-", "＇": "'"}
-    | dict.fromkeys("\u2010\u2011\u2012\u2013", "-")  # as phones make of hyphens
+    | dict.fromkeys("\u2010\u2011\u2012\u2013", "-")  # phones replace hyphens with these
     | dict.fromkeys("\u00b4\u02bc\u2032", "'")
 )
 # Unicode's Cc and Cs, but for the spaces that people write. \s includes U+001C to U+001F and
@@ -81,7 +81,7 @@ _DATE_WITH_DOTS: Final = re.compile(r"\d{1,2}\.\d{1,2}\.")
 
 
 class Word(NamedTuple):
-    """A word with its label: "uid", "email", "at", "limit" or ""."""
+    """A word with its label: "uid", "email", "at", "limit", "unknown" or ""."""
 
     label: str
     text: str

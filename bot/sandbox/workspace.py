@@ -148,7 +148,10 @@ class Exchange:
 
 @dataclass(frozen=True)
 class Trigger:
-    """A one-time right to open a window: when it was made, for whom, and in which window or ""."""
+    """A one-time right to open a window.
+
+    `user` may use it. `view` is the window that it came from, or "".
+    """
 
     time: float
     user: str

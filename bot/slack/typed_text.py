@@ -50,7 +50,7 @@ _PLAIN_ADDRESS: Final = re.compile(r"[\w.+-]+@[\w.-]+")
 _STRICT: Final = re.compile(
     r"[\"“„«].*[\"”«»]|(?<!\w)(?:uid|id|e?-?mail)\s?[:=]", re.IGNORECASE | re.DOTALL
 )
-_SYMBOLS: Final = re.compile(  # arrows, emoji, dashes between words: none is a part of a name
+_SYMBOLS: Final = re.compile(  # arrows, emoji and dashes between words are never part of a name
     "[\u2014\u2015\u2190-\u21ff\u2300-\u25ca\u25cc-\u2bff\u2122\xae\xa9\uff1a\U0001f000-\U0001faff]+"
 )
 _GLUED_LINK: Final = re.compile(
