@@ -13,7 +13,7 @@ from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from datetime import datetime, timedelta
 from typing import Final
 
-from rich.console import Console
+import click
 
 from bot import logs
 from bot.sandbox.fullstory import FullstorySandbox
@@ -37,29 +37,25 @@ async def run(once: str | None, *, browser: bool = True) -> None:
     """Run the demo, or one command of it. Open its page if there is a `browser`."""
     logs.configure("ERROR", recording=False)
     os.environ["NO_PROXY"] = "*"  # nothing here leaves this machine
-    console = Console(highlight=False)
     slack, fullstory = SlackSandbox(), FullstorySandbox()
     _use_local_time_zone(slack)
     async with _bot(slack, fullstory):
         await seed(slack)
-        terminal = Terminal(console, slack)
+        terminal = Terminal(slack)
         if once is not None:
             await terminal.type(once)
             return
         async with _page(slack, fullstory) as address:
-            console.print(
-                "This is the real bot. Slack and Fullstory are stand-ins on this machine."
-            )
-            console.print("Try everything in the browser:", f"[bold]{address}[/bold]")
+            click.echo("This is the real bot. Slack and Fullstory are stand-ins on this machine.")
+            click.echo(f"Try everything in the browser: {click.style(address, bold=True)}")
             if browser and _has_browser():
                 await asyncio.to_thread(webbrowser.open, address)
-            console.print(f"Or here. A support agent types: [bold]{_FIRST}[/bold]\n")
+            click.echo(f"Or here. A support agent types: {click.style(_FIRST, bold=True)}\n")
             await terminal.type(_FIRST)
-            console.print(
-                f"\nNow you: [bold]{COMMAND} …[/bold] for one of these people. Ctrl-C ends it."
-            )
+            command = click.style(f"{COMMAND} …", bold=True)
+            click.echo(f"\nNow you: {command} for one of these people. Ctrl-C ends it.")
             for person in PEOPLE:
-                console.print(f"  {person.typed:<24}[dim]{person.about}[/dim]", soft_wrap=True)
+                click.echo(f"  {person.typed:<24}{click.style(person.about, dim=True)}")
             await terminal.prompt()
 
 
@@ -112,8 +108,7 @@ def _has_browser() -> bool:
 class Terminal:
     """Types slash commands, and prints what the support agent sees in Slack."""
 
-    def __init__(self, console: Console, slack: SlackSandbox) -> None:
-        self._console = console
+    def __init__(self, slack: SlackSandbox) -> None:
         self._slack = slack
         self._at_prompt = False
         slack.on_message = self._print
@@ -124,21 +119,21 @@ class Terminal:
         command = line if line.startswith("/") else f"{COMMAND} {line}"
         status = (await self._slack.command(command)).status
         if status != 200:
-            self._console.print(f"Slack would say: {command} failed (status {status}).")
+            click.echo(f"Slack would say: {command} failed (status {status}).")
 
     async def prompt(self) -> None:
         """Run what is typed, until the input ends."""
         lines = _typed_lines()
         while True:
-            self._console.print(_PROMPT, end="")
+            click.echo(_PROMPT, nl=False)
             self._at_prompt = True
             line = await lines.get()
             self._at_prompt = False
             if line is None:
-                self._console.print()
+                click.echo()
                 return
             if not (sys.stdin and sys.stdin.isatty()):
-                self._console.print(line, markup=False)
+                click.echo(line)
             await self.type(line)
 
     def _print(self, message: Message, user: str) -> None:
@@ -146,10 +141,10 @@ class Terminal:
             return  # another person's, in the browser
         is_late = self._at_prompt
         if is_late:
-            self._console.print("\n")
-        draw(self._console, message)
+            click.echo("\n")
+        draw(message)
         if is_late:
-            self._console.print(_PROMPT, end="")
+            click.echo(_PROMPT, nl=False)
 
 
 def _typed_lines() -> asyncio.Queue[str | None]:

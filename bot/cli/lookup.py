@@ -6,12 +6,12 @@ import asyncio
 import json
 import shlex
 import sys
-from contextlib import AsyncExitStack, nullcontext
+from contextlib import AsyncExitStack
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Final
 
-from rich.console import Console
+import click
 
 from bot.cli.user import system_user
 from bot.connections import Connections, open_connections
@@ -44,33 +44,32 @@ NO_MENTIONS: Final = (
     "The terminal doesn't know the people of your Slack workspace. Please give the e-mail address "
     "or the uid."
 )
-_SPINNER_AFTER: Final = 0.5  # seconds
+_PROGRESS_AFTER: Final = 0.5  # seconds
 
 
 async def run(settings: Settings, person: str, limit: str | None, *, as_json: bool) -> int:
     """Print the sessions, and return the exit code: 0, 1 for a failure, 2 for wrong usage."""
-    errors = Console(stderr=True, highlight=False, soft_wrap=True)
     read = _read(settings, person, limit)
     query, notes = read if isinstance(read, tuple) else (None, read)
     for line in notes:
-        errors.print(line, markup=False)
+        click.echo(line, err=True)
     if query is None:
         return 2
     async with open_connections() as connections, AsyncExitStack() as stack:
         stores = await stack.enter_async_context(open_stores(settings, Timeouts(), serving=False))
-        outcome = await _look_up(settings, query, errors, connections, stores.audit)
+        outcome = await _look_up(settings, query, connections, stores.audit)
         if isinstance(outcome, Found):
             if other := found_as(query, outcome.sessions.query):
-                errors.print(other, markup=False)
+                click.echo(other, err=True)
             _print(outcome.sessions, as_json=as_json)
             sys.stdout.flush()  # before the record is written
         else:
             explanation = explain(outcome)
-            errors.print(explanation.in_one_line(settings.admin_contact), markup=False)
+            click.echo(explanation.in_one_line(settings.admin_contact), err=True)
     if not isinstance(outcome, Found):
         return 1
     if stores.audit and stores.audit.dropped:
-        errors.print("The lookup could not be recorded: DATABASE_URL is not usable.")
+        click.echo("The lookup could not be recorded: DATABASE_URL is not usable.", err=True)
         return 1
     return 0
 
@@ -132,7 +131,6 @@ class _OnThisMachine:
 async def _look_up(
     settings: Settings,
     query: Query,
-    errors: Console,
     connections: Connections,
     store: AuditStore | None,
 ) -> Outcome:
@@ -144,10 +142,10 @@ async def _look_up(
     )
     actor = Actor("", system_user(), EntryPoint.TERMINAL)
     running = asyncio.create_task(lookup.run(query, actor))
-    await asyncio.wait({running}, timeout=_SPINNER_AFTER)
-    is_waiting = not running.done() and errors.is_terminal
-    with errors.status("Asking Fullstory …") if is_waiting else nullcontext():
-        return await running
+    await asyncio.wait({running}, timeout=_PROGRESS_AFTER)
+    if not running.done() and sys.stderr.isatty():
+        click.echo("Asking Fullstory …", err=True)
+    return await running
 
 
 def _print(found: SessionList, *, as_json: bool) -> None:

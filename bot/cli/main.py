@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import os
 import resource
 import signal
 import sys
-from collections.abc import Callable, Coroutine
+from collections.abc import Coroutine
 from contextlib import suppress
 from io import TextIOWrapper
 from typing import Any, NoReturn, TypeVar
@@ -20,6 +21,7 @@ import structlog
 
 from bot import __version__, logs
 from bot.errors import SettingsError
+from bot.event_loop import EventLoop
 from bot.settings import Settings
 from bot.settings.loading import load, misspelled
 
@@ -28,8 +30,11 @@ _T = TypeVar("_T")
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="fsessions")
-def main() -> None:
+@click.pass_context
+def main(context: click.Context) -> None:
     """Show a customer's latest Fullstory sessions in Slack."""
+    if os.environ.get("NO_COLOR"):  # https://no-color.org
+        context.color = False
     for stream in (sys.stdout, sys.stderr):
         # A terminal without "✓" shows a "?" instead of failing.
         if isinstance(stream, TextIOWrapper):
@@ -215,14 +220,5 @@ def _run(work: Coroutine[Any, Any, _T], *, handles_signals: bool = False) -> _T:
     """Run `work`. Ctrl-C cancels it, unless it handles that itself."""
     if not handles_signals:
         signal.signal(signal.SIGINT, signal.default_int_handler)
-    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+    with asyncio.Runner(loop_factory=EventLoop) as runner:
         return runner.run(work)
-
-
-def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
-    """Return uvloop's, if it is installed."""
-    try:
-        import uvloop
-    except ImportError:
-        return None
-    return uvloop.new_event_loop

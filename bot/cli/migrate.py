@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rich.console import Console
+import click
 
 from bot.settings import Settings
 from bot.store.engine import DATABASE_ERRORS, explain, open_engine, shown
@@ -12,7 +12,6 @@ from bot.timeouts import Timeouts, within
 
 async def run(settings: Settings) -> int:
     """Migrate, and return the exit code: 0, or 1 if the database is not usable."""
-    console, errors = Console(highlight=False, soft_wrap=True), Console(stderr=True, soft_wrap=True)
     where = shown(settings.database)
     async with open_engine(settings.database) as engine:
         try:
@@ -21,11 +20,11 @@ async def run(settings: Settings) -> int:
                 await migrate(engine)
         except DATABASE_ERRORS as error:
             what, fix = explain(settings.database, error)
-            errors.print(f"{what}. {fix}", markup=False)
+            click.echo(f"{what}. {fix}", err=True)
             return 1
     done = {
         Schema.CURRENT: "are already up to date",
         Schema.NEWER: "are of a newer version, which works",
     }.get(before, "are now up to date")
-    console.print(f"The tables in {where} {done}.")
+    click.echo(f"The tables in {where} {done}.")
     return 0

@@ -6,8 +6,7 @@ import re
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 
-from rich.console import Console
-from rich.text import Text
+import click
 
 from bot.sandbox.workspace import BOT_USER, CHANNEL, TICKETS, USER, Message
 
@@ -30,58 +29,58 @@ _NAMES = {
 }
 
 
-def draw(console: Console, message: Message) -> None:
+def draw(message: Message) -> None:
     """Print the blocks, with full URLs that terminals can open."""
+    bar = click.style("  ┃ ", dim=True)
     for block in message.get("blocks", []):
-        for line in _LINES.get(block["type"], _unknown)(block):
-            _print(console, line)
+        for text in _LINES.get(block["type"], _unknown)(block):
+            for line in text.split("\n"):
+                click.echo(f"{bar}{line}")
 
 
 # -- Blocks, each as lines ------------------------------------------------------------------------
 
 
-def _unknown(block: Message) -> Iterator[Text]:
+def _unknown(block: Message) -> Iterator[str]:
     raise ValueError(f"no way to draw {block['type']}")
 
 
-def _actions(block: Message) -> Iterator[Text]:
-    yield Text(" ".join(map(_element, block["elements"])), style="green")
+def _actions(block: Message) -> Iterator[str]:
+    yield click.style(" ".join(map(_element, block["elements"])), fg="green")
 
 
-def _section(block: Message) -> Iterator[Text]:
+def _section(block: Message) -> Iterator[str]:
     line = _text(block["text"]["text"])
     if accessory := block.get("accessory"):
-        line.append(f"  {_element(accessory)}", style="bold green")
+        line += click.style(f"  {_element(accessory)}", bold=True, fg="green")
         if url := accessory.get("url"):
-            line.append(f"  {url}", style="blue underline")
+            line += f"  {_link(url)}"
     yield line
 
 
-def _context(block: Message) -> Iterator[Text]:
+def _context(block: Message) -> Iterator[str]:
     for element in block["elements"]:
-        yield _text(element["text"], style="dim")
+        yield _text(element["text"], dim=True)
 
 
-def _rich_text(block: Message) -> Iterator[Text]:
+def _rich_text(block: Message) -> Iterator[str]:
     for part in block["elements"]:
         if part["type"] == "rich_text_list":
             for item in part["elements"]:
-                yield Text.assemble("• ", _rich_line(item))
+                yield f"• {_rich_line(item)}"
         else:
             yield _rich_line(part)
 
 
-def _rich_line(section: Message) -> Text:
-    line = Text()
+def _rich_line(section: Message) -> str:
+    line = ""
     for piece in section["elements"]:
-        bold = "bold" if piece.get("style", {}).get("bold") else ""
         text = piece.get("text", "")
         if piece["type"] == "date":
             text = _date(piece["timestamp"], piece["format"])
-        line.append(text, style=bold)
+        line += click.style(text, bold=True) if piece.get("style", {}).get("bold") else text
         if url := piece.get("url"):
-            line.append("  ")
-            line.append(url, style="blue underline")
+            line += f"  {_link(url)}"
     return line
 
 
@@ -91,7 +90,7 @@ def _element(element: Message) -> str:
     return f"[{_unescape(element['text']['text'])}]"
 
 
-_LINES: dict[str, Callable[[Message], Iterator[Text]]] = {
+_LINES: dict[str, Callable[[Message], Iterator[str]]] = {
     "actions": _actions,
     "context": _context,
     "rich_text": _rich_text,
@@ -99,38 +98,36 @@ _LINES: dict[str, Callable[[Message], Iterator[Text]]] = {
 }
 
 
-def _print(console: Console, line: Text) -> None:
-    # Addresses must not be broken over lines.
-    console.print(Text("  ┃ ", style="dim"), end="")
-    line = Text.assemble(("\n  ┃ ", "dim")).join(line.split("\n"))
-    console.print(line, soft_wrap=True, highlight=False)
+def _link(url: str) -> str:
+    return click.style(url, fg="blue", underline=True)
 
 
-def _text(markdown: str, style: str = "") -> Text:
-    drawn = Text(style=style)
+def _text(markdown: str, *, dim: bool = False) -> str:
+    drawn = ""
     end = 0
+
+    def plain(text: str) -> str:
+        return click.style(_unescape(text), dim=True) if dim and text else _unescape(text)
+
     for match in _TOKEN.finditer(markdown):
-        drawn.append(_unescape(markdown[end : match.start()]))
+        drawn += plain(markdown[end : match.start()])
         end = match.end()
         if match["seconds"]:
-            drawn.append(_date(int(match["seconds"]), match["format"]))
+            drawn += plain(_date(int(match["seconds"]), match["format"]))
             if match["date_link"]:
-                drawn.append(" ")
-                drawn.append(_unescape(match["date_link"]), style="blue underline")
+                drawn += f" {_link(_unescape(match['date_link']))}"
         elif match["link"]:
-            drawn.append(f"{_unescape(match['label'])} ")
-            drawn.append(_unescape(match["link"]), style="blue underline")
+            drawn += f"{plain(match['label'])} {_link(_unescape(match['link']))}"
         elif match["mention"]:
             name = _NAMES.get(match["mention"], match["mention"])
-            drawn.append(f"{match['kind']}{name}", style="cyan")
+            drawn += click.style(f"{match['kind']}{name}", fg="cyan")
         elif match["emoji"]:
-            drawn.append(_EMOJI.get(match["emoji"], match[0]))
+            drawn += _EMOJI.get(match["emoji"], match[0])
         elif match["bold"]:
-            drawn.append(_unescape(match["bold"]), style="bold")
+            drawn += click.style(_unescape(match["bold"]), bold=True)
         else:
-            drawn.append(_unescape(match["code"]), style="cyan")
-    drawn.append(_unescape(markdown[end:]))
-    return drawn
+            drawn += click.style(_unescape(match["code"]), fg="cyan")
+    return drawn + plain(markdown[end:])
 
 
 def _date(seconds: int, template: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-from rich.console import Console
+import click
 
 from bot.cli.check import slack
 from bot.cli.check.finding import Finding
@@ -17,16 +17,14 @@ from bot.settings.loading import misspelled
 
 async def run(settings: Settings) -> bool:
     """Print a line for each part; return whether everything works."""
-    console = Console(highlight=False, soft_wrap=True)
     is_well = True
     async for finding in _findings(settings):
         is_well = is_well and not finding.fix
-        mark = "[green]✓[/green]" if finding.is_known else "[yellow]?[/yellow]"
-        mark = "[red]✗[/red]" if finding.fix else mark
-        console.print(f"{mark} [bold]{finding.part}[/bold]", end="  ")
-        console.print(finding.result, markup=False)
+        mark = click.style("✓", fg="green") if finding.is_known else click.style("?", fg="yellow")
+        mark = click.style("✗", fg="red") if finding.fix else mark
+        click.echo(f"{mark} {click.style(finding.part, bold=True)}  {finding.result}")
         if finding.fix:
-            console.print(f"  → {finding.fix}", markup=False)
+            click.echo(f"  → {finding.fix}")
     return is_well
 
 
