@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import hmac
 import re
+import secrets
 import unicodedata
-import uuid
 from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -21,7 +21,6 @@ from typing import Any, Final, Protocol, TypedDict, Unpack
 from bot import logs
 from bot.core.access import Actor, DenialReason
 from bot.core.sessions import Query
-from bot.logs import new_reference
 
 _MAX_ID_LENGTH: Final = 100
 _FREE_TEXT: Final = re.compile(r"[@\s]")  # never in Slack's ids or in login names
@@ -205,26 +204,23 @@ class Audit:
         """Record that the actor was denied something."""
         self.note(actor, Result.REFUSED, reason=reason.name.lower())
 
-    async def record(
-        self, actor: Actor, result: Result, **details: Unpack[Details]
-    ) -> AuditEvent | None:
-        """Record an event and return it; None if what it is about must not be shown."""
-        event = await self.prepare(self.event(actor, result, **details))
-        if event:
+    async def record(self, event: AuditEvent) -> bool:
+        """Record an event; return False if what it is about must not be shown."""
+        if is_recorded := await self.prepare(event):
             self.complete(event)
-        return event
+        return is_recorded
 
-    async def prepare(self, event: AuditEvent) -> AuditEvent | None:
+    async def prepare(self, event: AuditEvent) -> bool:
         """Record something that is about to happen; it replaces an event with the same id.
 
-        Returns the event for `complete`. If a record is required and could not be written, returns
-        None: it must not happen.
+        If a record is required and could not be written, returns False: it must not happen.
+        Otherwise `complete` follows.
         """
         if not self.store:
-            return event
+            return True
         if not self._required:
             self.store.add(event)
-            return event
+            return True
         failure = "cancelled"
         try:
             failure = "" if await self.store.write(event) else "not recorded"
@@ -232,7 +228,7 @@ class Audit:
             # A slow commit may still succeed: the record must not say that it happened.
             if failure:
                 self.complete(event, failure=failure)
-        return None if failure else event
+        return not failure
 
     def complete(self, event: AuditEvent, *, failure: str = "") -> None:
         """Log a prepared event; a `failure` is recorded in its place."""
@@ -246,9 +242,10 @@ class Audit:
         """Create an event without recording it."""
         query = details.get("query")
         email_hash, uid_hash = self.hashes.of(query)
+        event_id = secrets.token_hex(16)
         kinds = ("email" if query and query.email else "", "uid" if query and query.uid else "")
         return AuditEvent(
-            id=uuid.uuid4().hex,
+            id=event_id,
             time=datetime.now(UTC),
             workspace=_id(actor.workspace),
             user=_id(actor.user),
@@ -262,7 +259,7 @@ class Audit:
             uid_hash=uid_hash,
             count=details.get("count", 0),
             milliseconds=round(details.get("seconds", 0.0) * 1000),
-            reference=details.get("reference") or new_reference(),
+            reference=details.get("reference") or event_id[:8],
         )
 
 
@@ -274,5 +271,7 @@ def _log_event(event: AuditEvent) -> None:
 
 def _id(text: str) -> str:
     """Return an id from outside, but not free text, which could name a customer."""
-    printable = "".join(filter(str.isprintable, text))[:_MAX_ID_LENGTH]
+    if not text.isprintable():
+        text = "".join(filter(str.isprintable, text))
+    printable = text[:_MAX_ID_LENGTH]
     return _NO_ID if _FREE_TEXT.search(printable) else printable

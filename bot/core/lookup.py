@@ -104,15 +104,15 @@ class Lookup:
             self._count(details.get("reason") or result, seconds)
         if seen_before and isinstance(outcome, Found):
             return outcome
-        reference = details.get("reference") or new_reference()
-        details |= {"query": query, "seconds": seconds, "reference": reference}
-        event = await self._audit.record(actor, result, **details)
+        details |= {"query": query, "seconds": seconds}
+        event = self._audit.event(actor, result, **details)
+        is_recorded = await self._audit.record(event)
         if not isinstance(outcome, Found):
             return outcome
-        if event:
+        if is_recorded:
             return replace(outcome, event=event)
-        _log.error("answer withheld: the lookup was not recorded", reference=reference)
-        return NotRecorded(reference)
+        _log.error("answer withheld: the lookup was not recorded", reference=event.reference)
+        return NotRecorded(event.reference)
 
     def _count(self, result: str, seconds: float) -> None:
         if self._observe:

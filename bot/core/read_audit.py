@@ -67,7 +67,7 @@ class ReadAudit:
                 actor, Result.FAILED, reason="audit not read", query=person, reference=reference
             )
             return Crashed(reference)
-        event = await self._audit.record(
+        event = self._audit.event(
             actor,
             Result.AUDIT_READ,
             query=person,
@@ -75,7 +75,9 @@ class ReadAudit:
             seconds=perf_counter() - started,
             reference=reference,
         )
-        return Entries(tuple(found[:limit]), len(found) > limit) if event else Crashed(reference)
+        if not await self._audit.record(event):
+            return Crashed(reference)
+        return Entries(tuple(found[:limit]), len(found) > limit)
 
     async def _search(self, person: Query, since: datetime | None, limit: int) -> list[AuditEvent]:
         emails, uids = self._audit.hashes.to_search(person)

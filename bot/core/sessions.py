@@ -8,7 +8,8 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from urllib.parse import unquote, urlsplit
+from typing import NamedTuple
+from urllib.parse import urlsplit
 
 MAX_UID_LENGTH = 256
 """Characters: longer than a site's ids, and short enough for a URL and a heading."""
@@ -101,8 +102,7 @@ class Query:
         return " / ".join(name for name in (self.email, self.uid) if name)
 
 
-@dataclass(frozen=True, slots=True)
-class Session:
+class Session(NamedTuple):
     """One recording.
 
     `fullstory_user_id` is Fullstory's own id of the person, not the site's uid. `started` is aware
@@ -163,14 +163,15 @@ def newest_first(sessions: Iterable[Session], limit: int) -> tuple[Session, ...]
     seen: set[object] = set()
     found: list[Session] = []
     for session in sorted(sessions, key=lambda one: one.started or _LONG_AGO, reverse=True):
-        marks: set[object] = set()
-        if session.fullstory_user_id and session.session_id:
-            marks.add((session.fullstory_user_id, session.session_id))
-        if session.link:
-            marks.add(unquote(session.link))
-        if marks and not seen.isdisjoint(marks):
+        user_id, session_id, _, link = session
+        ids = (user_id, session_id) if user_id and session_id else None
+        plain_link = link and link.replace("%3A", ":").replace("%3a", ":")
+        if ids in seen or plain_link in seen:
             continue
-        seen |= marks
+        if ids:
+            seen.add(ids)
+        if plain_link:
+            seen.add(plain_link)
         found.append(session)
     return tuple(found[:limit])
 

@@ -166,7 +166,7 @@ def _list_in(document: object) -> tuple[list[Any], str]:
         return document, ""
     if not isinstance(document, dict):
         raise ReplyMalformed
-    items = _first(document, "sessions", "results")
+    items = document.get("sessions", document.get("results"))
     if items is None:
         items = []
     if not isinstance(items, list):
@@ -176,23 +176,17 @@ def _list_in(document: object) -> tuple[list[Any], str]:
 
 def _session(item: dict[str, Any]) -> Session:
     """Read a session in the spellings of both endpoints, and of the schema and its example."""
-    # The id consists of both, with a colon between them.
-    both = _text(item.get("id"))
-    user_id, _, session_id = unquote(both).rpartition(":") if both else ("", "", "")
-    link = _first(item, "fsUrl", "fs_url", "app_url", "appUrl")
-    return Session(
-        fullstory_user_id=_text(_first(item, "userId", "user_id")) or user_id,
-        session_id=_text(_first(item, "sessionId", "session_id")) or session_id,
-        started=_time(_first(item, "createdTime", "created_time")),
-        link=usable_link(link) if isinstance(link, str) else None,
-    )
-
-
-def _first(fields: dict[str, Any], *names: str) -> Any:  # noqa: ANN401 - whatever Fullstory sent
-    for name in names:
-        if name in fields:
-            return fields[name]
-    return None
+    user_id = _text(item.get("userId", item.get("user_id")))
+    session_id = _text(item.get("sessionId", item.get("session_id")))
+    if not (user_id and session_id):
+        # The id consists of both, with a colon between them.
+        first, _, second = unquote(_text(item.get("id"))).rpartition(":")
+        user_id, session_id = user_id or first, session_id or second
+    started = _time(item.get("createdTime", item.get("created_time")))
+    v2_link = item.get("app_url", item.get("appUrl"))
+    link = item.get("fsUrl", item.get("fs_url", v2_link))
+    safe_link = usable_link(link) if isinstance(link, str) else None
+    return Session(user_id, session_id, started, safe_link)
 
 
 def _text(value: object) -> str:

@@ -38,6 +38,7 @@ from bot.slack.blocks import (
     section,
     shorten,
     size_as_json,
+    utc,
 )
 
 MORE: Final = 20
@@ -359,4 +360,4 @@ def _date(time: datetime | None, template: str) -> str:
 def _fallback(session: Session) -> str:
     if session.started is None:
         return texts.UNKNOWN_TIME
-    return f"{session.started.isoformat(' ', 'minutes')[:16]} UTC"
+    return utc(session.started)

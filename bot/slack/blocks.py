@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from bot.fast_json import dumps
@@ -99,7 +99,12 @@ def date_markup(time: datetime, template: str) -> str:
 
     https://docs.slack.dev/messaging/formatting-message-text#date-formatting
     """
-    return f"<!date^{int(time.timestamp())}^{template}|{time:%Y-%m-%d %H:%M} UTC>"
+    return f"<!date^{int(time.timestamp())}^{template}|{utc(time)}>"
+
+
+def utc(time: datetime) -> str:
+    """Return an aware time in UTC as text, to the minute."""
+    return f"{time.astimezone(UTC).isoformat(' ', 'minutes')[:16]} UTC"
 
 
 def shorten(text: str, length: int) -> str:

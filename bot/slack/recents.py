@@ -19,6 +19,8 @@ _MAX_USERS: Final = 10_000
 _SAVE_AFTER: Final = 10.0  # seconds, so that several lookups are one write
 _HOUR: Final = 3600.0
 
+_Person = tuple[str | None, str | None]  # the e-mail and the uid
+
 
 class Recent(NamedTuple):
     """A lookup: when it was, in seconds since 1970, and its query as text."""
@@ -42,15 +44,19 @@ class Recents:
         self._state = state
         self._background = background
         self._seconds = hours * _HOUR
-        self._own: TTLCache[str, list[Recent]] = TTLCache(_MAX_USERS, self._seconds)
+        self._own: TTLCache[str, dict[_Person, Recent]] = TTLCache(_MAX_USERS, self._seconds)
         self._unsaved: set[str] = set()
 
     def add(self, user: str, query: Query) -> None:
         """Remember a lookup; it is stored within seconds."""
         if not self._seconds:
             return
-        recent = Recent(time.time(), text_of(query))
-        self._own[user] = self._latest([recent, *self._own.get(user, ())])
+        mine = self._own.get(user, {})
+        mine.pop(person := (query.email, query.uid), None)
+        mine[person] = Recent(time.time(), text_of(query))
+        if len(mine) > MAX_RECENTS:
+            del mine[next(iter(mine))]  # the oldest
+        self._own[user] = mine
         if user not in self._unsaved:
             self._unsaved.add(user)
             self._background.start(self._save(user))
@@ -61,7 +67,7 @@ class Recents:
             return []
         stored = await self._state.get_encrypted(_key(user))
         saved = [Recent(*one) for one in json.loads(stored)] if stored else []
-        return self._latest([*self._own.get(user, ()), *saved])
+        return self._latest([*self._own.get(user, {}).values(), *saved])
 
     async def _save(self, user: str) -> None:
         await self._background.sleep(_SAVE_AFTER)
@@ -71,7 +77,7 @@ class Recents:
 
     def _latest(self, recents: list[Recent]) -> list[Recent]:
         earliest = time.time() - self._seconds
-        found: dict[tuple[str | None, str | None], Recent] = {}
+        found: dict[_Person, Recent] = {}
         for recent in sorted(recents, reverse=True):
             if recent.time > earliest:
                 query = recent.query

@@ -255,10 +255,8 @@ class Share:
         # Recorded before it is posted: Slack may not say whether it took it.
         event = found.event or self.audit.event(actor, Result.SHARED, query=sharing.query)
         shared = count if number is None else 1
-        prepared = await self.audit.prepare(
-            replace(event, channel=actor.channel, result=Result.SHARED.value, count=shared)
-        )
-        if prepared is None:
+        event = replace(event, channel=actor.channel, result=Result.SHARED.value, count=shared)
+        if not await self.audit.prepare(event):
             not_recorded = Explanation(
                 "The share could not be recorded, and your company shows no sessions without a "
                 "record.",
@@ -271,7 +269,7 @@ class Share:
             failure = await self._post_and_tell(found.sessions, sharing, actor, reader)
         finally:
             is_unsure = failure == "cancelled" and sharing.posting
-            self.audit.complete(prepared, failure="" if is_unsure else failure)
+            self.audit.complete(event, failure="" if is_unsure else failure)
 
     async def _found(self, sharing: _Sharing, view_id: str, actor: Actor) -> Found | Message:
         """Return the sessions that the modal offered, or why there is nothing to share."""
