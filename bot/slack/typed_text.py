@@ -31,6 +31,13 @@ from bot.core.sessions import MAX_UID_LENGTH, usable_link
 from bot.core.words import CHANNEL, CONTROL, INVISIBLE, MENTION, has_markup, is_address, plain_text
 from bot.slack.message_parser import MAX_CHARACTERS, identities, is_internal
 
+USUAL: Final = re.compile(
+    r" *(?P<email>[A-Za-z0-9](?:[\w.+-]*[A-Za-z0-9])?@[a-z0-9-]+(?:\.[a-z0-9-]+)+)"
+    r"(?: +(?P<limit>[1-9]\d?))? *",
+    re.ASCII,
+)
+"""What most people type; reading it word by word takes ten times as long."""
+
 _HELP: Final = frozenset(
     {"", "help", "-h", "--help", "help me", "help please", "help me please", "hilfe", "aide"}
     | {"ayuda", "aiuto", "ajuda", "hulp", "hjälp", "pomoc", "помощь", "ヘルプ", "帮助"}
@@ -86,6 +93,17 @@ def parse(
 
     `labels` name a uid. If the text names customers and colleagues, the customers are meant.
     """
+    if usual := USUAL.fullmatch(text):
+        limit = int(usual["limit"] or limits.default)
+        if limit <= limits.highest and is_address(usual["email"]):
+            return Search(usual["email"], None, limit)
+    return parse_any(text, limits, labels, internal_domains)
+
+
+def parse_any(
+    text: str, limits: Limits, labels: Labels = UID, internal_domains: Collection[str] = ()
+) -> Parsed:
+    """Parse a text whatever it says."""
     text = _set_apart(text[:MAX_CHARACTERS])
     colleagues = {mention[1] for mention in MENTION.finditer(text)}
     plain = plain_text(CHANNEL.sub(_channel, MENTION.sub(" ", text)))

@@ -24,7 +24,7 @@ from bot.core.query import (
 from bot.core.sessions import MAX_UID_LENGTH, Query
 from bot.core.words import CONTROL, INVISIBLE
 from bot.sandbox.slack import as_slack_sends
-from bot.slack.typed_text import parse
+from bot.slack.typed_text import USUAL, parse, parse_any
 
 LIMITS = Limits(default=20, highest=100)
 JANE = "jane@example.com"
@@ -700,3 +700,21 @@ def test_one_address_is_never_refused(before: list[str], behind: list[str]) -> N
     parsed = parse(text, LIMITS)
     assert isinstance(parsed, Search), text
     assert parsed.email == JANE
+
+
+@given(st.from_regex(USUAL, fullmatch=True))
+@example("a@b.c")
+@example("first.last+tag@mail.example.com 99")
+@example("a..b@example.com")
+@example("jane@example.com.")
+@example("jane@1.2")
+@example("jane_@example.com 5")
+def test_the_usual_text_is_read_as_any_other(text: str) -> None:
+    """The short way for what most people type gives what the long way would give."""
+    assert parse(text, LIMITS) == parse_any(text, LIMITS)
+
+
+def test_the_usual_text_takes_the_short_way() -> None:
+    """An address, perhaps with how many."""
+    for text in ("jane@example.com", " jane.doe+1@mail.example.com  15 "):
+        assert USUAL.fullmatch(text)
