@@ -7,7 +7,7 @@ READY_TO_TEST := $(VENV)/.ready-to-test
 # Tests mostly wait for sockets: two workers for each core.
 WORKERS ?= $(shell $(PYTHON) -c 'import os; print(2 * (os.cpu_count() or 1))')
 
-.PHONY: setup demo test test-chaos check format lock audit deploy-check bench benchmark screenshots manifests clean
+.PHONY: setup demo test test-chaos check format lock audit deploy-check bench screenshots manifests clean
 
 setup: $(READY)
 
@@ -31,15 +31,10 @@ format: $(READY_TO_TEST)
 	@$(VENV)/bin/ruff check --fix --exit-zero .
 	@$(VENV)/bin/ruff format .
 
-# Measures the bot beside its peers, in less than 15 minutes, and writes benchmarks/RESULTS.md and docs/speed.svg.
-# PEERS="bot,Bolt JS" and SCENARIOS="saturation,burst" run some, and write nothing.
+# Measures the bot beside its peers, in less than 10 minutes, and writes benchmarks/RESULTS.md.
+# PEERS="fsessions,Bolt JS" and SCENARIOS="saturation,start" run some, and write nothing.
 bench: $(READY)
 	@PEERS="$(PEERS)" SCENARIOS="$(SCENARIOS)" $(VENV)/bin/python -m benchmarks.bench
-
-benchmark: $(READY)
-	@$(VENV)/bin/python -m benchmarks.idle
-	@$(VENV)/bin/python -m benchmarks.audit
-	@$(VENV)/bin/python -m benchmarks.processes
 
 # Takes the README's pictures that changed; ARGS=--all takes all of them. Needs Chromium and a font with emoji (on
 # Debian: chromium, fonts-noto-color-emoji).

@@ -1,372 +1,404 @@
 """How fast the bot is, beside what people would use instead: `make bench`.
 
-Each peer runs as a process of its own on one core, the outside on another; rounds are interleaved,
-so that a noisy machine is noisy for all. Everything is given as a ratio to the floor F
-(`benchmarks/peers/floor.py`) of the same round, and as medians. `PEERS` and `SCENARIOS` choose
-some, with commas; `ROUNDS` says how often. Linux only: CPU and memory are those of /proc. What was
-measured is written into `benchmarks/RESULTS.md`.
+Each peer runs as a process of its own on one core, the world around it on another. Rounds are
+interleaved, so that a noisy machine is noisy for all. Figures are medians, with their ratio to the
+floor F (`peers/floor.py`) in the same round. `PEERS` and `SCENARIOS` choose some, with commas.
+Linux only: CPU and memory are from /proc. Writes `RESULTS.md`, unless only some were chosen.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
+import math
 import os
+import platform
 import re
 import shutil
+import socket
 import subprocess
 import sys
 import time
 from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from statistics import median, quantiles
 from typing import Final
 
+import psycopg
 import uvloop
 
-from benchmarks import processes
-from benchmarks.idle import free_port
-from benchmarks.outside import EVERYTHING_ON, Outside, Over
-from benchmarks.proc import cpu_seconds, memory
-from benchmarks.report import BOT, FLOOR, PROCESSES, Figures, Measured, picture, report
-from bot.sandbox.postgres import programs
+from benchmarks.world import Over, World
+from bot.sandbox.postgres import postgres_server, programs
 from bot.sandbox.settings import temporary_database
+from bot.store.engine import open_engine
+from bot.store.schema import migrate
 
 HERE: Final = Path(__file__).parent
-RESULTS: Final = HERE / "RESULTS.md"
-PICTURE: Final = HERE.parent / "docs" / "speed.svg"
-ACK_SECONDS: Final = 3.0
+ROUNDS: Final = 3
+FLOOR, FLOOR_ACK, BOT, BOT_ALONE = "F", "F3", "fsessions", "fsessions without a database"
+BOLT_JS: Final = "Bolt JS"
 _CORES: Final = sorted(os.sched_getaffinity(0))
+_ON: Final = {"AUDIT_KEY": "benchmark", "METRICS_PORT": "0", "ALLOWED_USERS": "U0ASKER"}
 
-
-@dataclass(frozen=True)
-class Size:
-    """How much of everything: for people, or for a test that only shows that it works."""
-
-    rounds: int = 3
-    commands: int = 2_000
-    steady_seconds: float = 6.0
-    burst: int = 1_000
-    hanging: int = 400
-    hanging_seconds: float = 1.0
-    soak: int = 100_000
-    warm_up: int = 6_000
-    """Lookups before those that count, at most: a peer may need fewer."""
-
-    fresh: bool = True
-    """Whether a scenario that changes what others measure has a process of its own."""
-
-
-SMOKE: Final = Size(1, 64, 0.1, 20, 5, 0.1, 64, warm_up=1, fresh=False)
-
-
-# -- Peers ----------------------------------------------------------------------------------------
+Figures = dict[str, float]
+Measured = dict[str, dict[str, list[Figures]]]
+"""The figures of each round, by scenario and peer."""
 
 
 @dataclass(frozen=True)
 class Peer:
-    """Something that answers the command. `settings` are what it is told besides.
+    """What answers the command; after `warm_up` lookups it is as fast as it will be.
 
-    After `warm_up` lookups it is as fast as it will be.
+    `count` of its processes run on `cores`.
     """
 
     name: str
     command: tuple[str, ...]
-    settings: dict[str, str]
+    settings: dict[str, str] = field(default_factory=dict)
     warm_up: int = 500
+    count: int = 1
+    cores: tuple[int, ...] = (_CORES[-1],)
 
 
-_WARM_UP_OF_NODE: Final = 6_000  # its code is compiled by then; before, it is 1.7 times as slow
-
-
-def _listed(variable: str) -> list[str]:
-    """Return the names that an environment variable lists with commas; none of them means all."""
-    return [name.strip() for name in os.environ.get(variable, "").split(",") if name.strip()]
-
-
-def _refuse_unknown(wanted: list[str], known: list[str]) -> None:
-    if unknown := set(wanted) - set(known):
-        sys.exit(f"Not known: {', '.join(sorted(unknown))}. There are: {', '.join(known)}.")
-
-
-def peers(database: str) -> dict[str, Peer]:
-    """All that are wanted, and can run here. The bot writes into the database of this URL."""
-    wanted = _listed("PEERS")
-    python = sys.executable
-    found = [
-        Peer(FLOOR, (python, str(HERE / "peers" / "floor.py")), {}),
-        Peer(BOT, (python, "-m", "bot", "serve"), EVERYTHING_ON | {"DATABASE_URL": database}),
-        Peer("bot-off", (python, "-m", "bot", "serve"), {"LOG_LEVEL": "ERROR"}),
-        Peer("Bolt Python async", (python, str(HERE / "peers" / "bolt_async.py")), {}),
-    ]
-    command = (shutil.which("node") or "", str(HERE / "peers" / "bolt.mjs"))
-    in_node = [
-        Peer("Bolt JS", command, {}, _WARM_UP_OF_NODE),
-        Peer("Bolt JS with a pool", command, {"POOL": "1"}, _WARM_UP_OF_NODE),
-    ]
-    _refuse_unknown(wanted, [peer.name for peer in (*found, *in_node)])
-    if not wanted or any(peer.name in wanted for peer in in_node):
-        if command[0] and _install_node_peers():
-            found += in_node
-        else:
-            print("Without Node and npm, the peers in JavaScript are left out.")
-    return {one.name: one for one in found if not wanted or one.name in {FLOOR, *wanted}}
-
-
-def _install_node_peers() -> bool:
-    npm = shutil.which("npm")
-    if not npm:
-        return False
-    if not (HERE / "peers" / "node_modules").exists():
-        arguments = ("install", "--silent", "--no-audit", "--no-fund", "--no-package-lock")
-        done = subprocess.run([npm, *arguments], cwd=HERE / "peers", check=False)
-        return done.returncode == 0
-    return True
-
-
+@dataclass
 class Running:
-    """A peer that runs; `started` is how long it took until it answered its first command."""
+    """A peer that runs; the first answer came after `started` seconds."""
 
-    def __init__(
-        self, peer: Peer, process: subprocess.Popen[bytes], port: int, outside: Outside
-    ) -> None:
-        self.peer = peer
-        self.process = process
-        self.port = port
-        self.outside = outside
-        self.started = 0.0
-        self.is_warm = False
+    peer: Peer
+    world: World
+    processes: list[subprocess.Popen[bytes]]
+    ports: list[int]
+    started: float
+
+    def cpu_seconds(self) -> float:
+        """Return what the processes took of the processor so far."""
+        ticks = 0
+        for one in self.processes:
+            fields = Path(f"/proc/{one.pid}/stat").read_text().rpartition(")")[2].split()
+            ticks += int(fields[11]) + int(fields[12])
+        return ticks / os.sysconf("SC_CLK_TCK")
+
+    def memory(self) -> float:
+        """Return the resident memory of one process in MiB."""
+        status = Path(f"/proc/{self.processes[0].pid}/status").read_text()
+        return int(re.findall(r"^VmRSS:\s+(\d+) kB", status, re.MULTILINE)[0]) / 1024
 
 
-def _started(command: tuple[str, ...], environment: dict[str, str]) -> subprocess.Popen[bytes]:
-    return subprocess.Popen(
-        command,
-        env=environment,
-        stderr=subprocess.DEVNULL,
-        preexec_fn=lambda: os.sched_setaffinity(0, {_CORES[-1]}),
-    )
+def peers_in_python(database: str) -> list[Peer]:
+    """Return those that run everywhere; `database` is a URL."""
+    python = sys.executable
+    serve, floor = (python, "-m", "bot", "serve"), (python, str(HERE / "peers" / "floor.py"))
+    return [
+        Peer(FLOOR, floor),
+        Peer(FLOOR_ACK, floor, {"ANSWER_IN_ACK": "1"}),
+        Peer(BOT, serve, _ON | {"DATABASE_URL": database}),
+        Peer(BOT_ALONE, serve, {"LOG_LEVEL": "ERROR"}),
+        Peer("Bolt Python", (python, str(HERE / "peers" / "bolt_async.py"))),
+    ]
+
+
+def peers_in_node() -> list[Peer]:
+    """Return those that need Node and npm; none without."""
+    node, npm = shutil.which("node"), shutil.which("npm")
+    if not (node and npm):
+        print("Without Node and npm, Bolt JS is left out.")
+        return []
+    if not (HERE / "peers" / "node_modules").exists():
+        install = (npm, "install", "--silent", "--no-audit", "--no-fund", "--no-package-lock")
+        subprocess.run(install, cwd=HERE / "peers", check=True)
+    command = (node, str(HERE / "peers" / "bolt.mjs"))
+    # Its code is compiled after some 6,000 lookups; before, it is 1.7 times as slow.
+    return [
+        Peer(BOLT_JS, command, warm_up=6_000),
+        Peer(f"{BOLT_JS} with a pool", command, {"POOL": "1"}, warm_up=6_000),
+    ]
+
+
+def _free_port() -> int:
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return int(one.getsockname()[1])
 
 
 @asynccontextmanager
-async def running(peer: Peer, outside: Outside, over: Over = "HTTP") -> AsyncIterator[Running]:
-    """Start a peer on a core of its own, and ends it. `over` is its way to the outside."""
-    outside.forget_connections()
-    outside.fullstory_seconds = 0.0
-    outside.over = over
-    port = free_port()
-    environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(HERE.parent)}
-    environment |= outside.environment(PORT=str(port), **peer.settings)
+async def running(peer: Peer, world: World) -> AsyncIterator[Running]:
+    """Start a peer, wait for its first answer, and end it."""
+    ports = [_free_port() for _ in range(peer.count)]
     started = time.perf_counter()
-    process = _started(peer.command, environment)
-    one = Running(peer, process, port, outside)
+    processes = [_started(peer, world, port) for port in ports]
     try:
-        while not one.started:
-            with suppress(OSError, RuntimeError):
-                await outside.ask(port)
-                one.started = time.perf_counter() - started
-            if time.perf_counter() - started > 30:
-                raise RuntimeError(f"{peer.name} doesn't start")
-            await asyncio.sleep(0.005)
-        yield one
+        for port in ports:
+            await _first_answer(world, port, started + 30)
+        yield Running(peer, world, processes, ports, time.perf_counter() - started)
     finally:
-        outside.forget_connections()
-        process.terminate()
-        await asyncio.to_thread(process.wait)
+        world.forget_connections()
+        for one in processes:
+            one.terminate()
+        for one in processes:
+            await asyncio.to_thread(one.wait)
+
+
+def _started(peer: Peer, world: World, port: int) -> subprocess.Popen[bytes]:
+    environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(HERE.parent)}
+    environment |= world.environment() | peer.settings | {"PORT": str(port)}
+    return subprocess.Popen(
+        peer.command,
+        env=environment,
+        stderr=subprocess.DEVNULL,
+        preexec_fn=lambda: os.sched_setaffinity(0, peer.cores),
+    )
+
+
+async def _first_answer(world: World, port: int, deadline: float) -> None:
+    while time.perf_counter() < deadline:
+        with suppress(OSError, RuntimeError):
+            await world.ask(port)
+            return
+        await asyncio.sleep(0.005)
+    raise TimeoutError
 
 
 # -- Scenarios ------------------------------------------------------------------------------------
 
 
-async def saturation(one: Running, size: Size, seconds: float = 0.0) -> Figures:
-    """As many as it can, 64 at a time."""
-    await _warm_up(one, size)
-    one.outside.fullstory_seconds = seconds
-    cpu, own, started = cpu_seconds(one.process.pid), time.process_time(), time.perf_counter()
-    await one.outside.ask_many(one.port, size.commands)
-    took = time.perf_counter() - started
+async def start(one: Running) -> Figures:
+    """Report the first answer, and the memory after a second in which nothing happens."""
+    await asyncio.sleep(1)
+    return {"first answer, ms": 1000 * one.started, "idle MiB": one.memory()}
+
+
+async def saturation(one: Running) -> Figures:
+    """Ask as much as it can answer, 64 at a time."""
+    count = 2_000
+    await one.world.ask_many(one.ports, one.peer.warm_up)
+    cpu, started = one.cpu_seconds(), time.perf_counter()
+    await one.world.ask_many(one.ports, count)
+    seconds, cpu = time.perf_counter() - started, one.cpu_seconds() - cpu
     return {
-        "lookups a second": size.commands / took,
-        "CPU ms a lookup": 1000 * (cpu_seconds(one.process.pid) - cpu) / size.commands,
-        "outside, of a core": (time.process_time() - own) / took,
-        "MiB at peak": memory(one.process.pid, "VmHWM"),
+        "lookups a second": count / seconds,
+        "CPU ms a lookup": 1000 * cpu / count,
+        "MiB": one.memory(),
     }
 
 
-async def _warm_up(one: Running, size: Size) -> None:
-    if not one.is_warm:
-        one.outside.fullstory_seconds = 0.0
-        await one.outside.ask_many(one.port, min(size.warm_up, one.peer.warm_up))
-        one.is_warm = True
-
-
-async def steady(one: Running, size: Size, seconds: float) -> Figures:
-    """Fifty a second: how long people wait beyond Fullstory's own time."""
-    await _warm_up(one, size)
-    one.outside.fullstory_seconds = seconds
+async def steady(one: Running) -> Figures:
+    """Ask fifty a second, for five seconds."""
     loop = asyncio.get_running_loop()
-    begin, tasks = loop.time(), []
-    for number in range(int(50 * size.steady_seconds)):
+    begin, asking = loop.time(), []
+    for number in range(250):
         await asyncio.sleep(begin + number / 50 - loop.time())
-        tasks.append(asyncio.create_task(one.outside.ask(one.port)))
-    answered = sorted(1000 * (end - seconds) for _, end in await asyncio.gather(*tasks))
+        asking.append(asyncio.create_task(one.world.ask(one.ports[0])))
+    answered = sorted(1000 * seconds for _, seconds in await asyncio.gather(*asking))
     return {"p50 ms": median(answered), "p99 ms": quantiles(answered, n=100)[98]}
 
 
-async def burst(one: Running, size: Size) -> Figures:
-    """Return a thousand people with new connections, at the same moment."""
-    await _warm_up(one, size)
-    one.outside.fullstory_seconds = 0.0
-    one.outside.keeps = False
-    asked = (one.outside.ask(one.port) for _ in range(size.burst))
-    done = await asyncio.gather(*asked, return_exceptions=True)
-    one.outside.keeps = True
+async def burst(one: Running) -> Figures:
+    """Let a thousand people ask at the same moment, over new connections."""
+    one.world.keeps = False
+    asking = (one.world.ask(one.ports[0]) for _ in range(1_000))
+    done = await asyncio.gather(*asking, return_exceptions=True)
+    one.world.keeps = True
     answers = [result for result in done if not isinstance(result, BaseException)]
     return {
         "lost": float(len(done) - len(answers)),
-        "acks after 3 s": float(sum(acked > ACK_SECONDS for acked, _ in answers)),
-        "longest, s": max(end for _, end in answers),
+        "acks after 3 s": float(sum(acked > 3 for acked, _ in answers)),
+        "longest, s": max(seconds for _, seconds in answers),
     }
-
-
-async def hanging(one: Running, size: Size) -> Figures:
-    """Fullstory takes a second, with 400 in flight: nothing should wait for anything else."""
-    await _warm_up(one, size)
-    one.outside.fullstory_seconds = size.hanging_seconds
-    done = await asyncio.gather(*(one.outside.ask(one.port) for _ in range(size.hanging)))
-    return {"longest, s": max(end for _, end in done)}
-
-
-async def start(one: Running, size: Size) -> Figures:
-    """From nothing to the first answer; then nothing happens."""
-    await asyncio.sleep(1 if size.fresh else 0)
-    return {"first answer, s": one.started, "idle MiB": memory(one.process.pid)}
-
-
-async def soak(one: Running, size: Size) -> Figures:
-    """Return a hundred thousand lookups."""
-    await one.outside.ask_many(one.port, size.soak // 10)
-    before = memory(one.process.pid)
-    await one.outside.ask_many(one.port, size.soak - size.soak // 10)
-    return {"MiB more": memory(one.process.pid) - before}
 
 
 @dataclass(frozen=True)
 class Scenario:
-    """What is measured, and over which way.
+    """What is measured, and how the peer reaches Fullstory and Slack.
 
-    `fresh` is one that needs a process that has done nothing yet. The soak is of the bot alone, and
-    done once.
+    Those of one way share a process, in this order.
     """
 
-    measure: Callable[[Running, Size], Awaitable[Figures]]
+    measure: Callable[[Running], Awaitable[Figures]]
     over: Over = "HTTP"
-    fresh: bool = False
-    is_soak: bool = False
 
 
-SCENARIOS: Final[dict[str, Scenario]] = {
-    "start": Scenario(start, fresh=True),
+PROCESSES: Final = "processes"
+SCENARIOS: Final = {
+    "start": Scenario(start),
     "saturation": Scenario(saturation),
-    "saturation at 100 ms": Scenario(lambda one, size: saturation(one, size, 0.1)),
+    "50 a second": Scenario(steady),
+    "burst of 1,000": Scenario(burst),
     "saturation over TLS": Scenario(saturation, "TLS"),
-    "saturation over Socket Mode": Scenario(saturation, "Socket Mode"),
-    "50 a second": Scenario(lambda one, size: steady(one, size, 0.0)),
-    "50 a second at 100 ms": Scenario(lambda one, size: steady(one, size, 0.1)),
-    "burst": Scenario(burst),
-    "hanging": Scenario(hanging),
-    "soak": Scenario(soak, fresh=True, is_soak=True),
 }
 
 
-async def measure(size: Size, say: Callable[[str], None] = print) -> Measured:
-    """Run everything that was asked for, but for several processes."""
+async def measure(peers: list[Peer], scenarios: dict[str, Scenario]) -> Measured:
+    """Run all rounds."""
     measured: Measured = defaultdict(lambda: defaultdict(list))
-    chosen = {name: scenario for name, scenario in SCENARIOS.items() if _is_wanted(name)}
-    async with temporary_database() as database, Outside().running() as outside:
-        known = peers(database)
-        for number in range(size.rounds):
-            for batch in _batches(chosen, fresh=size.fresh, is_first=number == 0):
-                for peer in known.values():
-                    mine = {
-                        name: scenario
-                        for name, scenario in batch.items()
-                        if peer.name == BOT or not scenario.is_soak
-                    }
-                    if not mine:
-                        continue
-                    over = next(iter(mine.values())).over
-                    async with running(peer, outside, over) as one:
+    ways: tuple[Over, ...] = ("HTTP", "TLS")
+    async with World().running() as world:
+        for number in range(ROUNDS):
+            for world.over in ways:
+                mine = {name: one for name, one in scenarios.items() if one.over == world.over}
+                for peer in peers if mine else []:
+                    async with running(peer, world) as one:
                         for name, scenario in mine.items():
-                            figures = await scenario.measure(one, size)
-                            measured[name][peer.name].append(figures)
-            say(f"round {number + 1} of {size.rounds}")
+                            measured[name][peer.name].append(await scenario.measure(one))
+            print(f"round {number + 1} of {ROUNDS}")
     return measured
 
 
-def _is_wanted(scenario: str) -> bool:
-    wanted = _listed("SCENARIOS")
-    return not wanted or scenario in wanted
-
-
-def _batches(
-    scenarios: dict[str, Scenario], *, fresh: bool, is_first: bool
-) -> list[dict[str, Scenario]]:
-    """Those that share a process."""
-    batches: defaultdict[str, dict[str, Scenario]] = defaultdict(dict)
-    for name, scenario in scenarios.items():
-        if is_first or not scenario.is_soak:
-            batches[name if fresh and scenario.fresh else scenario.over][name] = scenario
-    return list(batches.values())
-
-
-def pin_outside() -> None:
-    """Return this process a core that no peer has."""
-    if len(_CORES) > 1:
-        os.sched_setaffinity(0, {_CORES[0]})
-
-
-async def _of_processes(rounds: int) -> Measured:
-    """Return the bot as one and as two processes, on all cores, with PostgreSQL and the outside."""
+async def measure_processes() -> Measured:
+    """Run the bot as one process and as two, with PostgreSQL and the world on the same cores."""
     postgres = programs()
     if postgres is None:
         print("Without PostgreSQL, several processes are left out.")
         return {}
-    measured = await processes.measure(postgres, (1, 2), rounds)
-    return {f"{PROCESSES}: {count}": {BOT: of} for count, of in measured.items()}
+    with postgres_server(postgres) as server:
+        url = server.new_database()
+        async with open_engine(url) as engine:
+            await migrate(engine)
+        command, settings = (sys.executable, "-m", "bot", "serve"), _ON | {"DATABASE_URL": url}
+        measured = await measure(
+            [
+                Peer(f"{count}", command, settings, count=count, cores=tuple(_CORES))
+                for count in (1, 2)
+            ],
+            {PROCESSES: Scenario(saturation)},
+        )
+        size = "SELECT pg_total_relation_size('audit_events') / count(*) FROM audit_events"
+        with psycopg.connect(url) as connection:
+            (row,) = connection.execute(size).fetchall()
+    for rounds in measured[PROCESSES].values():
+        for figures in rounds:
+            figures["a second of its CPU"] = 1000 / figures["CPU ms a lookup"]
+            figures["bytes in the audit"] = float(row[0])
+    return measured
 
 
-def versions() -> dict[str, str]:
-    """Of what was measured."""
-    found = {name: version(name) for name in ("aiohttp", "slack-bolt", "uvloop")}
-    modules = HERE / "peers" / "node_modules"
+# -- Results --------------------------------------------------------------------------------------
+
+
+class Results:
+    """What was measured."""
+
+    def __init__(self, measured: Measured) -> None:
+        self.measured = measured
+
+    def middle(self, scenario: str, figure: str, peer: str = BOT) -> float:
+        """Return the median of the rounds; NaN if it was not measured."""
+        values = [one[figure] for one in self._rounds(scenario, peer)]
+        return median(values) if values else math.nan
+
+    def ratio(self, scenario: str, figure: str, peer: str = BOT, to: str = FLOOR) -> float:
+        """Return the median of the ratios in each round; NaN if one is missing."""
+        rounds = zip(self._rounds(scenario, peer), self._rounds(scenario, to), strict=False)
+        ratios = [one[figure] / other[figure] for one, other in rounds if other[figure]]
+        return median(ratios) if ratios else math.nan
+
+    def _rounds(self, scenario: str, peer: str) -> list[Figures]:
+        return self.measured.get(scenario, {}).get(peer, [])
+
+    def targets(self) -> list[tuple[str, str, float, bool]]:
+        """Return each target, its limit, the figure, and whether it is reached."""
+        cpu, many, mib = "CPU ms a lookup", "lookups a second", "idle MiB"
+        first = self.middle("start", "first answer, ms")
+        p50 = self.middle("50 a second", "p50 ms")
+        at_most = [
+            ("CPU of a lookup, in F", 2.1, self.ratio("saturation", cpu)),
+            ("the same over TLS", 2.8, self.ratio("saturation over TLS", cpu)),
+            ("p50 beyond F3, ms", 1.0, p50 - self.middle("50 a second", "p50 ms", FLOOR_ACK)),
+            ("idle without a database, MiB", 60, self.middle("start", mib, BOT_ALONE)),
+            ("idle with a database, MiB", 82, self.middle("start", mib)),
+            (
+                "first answer beyond 1.5 F, ms",
+                150,
+                first - 1.5 * self.middle("start", "first answer, ms", FLOOR),
+            ),
+            ("lost of a burst of 1,000", 0, self.middle("burst of 1,000", "lost")),
+        ]
+        at_least = [
+            ("throughput, to stock Bolt JS", 1.2, self.ratio("saturation", many, to=BOLT_JS)),
+            (
+                "two processes, to one, by their CPU",
+                0.95,
+                self.ratio(PROCESSES, "a second of its CPU", "2", to="1"),
+            ),
+        ]
+        return [
+            *((name, f"≤ {limit}", value, value <= limit) for name, limit, value in at_most),
+            *((name, f"≥ {limit}", value, value >= limit) for name, limit, value in at_least),
+        ]
+
+    def report(self, introduction: str) -> str:
+        """Return everything as Markdown, on one page."""
+        lines = [introduction, "| target | limit | measured | |", "|---|---|---|---|"]
+        for name, limit, value, is_reached in self.targets():
+            mark = "reached" if is_reached else "**not reached**"
+            mark = "not measured" if math.isnan(value) else mark
+            lines.append(f"| {name} | {limit} | {value:.2f} | {mark} |")
+        for scenario, by_peer in self.measured.items():
+            figures = list(next(iter(by_peer.values()))[0])
+            lines += ["", f"## {scenario.capitalize()}", "", f"| | {' | '.join(figures)} |"]
+            lines.append("|---" * (len(figures) + 1) + "|")
+            for peer in by_peer:
+                cells = [self._cell(scenario, figure, peer) for figure in figures]
+                lines.append(f"| {peer} | {' | '.join(cells)} |")
+        return "\n".join([*lines, ""])
+
+    def _cell(self, scenario: str, figure: str, peer: str) -> str:
+        to_floor = self.ratio(scenario, figure, peer)
+        value = f"{self.middle(scenario, figure, peer):.4g}"
+        return value if math.isnan(to_floor) else f"{value} ({to_floor:.2f} F)"
+
+
+def introduction() -> str:
+    """Return what was measured, and with what."""
+    packages = ("aiohttp", "slack-bolt", "uvloop", "sqlalchemy")
+    found = {"Python": platform.python_version(), **{name: version(name) for name in packages}}
     for name in ("@slack/bolt", "undici"):
-        if (file := modules / name / "package.json").exists():
+        if (file := HERE / "peers" / "node_modules" / name / "package.json").exists():
             found[name] = str(json.loads(file.read_text())["version"])
-    node, postgres = shutil.which("node"), programs()
-    for name, program in (("Node", node), ("PostgreSQL", postgres and postgres / "postgres")):
+    postgres = programs()
+    for name, program in (("Node", shutil.which("node")), ("PostgreSQL", postgres)):
         if program:
-            command = [program, "--version"]
+            command = [program if name == "Node" else Path(program) / "postgres", "--version"]
             said = subprocess.run(command, capture_output=True, text=True, check=True)
             found[name] = re.findall(r"[\d.]+", said.stdout)[0]
-    return found
+    named = ", ".join(f"{name} {number}" for name, number in found.items())
+    text = (HERE / "introduction.md").read_text()
+    return text.format(
+        day=datetime.now(UTC).date(),
+        machine=f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
+        versions=named,
+        rounds=ROUNDS,
+    )
+
+
+def _chosen(variable: str, known: list[str]) -> list[str]:
+    """Return the names that an environment variable lists; all without it."""
+    names = [name.strip() for name in os.environ.get(variable, "").split(",") if name.strip()]
+    if unknown := set(names) - set(known):
+        sys.exit(f"Not known: {', '.join(sorted(unknown))}. There are: {', '.join(known)}.")
+    return names or known
 
 
 async def main() -> None:
-    """Measure, prints and writes."""
-    rounds = int(os.environ.get("ROUNDS", "3"))
-    _refuse_unknown(_listed("SCENARIOS"), [*SCENARIOS, PROCESSES])
-    of_processes = await _of_processes(rounds) if _is_wanted(PROCESSES) else {}
-    pin_outside()
-    measured = await measure(Size(rounds=rounds)) | of_processes
-    text = report(measured, rounds, versions())
+    """Measure, print and write."""
+    names = _chosen("SCENARIOS", [*SCENARIOS, PROCESSES])
+    scenarios = {name: one for name, one in SCENARIOS.items() if name in names}
+    of_processes = await measure_processes() if PROCESSES in names else {}
+    os.sched_setaffinity(0, {_CORES[0]})
+    async with AsyncExitStack() as stack:
+        database = await stack.enter_async_context(temporary_database())
+        known = [*peers_in_python(database), *peers_in_node()]
+        chosen = _chosen("PEERS", [peer.name for peer in known])
+        peers = [peer for peer in known if peer.name in {FLOOR, *chosen}]
+        measured = await measure(peers, scenarios) if scenarios else {}
+    text = Results(measured | of_processes).report(introduction())
     print(text)
     if not (os.environ.get("PEERS") or os.environ.get("SCENARIOS")):
-        RESULTS.write_text(text)
-        PICTURE.write_text(picture(measured))
+        (HERE / "RESULTS.md").write_text(text)
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ our own keys.
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from contextvars import ContextVar
@@ -19,6 +20,7 @@ from urllib.request import getproxies, proxy_bypass
 import aiohttp
 
 from bot import __version__
+from bot.tls import resuming_context
 
 CONNECT_SECONDS: Final = 3.0
 """To connect, TLS included: if that fails, another way may work."""
@@ -45,11 +47,12 @@ class Connections:
 @asynccontextmanager
 async def open_connections() -> AsyncIterator[Connections]:
     """Open the sessions, and close them on leaving."""
+    tls = resuming_context()
     async with AsyncExitStack() as stack:
         yield Connections(
-            fullstory=await stack.enter_async_context(_session()),
-            slack=await stack.enter_async_context(_session(_trace())),
-            response_urls=await stack.enter_async_context(_session(_trace())),
+            fullstory=await stack.enter_async_context(_session(tls)),
+            slack=await stack.enter_async_context(_session(tls, _trace())),
+            response_urls=await stack.enter_async_context(_session(tls, _trace())),
         )
 
 
@@ -103,9 +106,9 @@ def _trace() -> aiohttp.TraceConfig:
     return trace
 
 
-def _session(*traces: aiohttp.TraceConfig) -> aiohttp.ClientSession:
+def _session(tls: ssl.SSLContext, *traces: aiohttp.TraceConfig) -> aiohttp.ClientSession:
     return aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(limit=0, limit_per_host=_MOST, force_close=True),
+        connector=aiohttp.TCPConnector(limit=0, limit_per_host=_MOST, force_close=True, ssl=tls),
         cookie_jar=aiohttp.DummyCookieJar(),
         timeout=aiohttp.ClientTimeout(total=10, sock_connect=CONNECT_SECONDS),
         trace_configs=list(traces),

@@ -11,9 +11,8 @@ import os
 import signal
 from pathlib import Path
 
-import uvloop
-
 from bot import logs
+from bot.event_loop import EventLoop
 from bot.service import running
 from bot.settings.loading import load
 from bot.timeouts import Timeouts
@@ -30,5 +29,5 @@ async def main() -> None:
 
 if __name__ == "__main__":
     logs.configure("INFO")
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+    with asyncio.Runner(loop_factory=EventLoop) as runner:
         runner.run(main())

@@ -1,16 +1,15 @@
-// Stock Bolt for JavaScript, as its documentation shows it; with Socket Mode where there is SLACK_APP_TOKEN.
+// Stock Bolt for JavaScript, as its documentation shows it.
 // With POOL=1, answers go out over a pool of undici.
 // https://docs.slack.dev/tools/bolt-js/concepts/commands
 import bolt from "@slack/bolt";
 import { Pool, setGlobalDispatcher, Agent } from "undici";
 
 const { App, LogLevel } = bolt;
-const { SLACK_BOT_TOKEN, SLACK_SIGNING_SECRET, SLACK_API_URL, FULLSTORY_API_URL, FULLSTORY_API_KEY, PORT, POOL, SLACK_APP_TOKEN } = process.env;
+const { SLACK_BOT_TOKEN, SLACK_SIGNING_SECRET, SLACK_API_URL, FULLSTORY_API_URL, FULLSTORY_API_KEY, PORT, POOL } = process.env;
 const app = new App({
   token: SLACK_BOT_TOKEN,
-  ...(SLACK_APP_TOKEN
-    ? { appToken: SLACK_APP_TOKEN, socketMode: true }
-    : { signingSecret: SLACK_SIGNING_SECRET, endpoints: "/slack/events" }),
+  signingSecret: SLACK_SIGNING_SECRET,
+  endpoints: "/slack/events",
   clientOptions: { slackApiUrl: SLACK_API_URL },
   logLevel: LogLevel.ERROR,
 });

@@ -1,12 +1,10 @@
-"""Plain Bolt for Python, as its documentation shows it: AsyncApp, its own adapters for aiohttp.
+"""Plain Bolt for Python, as its documentation shows it: AsyncApp, its own adapter for aiohttp.
 
-- https://docs.slack.dev/tools/bolt-python/concepts/async
-- https://docs.slack.dev/tools/bolt-python/concepts/socket-mode
+https://docs.slack.dev/tools/bolt-python/concepts/async
 """
 
 from __future__ import annotations
 
-import asyncio
 import os
 from datetime import UTC, datetime
 from functools import cache
@@ -14,7 +12,6 @@ from typing import Any
 
 import aiohttp
 from aiohttp import web
-from slack_bolt.adapter.socket_mode.aiohttp import AsyncSocketModeHandler
 from slack_bolt.async_app import AsyncAck, AsyncApp, AsyncRespond
 
 app = AsyncApp(
@@ -51,19 +48,10 @@ async def fsessions(ack: AsyncAck, respond: AsyncRespond, command: dict[str, Any
     )
 
 
-async def serve_socket_mode(token: str) -> None:
-    """Until it is ended."""
-    handler = AsyncSocketModeHandler(app, token, web_client=app.client)
-    await handler.start_async()  # type: ignore[no-untyped-call] # Bolt's
-
-
-if token := os.environ.get("SLACK_APP_TOKEN"):
-    asyncio.run(serve_socket_mode(token))
-else:
-    web.run_app(
-        app.server(path="/slack/events").web_app,
-        host="127.0.0.1",
-        port=int(os.environ["PORT"]),
-        print=None,
-        access_log=None,
-    )
+web.run_app(
+    app.server(path="/slack/events").web_app,
+    host="127.0.0.1",
+    port=int(os.environ["PORT"]),
+    print=None,
+    access_log=None,
+)

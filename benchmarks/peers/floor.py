@@ -2,7 +2,7 @@
 
 Checks the signature, acknowledges, asks Fullstory over one shared session, posts the answer. No
 Bolt, no checks of who asks, no limits, no retries, no log: no one should run this. With
-SLACK_APP_TOKEN it uses Socket Mode, over one connection.
+ANSWER_IN_ACK (F3) the answer is the ack, as the bot's is.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from aiohttp import web
 
 SECRET = os.environ["SLACK_SIGNING_SECRET"].encode()
 FULLSTORY = os.environ["FULLSTORY_API_URL"]
+JSON = {"Content-Type": "application/json"}
 HEADERS = {"Authorization": f"Basic {os.environ['FULLSTORY_API_KEY']}"}
 tasks: set[asyncio.Task[None]] = set()
 
@@ -34,46 +35,25 @@ def blocks(sessions: list[dict[str, str]]) -> list[dict[str, object]]:
     return [{"type": "section", "text": {"type": "mrkdwn", "text": "\n".join(lines)}}]
 
 
-async def answer(http: aiohttp.ClientSession, email: str, response_url: str) -> None:
-    """Look up, and posts."""
+async def answer(http: aiohttp.ClientSession, email: str) -> bytes:
+    """Look up, and return a message."""
     url = f"{FULLSTORY}/sessions/v2?{urlencode({'email': email, 'limit': 20})}"
     async with http.get(url, headers=HEADERS) as response:
         found = orjson.loads(await response.read())["sessions"]
     message = {"text": f"Latest {len(found)} sessions of {email}", "blocks": blocks(found)}
-    async with http.post(
-        response_url,
-        data=orjson.dumps(message),
-        headers={"Content-Type": "application/json"},
-    ) as response:
+    return orjson.dumps(message)
+
+
+async def post_answer(http: aiohttp.ClientSession, email: str, response_url: str) -> None:
+    """Look up, and post the message."""
+    message = await answer(http, email)
+    async with http.post(response_url, data=message, headers=JSON) as response:
         await response.read()
-
-
-def start(http: aiohttp.ClientSession, fields: dict[str, str]) -> None:
-    """Begins to answer a command."""
-    task = asyncio.create_task(answer(http, fields["text"], fields["response_url"]))
-    tasks.add(task)
-    task.add_done_callback(tasks.discard)
-
-
-async def serve_socket_mode(http: aiohttp.ClientSession, token: str) -> None:
-    """Take envelopes until Slack ends the connection."""
-    url = f"{os.environ['SLACK_API_URL']}apps.connections.open"
-    async with http.post(url, headers={"Authorization": f"Bearer {token}"}) as response:
-        opened = orjson.loads(await response.read())
-    async with http.ws_connect(opened["url"]) as socket:
-        async for message in socket:
-            envelope = orjson.loads(message.data)
-            if envelope["type"] == "slash_commands":
-                await socket.send_str(f'{{"envelope_id":"{envelope["envelope_id"]}"}}')
-                start(http, envelope["payload"])
 
 
 async def main() -> None:
     """Serve until it is ended."""
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as http:
-        if token := os.environ.get("SLACK_APP_TOKEN"):
-            await serve_socket_mode(http, token)
-            return
 
         async def events(request: web.Request) -> web.Response:
             body = await request.read()
@@ -81,7 +61,12 @@ async def main() -> None:
             digest = hmac.new(SECRET, b"v0:" + stamp + b":" + body, hashlib.sha256).hexdigest()
             if not hmac.compare_digest(f"v0={digest}", request.headers["X-Slack-Signature"]):
                 return web.Response(status=401)
-            start(http, dict(parse_qsl(body.decode())))
+            fields = dict(parse_qsl(body.decode()))
+            if os.environ.get("ANSWER_IN_ACK"):
+                return web.Response(body=await answer(http, fields["text"]), headers=JSON)
+            task = asyncio.create_task(post_answer(http, fields["text"], fields["response_url"]))
+            tasks.add(task)
+            task.add_done_callback(tasks.discard)
             return web.Response()
 
         app = web.Application()
