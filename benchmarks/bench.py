@@ -96,6 +96,7 @@ def peers_in_python(database: str) -> list[Peer]:
     return [
         Peer(FLOOR, floor),
         Peer(FLOOR_ACK, floor, {"ANSWER_IN_ACK": "1"}),
+        Peer("F3 with new connections", floor, {"ANSWER_IN_ACK": "1", "CONNECTIONS_ONCE": "1"}),
         Peer(BOT, serve, _ON | {"DATABASE_URL": database}),
         Peer(BOT_ALONE, serve, {"LOG_LEVEL": "ERROR"}),
         Peer("Bolt Python", (python, str(HERE / "peers" / "bolt_async.py"))),

@@ -2,7 +2,8 @@
 
 Checks the signature, acknowledges, asks Fullstory over one shared session, posts the answer. No
 Bolt, no checks of who asks, no limits, no retries, no log: no one should run this. With
-ANSWER_IN_ACK (F3) the answer is the ack, as the bot's is.
+ANSWER_IN_ACK (F3) the answer is the ack, and with CONNECTIONS_ONCE each connection serves one
+request, as the bot's do.
 """
 
 from __future__ import annotations
@@ -53,7 +54,9 @@ async def post_answer(http: aiohttp.ClientSession, email: str, response_url: str
 
 async def main() -> None:
     """Serve until it is ended."""
-    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as http:
+    async with aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(limit=0, force_close="CONNECTIONS_ONCE" in os.environ)
+    ) as http:
 
         async def events(request: web.Request) -> web.Response:
             body = await request.read()

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Final
 
 from bot.fast_json import dumps
@@ -103,8 +103,8 @@ def date_markup(time: datetime, template: str) -> str:
 
 
 def utc(time: datetime) -> str:
-    """Return an aware time in UTC as text, to the minute."""
-    return f"{time.astimezone(UTC).isoformat(' ', 'minutes')[:16]} UTC"
+    """Return a time, which is in UTC, as text to the minute."""
+    return f"{time.isoformat(' ', 'minutes')[:16]} UTC"
 
 
 def shorten(text: str, length: int) -> str:
