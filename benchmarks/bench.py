@@ -1,9 +1,10 @@
 """How fast the bot is, beside what people would use instead: `make bench`.
 
-Each peer runs as a process of its own on one core, the world around it on another. Rounds are
-interleaved, so that a noisy machine is noisy for all. Figures are medians, with their ratio to the
-floor F (`peers/floor.py`) in the same round. `PEERS` and `SCENARIOS` choose some, with commas.
-Linux only: CPU and memory are from /proc. Writes `RESULTS.md`, unless only some were chosen.
+Each peer runs as a process of its own on one core, the world around it on another. All are started
+first and then measured in turns of a second, so that a noisy machine is noisy for all. Figures are
+medians of the turns, with the median of their ratios to the floor F (`peers/floor.py`). `PEERS` and
+`SCENARIOS` choose some, with commas. Linux only: CPU and memory are from /proc. Writes
+`RESULTS.md`, unless only some were chosen.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import version
+from itertools import chain
 from pathlib import Path
 from statistics import median, quantiles
 from typing import Final
@@ -39,7 +41,6 @@ from bot.store.engine import open_engine
 from bot.store.schema import migrate
 
 HERE: Final = Path(__file__).parent
-ROUNDS: Final = 3
 FLOOR, FLOOR_ACK, BOT, BOT_ALONE = "F", "F3", "fsessions", "fsessions without a database"
 BOLT_JS: Final = "Bolt JS"
 _CORES: Final = sorted(os.sched_getaffinity(0))
@@ -47,7 +48,7 @@ _ON: Final = {"AUDIT_KEY": "benchmark", "METRICS_PORT": "0", "ALLOWED_USERS": "U
 
 Figures = dict[str, float]
 Measured = dict[str, dict[str, list[Figures]]]
-"""The figures of each round, by scenario and peer."""
+"""The figures of each turn, by scenario and peer."""
 
 
 @dataclass(frozen=True)
@@ -76,12 +77,9 @@ class Running:
     started: float
 
     def cpu_seconds(self) -> float:
-        """Return what the processes took of the processor so far."""
-        ticks = 0
-        for one in self.processes:
-            fields = Path(f"/proc/{one.pid}/stat").read_text().rpartition(")")[2].split()
-            ticks += int(fields[11]) + int(fields[12])
-        return ticks / os.sysconf("SC_CLK_TCK")
+        """Return what the threads of all processes took of the processor so far."""
+        threads = [Path(f"/proc/{one.pid}/task").glob("*/schedstat") for one in self.processes]
+        return sum(int(file.read_text().split()[0]) for file in chain(*threads)) / 1e9
 
     def memory(self) -> float:
         """Return the resident memory of one process in MiB."""
@@ -175,8 +173,8 @@ async def start(one: Running) -> Figures:
 
 async def saturation(one: Running) -> Figures:
     """Ask as much as it can answer, 64 at a time."""
-    count = 2_000
-    await one.world.ask_many(one.ports, one.peer.warm_up)
+    count = 600
+    await one.world.ask_many(one.ports, 200)  # its caches are those of the peer before
     cpu, started = one.cpu_seconds(), time.perf_counter()
     await one.world.ask_many(one.ports, count)
     seconds, cpu = time.perf_counter() - started, one.cpu_seconds() - cpu
@@ -188,10 +186,10 @@ async def saturation(one: Running) -> Figures:
 
 
 async def steady(one: Running) -> Figures:
-    """Ask fifty a second, for five seconds."""
+    """Ask fifty a second, for two seconds."""
     loop = asyncio.get_running_loop()
     begin, asking = loop.time(), []
-    for number in range(250):
+    for number in range(100):
         await asyncio.sleep(begin + number / 50 - loop.time())
         asking.append(asyncio.create_task(one.world.ask(one.ports[0])))
     answered = sorted(1000 * seconds for _, seconds in await asyncio.gather(*asking))
@@ -214,38 +212,51 @@ async def burst(one: Running) -> Figures:
 
 @dataclass(frozen=True)
 class Scenario:
-    """What is measured, and how the peer reaches Fullstory and Slack.
+    """What is measured in each turn, and how the peers reach Fullstory and Slack.
 
-    Those of one way share a process, in this order.
+    With `is_start`, each turn is of a new process.
     """
 
     measure: Callable[[Running], Awaitable[Figures]]
+    turns: int
     over: Over = "HTTP"
+    is_start: bool = False
 
 
 PROCESSES: Final = "processes"
 SCENARIOS: Final = {
-    "start": Scenario(start),
-    "saturation": Scenario(saturation),
-    "50 a second": Scenario(steady),
-    "burst of 1,000": Scenario(burst),
-    "saturation over TLS": Scenario(saturation, "TLS"),
+    "start": Scenario(start, 5, is_start=True),
+    "saturation": Scenario(saturation, 12),
+    "50 a second": Scenario(steady, 6),
+    "burst of 1,000": Scenario(burst, 3),
+    "saturation over TLS": Scenario(saturation, 12, "TLS"),
 }
 
 
 async def measure(peers: list[Peer], scenarios: dict[str, Scenario]) -> Measured:
-    """Run all rounds."""
-    measured: Measured = defaultdict(lambda: defaultdict(list))
-    ways: tuple[Over, ...] = ("HTTP", "TLS")
+    """Measure every peer in every scenario."""
+    measured: Measured = {name: defaultdict(list) for name in scenarios}
     async with World().running() as world:
-        for number in range(ROUNDS):
-            for world.over in ways:
-                mine = {name: one for name, one in scenarios.items() if one.over == world.over}
-                for peer in peers if mine else []:
+        for name, scenario in scenarios.items():
+            if scenario.is_start:
+                for peer in peers * scenario.turns:
                     async with running(peer, world) as one:
-                        for name, scenario in mine.items():
-                            measured[name][peer.name].append(await scenario.measure(one))
-            print(f"round {number + 1} of {ROUNDS}")
+                        measured[name][peer.name].append(await scenario.measure(one))
+        ways: tuple[Over, ...] = ("HTTP", "TLS")
+        for world.over in ways:
+            mine = [
+                n for n, one in scenarios.items() if (one.over, one.is_start) == (world.over, False)
+            ]
+            async with AsyncExitStack() as stack:
+                ones = [
+                    await stack.enter_async_context(running(peer, world)) for peer in peers if mine
+                ]
+                for one in ones:
+                    await world.ask_many(one.ports, one.peer.warm_up)
+                for name in mine:
+                    for one in ones * scenarios[name].turns:
+                        figures = await scenarios[name].measure(one)
+                        measured[name][one.peer.name].append(figures)
     return measured
 
 
@@ -265,13 +276,13 @@ async def measure_processes() -> Measured:
                 Peer(f"{count}", command, settings, count=count, cores=tuple(_CORES))
                 for count in (1, 2)
             ],
-            {PROCESSES: Scenario(saturation)},
+            {PROCESSES: Scenario(saturation, 12)},
         )
         size = "SELECT pg_total_relation_size('audit_events') / count(*) FROM audit_events"
         with psycopg.connect(url) as connection:
             (row,) = connection.execute(size).fetchall()
-    for rounds in measured[PROCESSES].values():
-        for figures in rounds:
+    for turns in measured[PROCESSES].values():
+        for figures in turns:
             figures["a second of its CPU"] = 1000 / figures["CPU ms a lookup"]
             figures["bytes in the audit"] = float(row[0])
     return measured
@@ -287,17 +298,17 @@ class Results:
         self.measured = measured
 
     def middle(self, scenario: str, figure: str, peer: str = BOT) -> float:
-        """Return the median of the rounds; NaN if it was not measured."""
-        values = [one[figure] for one in self._rounds(scenario, peer)]
+        """Return the median of the turns; NaN if it was not measured."""
+        values = [one[figure] for one in self._turns(scenario, peer)]
         return median(values) if values else math.nan
 
     def ratio(self, scenario: str, figure: str, peer: str = BOT, to: str = FLOOR) -> float:
-        """Return the median of the ratios in each round; NaN if one is missing."""
-        rounds = zip(self._rounds(scenario, peer), self._rounds(scenario, to), strict=False)
-        ratios = [one[figure] / other[figure] for one, other in rounds if other[figure]]
+        """Return the median of the ratios in each turn; NaN if one is missing."""
+        turns = zip(self._turns(scenario, peer), self._turns(scenario, to), strict=False)
+        ratios = [one[figure] / other[figure] for one, other in turns if other[figure]]
         return median(ratios) if ratios else math.nan
 
-    def _rounds(self, scenario: str, peer: str) -> list[Figures]:
+    def _turns(self, scenario: str, peer: str) -> list[Figures]:
         return self.measured.get(scenario, {}).get(peer, [])
 
     def targets(self) -> list[tuple[str, str, float, bool]]:
@@ -372,7 +383,6 @@ def introduction() -> str:
         day=datetime.now(UTC).date(),
         machine=f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
         versions=named,
-        rounds=ROUNDS,
     )
 
 
