@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from hashlib import blake2b
 from typing import NamedTuple
 from urllib.parse import urlsplit
+
+from bot.fast_json import dumps
 
 MAX_UID_LENGTH = 256
 """Characters: longer than a site's ids, and short enough for a URL and a heading."""
@@ -209,7 +210,7 @@ class SessionList:
         """Return what is shown at the time `now`; Fullstory's clock may be ahead of ours."""
         starts = [session.started for session in self.sessions if session.started]
         names = [[one.fullstory_user_id, one.session_id, one.link] for one in self.sessions]
-        fingerprint = hashlib.sha256(json.dumps(names).encode()).hexdigest()[:16]
+        fingerprint = blake2b(dumps(names).encode(), digest_size=8).hexdigest()
         return Snapshot(max([now, *starts]), fingerprint)
 
     @classmethod
