@@ -282,7 +282,7 @@ class World:
             "channel_id": "C0SUPPORT",
             "user_id": "U0ASKER",
             "command": "/fsessions",
-            "text": "jane@example.com",
+            "text": "<mailto:jane@example.com|jane@example.com>",
             "api_app_id": "A0BENCHMARK",
             "response_url": f"{self._urls[self.over]}/response/{name}",
             "trigger_id": name,

@@ -718,3 +718,4 @@ def test_the_usual_text_takes_the_short_way() -> None:
     """An address, perhaps with how many."""
     for text in ("jane@example.com", " jane.doe+1@mail.example.com  15 "):
         assert USUAL.fullmatch(text)
+        assert USUAL.fullmatch(as_slack_sends(text))
