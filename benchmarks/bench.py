@@ -351,7 +351,12 @@ class Results:
             lines.append(f"| {name} | {limit} | {value:.2f} | {mark} |")
         for scenario, by_peer in self.measured.items():
             figures = list(next(iter(by_peer.values()))[0])
-            lines += ["", f"## {scenario.capitalize()}", "", f"| | {' | '.join(figures)} |"]
+            lines += [
+                "",
+                f"## {scenario[:1].upper()}{scenario[1:]}",
+                "",
+                f"| | {' | '.join(figures)} |",
+            ]
             lines.append("|---" * (len(figures) + 1) + "|")
             for peer in by_peer:
                 cells = [self._cell(scenario, figure, peer) for figure in figures]
