@@ -38,6 +38,9 @@ class Result(StrEnum):
     SHARED = "shared"
     """Sessions were shown to everyone in a conversation."""
 
+    OPENED = "opened"
+    """*Watch replay* was pressed."""
+
     AUDIT_READ = "audit read"
     """An auditor read who had looked the person up."""
 

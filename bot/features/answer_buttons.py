@@ -8,10 +8,12 @@ https://docs.slack.dev/interactivity/handling-user-interaction
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import ClassVar, Final
 
 from bot.core.access import EntryPoint
+from bot.core.audit import Audit, Result
 from bot.core.outcomes import RESTARTING
 from bot.core.query import typed_form
 from bot.settings import Settings
@@ -26,6 +28,7 @@ from bot.slack.messages import note_with_retry
 from bot.slack.presses import Presses
 from bot.slack.request import Ack, SlackRequest, pressed_value
 from bot.slack.search_modal import SearchModal
+from bot.slack.signing import BadSignature, Signer
 from bot.slack.targets import Targets
 from bot.slack.web_api import WebApi
 
@@ -54,6 +57,8 @@ class AnswerButtons:
     manifest: ClassVar = Manifest()
 
     settings: Settings
+    audit: Audit
+    signer: Signer
     web_api: WebApi
     lookups: Lookups
     presses: Presses
@@ -78,8 +83,14 @@ class AnswerButtons:
             app.action(action_id, EntryPoint.BUTTON, handler)
 
     async def on_link(self, request: SlackRequest) -> Ack:
-        """Acknowledge: the link opens by itself, but without an ack Slack shows a warning."""
-        del request
+        """Record who opens which customer's replay. The link opens by itself.
+
+        A shared message doesn't say whose replay it is, and neither does its event.
+        """
+        value, query = str(request.body["actions"][0].get("value")), None
+        with suppress(BadSignature):
+            query = self.signer.verify_query(value, request.actor.user)
+        self.audit.note(self.presses.actor(request), Result.OPENED, query=query)
         return None
 
     async def on_look_again(self, request: SlackRequest) -> Ack:

@@ -174,6 +174,8 @@ def _result(result: str, reason: str, count: int) -> str:
             return f"saw {texts.counted(count, 'session')}"
         case "none":
             return "no sessions"
+        case "opened":
+            return "opened a replay"
         case "shared":
             return f"shared {texts.counted(count, 'session')}"
         case "audit read":

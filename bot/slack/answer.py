@@ -89,7 +89,7 @@ def answer(
     below = _actions(found, size_limit, buttons)
     title = _title(found, size_limit, buttons)
     first = texts.at_moment(found.moment_of_first)
-    body = [title, *_sessions(found, reader, size_limit, [title, *below], first)]
+    body = [title, *_sessions(found, reader, size_limit, [title, *below], first, buttons.same)]
     if shared_in:
         body.append(markdown_context(f":white_check_mark: Shared in {shared_in}"))
     return message(_spoken(found, found.query.person, first), [*body, *below])
@@ -229,13 +229,21 @@ def _spoken(found: SessionList, person: str, title: str) -> str:
 
 
 def _sessions(
-    found: SessionList, reader: Reader, size_limit: SizeLimit, around: list[Block], title: str
+    found: SessionList,
+    reader: Reader,
+    size_limit: SizeLimit,
+    around: list[Block],
+    title: str,
+    watch: str = "",
 ) -> Iterator[Block]:
-    """Yield the session that matters under `title`, and as many others as fit beside `around`."""
+    """Yield the session that matters under `title`, and as many others as fit beside `around`.
+
+    `watch` is the value of the button *Watch replay*.
+    """
     first, *others = found.sessions
     if missed := texts.not_at_moment(found):
         yield context(missed)
-    top = list(_first(first, found.moment_of_first, found.replay, title))
+    top = list(_first(first, found.moment_of_first, found.replay, title, watch))
     yield from top
     left = size_limit.remaining_after([*around, *top])
     # Others: the title, the moment, the first in two, what was left out, where shared, buttons.
@@ -246,7 +254,7 @@ def _sessions(
 
 
 def _first(
-    session: Session, moment: Moment | None, replay: str | None, title: str
+    session: Session, moment: Moment | None, replay: str | None, title: str, watch: str
 ) -> Iterator[Block]:
     """Yield the session that matters; *Watch replay* opens it at the moment if possible."""
     lines = [f"{':dart: ' if moment else ''}*{escape(title)}*"] if title else []
@@ -270,7 +278,7 @@ def _first(
         yield section("\n".join(lines))
         return
     yield section("\n".join(lines)) | {
-        "accessory": link_button(action_ids.WATCH_REPLAY, texts.WATCH_REPLAY, link)
+        "accessory": link_button(action_ids.WATCH_REPLAY, texts.WATCH_REPLAY, link, watch)
     }
     if link == replay and session.link:
         whole = f"<{escape(session.link)}|{escape(texts.WATCH_FROM_START)}>"

@@ -183,10 +183,11 @@ def button(action_id: str, text: str, value: str) -> Block:
     return {"type": "button", "action_id": action_id, "text": label, "value": value}
 
 
-def link_button(action_id: str, text: str, url: str) -> Block:
-    """Create a primary button that opens a link."""
+def link_button(action_id: str, text: str, url: str, value: str = "") -> Block:
+    """Create a primary button that opens a link; Slack also sends its value back, if it has one."""
     label = plain(text, _MAX_BUTTON_TEXT)
-    return {"type": "button", "action_id": action_id, "style": "primary", "text": label, "url": url}
+    link = {"type": "button", "action_id": action_id, "style": "primary", "text": label, "url": url}
+    return link | ({"value": value} if value else {})
 
 
 def option(text: str, value: str) -> Block:

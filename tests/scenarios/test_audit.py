@@ -165,6 +165,20 @@ class TestRecording:
         ]
         await until(lambda: len(public(slack)) == 1)  # it is recorded before it is there
 
+    @pytest.mark.usefixtures("bot")
+    async def test_who_opened_a_replay(self, slack: SlackSandbox, database: str) -> None:
+        """A press on *Watch replay* is recorded, with whose replay it is unless it was shared."""
+        shown = await asked(slack)
+        await slack.press("watch_replay")
+        await submit_share(slack, await share_window(slack, shown))
+        await until(lambda: len(public(slack)) == 1)
+        await slack.press("watch_replay", public(slack)[0], user=AGENT)
+        of_agent = (AGENT, "button", "opened", 0)
+        await until(lambda: of_agent in rows_of(database))
+        of_jane = await found(database, "--person", JANE)
+        assert [one["result"] for one in of_jane] == ["shared", "opened", "found"]
+        assert {one["user"] for one in of_jane} == {USER}
+
     async def test_found_again_by_who_they_are(
         self, start_bot: StartBot, slack: SlackSandbox, database: str
     ) -> None:
