@@ -148,6 +148,7 @@ class SlackParts:
         delivery = Delivery(background, settings, timeouts)
         self.components: Mapping[object, Any] = {
             Settings: settings,
+            FullstoryClient: fullstory,
             Timeouts: timeouts,
             Audit: audit,
             State: shared,

@@ -30,7 +30,7 @@ from bot.core.query import (
 )
 from bot.core.sessions import Query, Session, SessionList
 from bot.core.times import LocalZone, UnclearTime, parse_moments
-from bot.features.answer_buttons import NO_SESSIONS, NO_SESSIONS_REASONS
+from bot.features.no_sessions import NO_SESSIONS, REASONS
 from bot.fullstory.client import client_of
 from bot.settings import Settings
 from bot.slack import texts
@@ -162,7 +162,7 @@ def _print_table(found: SessionList) -> None:
     query = found.query
     print(texts.heading(query.person, len(found.sessions), query.limit))  # noqa: T201
     if not found.sessions:
-        reasons = (f"- {reason}" for reason in NO_SESSIONS_REASONS)
+        reasons = (f"- {reason}" for reason in REASONS)
         print("\n".join([NO_SESSIONS, *reasons]))  # noqa: T201
         return
     rows = [("Started (local time)", "Replay")]

@@ -41,6 +41,9 @@ class Result(StrEnum):
     OPENED = "opened"
     """*Watch replay* was pressed."""
 
+    EXPLAINED = "explained"
+    """*Why?* was pressed: what Fullstory knows of a person without sessions was shown."""
+
     AUDIT_READ = "audit read"
     """An auditor read who had looked the person up."""
 

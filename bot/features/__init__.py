@@ -14,6 +14,7 @@ from bot.features.command import Command
 from bot.features.home import Home
 from bot.features.mentions import Mentions
 from bot.features.message_shortcut import MessageShortcut
+from bot.features.no_sessions import NoSessions
 from bot.features.search_form import SearchForm
 from bot.features.share import Share
 from bot.features.ticket_offers import TicketOffers
@@ -28,6 +29,7 @@ FEATURES: Final[tuple[type[Feature], ...]] = (
     TicketOffers,
     WorkflowStep,
     AnswerButtons,
+    NoSessions,
     Share,
     Home,
     AuditLog,

@@ -39,15 +39,6 @@ PRIVACY: Final = (
     "Your lookups are recorded, without the customer's address or uid.",
 )
 RECENT: Final = "Your latest lookups stay in my Home for {hours}, for you alone."
-NO_SESSIONS: Final = (
-    "Fullstory knows people by what your site tells it. Common reasons to find nothing:"
-)
-NO_SESSIONS_REASONS: Final = (
-    "they were not signed in, so their sessions have no e-mail address or uid",
-    "your site uses another spelling of the address, or another uid",
-    "the sessions are older than your Fullstory plan keeps them",
-    "only some visits are recorded",
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +67,6 @@ class AnswerButtons:
             (re.compile(f"{action_ids.CHOOSE}:\\d"), self.on_look_again),
             (action_ids.ANSWER_MENU, self.on_menu),
             (action_ids.HELP, self.on_help),
-            (action_ids.WHY, self.on_why),
             (action_ids.SEARCH_AGAIN, self.on_search_again),
             (action_ids.EDIT, self.on_edit),
         ):
@@ -134,16 +124,9 @@ class AnswerButtons:
 
     async def on_help(self, request: SlackRequest) -> Ack:
         """Open a modal with everything that can be typed."""
-        self._open(request, help_modal(COMMAND, self.settings))
-        return None
-
-    async def on_why(self, request: SlackRequest) -> Ack:
-        """Open a modal with common reasons for finding nothing."""
-        self._open(request, why_modal())
-        return None
-
-    def _open(self, request: SlackRequest, view: View) -> None:
+        view = help_modal(COMMAND, self.settings)
         self.background.start(self.web_api.open_modal(request.body, view))
+        return None
 
     async def on_search_again(self, request: SlackRequest) -> Ack:
         """Open the form with the person filled in."""
@@ -180,9 +163,3 @@ def help_modal(command: str, settings: Settings) -> View:
         section("\n".join(f"• {escape(line)}" for line in privacy)),
     ]
     return modal(texts.HELP_TITLE, blocks)
-
-
-def why_modal() -> View:
-    """Show why a customer may have no sessions."""
-    lines = "\n".join(f"• {escape(reason)}" for reason in NO_SESSIONS_REASONS)
-    return modal("No sessions?", [section(f"{escape(NO_SESSIONS)}\n{lines}")])

@@ -176,6 +176,8 @@ def _result(result: str, reason: str, count: int) -> str:
             return "no sessions"
         case "opened":
             return "opened a replay"
+        case "explained":
+            return "asked why there are no sessions"
         case "shared":
             return f"shared {texts.counted(count, 'session')}"
         case "audit read":

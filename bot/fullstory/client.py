@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping
 from typing import Final
+from urllib.parse import quote, urlsplit
 
 import aiohttp
 import structlog
 from yarl import URL
 
 from bot.connections import proxy_for
+from bot.core.diagnosis import KnownUser, Quota
 from bot.core.sessions import Query, Session, SessionList
 from bot.errors import (
     DeadlineExceeded,
@@ -71,10 +73,26 @@ class FullstoryClient:
 
         Raises `FullstoryError`. https://developer.fullstory.com/server/me/
         """
+        return protocol.organization(*await self._get("/me"))
+
+    async def quota(self) -> Quota | None:
+        """Return the quota of sessions; None if Fullstory doesn't say. Raises `FullstoryError`."""
+        return protocol.quota(*await self._get("/v2/organization/quotas"))
+
+    async def user(self, uid: str) -> KnownUser | None:
+        """Return whom Fullstory knows by the uid; None for no one. Raises `FullstoryError`."""
+        return protocol.user(*await self._get(f"/users/v1/individual/{quote(uid, safe='')}"))
+
+    @property
+    def region(self) -> str:
+        """Where the data is that this client reads; "" if its address doesn't tell."""
+        return protocol.REGIONS.get(urlsplit(self._endpoint.base_url).hostname or "", "")
+
+    async def _get(self, path: str) -> tuple[int, Mapping[str, str], bytes]:
+        """Return the reply to one request without retries. Raises `FullstoryError`."""
         try:
             async with asyncio.timeout(self._timeout):
-                me = protocol.Request(f"{self._endpoint.base_url}/me")
-                return protocol.organization(*await self._send(me))
+                return await self._send(protocol.Request(f"{self._endpoint.base_url}{path}"))
         except TimeoutError:
             raise DeadlineExceeded(self._timeout) from None
 

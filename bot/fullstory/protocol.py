@@ -21,6 +21,7 @@ from urllib.parse import quote, unquote, urlencode
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import from_json
 
+from bot.core.diagnosis import KnownUser, Quota
 from bot.core.sessions import Query, Session, usable_link
 from bot.errors import (
     FullstoryError,
@@ -41,6 +42,9 @@ MAX_REPLY_BYTES: Final = 512 * 1024
 MAX_SESSIONS: Final = 1_000
 """In one reply; we ask for at most a hundred of each name."""
 
+
+REGIONS: Final = {"api.fullstory.com": "United States", "api.eu1.fullstory.com": "Europe"}
+"""Where the data is, by the host of the API."""
 
 JSON_BODY: Final = {"Content-Type": "application/json"}
 """The header of a request with a body."""
@@ -108,11 +112,7 @@ def parse_reply(status: int, reply_headers: Mapping[str, str], body: bytes) -> P
         return Page((), "")
     if not 200 <= status < 300:
         raise _error(status, reply_headers)
-    try:
-        document = from_json(body)
-    except ValueError:
-        raise ReplyNotJSON from None
-    items, token = _list_in(document)
+    items, token = _list_in(_document(body))
     if len(items) > MAX_SESSIONS:
         raise ReplyTooLarge
     if not all(isinstance(item, dict) for item in items):
@@ -128,6 +128,37 @@ def organization(status: int, reply_headers: Mapping[str, str], body: bytes) -> 
         return str(from_json(body)["orgId"])
     except (ValueError, KeyError, TypeError, IndexError):
         return ""
+
+
+def quota(status: int, reply_headers: Mapping[str, str], body: bytes) -> Quota | None:
+    """Return the quota of a reply to `GET /v2/organization/quotas`; None if it has none.
+
+    Raises like `parse_reply`. https://developer.fullstory.com/server/organization/get-quotas/
+    """
+    if not 200 <= status < 300:
+        raise _error(status, reply_headers)
+    found = _object(_object(_document(body)).get("session_quota"))
+    used, limit = _number(found.get("usage")), _number(found.get("limit"))
+    if used is None or limit is None:
+        return None
+    return Quota(used, limit, _time(found.get("period_end")))
+
+
+def user(status: int, reply_headers: Mapping[str, str], body: bytes) -> KnownUser | None:
+    """Return the person of a reply to `GET /users/v1/individual/{uid}`; None if there is none.
+
+    Raises like `parse_reply`. https://developer.fullstory.com/server/v1/users/get-user/
+    """
+    if status == 404:
+        return None
+    if not 200 <= status < 300:
+        raise _error(status, reply_headers)
+    found = _object(_document(body))
+    return KnownUser(
+        _number(found.get("numSessions", found.get("num_sessions"))),
+        _time(found.get("lastSeen", found.get("last_seen"))),
+        is_being_deleted=bool(found.get("existingOperation", found.get("existing_operation"))),
+    )
 
 
 def _error(status: int, reply_headers: Mapping[str, str]) -> FullstoryError:
@@ -187,6 +218,23 @@ def _session(item: dict[str, Any]) -> Session:
     link = item.get("fsUrl", item.get("fs_url", v2_link))
     safe_link = usable_link(link) if isinstance(link, str) else None
     return Session(user_id, session_id, started, safe_link)
+
+
+def _document(body: bytes) -> object:
+    try:
+        return from_json(body)
+    except ValueError:
+        raise ReplyNotJSON from None
+
+
+def _object(value: object) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _number(value: object) -> int | None:
+    """Return a whole number, which may be a text; None for anything else."""
+    text = _text(value)
+    return int(text) if text.isascii() and text.isdigit() else None
 
 
 def _text(value: object) -> str:

@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from time import perf_counter
 from typing import Any, Final
 
@@ -24,6 +24,7 @@ KEY: Final = "na1.c2FuZGJveA/key.with/slashes.and.dots"
 SLOW_SECONDS: Final = 3.0
 PAGE_SIZE: Final = 40
 ORGANISATION: Final = "DEMO1"
+QUOTA: Final = 100_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,13 +59,16 @@ class FullstorySandbox:
     set; whoever asks once `held` is None doesn't wait. `on_answer` is told of each: what was asked,
     the status, the reply, and how many milliseconds it took. `script` is what it will answer first.
     `clock` says when now is: the latest session began some minutes before. It stands still, so that
-    the sessions stay where they were.
+    the sessions stay where they were. `used` is how many sessions of the quota are.
     """
 
     def __init__(self, people: Iterable[Person] = PEOPLE, *, key: str = KEY) -> None:
         self.people = tuple(people)
         self.key = key
         self.key_may_list = True
+        self.key_may_explain = True
+        self.used = 15_234
+        self.being_deleted: set[str] = set()
         self.url = ""
         self.received: list[Received] = []
         self.told: list[str] = []
@@ -84,6 +88,8 @@ class FullstorySandbox:
         app.router.add_post("/sessions/v2", self._sessions)
         app.router.add_get("/v2/sessions", self._sessions)
         app.router.add_get("/me", self._me)
+        app.router.add_get("/v2/organization/quotas", self._quotas)
+        app.router.add_get("/users/v1/individual/{uid}", self._user)
         async with serving(app) as self.url:
             yield self
 
@@ -96,6 +102,44 @@ class FullstorySandbox:
         if request.headers.get("Authorization") != f"Basic {self.key}":
             return _error(401, "unauthorized", "Invalid API key")
         return _json({"email": "", "orgId": ORGANISATION, "role": "STANDARD"})
+
+    async def _quotas(self, request: web.Request) -> web.Response:
+        if refused := self._refused(request):
+            return refused
+        month = self.clock().replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+        period = {
+            "limit": str(QUOTA),
+            "period_start": _rfc3339(month),
+            "period_end": _rfc3339((month + timedelta(days=32)).replace(day=1)),
+        }
+        return _json(
+            {
+                "session_quota": {"usage": str(self.used), **period},
+                "server_event_quota": {"usage": "0", **period},
+            }
+        )
+
+    async def _user(self, request: web.Request) -> web.Response:
+        if refused := self._refused(request):
+            return refused
+        uid = request.match_info["uid"]
+        person = next((one for one in self.people if one.uid == uid), None)
+        if person is None:
+            return _error(404, "resource_not_found", "No such user")
+        sessions = recordings(person, self.clock())
+        user = {"uid": uid, "email": person.email or "", "numSessions": str(len(sessions))}
+        # An example has camelCase, the schema has not.
+        seen = {"last_seen": _rfc3339(sessions[-1].started)} if sessions else {}
+        deleted = {"existing_operation": {"id": "1"}} if uid in self.being_deleted else {}
+        return _json(user | seen | deleted)
+
+    def _refused(self, request: web.Request) -> web.Response | None:
+        self.received.append(Received(request.method, request.path, "", {}, dict(request.headers)))
+        if request.headers.get("Authorization") != f"Basic {self.key}":
+            return _error(401, "unauthorized", "Invalid API key")
+        if not self.key_may_explain:
+            return _error(403, "forbidden", "This key can't read that")
+        return None
 
     async def _sessions(self, request: web.Request) -> web.StreamResponse:
         started = perf_counter()
@@ -216,9 +260,13 @@ def _v1(one: Recording) -> dict[str, str]:
     }
 
 
+def _rfc3339(time: datetime) -> str:
+    return time.isoformat().replace("+00:00", "Z")
+
+
 def _server_v2(one: Recording) -> dict[str, str]:
     return {
         "id": f"{one.user_id}:{one.session_id}",
-        "created_time": one.started.isoformat().replace("+00:00", "Z"),
+        "created_time": _rfc3339(one.started),
         "app_url": _link(one, "%3A"),
     }

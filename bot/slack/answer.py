@@ -193,7 +193,7 @@ def _none(found: SessionList, size_limit: SizeLimit, buttons: Buttons) -> Messag
         lines.append(escape(hint))
         spoken += f" {hint}"
     body = [section("\n".join(lines))]
-    pressed = [button(action_ids.WHY, texts.WHY, action_ids.WHY)]
+    pressed = [button(action_ids.WHY, texts.WHY, buttons.same)]
     if not size_limit.is_modal:
         pressed.insert(0, button(action_ids.SEARCH_AGAIN, texts.SEARCH_AGAIN, buttons.same))
     if buttons.meant:

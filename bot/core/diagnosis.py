@@ -1,0 +1,46 @@
+"""What Fullstory says about an organization and a person who have no sessions to show."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Quota:
+    """The sessions that an organization may record in a period, which ends at `end` (UTC)."""
+
+    used: int
+    limit: int
+    end: datetime | None
+
+    @property
+    def is_used_up(self) -> bool:
+        """Tell whether new sessions are not recorded."""
+        return self.used >= self.limit
+
+
+@dataclass(frozen=True, slots=True)
+class KnownUser:
+    """A person whom Fullstory knows by a uid; None for what it doesn't say.
+
+    `sessions` is how many there were. `last_seen` is aware and in UTC.
+    """
+
+    sessions: int | None
+    last_seen: datetime | None
+    is_being_deleted: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnosis:
+    """What was found out; None or "" for what is not known.
+
+    `users` is empty if Fullstory knows no one with the uid. `organization` is its id, and `region`
+    where its data is.
+    """
+
+    quota: Quota | None = None
+    users: tuple[KnownUser, ...] | None = None
+    organization: str = ""
+    region: str = ""
