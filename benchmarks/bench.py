@@ -348,7 +348,7 @@ class Results:
         for name, limit, value, is_reached in self.targets():
             mark = "reached" if is_reached else "**not reached**"
             mark = "not measured" if math.isnan(value) else mark
-            lines.append(f"| {name} | {limit} | {value:.2f} | {mark} |")
+            lines.append(f"| {name} | {limit} | {value:.3g} | {mark} |")
         for scenario, by_peer in self.measured.items():
             figures = list(next(iter(by_peer.values()))[0])
             lines += [

@@ -30,7 +30,7 @@ def fullstory() -> aiohttp.ClientSession:
 
 @app.command("/fsessions")
 async def fsessions(ack: AsyncAck, respond: AsyncRespond, command: dict[str, Any]) -> None:
-    """Acknowledge, looks up, responds."""
+    """Acknowledge, look up and respond."""
     await ack()
     async with fullstory().get(
         f"{os.environ['FULLSTORY_API_URL']}/sessions/v2",

@@ -21,7 +21,6 @@ import structlog
 
 from bot import __version__, logs
 from bot.errors import SettingsError
-from bot.event_loop import EventLoop
 from bot.settings import Settings
 from bot.settings.loading import load, misspelled
 
@@ -33,7 +32,7 @@ _T = TypeVar("_T")
 @click.pass_context
 def main(context: click.Context) -> None:
     """Show a customer's latest Fullstory sessions in Slack."""
-    if os.environ.get("NO_COLOR"):  # https://no-color.org
+    if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":  # https://no-color.org
         context.color = False
     for stream in (sys.stdout, sys.stderr):
         # A terminal without "✓" shows a "?" instead of failing.
@@ -220,5 +219,7 @@ def _run(work: Coroutine[Any, Any, _T], *, handles_signals: bool = False) -> _T:
     """Run `work`. Ctrl-C cancels it, unless it handles that itself."""
     if not handles_signals:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    from bot.event_loop import EventLoop
+
     with asyncio.Runner(loop_factory=EventLoop) as runner:
         return runner.run(work)

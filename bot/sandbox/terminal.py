@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import click
 
@@ -46,13 +47,13 @@ def _unknown(block: Message) -> Iterator[str]:
 
 
 def _actions(block: Message) -> Iterator[str]:
-    yield click.style(" ".join(map(_element, block["elements"])), fg="green")
+    yield _styled(" ".join(map(_element, block["elements"])), fg="green")
 
 
 def _section(block: Message) -> Iterator[str]:
     line = _text(block["text"]["text"])
     if accessory := block.get("accessory"):
-        line += click.style(f"  {_element(accessory)}", bold=True, fg="green")
+        line += _styled(f"  {_element(accessory)}", bold=True, fg="green")
         if url := accessory.get("url"):
             line += f"  {_link(url)}"
     yield line
@@ -78,7 +79,7 @@ def _rich_line(section: Message) -> str:
         text = piece.get("text", "")
         if piece["type"] == "date":
             text = _date(piece["timestamp"], piece["format"])
-        line += click.style(text, bold=True) if piece.get("style", {}).get("bold") else text
+        line += _styled(text, bold=True) if piece.get("style", {}).get("bold") else text
         if url := piece.get("url"):
             line += f"  {_link(url)}"
     return line
@@ -98,8 +99,13 @@ _LINES: dict[str, Callable[[Message], Iterator[str]]] = {
 }
 
 
+def _styled(text: str, **style: Any) -> str:  # noqa: ANN401 - as click has them
+    """Style each line by itself: they are printed behind a bar."""
+    return "\n".join(click.style(line, **style) if line else "" for line in text.split("\n"))
+
+
 def _link(url: str) -> str:
-    return click.style(url, fg="blue", underline=True)
+    return _styled(url, fg="blue", underline=True)
 
 
 def _text(markdown: str, *, dim: bool = False) -> str:
@@ -107,7 +113,7 @@ def _text(markdown: str, *, dim: bool = False) -> str:
     end = 0
 
     def plain(text: str) -> str:
-        return click.style(_unescape(text), dim=True) if dim and text else _unescape(text)
+        return _styled(_unescape(text), dim=True) if dim else _unescape(text)
 
     for match in _TOKEN.finditer(markdown):
         drawn += plain(markdown[end : match.start()])
@@ -120,13 +126,13 @@ def _text(markdown: str, *, dim: bool = False) -> str:
             drawn += f"{plain(match['label'])} {_link(_unescape(match['link']))}"
         elif match["mention"]:
             name = _NAMES.get(match["mention"], match["mention"])
-            drawn += click.style(f"{match['kind']}{name}", fg="cyan")
+            drawn += _styled(f"{match['kind']}{name}", fg="cyan")
         elif match["emoji"]:
             drawn += _EMOJI.get(match["emoji"], match[0])
         elif match["bold"]:
-            drawn += click.style(_unescape(match["bold"]), bold=True)
+            drawn += _styled(_unescape(match["bold"]), bold=True)
         else:
-            drawn += click.style(_unescape(match["code"]), fg="cyan")
+            drawn += _styled(_unescape(match["code"]), fg="cyan")
     return drawn + plain(markdown[end:])
 
 

@@ -95,7 +95,7 @@ def parse(
 
     `labels` name a uid. If the text names customers and colleagues, the customers are meant.
     """
-    if usual := USUAL.fullmatch(text):
+    if len(text) <= MAX_TEXT_LENGTH and (usual := USUAL.fullmatch(text)):
         limit = int(usual["limit"] or limits.default)
         if limit <= limits.highest and is_address(usual["email"]):
             return Search(usual["email"], None, limit)

@@ -7,12 +7,14 @@ import ssl
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
+from functools import partial
 from pathlib import Path
 
 import aiohttp
 import pytest
 from aiohttp import web
+from cachetools import TTLCache
 
 from benchmarks.world import certificates
 from bot.event_loop import EventLoop
@@ -97,7 +99,7 @@ def test_sessions_are_resumed(runner: asyncio.Runner, chain: Path, version: ssl.
 
 
 @pytest.mark.parametrize("version", [TLS_1_2, TLS_1_3])
-def test_a_server_without_tickets(
+def test_a_server_without_tickets_gets_a_full_handshake_each_time(
     runner: asyncio.Runner, chain: Path, version: ssl.TLSVersion
 ) -> None:
     """Each handshake is a full one, and nothing fails."""
@@ -111,10 +113,10 @@ def test_a_server_without_tickets(
 
 
 @pytest.mark.parametrize("version", [TLS_1_2, TLS_1_3])
-def test_a_server_that_has_new_keys(
+def test_a_refused_ticket_costs_a_full_handshake(
     runner: asyncio.Runner, chain: Path, version: ssl.TLSVersion
 ) -> None:
-    """A refused ticket costs a full handshake, and nothing fails."""
+    """Nothing fails; the old ticket is offered again until its ten minutes are over."""
 
     async def run() -> list[str]:
         async with client() as get:
@@ -127,8 +129,10 @@ def test_a_server_that_has_new_keys(
         assert runner.run(run()) == ["full", "resumed", "full", "full"]
 
 
-def test_certificates_are_verified(runner: asyncio.Runner, chain: Path, tmp_path: Path) -> None:
-    """A server that no one vouches for is refused, also one that takes another's place."""
+def test_a_server_that_no_one_vouches_for_is_refused(
+    runner: asyncio.Runner, chain: Path, tmp_path: Path
+) -> None:
+    """Also one that takes the place of a server whose session is known."""
     (tmp_path / "other").mkdir()
     _, stranger = certificates(tmp_path / "other")
 
@@ -142,6 +146,55 @@ def test_certificates_are_verified(runner: asyncio.Runner, chain: Path, tmp_path
 
     with runner:
         runner.run(run())
+
+
+def connect(client: ssl.SSLContext, server: ssl.SSLContext) -> ssl.SSLObject:
+    """Connect a client to a server in memory; what the server says first is not read yet."""
+    to_client, to_server = ssl.MemoryBIO(), ssl.MemoryBIO()
+    one = client.wrap_bio(to_client, to_server, server_hostname="127.0.0.1")
+    other = server.wrap_bio(to_server, to_client, server_side=True)
+    for side in (one, other, one, other):
+        with suppress(ssl.SSLWantReadError):
+            side.do_handshake()
+    other.write(b"hello")
+    return one
+
+
+def first_message(client: ssl.SSLContext) -> int:
+    """Begin a handshake that no one answers, and return the length of the client's message."""
+    to_server = ssl.MemoryBIO()
+    one = client.wrap_bio(ssl.MemoryBIO(), to_server, server_hostname="127.0.0.1")
+    with pytest.raises(ssl.SSLWantReadError):
+        one.do_handshake()
+    return to_server.pending
+
+
+def test_an_offer_without_an_answer_is_not_repeated(
+    chain: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Something on the way may drop connections that offer a session; others must get through."""
+    monkeypatch.setattr("bot.tls._UNANSWERED_SECONDS", 0.0)
+    client = resuming_context()
+    without_ticket = first_message(client)
+    connect(client, server_context(chain)).read()
+    assert first_message(client) > without_ticket
+    assert first_message(client) == without_ticket
+    assert connect(client, server_context(chain)).read() == b"hello"
+
+
+def test_certificates_are_checked_again_after_a_time(
+    chain: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A resumed session gives no new one: a busy process would never check them again."""
+    now = 0.0
+    monkeypatch.setattr("bot.tls.TTLCache", partial(TTLCache, timer=lambda: now))
+    client, server = resuming_context(), server_context(chain)
+    connect(client, server).read()
+    resumed = connect(client, server)
+    assert resumed.session_reused
+    now = 601.0
+    resumed.read()
+    assert not connect(client, server).session_reused
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads the names of threads from /proc")

@@ -709,6 +709,7 @@ def test_one_address_is_never_refused(before: list[str], behind: list[str]) -> N
 @example("jane@example.com.")
 @example("jane@1.2")
 @example("jane_@example.com 5")
+@example("jane@example.com" + 2_000 * " ")
 def test_the_usual_text_is_read_as_any_other(text: str) -> None:
     """The short way for what most people type gives what the long way would give."""
     assert parse(text, LIMITS) == parse_any(text, LIMITS)
