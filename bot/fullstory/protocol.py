@@ -111,8 +111,8 @@ def parse_reply(status: int, reply_headers: Mapping[str, str], body: bytes) -> P
     if status == 404:  # no such user
         return Page((), "")
     if not 200 <= status < 300:
-        raise _error(status, reply_headers)
-    items, token = _list_in(_document(body))
+        raise error_of(status, reply_headers)
+    items, token = _list_in(document_of(body))
     if len(items) > MAX_SESSIONS:
         raise ReplyTooLarge
     if not all(isinstance(item, dict) for item in items):
@@ -123,7 +123,7 @@ def parse_reply(status: int, reply_headers: Mapping[str, str], body: bytes) -> P
 def organization(status: int, reply_headers: Mapping[str, str], body: bytes) -> str:
     """Return the `orgId` of a reply to `GET /me`; "" if it has none. Raises like `parse_reply`."""
     if status != 404 and not 200 <= status < 300:
-        raise _error(status, reply_headers)
+        raise error_of(status, reply_headers)
     try:
         return str(from_json(body)["orgId"])
     except (ValueError, KeyError, TypeError, IndexError):
@@ -136,12 +136,12 @@ def quota(status: int, reply_headers: Mapping[str, str], body: bytes) -> Quota |
     Raises like `parse_reply`. https://developer.fullstory.com/server/organization/get-quotas/
     """
     if not 200 <= status < 300:
-        raise _error(status, reply_headers)
-    found = _object(_object(_document(body)).get("session_quota"))
+        raise error_of(status, reply_headers)
+    found = as_object(as_object(document_of(body)).get("session_quota"))
     used, limit = _number(found.get("usage")), _number(found.get("limit"))
     if used is None or limit is None:
         return None
-    return Quota(used, limit, _time(found.get("period_end")))
+    return Quota(used, limit, time_of(found.get("period_end")))
 
 
 def user(status: int, reply_headers: Mapping[str, str], body: bytes) -> KnownUser | None:
@@ -152,16 +152,17 @@ def user(status: int, reply_headers: Mapping[str, str], body: bytes) -> KnownUse
     if status == 404:
         return None
     if not 200 <= status < 300:
-        raise _error(status, reply_headers)
-    found = _object(_document(body))
+        raise error_of(status, reply_headers)
+    found = as_object(document_of(body))
     return KnownUser(
         _number(found.get("numSessions", found.get("num_sessions"))),
-        _time(found.get("lastSeen", found.get("last_seen"))),
+        time_of(found.get("lastSeen", found.get("last_seen"))),
         is_being_deleted=bool(found.get("existingOperation", found.get("existing_operation"))),
     )
 
 
-def _error(status: int, reply_headers: Mapping[str, str]) -> FullstoryError:
+def error_of(status: int, reply_headers: Mapping[str, str]) -> FullstoryError:
+    """Return the error for a status that is no success."""
     match status:
         case 401:
             return KeyRejected()
@@ -202,49 +203,51 @@ def _list_in(document: object) -> tuple[list[Any], str]:
         items = []
     if not isinstance(items, list):
         raise ReplyMalformed
-    return items, _text(document.get("pagination_token"))
+    return items, text_of(document.get("pagination_token"))
 
 
 def _session(item: dict[str, Any]) -> Session:
     """Read a session in the spellings of both endpoints, and of the schema and its example."""
-    user_id = _text(item.get("userId", item.get("user_id")))
-    session_id = _text(item.get("sessionId", item.get("session_id")))
+    user_id = text_of(item.get("userId", item.get("user_id")))
+    session_id = text_of(item.get("sessionId", item.get("session_id")))
     if not (user_id and session_id):
         # The id consists of both, with a colon between them.
-        first, _, second = unquote(_text(item.get("id"))).rpartition(":")
+        first, _, second = unquote(text_of(item.get("id"))).rpartition(":")
         user_id, session_id = user_id or first, session_id or second
-    started = _time(item.get("createdTime", item.get("created_time")))
+    started = time_of(item.get("createdTime", item.get("created_time")))
     v2_link = item.get("app_url", item.get("appUrl"))
     link = item.get("fsUrl", item.get("fs_url", v2_link))
     safe_link = usable_link(link) if isinstance(link, str) else None
     return Session(user_id, session_id, started, safe_link)
 
 
-def _document(body: bytes) -> object:
+def document_of(body: bytes) -> object:
+    """Parse JSON. Raises `ReplyNotJSON`."""
     try:
         return from_json(body)
     except ValueError:
         raise ReplyNotJSON from None
 
 
-def _object(value: object) -> dict[str, Any]:
+def as_object(value: object) -> dict[str, Any]:
+    """Return a JSON object; {} for anything else."""
     return value if isinstance(value, dict) else {}
 
 
 def _number(value: object) -> int | None:
     """Return a whole number, which may be a text; None for anything else."""
-    text = _text(value)
+    text = text_of(value)
     return int(text) if text.isascii() and text.isdigit() else None
 
 
-def _text(value: object) -> str:
+def text_of(value: object) -> str:
     """Return a text, or an integer as text; "" for anything else, or if it is too long."""
     if isinstance(value, int) and not isinstance(value, bool) and value.bit_length() < 100:
         value = str(value)
     return value if isinstance(value, str) and len(value) <= _MAX_ID_LENGTH else ""
 
 
-def _time(value: object) -> datetime | None:
+def time_of(value: object) -> datetime | None:
     """Return a time in seconds or RFC 3339; None if it can't be read, which is no error."""
     if isinstance(value, str):
         if len(value) == _USUAL_TIME_LENGTH and value.isascii() and value.isdigit():

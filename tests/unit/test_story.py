@@ -1,0 +1,245 @@
+"""What happened in a session: the worst first, bursts merged, causes found, nothing personal."""
+
+from __future__ import annotations
+
+import json
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bot.core.sessions import Moment, Session
+from bot.core.story import TROUBLE, TYPES, Event, Story, Visit, clean, path_of, tell
+from bot.errors import PermissionMissing, RateLimited, ReplyMalformed, ReplyNotJSON
+from bot.fullstory import context
+
+NOON = datetime(2026, 11, 28, 12, tzinfo=UTC)
+
+
+def at(seconds: float, kind: str, path: str = "/cart", text: str = "") -> Event:
+    """Return an event so long after noon."""
+    return Event(kind, NOON + timedelta(seconds=seconds), path, text)
+
+
+def test_the_worst_comes_first() -> None:
+    """By how bad it is, then by time."""
+    story = tell(
+        [at(4, "dead-click"), at(2, "console-error"), at(0, "console-error"), at(9, "exception")]
+    )
+    found = [(one.event.type, (one.event.time - NOON).seconds) for one in story.findings]
+    assert found == [
+        ("exception", 9),
+        ("console-error", 0),
+        ("console-error", 2),
+        ("dead-click", 4),
+    ]
+
+
+def test_a_rage_is_one_finding() -> None:
+    """Seven clicks, then nineteen rage clicks within 1.7 seconds, as a real one was."""
+    clicks = [at(number * 0.1, "click", text="Pay") for number in range(7)]
+    rage = [at(0.7 + number * 0.09, "rage-click", text="Pay") for number in range(19)]
+    (finding,) = tell([*rage[::-1], *clicks]).findings
+    assert (finding.event.text, finding.count) == ("Pay", 19)
+    assert finding.event.time == rage[0].time
+
+
+def test_bursts_end_after_two_seconds_and_with_the_page() -> None:
+    """Each page has its own."""
+    events = [
+        at(0, "dead-click"),
+        at(1.9, "dead-click"),
+        at(3.9, "dead-click"),
+        at(4, "dead-click", "/x"),
+    ]
+    assert [one.count for one in tell(events).findings] == [2, 1, 1]
+
+
+@pytest.mark.parametrize(
+    ("click", "is_cause"),
+    [
+        (at(5, "click"), True),
+        (at(4.9, "click"), False),
+        (at(9, "click", "/x"), False),
+        (at(11, "click"), False),
+    ],
+)
+def test_the_click_before_an_error_is_its_cause(click: Event, *, is_cause: bool) -> None:
+    """Within five seconds, and on the same page."""
+    (finding,) = tell([click, at(10, "network-error")]).findings
+    assert finding.cause == (click if is_cause else None)
+
+
+def test_the_way_through_the_pages() -> None:
+    """Each page until the next one begins."""
+    story = tell(
+        [at(0, "navigate", "/"), at(20, "click", "/"), at(30, "navigate"), at(90, "click")]
+    )
+    assert story.visits == (
+        Visit("/", timedelta(seconds=30)),
+        Visit("/cart", timedelta(seconds=60)),
+    )
+    assert story.duration == timedelta(seconds=90)
+    assert not story.findings
+
+
+def test_nothing_at_all() -> None:
+    """No events are a story, too."""
+    assert tell([]) == Story(timedelta(), (), (), {})
+
+
+@pytest.mark.parametrize(
+    ("url", "path"),
+    [
+        ("https://shop.example/cart/42?token=abc#top", "/cart/42"),
+        ("https://shop.example", "/"),
+        ("https://shop.example/u/jane@example.com/orders", "/u/…/orders"),
+        ("https://shop.example/u/jane%40example.com", "/u/…"),
+        ("https://[broken", "…"),
+        ("", "/"),
+    ],
+)
+def test_paths(url: str, path: str) -> None:
+    """Without the host, the query, the fragment and addresses."""
+    assert path_of(url) == path
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("POST /api/pay?card=4111 failed: 500", "POST /api/pay failed: 500"),
+        ("no user jane@example.com", "no user …"),
+        ("a\u202eb\u200b\nc\x00d", "ab c d"),
+        ("x" * 200, "x" * 119 + "…"),
+    ],
+)
+def test_texts(text: str, shown: str) -> None:
+    """Without addresses, query strings, and characters that deceive."""
+    assert clean(text) == shown
+
+
+@given(st.text(max_size=600), st.sampled_from(["jane@example.com", "a.b+c%40example.org"]))
+def test_no_address_is_left(around: str, address: str) -> None:
+    """Wherever it is in a text."""
+    for text in (
+        f"{around} {address}",
+        f"{address} {around}",
+        f"https://x.example/{address}/{around}",
+    ):
+        assert address not in clean(text, 1_000)
+        assert address not in path_of(text)
+
+
+# -- Fullstory's reply ----------------------------------------------------------------------------
+
+
+def reply(*pages: Any, device: Any = None) -> bytes:  # noqa: ANN401
+    """Return a reply with these pages."""
+    found = {"context": {"device_context": device}, "pages": list(pages)}
+    return json.dumps({"context_data": found}).encode()
+
+
+def page(*events: dict[str, Any], url: str = "https://shop.example/pay?id=1") -> dict[str, Any]:
+    """Return a page with these events."""
+    return {"url": url, "title": "Pay", "tab": 1, "events": list(events)}
+
+
+def test_a_click_is_named_by_its_properties() -> None:
+    """What was typed is not read, whatever else an event has."""
+    click = {
+        "type": "dead-click",
+        "timestamp": "2026-11-28T12:00:01.250Z",
+        "description": "Clicked the text “Pay now”",
+        "properties": {
+            "fs-button-name": "Pay",
+            "fs-input-value": "4111 1111",
+            "email": "jane@x.com",
+        },
+        "content": "4111 1111",
+    }
+    story = context.parse(
+        200, {}, reply(page(click), device={"browser": "Chrome 131", "operating_system": "iOS"})
+    )
+    (finding,) = story.findings
+    assert finding.event == Event("dead-click", NOON + timedelta(seconds=1.25), "/pay", "Pay")
+    assert (story.browser, story.system) == ("Chrome 131", "iOS")
+    assert "4111" not in str(story)
+
+
+def test_types_that_were_not_asked_for_are_left_out() -> None:
+    """A site's own events may say anything."""
+    custom = {
+        "type": "Order Completed",
+        "timestamp": "2026-11-28T12:00:00Z",
+        "description": "total 42",
+    }
+    assert context.parse(200, {}, reply(page(custom))).visits == ()
+
+
+def test_a_full_slice_may_be_cut() -> None:
+    """Then there may be more."""
+    clicks = [
+        {"type": "click", "timestamp": f"2026-11-28T12:{n // 60:02}:{n % 60:02}Z"}
+        for n in range(200)
+    ]
+    assert context.parse(200, {}, reply(page(*clicks))).is_cut
+    assert not context.parse(200, {}, reply(page(*clicks[1:]))).is_cut
+
+
+@given(
+    st.recursive(
+        st.none()
+        | st.booleans()
+        | st.integers()
+        | st.text(max_size=8)
+        | st.just("2026-11-28T12:00:00Z"),
+        lambda inside: (
+            st.lists(inside, max_size=3)
+            | st.dictionaries(
+                st.sampled_from(
+                    ["context_data", "context", "pages", "events", "type", "timestamp", "url"]
+                ),
+                inside,
+                max_size=4,
+            )
+        ),
+        max_leaves=20,
+    )
+)
+def test_any_document_is_a_story_or_malformed(document: Any) -> None:  # noqa: ANN401
+    """Nothing that Fullstory could send is a crash."""
+    with suppress(ReplyMalformed):
+        assert isinstance(context.parse(200, {}, json.dumps(document).encode()), Story)
+
+
+def test_errors() -> None:
+    """As for the list of sessions."""
+    for status, error in ((403, PermissionMissing), (429, RateLimited)):
+        with pytest.raises(error):
+            context.parse(status, {}, b"")
+    with pytest.raises(ReplyNotJSON):
+        context.parse(200, {}, b"<html>")
+
+
+def test_what_is_asked() -> None:
+    """A window around the moment, or the end; the types; and nothing of the person."""
+    session = Session("12", "34", NOON, None)
+    asked = context.request(
+        "https://api", session, context.Window.around(Moment(NOON, of_message=False))
+    )
+    assert asked.url == "https://api/v2/sessions/12%3A34/context"
+    body = json.loads(asked.body or b"")
+    assert body["slice"] == {
+        "mode": "TIMESTAMP",
+        "event_limit": 200,
+        "start_timestamp": "2026-11-28T11:57:00.000Z",
+        "end_timestamp": "2026-11-28T12:03:00.000Z",
+    }
+    assert body["events"]["include_types"] == list(TYPES)
+    assert set(TROUBLE) < set(TYPES)
+    assert body["context"] == {"exclude": ["user", "org", "location"]}
+    end = json.loads(context.request("https://api", session, None).body or b"")
+    assert end["slice"] == {"mode": "LAST", "event_limit": 200}
