@@ -22,7 +22,7 @@ class Quota:
 
 @dataclass(frozen=True, slots=True)
 class KnownUser:
-    """A person whom Fullstory knows by a uid; None for what it doesn't say.
+    """A user of the site, by their uid; None for what Fullstory doesn't say.
 
     `sessions` is how many there were. `last_seen` is aware and in UTC.
     """

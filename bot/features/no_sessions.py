@@ -127,18 +127,15 @@ def facts_of(found: Diagnosis, query: Query) -> Iterator[str]:
     """Say what is known, in Slack's markup: first what explains most."""
     if found.users is not None:
         uid = escape(shorten(query.uid or "", SHOWN))
-        yield (
-            _user(found.users[0], uid)
-            if found.users
-            else (f"It knows no one with the uid {uid}. Is that how your site calls them?")
-        )
+        unknown = f"It has no user with the uid {uid}. Is that the id that your site uses?"
+        yield _user(found.users[0], uid) if found.users else unknown
     if found.quota:
         yield _quota(found.quota)
     if found.organization:
-        where = f", whose data is in: {found.region}" if found.region else ""
+        where = f" ({found.region})" if found.region else ""
         yield (
             f"The bot's key belongs to the organization {escape(found.organization)}"
-            f"{escape(where)}. Is that where your site is recorded?"
+            f"{escape(where)}. Is your site recorded there?"
         )
 
 
@@ -147,7 +144,7 @@ def _user(user: KnownUser, uid: str) -> str:
         return f"The person with the uid {uid} is being deleted in Fullstory."
     counted = "" if user.sessions is None else f", with {texts.counted(user.sessions, 'session')}"
     seen = user.last_seen and f", last seen {date_markup(user.last_seen, '{date_short_pretty}')}"
-    return f"It knows the uid {uid}{counted}{seen or ''}. Older sessions may be gone."
+    return f"It has a user with the uid {uid}{counted}{seen or ''}. Older sessions may be gone."
 
 
 def _quota(quota: Quota) -> str:

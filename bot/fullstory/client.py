@@ -80,7 +80,7 @@ class FullstoryClient:
         return protocol.quota(*await self._get("/v2/organization/quotas"))
 
     async def user(self, uid: str) -> KnownUser | None:
-        """Return whom Fullstory knows by the uid; None for no one. Raises `FullstoryError`."""
+        """Return the user with the uid; None if there is none. Raises `FullstoryError`."""
         return protocol.user(*await self._get(f"/users/v1/individual/{quote(uid, safe='')}"))
 
     @property

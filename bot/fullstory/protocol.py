@@ -43,8 +43,8 @@ MAX_SESSIONS: Final = 1_000
 """In one reply; we ask for at most a hundred of each name."""
 
 
-REGIONS: Final = {"api.fullstory.com": "United States", "api.eu1.fullstory.com": "Europe"}
-"""Where the data is, by the host of the API."""
+REGIONS: Final = {"api.fullstory.com": "US data center", "api.eu1.fullstory.com": "EU data center"}
+"""Where the data of an organization is, by the host of the API."""
 
 JSON_BODY: Final = {"Content-Type": "application/json"}
 """The header of a request with a body."""

@@ -51,14 +51,14 @@ async def test_the_quota_is_used_up(slack: SlackSandbox, fullstory: FullstorySan
 @pytest.mark.usefixtures("bot")
 async def test_an_unknown_uid(slack: SlackSandbox) -> None:
     """The site may call its people something else."""
-    assert "knows no one with the uid nobody-7" in await why(slack, "nobody-7")
+    assert "no user with the uid nobody-7" in await why(slack, "nobody-7")
 
 
 @pytest.mark.usefixtures("bot")
 async def test_a_known_uid(slack: SlackSandbox, fullstory: FullstorySandbox) -> None:
     """How many sessions there were; and whether the person is being deleted."""
     fullstory.people += (Person("ghost-7", "without sessions", uid="ghost-7"),)
-    assert "knows the uid ghost-7, with 0 sessions" in await why(slack, "ghost-7")
+    assert "a user with the uid ghost-7, with 0 sessions" in await why(slack, "ghost-7")
     slack.views.clear()
     fullstory.being_deleted.add("ghost-7")
     assert "is being deleted" in await why(slack, "ghost-7")
