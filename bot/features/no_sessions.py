@@ -6,15 +6,15 @@ It costs nothing: none of these calls is metered. What a key may not read is lef
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Iterator
+from collections.abc import Coroutine
 from dataclasses import dataclass
-from typing import Any, ClassVar, Final, TypeVar
+from typing import Any, ClassVar, Final
 
 import structlog
 
 from bot.core.access import EntryPoint
 from bot.core.audit import Audit, Result
-from bot.core.diagnosis import Diagnosis, KnownUser, Quota
+from bot.core.no_sessions import KnownUser, Quota
 from bot.core.sessions import Query
 from bot.errors import FullstoryError, SlackError
 from bot.fullstory.client import FullstoryClient
@@ -30,7 +30,6 @@ from bot.slack.request import Ack, SlackRequest
 from bot.slack.web_api import WebApi
 
 _log = structlog.get_logger()
-_T = TypeVar("_T")
 
 TITLE: Final = "No sessions?"
 ASKING: Final = "Asking Fullstory …"
@@ -77,36 +76,40 @@ class NoSessions:
             return
         facts: list[str] = []
         if not await self.lookups.denied(actor):
-            facts = list(facts_of(await self.diagnosis(query), query))
+            facts = await self._facts(query)
             self.audit.note(actor, Result.EXPLAINED, query=query)
         try:
             await self.web_api.update_modal(view_id, why_modal(facts=facts))
         except SlackError as error:
             _log.warning("explanation not shown", exc_info=error)
 
-    async def diagnosis(self, query: Query) -> Diagnosis:
-        """Ask Fullstory everything at once; what fails stays unknown."""
-        quota, users, organization = await asyncio.gather(
-            _known(self.fullstory.quota()),
-            _known(self._users(query.uid)),
-            _known(self.fullstory.organization()),
-        )
-        return Diagnosis(quota, users, organization or "", self.fullstory.region)
+    async def _facts(self, query: Query) -> list[str]:
+        """Ask Fullstory everything at once; return what is known, what explains most first."""
+        asked = [_known(self._quota()), _known(self._organization())]
+        # Only dots would be another path, and with POST no URL may have the uid.
+        if query.uid and query.uid.strip(".") and self.settings.fullstory_method == "GET":
+            asked.insert(0, _known(self._user(query.uid)))
+        return list(filter(None, await asyncio.gather(*asked)))
 
-    async def _users(self, uid: str | None) -> tuple[KnownUser, ...] | None:
-        is_in_url = self.settings.fullstory_method == "GET"
-        if not (uid and uid.strip(".") and is_in_url):  # only dots would be another path
-            return None
-        known = await self.fullstory.user(uid)
-        return (known,) if known else ()
+    async def _user(self, uid: str) -> str:
+        return about_user(await self.fullstory.user(uid), uid)
+
+    async def _quota(self) -> str:
+        quota = await self.fullstory.quota()
+        return about_quota(quota) if quota else ""
+
+    async def _organization(self) -> str:
+        organization = await self.fullstory.organization()
+        return about_organization(organization, self.fullstory.region) if organization else ""
 
 
-async def _known(asking: Coroutine[Any, Any, _T]) -> _T | None:
+async def _known(fact: Coroutine[Any, Any, str]) -> str:
+    """Return a fact, or "" if Fullstory doesn't tell."""
     try:
-        return await asking
+        return await fact
     except FullstoryError as error:
         _log.info("not explained", exc_info=error)
-        return None
+        return ""
 
 
 def why_modal(notes: list[str] | None = None, facts: list[str] | None = None) -> View:
@@ -123,33 +126,34 @@ def why_modal(notes: list[str] | None = None, facts: list[str] | None = None) ->
     )
 
 
-def facts_of(found: Diagnosis, query: Query) -> Iterator[str]:
-    """Say what is known, in Slack's markup: first what explains most."""
-    if found.users is not None:
-        uid = escape(shorten(query.uid or "", SHOWN))
-        unknown = f"It has no user with the uid {uid}. Is that the id that your site uses?"
-        yield _user(found.users[0], uid) if found.users else unknown
-    if found.quota:
-        yield _quota(found.quota)
-    if found.organization:
-        where = f" ({found.region})" if found.region else ""
-        yield (
-            f"The bot's key belongs to the organization {escape(found.organization)}"
-            f"{escape(where)}. Is your site recorded there?"
-        )
+# -- Facts, in Slack's markup ----------------------------------------------------------------------
 
 
-def _user(user: KnownUser, uid: str) -> str:
+def about_user(user: KnownUser | None, uid: str) -> str:
+    """Say whether Fullstory knows the uid."""
+    shown = escape(shorten(uid, SHOWN))
+    if user is None:
+        return f"It has no user with the uid {shown}. Is that the id that your site uses?"
     if user.is_being_deleted:
-        return f"The person with the uid {uid} is being deleted in Fullstory."
+        return f"The person with the uid {shown} is being deleted in Fullstory."
     counted = "" if user.sessions is None else f", with {texts.counted(user.sessions, 'session')}"
     seen = user.last_seen and f", last seen {date_markup(user.last_seen, '{date_short_pretty}')}"
-    return f"It has a user with the uid {uid}{counted}{seen or ''}. Older sessions may be gone."
+    return f"It has a user with the uid {shown}{counted}{seen or ''}. Older sessions may be gone."
 
 
-def _quota(quota: Quota) -> str:
+def about_quota(quota: Quota) -> str:
+    """Say whether new visits are recorded."""
     used = f"{quota.used:,} of {quota.limit:,} sessions"
     if not quota.is_used_up:
         return f"The recording quota is not used up: {used}."
     until = quota.end and f" until {date_markup(quota.end, '{date_short_pretty}')}"
     return f"The recording quota is used up ({used}): new visits are not recorded{until or ''}."
+
+
+def about_organization(organization: str, region: str) -> str:
+    """Say whose recordings the key can read."""
+    where = f" ({region})" if region else ""
+    return (
+        f"The bot's key belongs to the organization {escape(shorten(organization, SHOWN))}"
+        f"{escape(where)}. Is your site recorded there?"
+    )

@@ -12,7 +12,7 @@ import structlog
 from yarl import URL
 
 from bot.connections import proxy_for
-from bot.core.diagnosis import KnownUser, Quota
+from bot.core.no_sessions import KnownUser, Quota
 from bot.core.sessions import Query, Session, SessionList
 from bot.errors import (
     DeadlineExceeded,

@@ -21,7 +21,7 @@ from urllib.parse import quote, unquote, urlencode
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import from_json
 
-from bot.core.diagnosis import KnownUser, Quota
+from bot.core.no_sessions import KnownUser, Quota
 from bot.core.sessions import Query, Session, usable_link
 from bot.errors import (
     FullstoryError,

@@ -59,7 +59,8 @@ class FullstorySandbox:
     set; whoever asks once `held` is None doesn't wait. `on_answer` is told of each: what was asked,
     the status, the reply, and how many milliseconds it took. `script` is what it will answer first.
     `clock` says when now is: the latest session began some minutes before. It stands still, so that
-    the sessions stay where they were. `used` is how many sessions of the quota are.
+    the sessions stay where they were. `used` is how many sessions of the quota are used, and
+    `being_deleted` has uids.
     """
 
     def __init__(self, people: Iterable[Person] = PEOPLE, *, key: str = KEY) -> None:
@@ -103,9 +104,11 @@ class FullstorySandbox:
             return _error(401, "unauthorized", "Invalid API key")
         return _json({"email": "", "orgId": ORGANISATION, "role": "STANDARD"})
 
-    async def _quotas(self, request: web.Request) -> web.Response:
-        if refused := self._refused(request):
-            return refused
+    async def _quotas(self, request: web.Request) -> web.StreamResponse:
+        if other := await self._instead(request, {}):
+            return other
+        if not self.key_may_explain:
+            return _error(403, "forbidden", "This key can't read that")
         month = self.clock().replace(day=1, hour=0, minute=0, second=0, microsecond=0)
         period = {
             "limit": str(QUOTA),
@@ -119,27 +122,21 @@ class FullstorySandbox:
             }
         )
 
-    async def _user(self, request: web.Request) -> web.Response:
-        if refused := self._refused(request):
-            return refused
+    async def _user(self, request: web.Request) -> web.StreamResponse:
+        if other := await self._instead(request, {}):
+            return other
+        if not self.key_may_explain:
+            return _error(403, "forbidden", "This key can't read that")
         uid = request.match_info["uid"]
         person = next((one for one in self.people if one.uid == uid), None)
         if person is None:
             return _error(404, "resource_not_found", "No such user")
         sessions = recordings(person, self.clock())
         user = {"uid": uid, "email": person.email or "", "numSessions": str(len(sessions))}
-        # An example has camelCase, the schema has not.
+        # The example is in camelCase, the schema is not.
         seen = {"last_seen": _rfc3339(sessions[-1].started)} if sessions else {}
         deleted = {"existing_operation": {"id": "1"}} if uid in self.being_deleted else {}
         return _json(user | seen | deleted)
-
-    def _refused(self, request: web.Request) -> web.Response | None:
-        self.received.append(Received(request.method, request.path, "", {}, dict(request.headers)))
-        if request.headers.get("Authorization") != f"Basic {self.key}":
-            return _error(401, "unauthorized", "Invalid API key")
-        if not self.key_may_explain:
-            return _error(403, "forbidden", "This key can't read that")
-        return None
 
     async def _sessions(self, request: web.Request) -> web.StreamResponse:
         started = perf_counter()
@@ -156,6 +153,16 @@ class FullstorySandbox:
             asked = await _asked(request)
         except ValueError:
             return _error(400, "invalid_body", "The body is no JSON object")
+        if other := await self._instead(request, asked):
+            return other
+        if not self.key_may_list:
+            return _error(403, "forbidden", "This key can't list sessions")
+        return await self._list(request, asked)
+
+    async def _instead(
+        self, request: web.Request, asked: dict[str, str]
+    ) -> web.StreamResponse | None:
+        """Note the request and wait; return what is answered instead, if anything."""
         self.received.append(
             Received(
                 request.method,
@@ -168,14 +175,11 @@ class FullstorySandbox:
         if self.held:
             await self.held.wait()
         await asyncio.sleep(self.seconds)
-        scripted = self.script.popleft() if self.script else self.always
-        if scripted:
+        if scripted := self.script.popleft() if self.script else self.always:
             return await _play(scripted, request)
         if request.headers.get("Authorization") != f"Basic {self.key}":
             return _error(401, "unauthorized", "Invalid API key")
-        if not self.key_may_list:
-            return _error(403, "forbidden", "This key can't list sessions")
-        return await self._list(request, asked)
+        return None
 
     async def _list(self, request: web.Request, asked: dict[str, str]) -> web.Response:
         email, uid = asked.get("email"), asked.get("uid")

@@ -10,7 +10,7 @@ from pydantic import SecretStr
 
 from bot.core.access import Actor, DenialReason, EntryPoint
 from bot.core.audit import AuditEvent
-from bot.core.diagnosis import Diagnosis, KnownUser, Quota
+from bot.core.no_sessions import KnownUser, Quota
 from bot.core.outcomes import Failed, explain
 from bot.core.query import Limits, ParseError, Problem, Search
 from bot.core.sessions import MAX_UID_LENGTH, Moment, Query, Session, SessionList
@@ -20,7 +20,7 @@ from bot.features import home as home_feature
 from bot.features import share as share_feature
 from bot.features.answer_buttons import help_modal
 from bot.features.message_shortcut import NO_ONE_FOUND
-from bot.features.no_sessions import ASKING, facts_of, why_modal
+from bot.features.no_sessions import ASKING, about_organization, about_quota, about_user, why_modal
 from bot.features.share import form as share_form
 from bot.features.share import metadata_of
 from bot.features.ticket_offers import offer
@@ -62,6 +62,16 @@ EVENT: Final = AuditEvent(
 )
 
 
+def facts(query: Query) -> list[str]:
+    """Return the longest facts about a person without sessions."""
+    user = KnownUser(10**9, NOW, is_being_deleted=False)
+    return [
+        about_user(user, query.uid or ""),
+        about_quota(Quota(10**12, 10**12, NOW)),
+        about_organization("&" * 200, "EU data center"),
+    ]
+
+
 def query_of(uid: str) -> Query:
     """Return the longest e-mail, and one of the longest uids."""
     moment = Moment(NOW - timedelta(hours=5), of_message=False)
@@ -81,12 +91,6 @@ def found(query: Query, length: int) -> SessionList:
 READER = Reader(NOW)
 SETTINGS = Settings(fullstory_api_key=SecretStr("key"))
 SIGNER = Signer([b"key"], lambda: NOW)
-DIAGNOSIS = Diagnosis(
-    Quota(10**12, 10**12, NOW),
-    (KnownUser(10**9, NOW, is_being_deleted=False),),
-    "&" * 200,
-    "Europe",
-)
 
 
 def all_messages(query: Query, length: int) -> dict[str, dict[str, Any]]:
@@ -149,7 +153,7 @@ def views(query: Query, length: int) -> dict[str, dict[str, Any]]:
             entries, query.person, metadata(sessions), places=share_form.Places.ANY_CHANNEL
         ),
         "help": help_modal("/" + "f" * 31, SETTINGS),
-        "why": why_modal([ASKING], list(facts_of(DIAGNOSIS, query))),
+        "why": why_modal([ASKING], facts(query)),
         "note": blocks.modal(
             share_form.TITLE, blocks.note(share_feature.SESSIONS_CHANGED)["blocks"]
         ),

@@ -8,9 +8,8 @@ from typing import Any
 
 import pytest
 
-from bot.core.diagnosis import Diagnosis, KnownUser, Quota
-from bot.core.sessions import Query
-from bot.features.no_sessions import ASKING, facts_of
+from bot.core.no_sessions import KnownUser, Quota
+from bot.features.no_sessions import ASKING, about_organization, about_quota, about_user
 from bot.fullstory import protocol
 from bot.sandbox.fullstory import ORGANISATION, QUOTA, FullstorySandbox
 from bot.sandbox.people import Person
@@ -114,16 +113,9 @@ HOSTILE = "<!channel> *x* <https://evil.example|y> & \u202e"
 
 def test_what_it_says_is_escaped() -> None:
     """No mention and no link from a uid or an organization."""
-    found = Diagnosis(
-        quota=Quota(5, 5, None),
-        users=(),
-        organization=HOSTILE,
-        region="Europe",
-    )
-    said = " ".join(facts_of(found, Query(None, HOSTILE, 1)))
-    assert "<!channel>" not in said
-    assert "<https://evil" not in said
-    assert "until" not in said  # Fullstory didn't say when it ends
+    for said in (about_user(None, HOSTILE), about_organization(HOSTILE, "")):
+        assert "<" not in said
+    assert "until" not in about_quota(Quota(5, 5, None))  # Fullstory didn't say when it ends
 
 
 @pytest.mark.parametrize(

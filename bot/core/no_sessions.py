@@ -1,4 +1,4 @@
-"""What Fullstory says about an organization and a person who have no sessions to show."""
+"""What may explain that a person has no sessions."""
 
 from __future__ import annotations
 
@@ -30,17 +30,3 @@ class KnownUser:
     sessions: int | None
     last_seen: datetime | None
     is_being_deleted: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Diagnosis:
-    """What was found out; None or "" for what is not known.
-
-    `users` is empty if Fullstory knows no one with the uid. `organization` is its id, and `region`
-    where its data is.
-    """
-
-    quota: Quota | None = None
-    users: tuple[KnownUser, ...] | None = None
-    organization: str = ""
-    region: str = ""
