@@ -18,7 +18,7 @@ from bot.core.audit import AuditStore
 
 
 class Metrics:
-    """Lookups by outcome and their seconds, and the state of the process.
+    """Lookups by outcome and their seconds, insights, and the state of the process.
 
     Outcomes are `found`, `none`, `crashed`, `cancelled`, or the name of an error. The audit's queue
     and the database are included if there is one.
@@ -36,12 +36,22 @@ class Metrics:
             "Time of a lookup, retries included",
             registry=self._registry,
         )
+        self._insights = Counter(
+            "fsessions_insights",
+            "Presses on What happened? by outcome: each that is paid costs an Activation",
+            ["outcome"],
+            registry=self._registry,
+        )
         self._registry.register(_Process(store, is_unavailable))
 
     def observe(self, outcome: str, seconds: float) -> None:
         """Count one lookup."""
         self._lookups.labels(outcome).inc()
         self._seconds.observe(seconds)
+
+    def observe_insight(self, outcome: str) -> None:
+        """Count one press on *What happened?*."""
+        self._insights.labels(outcome).inc()
 
     def app(self) -> web.Application:
         """Return an app that serves `GET /metrics`."""

@@ -44,6 +44,9 @@ class Result(StrEnum):
     EXPLAINED = "explained"
     """*Why?* was pressed: what Fullstory knows of a person without sessions was shown."""
 
+    INSIGHT = "insight"
+    """What happened in a session was shown. The `count` is 1 if that was paid for, otherwise 0."""
+
     AUDIT_READ = "audit read"
     """An auditor read who had looked the person up."""
 

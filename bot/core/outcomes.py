@@ -225,4 +225,5 @@ def duration(seconds: float) -> str:
     whole = -int(-seconds // 1)
     if whole < 120:
         return f"{whole} second{'s' if whole > 1 else ''}"
-    return f"{-(-whole // 60)} minutes"
+    minutes = -(-whole // 60)
+    return f"{minutes} minutes" if minutes < 120 else f"{-(-minutes // 60)} hours"

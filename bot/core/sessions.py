@@ -116,6 +116,12 @@ class Session(NamedTuple):
     started: datetime | None
     link: str | None
 
+    @property
+    def ids(self) -> str:
+        """Both ids, with a colon between them; "" if one is missing."""
+        is_known = self.fullstory_user_id and self.session_id
+        return f"{self.fullstory_user_id}:{self.session_id}" if is_known else ""
+
 
 def usable_link(link: str) -> str | None:
     """Return the link if it is safe to open, or None.
@@ -141,8 +147,8 @@ def usable_link(link: str) -> str | None:
     return link if is_ours else None
 
 
-def replay_at(session: Session, moment: datetime) -> str | None:
-    """Return a link that opens the replay shortly before a moment, or None if that's impossible.
+def replay_at(session: Session, moment: datetime, before: timedelta = BEFORE_MOMENT) -> str | None:
+    """Return a link that opens the replay so long `before` a moment, or None if that's impossible.
 
     Fullstory's browser SDK creates such links (`url.now`). They are not documented, so only links
     of the known shape are changed.
@@ -151,7 +157,7 @@ def replay_at(session: Session, moment: datetime) -> str | None:
     known = _TAKES_A_MOMENT.fullmatch(session.link or "")
     if not known or session.started is None:
         return None
-    opens = max(session.started, moment - BEFORE_MOMENT)
+    opens = max(session.started, moment - before)
     return f"{session.link}{known['colon']}{int(opens.timestamp() * 1000)}"
 
 

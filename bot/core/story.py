@@ -6,15 +6,18 @@ personal or deceptive; whoever shows them escapes them for where they are shown.
 
 from __future__ import annotations
 
+import json
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
-from typing import Final
+from datetime import UTC, datetime, timedelta
+from typing import Final, NamedTuple
 from urllib.parse import urlsplit
 
+from bot.core.sessions import Moment
 from bot.core.words import CONTROL, INVISIBLE
+from bot.fast_json import dumps
 
 CLICKS: Final = ("click", "rage-click", "dead-click", "error-click")
 TROUBLE: Final = (
@@ -27,19 +30,22 @@ TYPES: Final = ("navigate", "click", *TROUBLE)
 """All types that are asked for, in Fullstory's words:
 https://developer.fullstory.com/server/sessions/generate-context/"""
 
+AROUND: Final = timedelta(minutes=3)
+"""The window around a moment begins so long before it, and ends so long after it."""
+
+_LONGEST_WINDOW: Final = timedelta(hours=1)
+_SETTLED: Final = timedelta(minutes=1)  # events may arrive a little late
+_IS_RUNNING: Final = timedelta(minutes=3)
 _BURST: Final = timedelta(seconds=2)
 _CAUSE: Final = timedelta(seconds=5)
 _MAX_TEXT: Final = 120
 _MAX_PATH: Final = 80
-_ADDRESS: Final = re.compile(
-    r"[^\s@/?&=\"'<>()]{1,64}(?:@|%40)[^\s@/?&=\"'<>()]{1,255}", re.IGNORECASE
-)
+_WORD: Final = re.compile(r"[^\s/?&=\"'<>()]+")
 _BEHIND_PATH: Final = re.compile(r"(?<=\S)[?#][^\s\"'<>)]*")
 _MASK: Final = "…"
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
+class Event(NamedTuple):
     """Something that Fullstory noticed at a `time` (aware, in UTC), on the page `path`.
 
     `text` is what was pressed, or the message of an error.
@@ -49,6 +55,53 @@ class Event:
     time: datetime
     path: str
     text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A part of a session; `start` and `end` are aware and in UTC."""
+
+    start: datetime
+    end: datetime
+
+    @classmethod
+    def around(cls, moment: Moment | None) -> Window | None:
+        """Return the window around a moment; None if there is none, or if it lasts for hours."""
+        if moment is None or moment.span > _LONGEST_WINDOW:
+            return None
+        return cls(moment.time - AROUND, moment.end + AROUND)
+
+    def is_closed(self, now: datetime) -> bool:
+        """Tell whether nothing in it changes anymore."""
+        return self.end + _SETTLED < now
+
+
+class Excerpt(NamedTuple):
+    """What Fullstory tells of a part of a session.
+
+    If it `is_cut`, there were more events than were asked for. `browser` and `system` are "" if
+    they are not known.
+    """
+
+    events: Sequence[Event] = ()
+    is_cut: bool = False
+    browser: str = ""
+    system: str = ""
+
+    def to_json(self) -> str:
+        """Return it as text, which `from_json` reads."""
+        events = [(kind, time.timestamp(), *rest) for kind, time, *rest in self.events]
+        return dumps([events, *self[1:]])
+
+    @classmethod
+    def from_json(cls, text: str) -> Excerpt:
+        """Read such a text."""
+        events, *rest = json.loads(text)
+        read = [
+            Event(kind, datetime.fromtimestamp(time, UTC), path, said)
+            for kind, time, path, said in events
+        ]
+        return cls(read, *rest)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,27 +126,38 @@ class Visit:
 
 @dataclass(frozen=True, slots=True)
 class Story:
-    """What happened between the first and the last event, which is `duration` long.
+    """What happened: `findings` with the worst first, and the pages in their order.
 
-    `findings` are the worst first, and in their order in time. `counts` has how many there are of
-    each type. If `is_cut`, there may be events that are not in it. `browser` and `system` are "" if
-    they are not known.
+    `counts` has how many findings there are of each type.
     """
 
-    duration: timedelta
+    excerpt: Excerpt
     findings: tuple[Finding, ...]
     visits: tuple[Visit, ...]
     counts: Mapping[str, int]
-    is_cut: bool = False
-    browser: str = ""
-    system: str = ""
+
+    @property
+    def duration(self) -> timedelta:
+        """The time from the first to the last event."""
+        events = self.excerpt.events
+        return events[-1].time - events[0].time if events else timedelta()
+
+    def may_be_running(self, now: datetime) -> bool:
+        """Tell whether something happened in the last minutes."""
+        events = self.excerpt.events
+        return bool(events) and now - events[-1].time < _IS_RUNNING
 
 
 def clean(text: str, length: int = _MAX_TEXT) -> str:
     """Return a text of a page without addresses, query strings and characters that deceive."""
-    plain = INVISIBLE.sub("", CONTROL.sub(" ", text[: 4 * length]))
-    plain = " ".join(_BEHIND_PATH.sub("", _ADDRESS.sub(_MASK, plain)).split())
+    plain = INVISIBLE.sub("", CONTROL.sub(" ", text[: 2 * length]))
+    plain = " ".join(_BEHIND_PATH.sub("", _WORD.sub(_without_address, plain)).split())
     return plain if len(plain) <= length else f"{plain[: length - 1]}…"
+
+
+def _without_address(word: re.Match[str]) -> str:
+    is_address = ("@" in word[0] or "%40" in word[0]) and len(word[0]) > 1
+    return _MASK if is_address else word[0]
 
 
 def path_of(url: str) -> str:
@@ -105,21 +169,16 @@ def path_of(url: str) -> str:
     return clean(path or "/", _MAX_PATH)
 
 
-def tell(
-    events: Iterable[Event], *, is_cut: bool = False, browser: str = "", system: str = ""
-) -> Story:
-    """Tell what happened; the events may come in any order."""
-    ordered = sorted(events, key=lambda one: one.time)
+def tell(excerpt: Excerpt) -> Story:
+    """Tell what happened; the events may be in any order."""
+    ordered = sorted(excerpt.events, key=lambda one: one.time)
     findings = [_with_cause(one, ordered) for one in _bursts(ordered)]
     findings.sort(key=lambda one: (TROUBLE.index(one.event.type), one.event.time))
     return Story(
-        duration=ordered[-1].time - ordered[0].time if ordered else timedelta(),
-        findings=tuple(findings),
-        visits=tuple(_visits(ordered)),
-        counts=Counter(one.event.type for one in findings),
-        is_cut=is_cut,
-        browser=clean(browser),
-        system=clean(system),
+        excerpt._replace(events=ordered),
+        tuple(findings),
+        tuple(_visits(ordered)),
+        Counter(one.event.type for one in findings),
     )
 
 

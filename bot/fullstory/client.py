@@ -14,6 +14,7 @@ from yarl import URL
 from bot.connections import proxy_for
 from bot.core.no_sessions import KnownUser, Quota
 from bot.core.sessions import Query, Session, SessionList
+from bot.core.story import Excerpt, Window
 from bot.errors import (
     DeadlineExceeded,
     FullstoryError,
@@ -22,7 +23,7 @@ from bot.errors import (
     ReplyTooLarge,
     Unavailable,
 )
-from bot.fullstory import protocol
+from bot.fullstory import context, protocol
 from bot.settings import Settings
 
 _log = structlog.get_logger()
@@ -46,7 +47,7 @@ class FullstoryClient:
         self._http = http
         self._endpoint = endpoint
         self._headers = protocol.headers(key)
-        self._timeout = timeout
+        self.timeout = timeout
         self._longest_silence = _SILENCE * timeout
         # The total deadline is our own.
         self._timeouts = aiohttp.ClientTimeout(
@@ -60,12 +61,12 @@ class FullstoryClient:
         Raises `FullstoryError`. On 429, 5xx and broken or silent connections, it tries again while
         there is time; a `Retry-After` that doesn't fit is raised at once.
         """
-        deadline = asyncio.get_running_loop().time() + self._timeout
+        deadline = asyncio.get_running_loop().time() + self.timeout
         try:
             async with asyncio.timeout_at(deadline):
                 found = await self._pages(query, _retry_policy(deadline))
         except (TimeoutError, DeadlineExceeded):
-            raise DeadlineExceeded(self._timeout) from None
+            raise DeadlineExceeded(self.timeout) from None
         return SessionList.of(query, found)
 
     async def organization(self) -> str:
@@ -88,13 +89,24 @@ class FullstoryClient:
         """Where the data is that this client reads; "" if its address doesn't tell."""
         return protocol.REGIONS.get(urlsplit(self._endpoint.base_url).hostname or "", "")
 
+    async def context(self, session: Session, window: Window | None) -> Excerpt:
+        """Return what happened in a window, or at the end of a session. Raises `FullstoryError`.
+
+        It costs an Activation, so it is not tried again.
+        """
+        request = context.request(self._endpoint.base_url, session, window)
+        return context.parse(*await self._once(request))
+
     async def _get(self, path: str) -> tuple[int, Mapping[str, str], bytes]:
+        return await self._once(protocol.Request(f"{self._endpoint.base_url}{path}"))
+
+    async def _once(self, request: protocol.Request) -> tuple[int, Mapping[str, str], bytes]:
         """Return the reply to one request without retries. Raises `FullstoryError`."""
         try:
-            async with asyncio.timeout(self._timeout):
-                return await self._send(protocol.Request(f"{self._endpoint.base_url}{path}"))
+            async with asyncio.timeout(self.timeout):
+                return await self._send(request)
         except TimeoutError:
-            raise DeadlineExceeded(self._timeout) from None
+            raise DeadlineExceeded(self.timeout) from None
 
     async def _pages(
         self, query: Query, again: Callable[[FullstoryError], float | None]

@@ -7,36 +7,23 @@ https://developer.fullstory.com/server/sessions/generate-context/
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Final
 from urllib.parse import quote
 
-from bot.core.sessions import Moment, Session
-from bot.core.story import CLICKS, TYPES, Event, Story, clean, path_of, tell
+from bot.core.sessions import Session
+from bot.core.story import CLICKS, TYPES, Event, Excerpt, Window, clean, path_of
 from bot.errors import ReplyMalformed
 from bot.fullstory.protocol import Request, as_object, document_of, error_of, text_of, time_of
 
 EVENT_LIMIT: Final = 200
-AROUND: Final = timedelta(minutes=3)
-"""The window around a moment begins so long before it, and ends so long after it."""
 
 _NAMES: Final = ("fs-button-name", "fs-form-name", "fs-input-name", "fs-dropdown-name", "id")
 """The properties that say what was pressed. Others may have what was typed."""
 
-
-@dataclass(frozen=True, slots=True)
-class Window:
-    """A part of a session; `start` and `end` are aware and in UTC."""
-
-    start: datetime
-    end: datetime
-
-    @classmethod
-    def around(cls, moment: Moment) -> Window:
-        """Return the window around a moment."""
-        return cls(moment.time - AROUND, moment.end + AROUND)
+_QUOTED: Final = re.compile(r"[“\"'](.{1,200}?)[”\"']")
 
 
 def request(base_url: str, session: Session, window: Window | None) -> Request:
@@ -54,11 +41,11 @@ def request(base_url: str, session: Session, window: Window | None) -> Request:
         "context": {"exclude": ["user", "org", "location"]},
     }
     # Ordinary quoting leaves the colon as it is, but Fullstory wants it encoded.
-    name = quote(f"{session.fullstory_user_id}:{session.session_id}", safe="")
+    name = quote(session.ids, safe="")
     return Request(f"{base_url}/v2/sessions/{name}/context", json.dumps(body).encode())
 
 
-def parse(status: int, reply_headers: Mapping[str, str], body: bytes) -> Story:
+def parse(status: int, reply_headers: Mapping[str, str], body: bytes) -> Excerpt:
     """Return what happened. Raises the `FullstoryError` for its status or its content."""
     if not 200 <= status < 300:
         raise error_of(status, reply_headers)
@@ -69,35 +56,38 @@ def parse(status: int, reply_headers: Mapping[str, str], body: bytes) -> Story:
     device = as_object(as_object(data.get("context")).get("device_context"))
     # The limit counts what Fullstory sent, also what can't be read.
     sent = [(page, item) for page in map(as_object, pages) for item in _list(page.get("events"))]
-    return tell(
-        _events(sent),
-        is_cut=len(sent) >= EVENT_LIMIT,
-        browser=text_of(device.get("browser")),
-        system=text_of(device.get("operating_system")),
+    return Excerpt(
+        tuple(_events(sent[:EVENT_LIMIT])),
+        len(sent) >= EVENT_LIMIT,
+        browser=clean(text_of(device.get("browser"))),
+        system=clean(text_of(device.get("operating_system"))),
     )
 
 
 def _events(sent: list[tuple[dict[str, Any], Any]]) -> Iterator[Event]:
+    shown: dict[int, str] = {}
     for page, item in sent:
         event = as_object(item)
         kind, time = event.get("type"), time_of(event.get("timestamp"))
         if time and isinstance(kind, str) and kind in TYPES:
-            url = page.get("url")
-            yield Event(
-                kind, time, path_of(url if isinstance(url, str) else ""), _said(kind, event)
-            )
+            if (path := shown.get(id(page))) is None:
+                url = page.get("url")
+                path = shown[id(page)] = path_of(url if isinstance(url, str) else "")
+            yield Event(kind, time, path, _said(kind, event))
 
 
 def _said(kind: str, event: dict[str, Any]) -> str:
     """Return what was pressed, or an error's message; a custom event's description is not read."""
     properties = as_object(event.get("properties"))
-    if kind in CLICKS:
-        names = (properties.get(name) for name in _NAMES)
-        named = next((one for one in names if isinstance(one, str) and one.strip()), "")
-        if named:
-            return clean(named)
     description = event.get("description")
-    return clean(description) if isinstance(description, str) and kind != "navigate" else ""
+    if kind == "navigate" or not isinstance(description, str):
+        description = ""
+    if kind not in CLICKS:
+        return clean(description)
+    names = (properties.get(name) for name in _NAMES)
+    named = next((one for one in names if isinstance(one, str) and one.strip()), "")
+    quoted = _QUOTED.search(description)
+    return clean(named or (quoted[1] if quoted else description))
 
 
 def _list(value: object) -> list[Any]:

@@ -1,7 +1,8 @@
 """A stand-in for Fullstory's API, as awkward as the real one.
 
 It has both list endpoints with their shapes, the documented errors, a union that repeats sessions
-and exceeds the limit, pages, and whatever a test scripts: slow, cut off, redirecting, garbage.
+and exceeds the limit, pages, what happened in a session and what that costs, and whatever a test
+scripts: slow, cut off, redirecting, garbage.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from aiohttp import web
 
 from bot.sandbox.people import PEOPLE, Person, Recording, Trouble, recordings
 from bot.sandbox.server import serving
+from bot.sandbox.stories import Page, pages
 
 KEY: Final = "na1.c2FuZGJveA/key.with/slashes.and.dots"
 SLOW_SECONDS: Final = 3.0
@@ -60,7 +62,8 @@ class FullstorySandbox:
     the status, the reply, and how many milliseconds it took. `script` is what it will answer first.
     `clock` says when now is: the latest session began some minutes before. It stands still, so that
     the sessions stay where they were. `used` is how many sessions of the quota are used, and
-    `being_deleted` has uids.
+    `being_deleted` has uids. `paid` are the sessions whose context was paid for; once that are
+    `activations`, the answer is 402. `script_of_contexts` is like `script`.
     """
 
     def __init__(self, people: Iterable[Person] = PEOPLE, *, key: str = KEY) -> None:
@@ -69,6 +72,9 @@ class FullstorySandbox:
         self.key_may_list = True
         self.key_may_explain = True
         self.used = 15_234
+        self.paid: list[str] = []
+        self.activations = 1_000
+        self.script_of_contexts: deque[Scripted] = deque()
         self.being_deleted: set[str] = set()
         self.url = ""
         self.received: list[Received] = []
@@ -88,6 +94,7 @@ class FullstorySandbox:
         app.router.add_get("/sessions/v2", self._sessions)
         app.router.add_post("/sessions/v2", self._sessions)
         app.router.add_get("/v2/sessions", self._sessions)
+        app.router.add_post("/v2/sessions/{id}/context", self._context)
         app.router.add_get("/me", self._me)
         app.router.add_get("/v2/organization/quotas", self._quotas)
         app.router.add_get("/users/v1/individual/{uid}", self._user)
@@ -137,6 +144,35 @@ class FullstorySandbox:
         seen = {"last_seen": _rfc3339(sessions[-1].started)} if sessions else {}
         deleted = {"existing_operation": {"id": "1"}} if uid in self.being_deleted else {}
         return _json(user | seen | deleted)
+
+    async def _context(self, request: web.Request) -> web.StreamResponse:
+        """Tell what happened. The slice's limit counts after the types, as in the real API."""
+        body = await request.json()
+        if other := await self._instead(request, {}):
+            return other
+        # As it was sent: the colon has to be encoded.
+        device, _, name = request.raw_path.split("/")[3].partition("%3A")
+        found = next(
+            (
+                (person, one)
+                for person in self.people
+                for one in recordings(person, self.clock())
+                if (one.user_id, one.session_id) == (device, name)
+            ),
+            None,
+        )
+        if not self.key_may_explain:
+            return _error(403, "forbidden", "This key can't read that")
+        if found is None:
+            return _error(404, "resource_not_found", "No such session")
+        if len(self.paid) >= self.activations:
+            return _error(402, "payment_required", "No Activations left")
+        self.paid.append(name)
+        if self.script_of_contexts:
+            return await _play(self.script_of_contexts.popleft(), request)
+        person, recording = found
+        told = pages(recording.story, recording.started, self.clock())
+        return _json(_context_of(person, recording, _sliced(told, body), body))
 
     async def _sessions(self, request: web.Request) -> web.StreamResponse:
         started = perf_counter()
@@ -214,6 +250,48 @@ class FullstorySandbox:
         if start + PAGE_SIZE < len(found):
             reply["pagination_token"] = str(start + PAGE_SIZE)
         return _json(reply)
+
+
+def _sliced(told: list[Page], body: dict[str, Any]) -> list[Page]:
+    """Return the events that a request asks for, in their pages."""
+    part, types = body.get("slice", {}), body.get("events", {}).get("include_types")
+    events = [
+        (page, event)
+        for page in told
+        for event in page["events"]
+        if types is None or event["type"] in types
+    ]
+    limit = int(part.get("event_limit", 1_000_000))
+    match part.get("mode", "FIRST"):
+        case "LAST":
+            events = events[-limit:]
+        case "TIMESTAMP":
+            start, end = (part[f"{name}_timestamp"] for name in ("start", "end"))
+            events = [(page, one) for page, one in events if start <= one["timestamp"] <= end]
+    events = events[:limit]
+    kept = [page | {"events": [one for of, one in events if of is page]} for page in told]
+    return [page for page in kept if page["events"]]
+
+
+def _context_of(
+    person: Person, recording: Recording, told: list[Page], body: dict[str, Any]
+) -> dict[str, Any]:
+    """Return the reply; what is excluded is not in it."""
+    size = {"height_pixels": 1080, "width_pixels": 1920}
+    about = {
+        "user": {"user_uid": person.uid or "", "email": person.email or "", "properties": {}},
+        "org": {"org_id": ORGANISATION},
+        "location": {"country": "DE", "region": "BE", "city": "Berlin"},
+        "device": {"browser": "Chrome 131", "operating_system": "Windows 11", "screen_size": size},
+    }
+    excluded = body.get("context", {}).get("exclude", [])
+    context: dict[str, Any] = {
+        "session_id": f"{recording.user_id}:{recording.session_id}",
+        "session_url": _link(recording, "%3A"),
+        "session_created_at": _rfc3339(recording.started),
+    }
+    context |= {f"{name}_context": one for name, one in about.items() if name not in excluded}
+    return {"context_data": {"context": context, "pages": told}}
 
 
 async def _asked(request: web.Request) -> dict[str, str]:

@@ -8,6 +8,8 @@ from enum import Enum, auto
 from typing import Final
 from zlib import crc32
 
+from bot.sandbox.stories import Story
+
 
 class Trouble(Enum):
     """What happens when this person is looked up."""
@@ -29,6 +31,7 @@ class Person:
     uid: str | None = None
     sessions: int = 0
     trouble: Trouble = Trouble.NONE
+    story: Story = Story.VISIT
 
 
 PEOPLE: Final = (
@@ -38,6 +41,7 @@ PEOPLE: Final = (
         email="jane@example.com",
         uid="user-42",
         sessions=28,
+        story=Story.PAYMENT,
     ),
     Person("omar@example.com", "one session", email="omar@example.com", sessions=1),
     Person("zoe@example.com", "known, but no sessions", email="zoe@example.com"),
@@ -77,6 +81,27 @@ PEOPLE: Final = (
         sessions=3,
         trouble=Trouble.FOREIGN_LINK,
     ),
+    Person(
+        "rosa@example.com",
+        "a button that does nothing",
+        email="rosa@example.com",
+        sessions=2,
+        story=Story.DEAD_BUTTON,
+    ),
+    Person(
+        "noel@example.com",
+        "a session in which nothing happens",
+        email="noel@example.com",
+        sessions=1,
+        story=Story.NOTHING,
+    ),
+    Person(
+        "rene@example.com",
+        "a session that is still going on",
+        email="rene@example.com",
+        sessions=1,
+        story=Story.RUNNING,
+    ),
 )
 
 
@@ -88,6 +113,7 @@ class Recording:
     session_id: str
     started: datetime
     foreign: bool
+    story: Story
 
 
 def recordings(person: Person, now: datetime) -> list[Recording]:
@@ -100,6 +126,7 @@ def recordings(person: Person, now: datetime) -> list[Recording]:
             session_id=str(5_000_000_000_000_000 + number * 1000 + index),
             started=now - timedelta(minutes=7 + 50 * index + 11 * index**2),
             foreign=person.trouble is Trouble.FOREIGN_LINK and index == 1,
+            story=person.story if index == 0 else Story.VISIT,
         )
         for index in range(person.sessions)
     ]

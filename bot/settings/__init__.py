@@ -71,6 +71,8 @@ class Settings(BaseModel):
     uid_labels: UidLabels = DEFAULT
 
     replay_at_moment: bool = True
+    insights: bool = False
+    insights_per_day: Annotated[int, Field(ge=1, le=100_000)] = 30
     admin_contact: Contact = ""
 
     allowed_users: Users = ()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -12,7 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.core.sessions import Moment, Session
-from bot.core.story import TROUBLE, TYPES, Event, Story, Visit, clean, path_of, tell
+from bot.core.story import TROUBLE, TYPES, Event, Excerpt, Story, Visit, Window, clean, path_of
+from bot.core.story import tell as tell_excerpt
 from bot.errors import PermissionMissing, RateLimited, ReplyMalformed, ReplyNotJSON
 from bot.fullstory import context
 
@@ -22,6 +24,11 @@ NOON = datetime(2026, 11, 28, 12, tzinfo=UTC)
 def at(seconds: float, kind: str, path: str = "/cart", text: str = "") -> Event:
     """Return an event so long after noon."""
     return Event(kind, NOON + timedelta(seconds=seconds), path, text)
+
+
+def tell(events: Sequence[Event]) -> Story:
+    """Tell what happened in events."""
+    return tell_excerpt(Excerpt(events))
 
 
 def test_the_worst_comes_first() -> None:
@@ -88,7 +95,8 @@ def test_the_way_through_the_pages() -> None:
 
 def test_nothing_at_all() -> None:
     """No events are a story, too."""
-    assert tell([]) == Story(timedelta(), (), (), {})
+    assert tell([]) == Story(Excerpt([]), (), (), {})
+    assert tell([]).duration == timedelta()
 
 
 @pytest.mark.parametrize(
@@ -160,13 +168,13 @@ def test_a_click_is_named_by_its_properties() -> None:
         },
         "content": "4111 1111",
     }
-    story = context.parse(
+    told = context.parse(
         200, {}, reply(page(click), device={"browser": "Chrome 131", "operating_system": "iOS"})
     )
-    (finding,) = story.findings
-    assert finding.event == Event("dead-click", NOON + timedelta(seconds=1.25), "/pay", "Pay")
-    assert (story.browser, story.system) == ("Chrome 131", "iOS")
-    assert "4111" not in str(story)
+    (event,) = told.events
+    assert event == Event("dead-click", NOON + timedelta(seconds=1.25), "/pay", "Pay")
+    assert (told.browser, told.system) == ("Chrome 131", "iOS")
+    assert "4111" not in str(told)
 
 
 def test_types_that_were_not_asked_for_are_left_out() -> None:
@@ -176,7 +184,7 @@ def test_types_that_were_not_asked_for_are_left_out() -> None:
         "timestamp": "2026-11-28T12:00:00Z",
         "description": "total 42",
     }
-    assert context.parse(200, {}, reply(page(custom))).visits == ()
+    assert context.parse(200, {}, reply(page(custom))).events == ()
 
 
 def test_a_full_slice_may_be_cut() -> None:
@@ -209,10 +217,34 @@ def test_a_full_slice_may_be_cut() -> None:
         max_leaves=20,
     )
 )
-def test_any_document_is_a_story_or_malformed(document: Any) -> None:  # noqa: ANN401
+def test_any_document_is_an_excerpt_or_malformed(document: Any) -> None:  # noqa: ANN401
     """Nothing that Fullstory could send is a crash."""
     with suppress(ReplyMalformed):
-        assert isinstance(context.parse(200, {}, json.dumps(document).encode()), Story)
+        assert isinstance(context.parse(200, {}, json.dumps(document).encode()), Excerpt)
+
+
+@pytest.mark.parametrize(
+    ("description", "said"),
+    [('Clicked "Pay now" in the form', "Pay now"), ("Clicked a picture", "Clicked a picture")],
+)
+def test_a_click_without_properties(description: str, said: str) -> None:
+    """Its description quotes the text on the screen."""
+    click = {"type": "click", "timestamp": "2026-11-28T12:00:00Z", "description": description}
+    (event,) = context.parse(200, {}, reply(page(click))).events
+    assert event.text == said
+
+
+def test_more_than_was_asked_for() -> None:
+    """Only as many events are read as the bot asks for."""
+    clicks = [{"type": "click", "timestamp": "2026-11-28T12:00:00Z"}] * 5_000
+    told = context.parse(200, {}, reply(page(*clicks)))
+    assert (len(told.events), told.is_cut) == (200, True)
+
+
+def test_an_excerpt_as_text() -> None:
+    """It comes back as it was."""
+    told = Excerpt([at(1.25, "click"), at(2, "exception")], is_cut=True, browser="C", system="iOS")
+    assert Excerpt.from_json(told.to_json()) == told
 
 
 def test_errors() -> None:
@@ -227,9 +259,7 @@ def test_errors() -> None:
 def test_what_is_asked() -> None:
     """A window around the moment, or the end; the types; and nothing of the person."""
     session = Session("12", "34", NOON, None)
-    asked = context.request(
-        "https://api", session, context.Window.around(Moment(NOON, of_message=False))
-    )
+    asked = context.request("https://api", session, Window.around(Moment(NOON, of_message=False)))
     assert asked.url == "https://api/v2/sessions/12%3A34/context"
     body = json.loads(asked.body or b"")
     assert body["slice"] == {
