@@ -5,14 +5,15 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import structlog
 
 from bot.connections import Connections, open_connections
 from bot.core.access import Access
 from bot.core.audit import Audit
-from bot.core.lookup import Lookup, Observe, Sessions
+from bot.core.insight import Insights
+from bot.core.lookup import Lookup
 from bot.core.read_audit import ReadAudit
 from bot.errors import KeyRejected, SettingsError, SlackError
 from bot.features import FEATURES, HELP_LINES
@@ -29,6 +30,7 @@ from bot.slack.presses import Presses
 from bot.slack.recents import Recents
 from bot.slack.response_url import ResponseUrls
 from bot.slack.search_modal import SearchModal
+from bot.slack.sharing import Sharing
 from bot.slack.signing import Signer
 from bot.slack.socket_mode import SocketMode
 from bot.slack.targets import Targets
@@ -38,6 +40,9 @@ from bot.store.memory import InMemory
 from bot.store.protocol import Shared, State
 from bot.store.stores import Stores, audit_of, open_stores
 from bot.timeouts import Timeouts, end
+
+if TYPE_CHECKING:
+    from bot.metrics import Metrics
 
 _log = structlog.get_logger()
 
@@ -122,12 +127,12 @@ class SlackParts:
         self,
         settings: Settings,
         connections: Connections,
-        fullstory: Sessions,
+        fullstory: FullstoryClient,
         background: BackgroundTasks,
         timeouts: Timeouts,
         audit: Audit,
         shared: Shared,
-        observe: Observe | None = None,
+        metrics: Metrics | None = None,
     ) -> None:
         client = slack_client(settings, connections.slack, settings.bot_token, timeouts)
         self.web_api = WebApi(client)
@@ -137,15 +142,23 @@ class SlackParts:
             fullstory,
             access,
             audit,
-            observe,
+            metrics.observe if metrics else None,
             is_ending=lambda: background.is_draining and not shared.durable,
             replay_at_moment=settings.replay_at_moment,
         )
         signer = Signer(settings.signing_keys)
         recents = Recents(shared, background, settings.hours_in_home)
         lookups = Lookups(lookup, audit, self.web_api, users, signer, recents, settings)
+        insights = Insights(
+            fullstory,
+            shared,
+            audit,
+            settings.insights_per_day,
+            metrics.observe_insight if metrics else None,
+        )
         targets = Targets(ResponseUrls(connections.response_urls, timeouts), self.web_api)
         delivery = Delivery(background, settings, timeouts)
+        presses = Presses(signer, audit, shared, targets, delivery)
         self.components: Mapping[object, Any] = {
             Settings: settings,
             FullstoryClient: fullstory,
@@ -156,12 +169,14 @@ class SlackParts:
             WebApi: self.web_api,
             Lookup: lookup,
             Lookups: lookups,
+            Insights: insights,
             ReadAudit: ReadAudit(audit, access, settings.auditors, timeouts),
             Signer: signer,
             Recents: recents,
             Targets: targets,
             Delivery: delivery,
-            Presses: Presses(signer, audit, shared, targets, delivery),
+            Presses: presses,
+            Sharing: Sharing(settings, audit, presses, targets, background),
             SearchModal: SearchModal(self.web_api, lookups, signer, settings),
             HelpLines: HELP_LINES,
         }
@@ -185,7 +200,7 @@ async def running(
         background = BackgroundTasks(timeouts)
         # Once no new request can come: finish those that came while draining.
         stack.push_async_callback(background.drain)
-        observe = await _metrics(settings, timeouts, stack, stores)
+        metrics = await _metrics(settings, timeouts, stack, stores)
         fullstory = client_of(settings, connections.fullstory)
         slack = SlackParts(
             settings,
@@ -195,7 +210,7 @@ async def running(
             timeouts,
             audit_of(settings, stores.audit),
             stores.shared or InMemory(),
-            observe,
+            metrics,
         )
         if stores.shared:
             sharing = stores.shared.run(slack.app.resume, lambda: not background.is_draining)
@@ -241,7 +256,7 @@ def _socket_mode(
 
 async def _metrics(
     settings: Settings, timeouts: Timeouts, stack: AsyncExitStack, stores: Stores
-) -> Observe | None:
+) -> Metrics | None:
     if settings.metrics_port is None:
         return None
     from bot.metrics import Metrics
@@ -252,4 +267,4 @@ async def _metrics(
     address = Address(settings.metrics_host, settings.metrics_port, names)
     port = await listen(metrics.app(), address, timeouts, stack)
     _log.info("metrics", host=settings.metrics_host, port=port)
-    return metrics.observe
+    return metrics

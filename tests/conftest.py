@@ -20,6 +20,7 @@ from hypothesis import HealthCheck, settings
 from bot import logs
 from bot.connections import open_connections
 from bot.core.sessions import Query, SessionList
+from bot.fullstory.client import FullstoryClient
 from bot.sandbox.fullstory import FullstorySandbox
 from bot.sandbox.settings import settings_for
 from bot.sandbox.slack import SlackSandbox
@@ -69,8 +70,11 @@ Logged = Callable[[], list[dict[str, Any]]]
 StartBot = Callable[..., AbstractAsyncContextManager[Service]]
 
 
-class BrokenFullstory:
+class BrokenFullstory(FullstoryClient):
     """A client with a bug that no one has foreseen."""
+
+    def __init__(self) -> None:
+        pass
 
     async def sessions(self, query: Query) -> SessionList:
         """Fail, and quotes what was asked for."""

@@ -10,6 +10,9 @@ from typing import Final
 WATCH_REPLAY: Final = "watch_replay"
 """Opens a link; Slack tells the bot about the press all the same."""
 
+INSIGHT: Final = "insight"
+"""*What happened?* in a session."""
+
 SHOW_MORE: Final = "show_more"
 SHARE: Final = "share"
 ANSWER_MENU: Final = "answer_menu"

@@ -66,13 +66,15 @@ class Reader:
 class Buttons:
     """The values of an answer's buttons: the same query, one with more or "", and what to share.
 
-    `meant` is an address that was probably meant, and the value to search it; or None.
+    `meant` is an address that was probably meant, and the value to search it; or None. `insight` is
+    the value of *What happened?*, or "" without that button.
     """
 
     same: str
     more: str
     share: str
     meant: tuple[str, str] | None = None
+    insight: str = ""
     more_label: str = texts.SHOW_MORE
 
 
@@ -89,7 +91,7 @@ def answer(
     below = _actions(found, size_limit, buttons)
     title = _title(found, size_limit, buttons)
     first = texts.at_moment(found.moment_of_first)
-    body = [title, *_sessions(found, reader, size_limit, [title, *below], first, buttons.same)]
+    body = [title, *_sessions(found, reader, size_limit, [title, *below], first, buttons)]
     if shared_in:
         body.append(markdown_context(f":white_check_mark: Shared in {shared_in}"))
     return message(_spoken(found, found.query.person, first), [*body, *below])
@@ -234,27 +236,28 @@ def _sessions(
     size_limit: SizeLimit,
     around: list[Block],
     title: str,
-    watch: str = "",
+    buttons: Buttons | None = None,
 ) -> Iterator[Block]:
-    """Yield the session that matters under `title`, and as many others as fit beside `around`.
-
-    `watch` is the value of the button *Watch replay*.
-    """
+    """Yield the session that matters under `title`, and as many others as fit beside `around`."""
     first, *others = found.sessions
     if missed := texts.not_at_moment(found):
         yield context(missed)
-    top = list(_first(first, found.moment_of_first, found.replay, title, watch))
+    top = list(_first(first, found.moment_of_first, found.replay, title, buttons))
     yield from top
     left = size_limit.remaining_after([*around, *top])
-    # Others: the title, the moment, the first in two, what was left out, where shared, buttons.
-    lists, left_out = _lists(others, reader, left and left - _SMALL_LINES, MAX_BLOCKS - 7)
+    # Others: the title, the moment, the first in three, what was left out, where shared, buttons.
+    lists, left_out = _lists(others, reader, left and left - _SMALL_LINES, MAX_BLOCKS - 8)
     yield from lists
     if left_out:
         yield context(texts.left_out(left_out))
 
 
 def _first(
-    session: Session, moment: Moment | None, replay: str | None, title: str, watch: str
+    session: Session,
+    moment: Moment | None,
+    replay: str | None,
+    title: str,
+    buttons: Buttons | None,
 ) -> Iterator[Block]:
     """Yield the session that matters; *Watch replay* opens it at the moment if possible."""
     lines = [f"{':dart: ' if moment else ''}*{escape(title)}*"] if title else []
@@ -273,14 +276,20 @@ def _first(
     link = session.link
     if replay and len(replay) <= _MAX_LINK:
         link = replay
+    pressed = []
     if link is None or len(link) > MAX_BUTTON_URL:
         lines.append(escape(_no_link(session)))
+    else:
+        watch = buttons.same if buttons else ""
+        pressed.append(link_button(action_ids.WATCH_REPLAY, texts.WATCH_REPLAY, link, watch))
+    if buttons and buttons.insight:
+        pressed.append(button(action_ids.INSIGHT, texts.WHAT_HAPPENED, buttons.insight))
+    if len(pressed) == 1:
+        yield section("\n".join(lines)) | {"accessory": pressed[0]}
+    else:
         yield section("\n".join(lines))
-        return
-    yield section("\n".join(lines)) | {
-        "accessory": link_button(action_ids.WATCH_REPLAY, texts.WATCH_REPLAY, link, watch)
-    }
-    if link == replay and session.link:
+        yield from [actions(*pressed)] if pressed else []
+    if link and link == replay and session.link:
         whole = f"<{escape(session.link)}|{escape(texts.WATCH_FROM_START)}>"
         yield markdown_context(whole)
 

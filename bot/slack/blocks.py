@@ -94,12 +94,13 @@ def mentions_of(channels: Sequence[str]) -> str:
     return ", ".join(f"<#{escape(channel)}>" for channel in channels)
 
 
-def date_markup(time: datetime, template: str) -> str:
-    """Return a time that Slack shows in the reader's own zone.
+def date_markup(time: datetime, template: str, link: str = "") -> str:
+    """Return a time that Slack shows in the reader's own zone; it may be a link.
 
     https://docs.slack.dev/messaging/formatting-message-text#date-formatting
     """
-    return f"<!date^{int(time.timestamp())}^{template}|{utc(time)}>"
+    opens = f"^{escape(link)}" if link else ""
+    return f"<!date^{int(time.timestamp())}^{template}{opens}|{utc(time)}>"
 
 
 def utc(time: datetime) -> str:

@@ -29,7 +29,7 @@ from bot.slack.answer import Reader
 from bot.slack.blocks import Message, Renderer, SizeLimit, always, context, note, shorten
 from bot.slack.message_parser import external_identities, queries_about
 from bot.slack.recents import Recents
-from bot.slack.signing import Kind, Signer
+from bot.slack.signing import Kind, Signer, insight_text
 from bot.slack.users import Users
 from bot.slack.web_api import WebApi
 
@@ -146,7 +146,7 @@ class Lookups:
     async def message_at(self, channel: str, ts: str, actor: Actor) -> Renderer:
         """Read a message of a channel, and look up the person in it."""
         if reason := await self._lookup.first_denial(actor):
-            return always(self._explained(AccessDenied(reason)))
+            return always(self.explained(AccessDenied(reason)))
         try:
             message = await self._web_api.message(channel, ts) if ts else None
         except SlackError as error:
@@ -166,7 +166,7 @@ class Lookups:
     async def denied(self, actor: Actor) -> Message | None:
         """Say why the actor may not be shown sessions, if so, when no lookup follows."""
         reason = await self._lookup.denial(actor)
-        return self._explained(AccessDenied(reason)) if reason else None
+        return self.explained(AccessDenied(reason)) if reason else None
 
     async def reader(self, actor: Actor) -> Reader:
         """Return who reads the answer: their days are those of their time zone."""
@@ -179,7 +179,7 @@ class Lookups:
         if not (search.mention or search.at):
             return await self.query(search.query(moment=moment), actor, *notes)
         if reason := await self._lookup.first_denial(actor):
-            return always(self._explained(AccessDenied(reason)))
+            return always(self.explained(AccessDenied(reason)))
         try:
             email = await self.email(search, actor)
             moments, unclear = await self._when(search.at, actor.user)
@@ -231,7 +231,7 @@ class Lookups:
         if isinstance(outcome, Found):
             return self.render_found(outcome.sessions, actor, size_limit, reader)
         again = replace(query, shown=None)
-        return self._explained(outcome, self._signer.sign_query(again, actor.user))
+        return self.explained(outcome, self._signer.sign_query(again, actor.user))
 
     def render_found(
         self,
@@ -258,10 +258,19 @@ class Lookups:
             more=sign(replace(query, limit=more), user) if more > query.limit else "",
             share=sign(shown, user, Kind.SHARE),
             meant=(meant.person, sign(meant, user)) if meant else None,
+            insight=self._insight(found, shown, user),
             more_label=texts.show_all(more) if more == found.total else texts.SHOW_MORE,
         )
 
-    def _explained(self, outcome: NoResult, retry: str = "") -> Message:
+    def _insight(self, found: SessionList, shown: Query, user: str) -> str:
+        """Return the value of *What happened?* in the first session; "" if no one can tell."""
+        if not (self._settings.insights and found.sessions and found.sessions[0].ids):
+            return ""
+        value = insight_text(found.sessions[0].ids, shown)
+        return self._signer.sign(value, user, Kind.INSIGHT)
+
+    def explained(self, outcome: NoResult, retry: str = "") -> Message:
+        """Say why there are no sessions; `retry` is the value of a *Try again* button."""
         settings = self._settings
         if isinstance(outcome, AccessDenied):
             return messages.access_denied(

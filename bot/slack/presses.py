@@ -53,10 +53,10 @@ class Presses:
         if not metadata:
             return request.actor
         try:
-            channel = self._signer.verify(metadata, request.actor.user, Kind.CHANNEL)
+            text = self._signer.verify(metadata, request.actor.user, Kind.CHANNEL)
         except BadSignature:
             return request.actor  # in no channel
-        return replace(request.actor, channel=channel)
+        return replace(request.actor, channel=text.partition("\n")[0])
 
     def tell(self, sentence: str, request: SlackRequest) -> None:
         """Tell the person who pressed a button something, below it or in a direct message."""

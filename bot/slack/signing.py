@@ -44,7 +44,16 @@ class Kind(StrEnum):
     """What the share modal remembers."""
 
     CHANNEL = "p"
-    """The channel in which the search form was opened."""
+    """The channel in which a modal was opened; more may follow in the next lines."""
+
+    INSIGHT = "i"
+    """To tell what happened in one of the sessions that were shown."""
+
+    REPORT = "r"
+    """To share what happened as a bug report."""
+
+    REPORT_FORM = "g"
+    """What the preview of a bug report remembers."""
 
     TEXT = "t"
     """What was typed, to be edited in the search form."""
@@ -124,6 +133,17 @@ def text_of(query: Query) -> str:
     while fields[-1] is None:
         fields.pop()
     return dumps(fields)
+
+
+def insight_text(ids: str, query: Query, *, at_end: bool = False) -> str:
+    """Return which session of a query is meant, and whether its end, as `insight_of` reads it."""
+    return f"{ids}\n{'end' if at_end else ''}\n{text_of(query)}"
+
+
+def insight_of(text: str) -> tuple[str, Query, bool]:
+    """Return the ids of the session, the query, and whether the end of the session is meant."""
+    ids, part, query = text.split("\n", 2)
+    return ids, query_of(query), bool(part)
 
 
 def query_of(text: str) -> Query:

@@ -14,6 +14,7 @@ from bot.core.sessions import Moment, SessionList
 from bot.errors import ProfileProblem
 
 WATCH_REPLAY: Final = "Watch replay"
+WHAT_HAPPENED: Final = "What happened?"
 WATCH_FROM_START: Final = "Watch from the start"
 SHOW_MORE: Final = "Show more"
 REFRESH: Final = "Refresh"

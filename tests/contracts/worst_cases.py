@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
@@ -22,10 +23,9 @@ from bot.features.answer_buttons import help_modal
 from bot.features.message_shortcut import NO_ONE_FOUND
 from bot.features.no_sessions import ASKING, about_organization, about_quota, about_user, why_modal
 from bot.features.share import form as share_form
-from bot.features.share import metadata_of
 from bot.features.ticket_offers import offer
 from bot.settings import Settings
-from bot.slack import answer, blocks, messages, texts
+from bot.slack import answer, blocks, messages, sharing, texts
 from bot.slack.answer import Reader
 from bot.slack.blocks import DIRECT, POSTED, RESPONSE_URL
 from bot.slack.recents import MAX_RECENTS, Recent
@@ -135,7 +135,7 @@ def metadata(sessions: SessionList) -> str:
         "container": {"message_ts": "1" * 17, "thread_ts": "1" * 17, "is_ephemeral": True},
     }
     actor = Actor("T" * 12, "U" * 12, EntryPoint.SHARE, "C" * 12)
-    text = metadata_of(buttons(sessions).share, body, actor)
+    text = f"{json.dumps(sharing.origin_of(body, actor))}\n{buttons(sessions).share}"
     return SIGNER.sign(text, "U" * 12, Kind.SHARE_FORM)
 
 
@@ -150,7 +150,7 @@ def views(query: Query, length: int) -> dict[str, dict[str, Any]]:
         "form that asks": search_form(LIMITS, NO_ONE_FOUND, NOW, query.person),
         **{f"results: {kind}": messages.in_modal(message) for kind, message in shown.items()},
         "share": share_form.share_form(
-            entries, query.person, metadata(sessions), places=share_form.Places.ANY_CHANNEL
+            entries, query.person, metadata(sessions), places=sharing.Places.ANY_CHANNEL
         ),
         "help": help_modal("/" + "f" * 31, SETTINGS),
         "why": why_modal([ASKING], facts(query)),

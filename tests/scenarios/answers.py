@@ -12,7 +12,7 @@ from bot.features.share import form as share_form
 from bot.sandbox.slack import SlackSandbox
 from bot.sandbox.workspace import BOT, USER, Exchange, Shown
 from bot.settings import Settings
-from bot.slack import action_ids, texts
+from bot.slack import action_ids, sharing, texts
 from tests.conftest import until
 
 JANE = "jane@example.com"
@@ -87,9 +87,9 @@ async def submit_share(
         share_form.NAME: {"selected_options": [{"value": "include"}] if named else []},
     }
     if where:
-        values[share_form.WHERE] = {"selected_option": {"value": where}}
+        values[sharing.WHERE] = {"selected_option": {"value": where}}
     if channel:
-        values[share_form.WHERE] = {"selected_conversation": channel}
+        values[sharing.WHERE] = {"selected_conversation": channel}
     values[share_form.NOTE] = {"value": note}
     return await slack.submit(view_id, values, user=user)
 

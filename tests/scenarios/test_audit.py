@@ -31,14 +31,13 @@ from bot.core.access import DenialReason
 from bot.core.audit import AuditEvent, AuditQuery, PersonHashes
 from bot.core.outcomes import denial
 from bot.core.sessions import Query
-from bot.features import share as share_feature
 from bot.sandbox.fullstory import FullstorySandbox, Scripted
 from bot.sandbox.slack import SlackSandbox
 from bot.sandbox.workspace import AGENT, MANAGER, PARTNER, USER
 from bot.service import Service
 from bot.settings import Settings
 from bot.settings.loading import load
-from bot.slack import action_ids
+from bot.slack import action_ids, sharing
 from bot.store.audit import MAX_WAITING, AuditEvents
 from bot.store.engine import open_engine
 from bot.store.schema import migrate
@@ -355,7 +354,7 @@ class TestTrouble:
             view_id = await share_window(slack, await asked(slack))
             slack.response_statuses.append(404)
             await submit_share(slack, view_id)
-            await until(lambda: share_feature.NOT_SHARED in str(slack.screen[-1].message))
+            await until(lambda: sharing.NOT_SHARED in str(slack.screen[-1].message))
         results = [f"{one['result']}: {one['reason']}" for one in await found(database)]
         assert results == ["failed: not shared", "found: "]
 

@@ -14,12 +14,11 @@ from typing import Any
 
 import pytest
 
-from bot.features import share as share_feature
 from bot.features.workflow_step import FIND_SESSIONS_STEP
 from bot.sandbox.fullstory import FullstorySandbox
 from bot.sandbox.slack import SlackSandbox
 from bot.sandbox.workspace import BOT_USER, DIRECT, TICKETS, USER
-from bot.slack import texts
+from bot.slack import sharing, texts
 from tests.conftest import StartBot, until
 from tests.scenarios.answers import JANE, asked, public, refresh, share_window, submit_share
 
@@ -237,7 +236,7 @@ async def test_a_share_is_posted_once(
         proxy.cut("/response/", phase)
         await submit_share(slack, view_id)
         await until(lambda: proxy.cuts > 0)
-        await until(lambda: share_feature.MAYBE_SHARED in shown_texts(slack))
+        await until(lambda: sharing.MAYBE_SHARED in shown_texts(slack))
     assert len(public(slack)) <= 1
 
 
@@ -249,7 +248,7 @@ async def test_a_share_that_could_not_be_sent(start_bot: StartBot, slack: SlackS
         await slack.command(f"/fsessions {JANE} 3")
         view_id = await share_window(slack, slack.screen[-1])
         await submit_share(slack, view_id)
-        await until(lambda: share_feature.NOT_SHARED in shown_texts(slack))
+        await until(lambda: sharing.NOT_SHARED in shown_texts(slack))
         slack.url = url
     assert public(slack) == []
 

@@ -23,12 +23,11 @@ from typing import Any, Final
 import pytest
 
 from bot.core.outcomes import crash
-from bot.features import share as share_feature
 from bot.features.workflow_step import FIND_SESSIONS_STEP
 from bot.sandbox.fullstory import FullstorySandbox
 from bot.sandbox.slack import SlackSandbox
 from bot.sandbox.workspace import AGENT, BOT_USER, TICKETS, USER, Exchange, Shown
-from bot.slack import texts
+from bot.slack import sharing, texts
 from bot.timeouts import Timeouts
 from tests.conftest import migrated, until
 from tests.databases import Postgres, postgres_server
@@ -534,6 +533,6 @@ async def test_maybe_shared(bot: Bot, slack: SlackSandbox) -> None:
     await bot.kill(first)
     slack.response_seconds = 0.0
     second = await bot.start()
-    assert (await pressed.answer(PATIENCE))["text"] == share_feature.MAYBE_SHARED
+    assert (await pressed.answer(PATIENCE))["text"] == sharing.MAYBE_SHARED
     await bot.kill(second, signal.SIGTERM)
     assert public(slack) == []

@@ -18,7 +18,7 @@ from bot.sandbox.fullstory import FullstorySandbox, Scripted
 from bot.sandbox.slack import SlackSandbox
 from bot.sandbox.workspace import AGENT, BOT_USER, CHANNEL, DIRECT, TICKETS, USER, Shown
 from bot.service import Service
-from bot.slack import action_ids, texts
+from bot.slack import action_ids, sharing, texts
 from tests.conftest import QUICK, Logged, StartBot, until
 from tests.scenarios.answers import (
     JANE,
@@ -64,7 +64,7 @@ class TestWindow:
         assert len(option_texts(which["options"])) == 4
         assert option_texts([which["initial_option"]]) == option_texts(which["options"])[:1]
         assert "initial_options" not in window[share_form.NAME]
-        assert share_form.WHERE not in window
+        assert sharing.WHERE not in window
 
     async def test_the_one_at_the_moment_is_chosen(self, slack: SlackSandbox) -> None:
         """On a ticket, that is the one that is meant."""
@@ -77,7 +77,7 @@ class TestWindow:
         """The thread is chosen, and the channel offered."""
         answer.thread_ts = "1700000000.000100"
         window = fields(slack, await share_window(slack, answer))
-        where = window[share_form.WHERE]
+        where = window[sharing.WHERE]
         assert option_texts(where["options"]) == ["In this thread", "In the channel"]
         assert option_texts([where["initial_option"]]) == ["In this thread"]
 
@@ -249,7 +249,7 @@ class TestInAChosenChannel:
         """On top of the results, which then say where."""
         results = await in_form(slack)
         view_id = await share_window(slack, results)
-        place = fields(slack, view_id)[share_form.WHERE]
+        place = fields(slack, view_id)[sharing.WHERE]
         assert place["type"] == "conversations_select"
         assert place["filter"] == {
             "include": ["public", "private"],
@@ -287,14 +287,14 @@ class TestInAChosenChannel:
         view_id = await share_window(slack, await in_form(slack))
         exchange = await submit_share(slack, view_id)
         assert exchange.ack is not None
-        assert exchange.ack["errors"] == {share_form.WHERE: share_feature.NO_CHANNEL}
+        assert exchange.ack["errors"] == {sharing.WHERE: sharing.NO_CHANNEL}
         await submit_share(slack, view_id, channel=CHANNEL)
         await until(lambda: len(public(slack)) == 1)
 
     async def test_between_two_people(self, slack: SlackSandbox, answer: Shown) -> None:
         """Where a colleague reads along, it is shared right there."""
         view_id = await share_window(slack, answer, channel="D0BETWEEN")
-        assert share_form.WHERE not in fields(slack, view_id)
+        assert sharing.WHERE not in fields(slack, view_id)
 
     async def test_twice(self, slack: SlackSandbox) -> None:
         """It is there once."""
@@ -318,7 +318,7 @@ class TestInAChosenChannel:
             view_id = await share_window(slack, results)
             exchange = await submit_share(slack, view_id, channel=TICKETS)
             assert exchange.ack is not None
-            assert exchange.ack["errors"] == {share_form.WHERE: share_feature.NOT_SHOWN_THERE}
+            assert exchange.ack["errors"] == {sharing.WHERE: sharing.NOT_SHOWN_THERE}
             assert public(slack) == []
             await submit_share(slack, view_id, channel=CHANNEL)
             await until(lambda: len(public(slack)) == 1)
@@ -349,7 +349,7 @@ class TestOnce:
         await until(lambda: len(public(slack)) == 1)
         slack.put_view(view_id, view)
         await submit_share(slack, view_id)
-        assert share_feature.ALREADY_SHARED in str(slack.views[view_id])
+        assert sharing.ALREADY_SHARED in str(slack.views[view_id])
         await settled(slack)
         assert len(public(slack)) == 1
 
@@ -365,7 +365,7 @@ class TestOnce:
         view_id = await share_window(slack, answer)
         slack.response_statuses.append(500)
         await submit_share(slack, view_id)
-        await until(lambda: slack.screen[-1].message["text"] == share_feature.MAYBE_SHARED)
+        await until(lambda: slack.screen[-1].message["text"] == sharing.MAYBE_SHARED)
         assert public(slack) == []
         assert len(links(answer)) == 3
 
@@ -374,7 +374,7 @@ class TestOnce:
         view_id = await share_window(slack, answer)
         slack.response_statuses.append(400)
         await submit_share(slack, view_id)
-        await until(lambda: slack.screen[-1].message["text"] == share_feature.NOT_SHARED)
+        await until(lambda: slack.screen[-1].message["text"] == sharing.NOT_SHARED)
         assert public(slack) == []
 
     async def test_closing_the_window_shares_nothing(
@@ -393,7 +393,7 @@ async def test_an_answer_in_a_thread_is_shared_there(bot: Service, slack: SlackS
     await until(lambda: "Latest 3 sessions" in slack.screen[-1].message["text"])
     shown = slack.screen[-1]
     assert (shown.user, shown.thread_ts) == (USER, ticket.ts)
-    await share(slack, shown, where=share_form.IN_THREAD)
+    await share(slack, shown, where=sharing.IN_THREAD)
     await until(lambda: "Shared in this thread" in json.dumps(shown.message))
     (posted,) = [one for one in public(slack) if "shared" in json.dumps(one.message)]
     assert (posted.channel, posted.thread_ts) == (TICKETS, ticket.ts)
@@ -512,6 +512,6 @@ class TestRestarts:
             await until(lambda: any(one.uses for one in slack.exchanges()))
             slack.hangs = None
             await stack.aclose()
-        assert slack.screen[-1].message["text"] == share_feature.MAYBE_SHARED
+        assert slack.screen[-1].message["text"] == sharing.MAYBE_SHARED
         hangs.set()
         await until(lambda: len(public(slack)) == 1)

@@ -13,9 +13,9 @@ import pytest
 from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from bot.features import share as share_feature
 from bot.sandbox.fullstory import FullstorySandbox
 from bot.sandbox.slack import SlackSandbox
+from bot.slack import sharing
 from bot.store.engine import open_engine
 from bot.store.shared import open_shared
 from bot.store.tables import JOBS, SHARED_VALUES
@@ -62,7 +62,7 @@ async def test_a_share_that_could_not_be_stored(
         await until(lambda: len(fullstory.received) > before)
         own_postgres.stop()
         looked_up.set()
-        told = share_feature.NOT_STORED
+        told = sharing.NOT_STORED
         await until(lambda: told in str([one.message for one in slack.screen]), 30)
         own_postgres.start()
         await final(await slack.command(f"/fsessions {JANE} 3"))

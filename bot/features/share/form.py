@@ -1,13 +1,12 @@
 """The share modal: which of the sessions, with or without the name, with what note, and where.
 
-https://docs.slack.dev/reference/block-kit/block-elements/select-menu-element#conversations_select
+https://docs.slack.dev/surfaces/modals
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from enum import Enum, auto
 from typing import Any, Final
 
 from bot.core.sessions import SessionList
@@ -16,7 +15,6 @@ from bot.slack.answer import Reader
 from bot.slack.blocks import (
     MAX_FIELD,
     MAX_OPTIONS,
-    Block,
     View,
     context,
     input_block,
@@ -26,15 +24,13 @@ from bot.slack.blocks import (
     shorten,
 )
 from bot.slack.request import input_value
+from bot.slack.sharing import Places, where_input
 
 FORM: Final = "share_form"
 WHICH: Final = "which"
 NAME: Final = "name"
 NOTE: Final = "note"
-WHERE: Final = "where"
 ALL: Final = "all"
-IN_THREAD: Final = "thread"
-IN_CHANNEL: Final = "channel"
 
 TITLE: Final = "Share sessions"
 
@@ -44,26 +40,11 @@ _MAX_NAME: Final = 50  # characters
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """What was chosen in the modal: the number of a session, or None for all of them.
-
-    `channel` and its `response_url` are "" if the person had no channel to choose.
-    """
+    """What was chosen in the modal: the number of a session, or None for all of them."""
 
     number: int | None
     is_named: bool
-    is_in_thread: bool
     note: str = ""
-    channel: str = ""
-    response_url: str = ""
-
-
-class Places(Enum):
-    """Where the person may share."""
-
-    HERE = auto()
-    THREAD_OR_CHANNEL = auto()
-    ANY_CHANNEL = auto()
-    """From a modal or a direct message with the bot, where no one else is."""
 
 
 def options(found: SessionList, reader: Reader) -> list[str]:
@@ -89,7 +70,7 @@ def share_form(sessions: Sequence[str], person: str, metadata: str, places: Plac
         input_block(WHICH, "Which session?", which | {"initial_option": choices[0]}),
         input_block(NAME, "Include the customer's name?", name, hint, is_optional=True),
         input_block(NOTE, "Note", note, is_optional=True),
-        *_where(places),
+        *where_input(places),
         context(
             "Everyone in the conversation will see it, and that you shared it. " + texts.SIGN_IN
         ),
@@ -97,45 +78,14 @@ def share_form(sessions: Sequence[str], person: str, metadata: str, places: Plac
     return modal(TITLE, blocks, FORM, "Share", metadata)
 
 
-def _where(places: Places) -> list[Block]:
-    element: Block
-    match places:
-        case Places.HERE:
-            return []
-        case Places.THREAD_OR_CHANNEL:
-            options = [option("In this thread", IN_THREAD), option("In the channel", IN_CHANNEL)]
-            element = {"type": "radio_buttons", "options": options, "initial_option": options[0]}
-        case Places.ANY_CHANNEL:
-            # Slack sends a response_url with it, so the bot need not be a member.
-            element = {
-                "type": "conversations_select",
-                "response_url_enabled": True,
-                "default_to_current_conversation": True,
-                "filter": {
-                    "include": ["public", "private"],
-                    "exclude_external_shared_channels": True,
-                    "exclude_bot_users": True,
-                },
-            }
-    return [input_block(WHERE, "Where?", element)]
-
-
 def read_choice(body: dict[str, Any]) -> Choice:
     """Read what was chosen in a submitted modal."""
     view = body["view"]
-
-    def chosen(name: str) -> str:
-        selected = input_value(view, name, "selected_option")
-        return str(selected["value"]) if isinstance(selected, dict) else ""
-
-    which = chosen(WHICH) or "0"
+    selected = input_value(view, WHICH, "selected_option")
+    which = str(selected["value"]) if isinstance(selected, dict) else "0"
     number = int(which) if which.isdecimal() and len(which) < 4 else -1
-    (place, *_) = body.get("response_urls") or [{}]
     return Choice(
         number=None if which == ALL else number,
         is_named=bool(input_value(view, NAME, "selected_options")),
-        is_in_thread=chosen(WHERE) == IN_THREAD,
         note=str(input_value(view, NOTE) or "").strip()[:MAX_NOTE],
-        channel=str(place.get("channel_id", "")),
-        response_url=str(place.get("response_url", "")),
     )
