@@ -12,6 +12,7 @@ from bot.features.answer_buttons import AnswerButtons
 from bot.features.audit_log import AuditLog
 from bot.features.command import Command
 from bot.features.home import Home
+from bot.features.insight import Insight
 from bot.features.mentions import Mentions
 from bot.features.message_shortcut import MessageShortcut
 from bot.features.no_sessions import NoSessions
@@ -29,6 +30,7 @@ FEATURES: Final[tuple[type[Feature], ...]] = (
     TicketOffers,
     WorkflowStep,
     AnswerButtons,
+    Insight,
     NoSessions,
     Share,
     Home,
