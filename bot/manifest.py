@@ -109,6 +109,12 @@ functions:
         title: Name of the workflow
         description: Only if your administrator gave you one, to allow this workflow
         is_required: false
+      with_report:
+        name: with_report
+        type: boolean
+        title: Write a bug report
+        description: Each costs your Fullstory plan an Activation; needs INSIGHTS=true
+        is_required: false
     output_parameters:
       count:
         name: count
@@ -146,6 +152,12 @@ functions:
         title: Person as understood
         description: The e-mail or uid. Seen by everyone you show it to
         is_required: true
+      report:
+        name: report
+        type: string
+        title: Bug report
+        description: What happened in that session, without the customer's name
+        is_required: false
 """
 
 _SETTINGS: Final = """\

@@ -77,6 +77,7 @@ async def _bot(slack: SlackSandbox, fullstory: FullstorySandbox) -> AsyncIterato
             database_url=await stack.enter_async_context(temporary_database()),
             audit_key=secrets.token_hex(),
             auditors=(USER,),
+            insights=True,
         )
         # Leaving it waits for late answers, so that they are shown.
         timeouts = Timeouts(state=10.0)  # on a busy laptop, a slow disk is not worth an error

@@ -112,14 +112,21 @@ def check() -> None:
 @click.argument("person")
 @click.argument("limit", required=False)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
-def lookup(person: str, limit: str | None, *, as_json: bool) -> None:
+@click.option(
+    "--what-happened",
+    is_flag=True,
+    help="Also tell what happened in the first session; it may cost an Activation.",
+)
+def lookup(person: str, limit: str | None, *, as_json: bool, what_happened: bool) -> None:
     """Look PERSON up, by e-mail or uid, without Slack."""
     from bot.cli.lookup import run
 
     loaded = _settings(for_slack=False)
+    if what_happened and not loaded.insights:
+        _fail(["--what-happened may cost an Activation: it needs INSIGHTS=true"], 2)
     # Errors have the references that are printed; the terminal's audit is only in the database.
     logs.configure("ERROR", recording=False)
-    sys.exit(_run(run(loaded, person, limit, as_json=as_json)))
+    sys.exit(_run(run(loaded, person, limit, as_json=as_json, what_happened=what_happened)))
 
 
 @main.command()

@@ -15,7 +15,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final, NamedTuple
 from urllib.parse import urlsplit
 
-from bot.core.sessions import Moment
+from bot.core.sessions import Moment, Session, replay_at
 from bot.core.words import CONTROL, INVISIBLE
 from bot.fast_json import dumps
 
@@ -32,6 +32,9 @@ https://developer.fullstory.com/server/sessions/generate-context/"""
 
 AROUND: Final = timedelta(minutes=3)
 """The window around a moment begins so long before it, and ends so long after it."""
+
+BEFORE_FINDING: Final = timedelta(seconds=10)
+"""A replay opens so long before what went wrong."""
 
 _LONGEST_WINDOW: Final = timedelta(hours=1)
 _SETTLED: Final = timedelta(minutes=1)  # events may arrive a little late
@@ -180,6 +183,13 @@ def tell(excerpt: Excerpt) -> Story:
         tuple(_visits(ordered)),
         Counter(one.event.type for one in findings),
     )
+
+
+def replay_of(story: Story, session: Session, window: Window | None) -> str | None:
+    """Return a link that opens the replay where the worst happened, or where the window begins."""
+    if story.findings:
+        return replay_at(session, story.findings[0].event.time, BEFORE_FINDING)
+    return replay_at(session, window.start, timedelta()) if window else None
 
 
 def _bursts(events: Sequence[Event]) -> list[Finding]:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 from itertools import groupby
 from typing import Final
 
-from bot.core.story import CLICKS, Event, Finding, Story
+from bot.core.sessions import Session
+from bot.core.story import CLICKS, Event, Finding, Story, Window, replay_of
 
 NOTHING_WRONG: Final = "Nothing went wrong that Fullstory noticed."
 NO_EVENTS: Final = "Fullstory noticed no clicks, pages or errors in this part of the session."
@@ -34,7 +35,9 @@ _COUNTED: Final = {
     "mouse-thrash": "wild mouse move",
 }
 _MAX_PRESSES: Final = 4
-_MAX_FINDINGS: Final = 5
+_MAX_FINDINGS: Final = 4
+_MAX_NAME: Final = 60  # characters of what was pressed
+_MAX_LINK: Final = 500
 
 
 def overview(story: Story) -> str:
@@ -69,14 +72,15 @@ def short(duration: timedelta) -> str:
     return f"{round(seconds / 60)} min" if seconds < 90 * 60 else f"{round(seconds / 3600)} h"
 
 
-def bug_report(story: Story, replay: str, started: datetime | None) -> str:
-    """Return a report for people who have not seen the session.
+def bug_report(story: Story, session: Session, window: Window | None, *, links: bool) -> str:
+    """Return a report for people who have not seen the session; it names no customer.
 
-    `replay` is a link, or "". It names no customer.
+    With `links`, the replay opens where the worst happened. It has some 3,000 characters at most.
     """
+    replay = (links and replay_of(story, session, window)) or session.link
     worst = story.findings[0] if story.findings else None
     event = worst.event if worst else None
-    time = event.time if event else started
+    time = event.time if event else session.started
     lines = [
         "What was tried",
         *(f"- {line}" for line in _tried(story, event)),
@@ -87,7 +91,7 @@ def bug_report(story: Story, replay: str, started: datetime | None) -> str:
         *([f"Page: {event.path}"] if event else []),
         *([f"When: {time:%Y-%m-%d %H:%M:%S} UTC"] if time else []),
         f"Browser: {', '.join(filter(None, story.excerpt[2:])) or 'not known'}",
-        *([f"Replay: {replay}"] if replay else []),
+        *([f"Replay: {replay}"] if replay and len(replay) <= _MAX_LINK else []),
     ]
     return "\n".join(lines)
 
@@ -103,7 +107,7 @@ def _tried(story: Story, until: Event | None) -> list[str]:
 
 def _step(path: str, events: Sequence[Event]) -> str:
     pressed = (one.text for one in events if one.type in CLICKS and one.text)
-    names = [f"“{name}”" for name, _ in groupby(pressed)]
+    names = [_named(name) for name, _ in groupby(pressed)]
     return f"On {path}, pressed {', '.join(names[-3:])}" if names else f"Opened {path}"
 
 
@@ -122,9 +126,13 @@ def in_one_line(finding: Finding) -> str:
     event, cause = finding.event, finding.cause
     said = f": {event.text}" if event.text else ""
     after = after_cause(finding)
-    named = f" on “{cause.text}”" if cause and cause.text else ""
+    named = f" on {_named(cause.text)}" if cause and cause.text else ""
     why = f", {after}{named}" if after else ""
     return f"{event.time:%H:%M:%S}  {title(finding)}{said} (on {event.path}{why})"
+
+
+def _named(text: str) -> str:
+    return f"“{text if len(text) <= _MAX_NAME else text[: _MAX_NAME - 1] + '…'}”"
 
 
 def _long(duration: timedelta) -> str:

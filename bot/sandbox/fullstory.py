@@ -75,6 +75,7 @@ class FullstorySandbox:
         self.paid: list[str] = []
         self.activations = 1_000
         self.script_of_contexts: deque[Scripted] = deque()
+        self.held_contexts: asyncio.Event | None = None
         self.being_deleted: set[str] = set()
         self.url = ""
         self.received: list[Received] = []
@@ -105,6 +106,11 @@ class FullstorySandbox:
         """Let everyone wait from now on, until the event is set."""
         self.held = asyncio.Event()
         return self.held
+
+    def hold_contexts(self) -> asyncio.Event:
+        """Let everyone wait who asks what happened and has paid, until the event is set."""
+        self.held_contexts = asyncio.Event()
+        return self.held_contexts
 
     async def _me(self, request: web.Request) -> web.Response:
         if request.headers.get("Authorization") != f"Basic {self.key}":
@@ -168,6 +174,8 @@ class FullstorySandbox:
         if len(self.paid) >= self.activations:
             return _error(402, "payment_required", "No Activations left")
         self.paid.append(name)
+        if self.held_contexts:
+            await self.held_contexts.wait()
         if self.script_of_contexts:
             return await _play(self.script_of_contexts.popleft(), request)
         person, recording = found

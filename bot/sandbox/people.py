@@ -126,7 +126,7 @@ def recordings(person: Person, now: datetime) -> list[Recording]:
             session_id=str(5_000_000_000_000_000 + number * 1000 + index),
             started=now - timedelta(minutes=7 + 50 * index + 11 * index**2),
             foreign=person.trouble is Trouble.FOREIGN_LINK and index == 1,
-            story=person.story if index == 0 else Story.VISIT,
+            story=person.story if index < 2 else Story.VISIT,
         )
         for index in range(person.sessions)
     ]

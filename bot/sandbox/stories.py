@@ -16,7 +16,7 @@ TYPED: Final = "4111 1111 1111 1111"
 
 
 class Story(Enum):
-    """What the latest session of a person tells."""
+    """What the latest two sessions of a person tell."""
 
     VISIT = "a visit without trouble"
     PAYMENT = "a payment that fails"
@@ -47,26 +47,26 @@ def _payment(started: datetime, now: datetime) -> Iterator[Page]:
         _event("page-load", at(0)),  # not documented, but seen
         _event("navigate", at(0.1)),
         _event("cumulative-layout-shift", at(0.6)),
-        _click(at(35), "Go to checkout"),
+        _click(at(95), "Go to checkout"),
     )
     card = {"fs-input-name": "card", "fs-input-type": "text", "fs-input-value": TYPED}
     failed = f"POST {SHOP}/api/payments?card=4111111111111111&token=eyJhbGciOi 502 (Bad Gateway)"
     yield _page(
         "/checkout?session=8f14e45f",
         "Checkout",
-        _event("navigate", at(36)),
-        _event("input-change", at(60), f'Changed "Card number" to "{TYPED}"', card),
-        _click(at(95), "Pay"),
-        _event("network-error", at(96.2), failed),
+        _event("navigate", at(100)),
+        _event("input-change", at(180), f'Changed "Card number" to "{TYPED}"', card),
+        _click(at(218), "Pay"),
+        _event("network-error", at(219.2), failed),
         _event(
             "exception",
-            at(96.4),
+            at(219.4),
             "TypeError: Cannot read properties of undefined (reading 'receipt')",
         ),
-        _click(at(110), "Pay"),
-        _event("network-error", at(111.1), failed),
+        _click(at(226), "Pay"),
+        _event("network-error", at(227.1), failed),
     )
-    yield _page("/help/payments", "Help", _event("navigate", at(150)), _event("click", at(190)))
+    yield _page("/help/payments", "Help", _event("navigate", at(232)), _event("click", at(237)))
 
 
 def _dead_button(started: datetime, now: datetime) -> Iterator[Page]:

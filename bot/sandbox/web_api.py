@@ -319,6 +319,7 @@ class WebApi:
         declared = {"count": int} | dict.fromkeys(
             ("latest", "at_moment", "replay", "list", "person"), str
         )
+        declared |= {"report": str} if "report" in outputs else {}  # it is optional
         fits = outputs.keys() == declared.keys() and all(
             type(outputs[name]) is declared[name] for name in declared
         )

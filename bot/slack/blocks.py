@@ -143,6 +143,11 @@ def plain(text: str, limit: int) -> Block:
     return {"type": "plain_text", "text": escaped, "emoji": False}
 
 
+def cut(text: str, limit: int) -> str:
+    """Return the beginning of a text, counted as Slack's clients do."""
+    return text.encode("utf-16-le", "surrogatepass")[: 2 * limit].decode("utf-16-le", "ignore")
+
+
 def _size(text: str) -> int:
     return len(text.encode("utf-16-le")) // 2
 

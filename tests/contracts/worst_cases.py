@@ -15,8 +15,10 @@ from bot.core.no_sessions import KnownUser, Quota
 from bot.core.outcomes import Failed, explain
 from bot.core.query import Limits, ParseError, Problem, Search
 from bot.core.sessions import MAX_UID_LENGTH, Moment, Query, Session, SessionList
+from bot.core.story import Event, Excerpt, Story, Window, clean, path_of, tell
+from bot.core.story_words import bug_report
 from bot.errors import FullstoryError, ProfileProblem, RateLimited, Unavailable
-from bot.features import HELP_LINES, audit_log
+from bot.features import HELP_LINES, audit_log, insight
 from bot.features import home as home_feature
 from bot.features import share as share_feature
 from bot.features.answer_buttons import help_modal
@@ -30,7 +32,7 @@ from bot.slack.answer import Reader
 from bot.slack.blocks import DIRECT, POSTED, RESPONSE_URL
 from bot.slack.recents import MAX_RECENTS, Recent
 from bot.slack.search_modal import search_form
-from bot.slack.signing import Kind, Signer, text_of
+from bot.slack.signing import Kind, Signer, insight_text, text_of
 
 NOW: Final = datetime(2026, 11, 23, 12, tzinfo=UTC)
 LIMITS: Final = Limits(100, 100)
@@ -115,6 +117,8 @@ def all_messages(query: Query, length: int) -> dict[str, dict[str, Any]]:
         "audit entries": audit_log.entries(person, [EVENT] * 30, has_more=True),
         "posted": answer.answer(sessions, READER, POSTED, values),
         "direct": answer.answer(sessions, READER, DIRECT, values),
+        "insight": insight_message(query, length),
+        "bug report": insight.report.posted("&" * 3000, "U" * 20),
         "posted choice": messages.choice([(person, value)] * 10, 30, POSTED),
     }
 
@@ -125,17 +129,59 @@ def buttons(sessions: SessionList) -> answer.Buttons:
     value = SIGNER.sign_query(query, "U" * 20)
     shown = replace(query, shown=sessions.snapshot(NOW))
     share = SIGNER.sign_query(shown, "U" * 20, Kind.SHARE)
-    return answer.Buttons(value, value, share)
+    insight = SIGNER.sign(insight_text(IDS, shown), "U" * 20, Kind.INSIGHT)
+    return answer.Buttons(value, value, share, insight=insight)
+
+
+IDS: Final = "1" * 400
+
+
+def insight_message(query: Query, length: int) -> dict[str, Any]:
+    """Return the longest story that Fullstory can tell."""
+    session = found(query, length).sessions[0]
+    window = Window(NOW - timedelta(hours=1), NOW)
+    row = insight.view.button_row(
+        *((f"insight:{n}", "x" * 75, buttons(found(query, length)).insight) for n in range(5))
+    )
+    moment = Moment(NOW, of_message=True)
+    return insight.view.told(story(query), session, window, moment, NOW, row, links=True)
+
+
+def story(query: Query) -> Story:
+    """Return two hundred events, each of which is a page of its own and goes wrong."""
+    said, other = clean(query.person), clean(str(query.uid))
+    events = [
+        Event("click" if n % 2 else "exception", NOW, path_of(f"/{n}{query.uid}"), said)
+        for n in range(200)
+    ]
+    return tell(Excerpt(events, is_cut=True, browser=other, system=other))
+
+
+def report_form(query: Query, length: int) -> dict[str, Any]:
+    """Return the longest report."""
+    session = found(query, length).sessions[0]
+    text = bug_report(story(query), session, None, links=True)
+    return insight.report.form(text, sharing.Places.ANY_CHANNEL, report_metadata(query, length))
+
+
+def report_metadata(query: Query, length: int) -> str:
+    """Return what the preview of a bug report remembers."""
+    shown = replace(query, shown=found(query, length).snapshot(NOW))
+    actor = Actor("T" * 12, "U" * 12, EntryPoint.SHARE, "C" * 12)
+    text = f"{json.dumps(sharing.origin_of(PRESS, actor))}\n{insight_text(IDS, shown)}"
+    return SIGNER.sign(text, "U" * 12, Kind.REPORT_FORM)
+
+
+PRESS: Final = {
+    "response_url": "https://hooks.slack.com/actions/" + "x" * 120,
+    "container": {"message_ts": "1" * 17, "thread_ts": "1" * 17, "is_ephemeral": True},
+}
 
 
 def metadata(sessions: SessionList) -> str:
     """Return what the window for sharing remembers."""
-    body = {
-        "response_url": "https://hooks.slack.com/actions/" + "x" * 120,
-        "container": {"message_ts": "1" * 17, "thread_ts": "1" * 17, "is_ephemeral": True},
-    }
     actor = Actor("T" * 12, "U" * 12, EntryPoint.SHARE, "C" * 12)
-    text = f"{json.dumps(sharing.origin_of(body, actor))}\n{buttons(sessions).share}"
+    text = f"{json.dumps(sharing.origin_of(PRESS, actor))}\n{buttons(sessions).share}"
     return SIGNER.sign(text, "U" * 12, Kind.SHARE_FORM)
 
 
@@ -152,6 +198,8 @@ def views(query: Query, length: int) -> dict[str, dict[str, Any]]:
         "share": share_form.share_form(
             entries, query.person, metadata(sessions), places=sharing.Places.ANY_CHANNEL
         ),
+        "insight": insight.view.in_insight_modal(insight_message(query, length), "m" * 3000),
+        "bug report": report_form(query, length),
         "help": help_modal("/" + "f" * 31, SETTINGS),
         "why": why_modal([ASKING], facts(query)),
         "note": blocks.modal(

@@ -151,7 +151,9 @@ class Reader:
         settings = settings_for(self._slack, self._fullstory, internal_domains=INTERNAL)
         said = StringIO()
         with redirect_stdout(StringIO()), redirect_stderr(said):
-            await run_lookup(settings, plain_text(case["typed"]), None, as_json=True)
+            await run_lookup(
+                settings, plain_text(case["typed"]), None, as_json=True, what_happened=False
+            )
         self.said = said.getvalue()
 
     async def step(self, case: Case) -> None:

@@ -18,6 +18,7 @@ import pytest
 from bot.core import story_words
 from bot.core.insight import OverLimit, explain_no_insight
 from bot.features.insight import report, view
+from bot.features.workflow_step import texts as step_texts
 from bot.sandbox.fullstory import FullstorySandbox, Scripted
 from bot.sandbox.slack import SlackSandbox
 from bot.sandbox.stories import TYPED
@@ -25,6 +26,7 @@ from bot.sandbox.workspace import AGENT, CHANNEL, TICKETS, USER
 from bot.service import Service
 from bot.slack import action_ids, sharing, texts
 from tests.conftest import QUICK, Logged, StartBot, both_transports, migrated, until
+from tests.programs import run
 from tests.scenarios.answers import JANE, final, labels, public
 
 ROSA = "rosa@example.com"
@@ -79,7 +81,7 @@ async def test_a_payment_that_fails(
     """The map, then the worst first, each with a link to that moment; one Activation."""
     shown = await pressed(slack)
     text = said(shown)
-    assert "3 minutes · 3 pages · 3 errors" in text
+    assert "4 minutes · 3 pages · 3 errors" in text
     assert text.index("Error in the page") < text.index("Failed request")
     assert "1 s after a click on `Pay`" in text
     assert "`/checkout` 2 min" in text
@@ -147,7 +149,7 @@ async def test_the_moment_of_a_ticket(slack: SlackSandbox, fullstory: FullstoryS
     """Three minutes before to three after; then the end of the session, if that is wanted."""
     now = datetime.now(UTC)
     fullstory.clock = lambda: now
-    # It began seven minutes ago, and the payment failed one and a half later.
+    # It began seven minutes ago; after a visit to the cart, the payment failed four minutes later.
     slack.clock = lambda: (now - timedelta(minutes=2)).timestamp()
     ticket = await slack.write(f"The checkout is broken, {JANE}", channel=CHANNEL)
     slack.clock = lambda: now.timestamp()
@@ -433,6 +435,99 @@ async def test_a_bug_report_from_a_direct_message(slack: SlackSandbox) -> None:
     await until(lambda: any(one.channel == CHANNEL for one in public(slack)))
     (posted,) = [one for one in public(slack) if one.channel == CHANNEL]
     assert "It is broken" in str(posted.message)
+
+
+# -- Steps and the terminal ------------------------------------------------------------------------
+
+
+async def step(slack: SlackSandbox, **inputs: Any) -> str:  # noqa: ANN401
+    """Run the step of a workflow, and return its bug report."""
+    run = await slack.run_step("find_sessions_step", **inputs)
+    how, outputs = await run.end()
+    assert how == "success"
+    assert ("report" in outputs) is ("with_report" in inputs)
+    return str(outputs.get("report", ""))
+
+
+@pytest.mark.usefixtures("bot")
+async def test_the_report_of_a_workflow(
+    slack: SlackSandbox, fullstory: FullstorySandbox, logged: Logged
+) -> None:
+    """Only if its author wants one."""
+    assert not await step(slack, person=JANE)
+    assert not fullstory.paid
+    text = await step(slack, person=JANE, with_report=True)
+    assert "On /checkout, pressed “Pay”" in text
+    assert JANE not in text
+    assert await step(slack, person=JANE, with_report="true") == text
+    assert len(fullstory.paid) == 1
+    assert not await step(slack, person="zoe@example.com", with_report=True)
+    audit = [line for line in logged() if line["event"] == "audit"]
+    assert [line["entry_point"] for line in audit if line["result"] == "insight"] == [
+        "workflow step",
+        "workflow step",
+    ]
+
+
+@pytest.mark.usefixtures("bot")
+async def test_a_workflow_without_a_report(
+    slack: SlackSandbox, fullstory: FullstorySandbox
+) -> None:
+    """The run succeeds, and the report says why there is none."""
+    fullstory.activations = 0
+    assert "No bug report: Your Fullstory plan has no Activations" in await step(
+        slack, person=JANE, with_report=True
+    )
+
+
+async def test_a_workflow_while_insights_are_off(
+    start_bot: StartBot, slack: SlackSandbox, fullstory: FullstorySandbox
+) -> None:
+    """Nothing is paid."""
+    async with start_bot():
+        text = await step(slack, person=JANE, with_report=True)
+    assert text == step_texts.INSIGHTS_OFF
+    assert not fullstory.paid
+
+
+async def test_a_workflow_that_may_not_have_the_sessions(
+    start_bot: StartBot, slack: SlackSandbox, fullstory: FullstorySandbox
+) -> None:
+    """Its report is empty, and nothing is paid for it."""
+    async with start_bot(insights=True, allowed_users=(USER,)):
+        assert not await step(slack, person=JANE, with_report=True, show_to=USER)
+    assert not fullstory.paid
+
+
+async def test_on_the_terminal(fullstory: FullstorySandbox) -> None:
+    """A report below the table, or in the JSON; only if insights are on."""
+    env = {"FULLSTORY_API_KEY": fullstory.key, "FULLSTORY_API_URL": fullstory.url}
+    arguments = ("lookup", JANE, "2", "--what-happened")
+    code, out, err = await run(*arguments, env=env)
+    assert (code, out) == (2, "")
+    assert "INSIGHTS=true" in err
+    env["INSIGHTS"] = "true"
+    code, out, err = await run(*arguments, env=env)
+    assert (code, err) == (0, "")
+    assert "4 minutes · 3 pages · 3 errors" in out
+    assert "- On /checkout, pressed “Pay”" in out
+    code, out, err = await run(*arguments, "--json", env=env)
+    first, second = json.loads(out)
+    assert [one["type"] for one in first["what_happened"]["findings"]] == [
+        "exception",
+        "network-error",
+        "network-error",
+    ]
+    assert TYPED not in out
+    assert "what_happened" not in second
+    assert len(fullstory.paid) == 2
+    fullstory.activations = 0
+    code, out, err = await run(*arguments, env=env)
+    assert code == 1
+    assert "Latest 2 sessions" in out
+    assert "no Activations left" in err
+    code, out, _ = await run("lookup", "zoe@example.com", "--what-happened", env=env)
+    assert (code, out.startswith("No sessions")) == (0, True)
 
 
 # -- Hostile pages --------------------------------------------------------------------------------

@@ -27,7 +27,7 @@ from bot.features.workflow_step import FIND_SESSIONS_STEP
 from bot.sandbox.fullstory import FullstorySandbox
 from bot.sandbox.slack import SlackSandbox
 from bot.sandbox.workspace import AGENT, BOT_USER, TICKETS, USER, Exchange, Shown
-from bot.slack import sharing, texts
+from bot.slack import action_ids, sharing, texts
 from bot.timeouts import Timeouts
 from tests.conftest import migrated, until
 from tests.databases import Postgres, postgres_server
@@ -536,3 +536,51 @@ async def test_maybe_shared(bot: Bot, slack: SlackSandbox) -> None:
     assert (await pressed.answer(PATIENCE))["text"] == sharing.MAYBE_SHARED
     await bot.kill(second, signal.SIGTERM)
     assert public(slack) == []
+
+
+# -- What happened? -------------------------------------------------------------------------------
+
+
+async def answer_with_insight(slack: SlackSandbox, url: str, user: str = USER) -> tuple[str, Shown]:
+    """Return a process, and an answer with the button *What happened?*."""
+    slack.request_url = url
+    await slack.command(f"/fsessions {JANE} 3", user_id=user)
+    await until(lambda: action_ids.INSIGHT in str(slack.screen[-1].message), PATIENCE)
+    return url, slack.screen[-1]
+
+
+async def test_two_processes_pay_once(
+    bot: Bot, slack: SlackSandbox, fullstory: FullstorySandbox
+) -> None:
+    """Two people press at the same time, and their presses arrive at different processes."""
+    answers = []
+    for user in (USER, AGENT):
+        url = await bot.start(INSIGHTS="true")
+        answers.append((*await answer_with_insight(slack, url, user), user))
+    may_answer = fullstory.hold_contexts()
+    for url, shown, user in answers:
+        slack.request_url = url
+        await slack.press(action_ids.INSIGHT, shown, user=user)
+    await until(lambda: len(slack.views) == 2 and bool(fullstory.paid), PATIENCE)
+    may_answer.set()
+    await until(lambda: str(slack.views).count("3 errors") == 2, PATIENCE)
+    assert len(fullstory.paid) == 1
+
+
+async def test_a_press_is_not_paid_twice(
+    bot: Bot, slack: SlackSandbox, fullstory: FullstorySandbox
+) -> None:
+    """Its process is killed while Fullstory answers: the person is told, and may press again."""
+    settings = {"INSIGHTS": "true", "FULLSTORY_TIMEOUT_SECONDS": "5"}
+    url, shown = await answer_with_insight(slack, await bot.start(**settings))
+    may_answer = fullstory.hold_contexts()
+    await slack.press(action_ids.INSIGHT, shown)
+    await until(lambda: bool(fullstory.paid), PATIENCE)
+    await bot.kill(url)
+    may_answer.set()
+    slack.request_url = await bot.start(**settings)
+    await until(lambda: "I was restarted" in str(slack.screen[-1].message), PATIENCE)
+    assert len(fullstory.paid) == 1
+    await slack.press(f"{action_ids.INSIGHT}:again")
+    await until(lambda: "3 errors" in str(slack.views), PATIENCE)
+    assert len(fullstory.paid) == 2

@@ -9,7 +9,7 @@ import click
 
 from bot.cli.check import slack
 from bot.cli.check.finding import Finding
-from bot.cli.check.fullstory import fullstory_key
+from bot.cli.check.fullstory import fullstory_key, insights
 from bot.connections import open_connections
 from bot.settings import Settings
 from bot.settings.loading import misspelled
@@ -44,6 +44,8 @@ async def _findings(settings: Settings) -> AsyncIterator[Finding]:
         async for finding in slack.ids(settings, connections):
             yield finding
         yield await fullstory_key(settings, connections)
+        if settings.insights:
+            yield await insights(settings, connections)
     if settings.database:
         from bot.cli.check.database import database
 

@@ -61,3 +61,25 @@ async def fullstory_key(settings: Settings, connections: Connections) -> Finding
             "Remove or fix FULLSTORY_API_URL: people would be told that no one has sessions.",
         )
     return Finding(part, f"lists sessions of {organization} at {host}")
+
+
+async def insights(settings: Settings, connections: Connections) -> Finding:
+    """Check that the key may tell what happened, without paying for it.
+
+    The quotas take the same level and cost nothing; nothing free says what the plan includes.
+    """
+    part, client = "Insights", client_of(settings, connections.fullstory)
+    try:
+        await client.quota()
+    except PermissionMissing:
+        return Finding(
+            part,
+            "the key's level is too low to tell what happened in a session",
+            "Create a key with the level Standard or higher in Fullstory's settings, or set "
+            "INSIGHTS=false.",
+        )
+    except FullstoryError as error:
+        return Finding(part, f"not checked: {settings.fullstory_base_url} answers {error}", LATER)
+    limit = f"at most {settings.insights_per_day} Activations a day"
+    result = f"the key's level is right; {limit}, if your plan includes them: press once to see"
+    return Finding(part, result, is_known=False)

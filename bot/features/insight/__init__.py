@@ -20,7 +20,7 @@ from bot.core.insight import Insights, NoInsight, Told, explain_no_insight
 from bot.core.lookup import Lookup
 from bot.core.outcomes import Found
 from bot.core.sessions import Moment, Query, Session, SessionList
-from bot.core.story import Story, Window, tell
+from bot.core.story import Story, Window, replay_of, tell
 from bot.core.story_words import bug_report
 from bot.features.insight import report, view
 from bot.settings import Settings
@@ -188,7 +188,7 @@ class Insight:
         """Return a link that opens the replay where it matters, if such links are wanted."""
         if not self.settings.replay_at_moment:
             return None
-        return view.replay_of(story, part.session, part.window)
+        return replay_of(story, part.session, part.window)
 
     # -- The bug report ---------------------------------------------------------------------------
 
@@ -216,9 +216,8 @@ class Insight:
         excerpt = await self.insights.known(part.session, part.window)
         if excerpt is None:
             return modal(report.TITLE, note(report.FORGOTTEN)["blocks"])
-        story, session = tell(excerpt), part.session
-        replay = self._replay(story, part)
-        written = bug_report(story, replay or session.link or "", session.started)
+        links = self.settings.replay_at_moment
+        written = bug_report(tell(excerpt), part.session, part.window, links=links)
         origin = self._origin(request, part.moment)
         metadata = f"{json.dumps(origin)}\n{text}"
         return report.form(

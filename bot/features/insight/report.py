@@ -18,11 +18,13 @@ from bot.slack.blocks import (
     View,
     always,
     context,
+    cut,
     escape,
     input_block,
     message,
     modal,
     section,
+    shorten,
 )
 from bot.slack.request import input_value
 from bot.slack.sharing import Places, where_input
@@ -37,6 +39,7 @@ EVERYONE: Final = (
     "Change it as you like, and copy it, or post it: everyone in the conversation will see it, and "
     "that you posted it. "
 )
+_SPOKEN: Final = 500  # characters for screen readers and notifications
 _LINK: Final = re.compile(r"https://[^\s<>]+")
 
 
@@ -46,7 +49,7 @@ def form(written: str, where: Places, metadata: str) -> View:
         "type": "plain_text_input",
         "multiline": True,
         "max_length": MAX_SECTION,
-        "initial_value": written[:MAX_SECTION],
+        "initial_value": cut(written, MAX_SECTION),
     }
     blocks = [
         input_block(TEXT, "What to post", element),
@@ -58,7 +61,7 @@ def form(written: str, where: Places, metadata: str) -> View:
 
 def written_in(body: dict[str, Any]) -> str:
     """Return the text of a submitted preview."""
-    return str(input_value(body["view"], TEXT) or "").strip()[:MAX_SECTION]
+    return cut(str(input_value(body["view"], TEXT) or "").strip(), MAX_SECTION)
 
 
 def posted(written: str, user: str) -> Message:
@@ -67,7 +70,7 @@ def posted(written: str, user: str) -> Message:
     text = {"type": "rich_text_preformatted", "elements": _elements(written)}
     quiet = {"response_type": "in_channel", "unfurl_links": False, "unfurl_media": False}
     blocks = [title, {"type": "rich_text", "elements": [text]}, context(texts.SIGN_IN)]
-    return message(f"Bug report\n{written}", blocks) | quiet
+    return message(f"Bug report\n{shorten(written, _SPOKEN)}", blocks) | quiet
 
 
 def _elements(written: str) -> list[Block]:

@@ -6,12 +6,12 @@ Texts of the recorded page are shown as code: nothing in them becomes a mention,
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Final
 
 from bot.core import story_words
 from bot.core.sessions import Moment, Session, replay_at
-from bot.core.story import CLICKS, Finding, Story, Window
+from bot.core.story import BEFORE_FINDING, CLICKS, Finding, Story, Window
 from bot.slack import action_ids, texts
 from bot.slack.blocks import (
     MAX_BUTTON_URL,
@@ -51,13 +51,11 @@ SHOW_END: Final = "End of the session"
 SHOW_EARLIER: Final = "Earlier session"
 SHOW_LATER: Final = "Later session"
 
-BEFORE_FINDING: Final = timedelta(seconds=10)
-"""A replay opens so long before what went wrong."""
-
-_AT_ONCE: Final = 3  # findings that a phone shows without scrolling
 _MAX_FINDINGS: Final = 10
 _MAX_VISITS: Final = 12
 _SHOWN_TEXT: Final = 90  # characters
+_SHOWN_IN_WAY: Final = 40
+_MAX_LINK: Final = 500
 
 
 def in_insight_modal(message: Message, metadata: str, *, is_final: bool = True) -> View:
@@ -87,12 +85,8 @@ def told(
     elif not story.findings:
         blocks.append(section(escape(story_words.NOTHING_WRONG)))
     opens = session if links else session._replace(link=None)
-    lines = [_finding(one, opens) for one in story.findings[:_MAX_FINDINGS]]
-    if lines:
-        blocks.append(section("\n".join(lines[:_AT_ONCE])))
-    if len(lines) > _AT_ONCE:
-        blocks.append(section("\n".join(lines[_AT_ONCE:])))
-    if (left := len(story.findings) - len(lines)) > 0:
+    blocks += [section(_finding(one, opens)) for one in story.findings[:_MAX_FINDINGS]]
+    if (left := len(story.findings) - _MAX_FINDINGS) > 0:
         blocks.append(context(f"and {texts.counted(left, 'more finding')}"))
     blocks.append(actions(*buttons))
     if way := _way(story):
@@ -107,13 +101,6 @@ def watch_button(replay: str | None, session: Session, value: str) -> Block | No
     if link is None or len(link) > MAX_BUTTON_URL:
         return None
     return link_button(action_ids.WATCH_REPLAY, texts.WATCH_REPLAY, link, value)
-
-
-def replay_of(story: Story, session: Session, window: Window | None) -> str | None:
-    """Return a link that opens the replay where the worst happened, or where the window begins."""
-    if story.findings:
-        return replay_at(session, story.findings[0].event.time, BEFORE_FINDING)
-    return replay_at(session, window.start, timedelta()) if window else None
 
 
 def _which(session: Session, window: Window | None, moment: Moment | None) -> str:
@@ -133,7 +120,7 @@ def _finding(finding: Finding, session: Session) -> str:
     """Return a finding in two or three short lines of Slack's markup."""
     event, cause = finding.event, finding.cause
     link = replay_at(session, event.time, BEFORE_FINDING) or ""
-    time = date_markup(event.time, "{time_secs}", link)
+    time = date_markup(event.time, "{time_secs}", link if len(link) <= _MAX_LINK else "")
     name = escape(story_words.title(finding))
     where = f"on {_code(event.path)}"
     after = escape(story_words.after_cause(finding))
@@ -156,7 +143,7 @@ def _way(story: Story) -> str:
     left_out = len(visits) - _MAX_VISITS
     before = [f"{left_out} pages before"] if left_out > 0 else []
     shown = [
-        f"{_code(visit.path)} {story_words.short(visit.duration)}"
+        f"{code(shorten(visit.path, _SHOWN_IN_WAY))} {story_words.short(visit.duration)}"
         for visit in visits[-_MAX_VISITS:]
     ]
     return "  →  ".join([*before, *shown])

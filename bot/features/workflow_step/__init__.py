@@ -16,10 +16,13 @@ import structlog
 
 from bot.core.access import OTHER_WORKFLOW, Actor, DenialReason, EntryPoint
 from bot.core.audit import Audit
+from bot.core.insight import Insights, Told, explain_no_insight
 from bot.core.lookup import Lookup
 from bot.core.outcomes import Found, crash
 from bot.core.query import Help, ParseError, Problem, Search, Several, parse_limit
 from bot.core.sessions import Moment, SessionList
+from bot.core.story import Window, tell
+from bot.core.story_words import bug_report
 from bot.core.times import UnclearTime, names_its_zone
 from bot.errors import FsessionsError, ProfileError, SlackError
 from bot.features.workflow_step import texts
@@ -71,6 +74,7 @@ class WorkflowStep:
     audit: Audit
     lookup: Lookup
     lookups: Lookups
+    insights: Insights
     web_api: WebApi
     targets: Targets
     delivery: Delivery
@@ -153,7 +157,29 @@ class WorkflowStep:
         if user:
             await self._show(found, actor, request.job)
         may_have_them = self.settings.access_rules.gives_outputs(actor)
-        return outputs(found) if may_have_them else withheld(len(found.sessions))
+        shown = outputs(found) if may_have_them else withheld(len(found.sessions))
+        # Slack refuses an output that the manifest of an older app doesn't have.
+        if _text(inputs, "with_report").lower() == "true":
+            shown["report"] = ""
+            if may_have_them:
+                shown["report"] = await self._report(found, actor, request.job)
+        return shown
+
+    async def _report(self, found: SessionList, actor: Actor, job: Job) -> str:
+        """Return a bug report about the first session, or why there is none."""
+        if not found.sessions or not found.sessions[0].ids:
+            return ""
+        if not self.settings.insights:
+            return texts.INSIGHTS_OFF
+        session, window = found.sessions[0], Window.around(found.moment_of_first)
+        # A run that another process began may have paid already.
+        may_pay = not job.is_resumed
+        insight = await self.insights.run(session, window, found.query, actor, may_pay=may_pay)
+        if not isinstance(insight, Told):
+            why = explain_no_insight(insight).in_one_line(self.settings.admin_contact)
+            return texts.no_report(why)
+        story, links = tell(insight.excerpt), self.settings.replay_at_moment
+        return bug_report(story, session, window, links=links)
 
     def _search(self, inputs: dict[str, Any]) -> Search:
         limits = self.settings.limits

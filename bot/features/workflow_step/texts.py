@@ -45,6 +45,7 @@ SLACK_TROUBLE: Final = (
 OTHER_WORKSPACE: Final = (
     "This workflow belongs to another workspace than the bot, so I looked no one up."
 )
+INSIGHTS_OFF: Final = "No bug report: your administrator hasn't turned INSIGHTS on."
 SHOWN_ALONE: Final = "Only the person in “Show privately to” was shown the sessions."
 STRANGER: Final = (
     "The person in “Show privately to” is not a full member of this workspace, so I showed them "
@@ -98,6 +99,11 @@ def parse_error(error: ParseError, limits: Limits) -> str:
             return NO_ONE
         case _:
             return texts.parse_error(error, limits)
+
+
+def no_report(why: str) -> str:
+    """Say why there is no bug report."""
+    return f"No bug report: {why}"
 
 
 def profile_problem(problem: ProfileProblem) -> str:

@@ -4,7 +4,7 @@
 
 const EMOJI = {
   fire: "🔥", cry: "😢", coffee: "☕", wave: "👋", tada: "🎉", eyes: "👀", warning: "⚠️", thumbsup: "👍", "+1": "👍",
-  smile: "😄", bug: "🐛", lock: "🔒", mag: "🔍", hourglass: "⌛", white_check_mark: "✅", x: "❌", heart: "❤️",
+  smile: "😄", bug: "🐛", beetle: "🐞", lock: "🔒", mag: "🔍", hourglass: "⌛", white_check_mark: "✅", x: "❌", heart: "❤️",
   thinking_face: "🤔", rotating_light: "🚨", pray: "🙏", dart: "🎯", rewind: "⏪", film_frames: "🎞️",
 };
 
@@ -191,6 +191,9 @@ function richPart(part, context) {
     const items = part.elements.map((one) => element("li", {}, ...one.elements.map((piece) => richPiece(piece, context))));
     return element(part.style === "ordered" ? "ol" : "ul", { class: "bullets" }, ...items);
   }
+  if (part.type === "rich_text_preformatted") {
+    return element("pre", {}, ...part.elements.map((piece) => richPiece(piece, context)));
+  }
   if (part.type !== "rich_text_section") return unknown(part);
   return element("p", {}, ...part.elements.map((piece) => richPiece(piece, context)));
 }
@@ -308,6 +311,7 @@ const local = (seconds) => {
 
 const INPUTS = {
   plain_text_input: (one, attributes) =>
+    one.multiline ? element("textarea", { ...attributes, rows: 14, "data-type": one.type }, one.initial_value ?? "") :
     element("input", { ...attributes, autocomplete: "off", value: one.initial_value, placeholder: one.placeholder?.text, "data-type": one.type }),
   datetimepicker: (one, attributes) =>
     element("input", {
