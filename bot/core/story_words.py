@@ -85,7 +85,7 @@ def bug_report(story: Story, session: Session, window: Window | None, *, links: 
         "What was tried",
         *(f"- {line}" for line in _tried(story, event)),
         "",
-        "What happened",
+        "What happened (times in UTC)",
         *(f"- {line}" for line in _happened(story)),
         "",
         *([f"Page: {event.path}"] if event else []),

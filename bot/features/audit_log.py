@@ -176,6 +176,8 @@ def _result(result: str, reason: str, count: int) -> str:
             return "no sessions"
         case "opened":
             return "opened a replay"
+        case "insight":
+            return "saw what happened in a session"
         case "explained":
             return "asked why there are no sessions"
         case "shared":

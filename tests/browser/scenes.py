@@ -19,7 +19,7 @@ from tests.browser.stage import Windows, only_you, say
 _DENSITY: Final = 2
 # What differs from day to day, from one time of day to another, and at each failure.
 _TIMES: Final = re.compile(
-    r"\b\d{1,2}:\d\d( [AP]M)?|\b\d+ (minute|hour|day|month)s? ago"
+    r"\b\d{1,2}:\d\d(:\d\d)?( [AP]M)?|\b\d+ (minute|hour|day|month)s? ago"
     r"|\b(Mon|Tues|Wednes|Thurs|Fri|Satur|Sun)day\b.*|\b(To|Yester)day\b|\b\d{4}-\d\d-\d\d"
     r"|\b\d+ (min|h)\b|(?<=[Rr]eference )[0-9a-f]{8}"
 )
@@ -89,6 +89,21 @@ async def _share(windows: Windows) -> Shot:
     return page, (page.locator("dialog[open]"),)
 
 
+async def _insight(windows: Windows) -> Shot:
+    page, _ = await _offer(windows)
+    await page.set_viewport_size({"width": 1000, "height": 1000})
+    await page.locator("#replies button", has_text="What happened?").click()
+    await page.wait_for_selector("dialog[open] >> text=Failed request")
+    return page, (page.locator("dialog[open]"),)
+
+
+async def _bug_report(windows: Windows) -> Shot:
+    page, _ = await _insight(windows)
+    await page.click("dialog[open] >> text=Bug report…")
+    await page.wait_for_selector("dialog[open] textarea")
+    return page, (page.locator("dialog[open]"),)
+
+
 async def _step(windows: Windows) -> Shot:
     page = await windows.open(width=1000, height=1100, density=_DENSITY)
     await page.click("#workflow")
@@ -135,6 +150,8 @@ SCENES: Final[dict[str, Callable[[Windows], Awaitable[Shot]]]] = {
     "offer": _offer,
     "message-shortcut": _from_message,
     "form": _form,
+    "insight": _insight,
+    "bug-report": _bug_report,
     "share": _share,
     "step": _step,
     "mention": _mention,

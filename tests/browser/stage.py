@@ -96,7 +96,7 @@ async def playground(slack: SlackSandbox, fullstory: FullstorySandbox) -> AsyncI
     budget = {"answer_budget_seconds": 2.5}
     async with temporary_database() as url:
         auditing = {"database_url": url, "audit_key": "key", "auditors": (USER,)}
-        others = {"support_channels": (TICKETS,)} | budget | auditing
+        others = {"support_channels": (TICKETS,), "insights": True} | budget | auditing
         async with _in_front_of(settings_for(slack, fullstory, **others), slack, fullstory) as page:
             yield page
 

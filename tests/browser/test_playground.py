@@ -71,6 +71,22 @@ class TestEntryPoints:
         await expect(replay.locator("#link")).to_contain_text("https://app.fullstory.com/ui/DEMO1/")
         assert replay.url.startswith(windows.address)
 
+    async def test_what_happened(self, windows: Windows) -> None:
+        """On a phone: the first line and three findings without scrolling, and a bug report."""
+        page = await windows.open(channel=CHANNEL, width=390, height=844)
+        await say(page, f"/fsessions {JANE}")
+        await only_you(page, "Latest 5 sessions")
+        await page.click(".only-you >> text=What happened?")
+        await expect(page.locator("dialog[open]")).to_contain_text("4 minutes · 3 pages · 3 errors")
+        for number in range(3):
+            third = page.locator("dialog[open] .section code", has_text="Pay").nth(number)
+            await expect(third).to_be_in_viewport()
+        await page.click("dialog[open] >> text=Bug report…")
+        text = page.locator("dialog[open] textarea")
+        await expect(text).to_have_value(re.compile("On /checkout, pressed “Pay”"))
+        await page.click("dialog[open] >> text=Post")
+        await expect(page.locator("article", has_text="posted a bug report")).to_be_attached()
+
     async def test_other_commands(self, windows: Windows) -> None:
         """Slack knows no such command."""
         page = await windows.open()

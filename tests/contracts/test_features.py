@@ -166,6 +166,7 @@ def test_inputs_and_outputs_of_the_step(manifest: dict[str, Any]) -> None:
         "person": "string",
         "limit": "integer",
         "moment": "string",
+        "with_report": "boolean",
         "show_to": "slack#/types/user_id",
         "show_in": "slack#/types/channel_id",
         "workflow": "string",

@@ -206,7 +206,7 @@ async def test_on_an_offer(slack: SlackSandbox) -> None:
     await until(lambda: action_ids.OFFER in str(slack.screen[-1].message))
     await slack.press(action_ids.OFFER)
     await until(lambda: action_ids.INSIGHT in str(slack.screen[-1].message))
-    assert "Session of" in said(await press_again(slack))
+    assert "Started <!date" in said(await press_again(slack))
 
 
 @pytest.mark.usefixtures("bot")

@@ -20,9 +20,10 @@ from bot.core.labels import UID
 from bot.core.query import MAX_TEXT_LENGTH, Limits
 from bot.core.reading import read
 from bot.core.sessions import Query, SessionList
+from bot.core.story import tell
 from bot.core.times import UnclearTime, parse_moment, zone
 from bot.errors import FullstoryError
-from bot.fullstory import protocol
+from bot.fullstory import context, protocol
 from bot.slack import blocks, http, texts
 from bot.slack.app import BadBody
 from bot.slack.message_parser import (
@@ -138,6 +139,23 @@ def test_replies(name: str) -> None:
         return SessionList.of(query, protocol.parse_reply(200, {}, body).sessions)
 
     assert growth(REPLIES[name], read, protocol.MAX_REPLY_BYTES - 1000) < MOST
+
+
+@pytest.mark.parametrize("name", UNITS)
+def test_what_happened(name: str) -> None:
+    """The texts of recorded pages, and how many events there are."""
+    make = repeated(UNITS[name])
+
+    def told(text: str, count: int = 1) -> bytes:
+        event = {"type": "exception", "timestamp": "2026-11-28T12:00:00Z", "description": text}
+        pages = [{"url": f"https://shop.example/{text}", "events": [event]}] * count
+        return json.dumps({"context_data": {"pages": pages}}).encode()
+
+    def read_it(body: bytes) -> object:
+        return tell(context.parse(200, {}, body))
+
+    assert growth(lambda size: told(make(size)), read_it, 100_000) < MOST
+    assert growth(lambda size: told(make(300), size // 700), read_it, 500_000) < MOST
 
 
 @pytest.mark.parametrize("unit", [b"a=b&", b"%41", b"payload=%7B&", b"=", b"%", b"+", b'{"a":'])

@@ -113,7 +113,7 @@ def _which(session: Session, window: Window | None, moment: Moment | None) -> st
         around = "around the message" if moment and moment.of_message else "around that time"
         times = f"{date_markup(window.start, '{time}')} to {date_markup(window.end, '{time}')}"
         part = f"{times}, {around}"
-    return f"Session of {started}  ·  {part}"
+    return f"Started {started}  ·  {part}"
 
 
 def _finding(finding: Finding, session: Session) -> str:
