@@ -156,7 +156,7 @@ functions:
         name: report
         type: string
         title: Bug report
-        description: What happened in that session, without the customer's name
+        description: What happened, without the customer's name. Seen by everyone you show it to
         is_required: false
 """
 

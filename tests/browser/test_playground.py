@@ -84,7 +84,7 @@ class TestEntryPoints:
         await page.click("dialog[open] >> text=Bug report…")
         text = page.locator("dialog[open] textarea")
         await expect(text).to_have_value(re.compile("On /checkout, pressed “Pay”"))
-        await page.click("dialog[open] >> text=Post")
+        await page.click("dialog[open] [type=submit]")
         await expect(page.locator("article", has_text="posted a bug report")).to_be_attached()
 
     async def test_other_commands(self, windows: Windows) -> None:
