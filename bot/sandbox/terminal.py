@@ -47,15 +47,13 @@ def _unknown(block: Message) -> Iterator[str]:
 
 
 def _actions(block: Message) -> Iterator[str]:
-    yield _styled(" ".join(map(_element, block["elements"])), fg="green")
+    yield " ".join(map(_pressed, block["elements"]))
 
 
 def _section(block: Message) -> Iterator[str]:
     line = _text(block["text"]["text"])
     if accessory := block.get("accessory"):
-        line += _styled(f"  {_element(accessory)}", bold=True, fg="green")
-        if url := accessory.get("url"):
-            line += f"  {_link(url)}"
+        line += f"  {_pressed(accessory)}"
     yield line
 
 
@@ -85,10 +83,13 @@ def _rich_line(section: Message) -> str:
     return line
 
 
-def _element(element: Message) -> str:
+def _pressed(element: Message) -> str:
     if element["type"] == "overflow":
-        return " ".join(f"[⋯ {_unescape(one['text']['text'])}]" for one in element["options"])
-    return f"[{_unescape(element['text']['text'])}]"
+        texts = [f"⋯ {one['text']['text']}" for one in element["options"]]
+    else:
+        texts = [element["text"]["text"]]
+    shown = _styled(" ".join(f"[{_unescape(text)}]" for text in texts), fg="green")
+    return f"{shown}  {_link(element['url'])} " if "url" in element else shown
 
 
 _LINES: dict[str, Callable[[Message], Iterator[str]]] = {

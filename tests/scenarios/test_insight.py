@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import pytest
 
 from bot.core import story_words
@@ -230,6 +231,20 @@ async def test_the_same_is_paid_once(slack: SlackSandbox, fullstory: FullstorySa
     await slack.command(f"/fsessions {JANE} 3", user_id=AGENT)
     assert said(await press_again(slack, user=AGENT)) == first
     assert len(fullstory.paid) == 1
+
+
+async def test_what_is_spent_is_counted(
+    start_bot: StartBot, slack: SlackSandbox, logged: Logged
+) -> None:
+    """In the metrics, by what came of each press."""
+    async with start_bot(insights=True, metrics_port=0), aiohttp.ClientSession() as http:
+        await pressed(slack)
+        await press_again(slack)
+        (port,) = [line["port"] for line in logged() if line["event"] == "metrics"]
+        async with http.get(f"http://127.0.0.1:{port}/metrics") as response:
+            text = await response.text()
+    assert 'fsessions_insights_total{outcome="paid"} 1.0' in text
+    assert 'fsessions_insights_total{outcome="kept"} 1.0' in text
 
 
 @pytest.mark.usefixtures("bot")

@@ -770,6 +770,20 @@ async def test_check_finds_a_key_of_too_low_a_level(
     assert "isn't allowed to list sessions" in out
 
 
+async def test_check_of_insights_costs_nothing(
+    slack: SlackSandbox, fullstory: FullstorySandbox
+) -> None:
+    """The quotas take the same level of key; what the plan includes, only a press shows."""
+    env = environment(slack, fullstory, INSIGHTS="true")
+    code, out, _ = await check(env)
+    assert (code, "the key's level is right" in out) == (0, True)
+    fullstory.key_may_explain = False
+    code, out, _ = await check(env)
+    assert (code, "the key's level is too low" in out) == (1, True)
+    assert not fullstory.paid
+    assert "Insights" not in (await check(environment(slack, fullstory)))[1]
+
+
 async def test_check_tries_the_host_of_late_answers() -> None:
     """It is another than the API's, and a firewall may know only that one."""
     settings = Settings.model_validate({"fullstory_api_key": "x"})
