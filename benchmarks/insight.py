@@ -17,7 +17,13 @@ from bot.fullstory.protocol import MAX_REPLY_BYTES
 _RUNS: Final = 21
 _NOW: Final = datetime(2026, 11, 28, 12, tzinfo=UTC)
 _SESSION: Final = Session("1", "2", _NOW, "https://app.fullstory.com/ui/X/session/1:2")
-_TEXTS: Final = {"plain": "word ", "queries": "x?", "addresses": "ab cd@ ", "invisible": "\u200b"}
+_TEXTS: Final = {
+    "plain": "word ",
+    "queries": "x?",
+    "addresses": "ab cd@ ",
+    "invisible": "\u200b",
+    "quotes": "“",
+}
 
 
 def largest(text: str) -> bytes:
@@ -27,7 +33,7 @@ def largest(text: str) -> bytes:
             "url": f"/{text}",
             "events": [
                 {
-                    "type": "exception",
+                    "type": "click",
                     "timestamp": f"2026-11-28T12:00:{number % 60:02}.{number:03}Z",
                     "description": text,
                 }
@@ -48,7 +54,7 @@ def main() -> None:
             started = thread_time()
             excerpt = context.parse(200, {}, reply)
             Excerpt.from_json(excerpt.to_json())
-            view.told(tell(excerpt), _SESSION, None, None, _NOW, [], links=True)
+            view.render_story(tell(excerpt), _SESSION, None, None, _NOW, [], links=True)
             took.append(thread_time() - started)
         print(f"{name:<10} {len(reply) // 1024} KiB  {1000 * median(took):.1f} ms")
 

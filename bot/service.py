@@ -176,7 +176,7 @@ class SlackParts:
             Targets: targets,
             Delivery: delivery,
             Presses: presses,
-            Sharing: Sharing(settings, audit, presses, targets, background),
+            Sharing: Sharing(settings, audit, presses, targets, self.web_api, background),
             SearchModal: SearchModal(self.web_api, lookups, signer, settings),
             HelpLines: HELP_LINES,
         }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
 from typing import NamedTuple
@@ -43,13 +43,15 @@ _TAKES_A_MOMENT = re.compile(
 class Moment:
     """When something happened; `time` is aware and in UTC.
 
-    `of_message` says that it is when a message was written. `span` is how long it lasts: a minute
-    for "14:05", a day for "yesterday".
+    `of_message` says that it is when a message was written, and `is_here` that this message is in
+    the channel where it was looked at: then `time` is also Slack's `ts` of it. `span` is how long
+    it lasts: a minute for "14:05", a day for "yesterday".
     """
 
     time: datetime
     of_message: bool
     span: timedelta = timedelta()
+    is_here: bool = field(default=False, compare=False)
 
     @property
     def end(self) -> datetime:

@@ -39,12 +39,27 @@ BEFORE_FINDING: Final = timedelta(seconds=10)
 _LONGEST_WINDOW: Final = timedelta(hours=1)
 _SETTLED: Final = timedelta(minutes=1)  # events may arrive a little late
 _IS_RUNNING: Final = timedelta(minutes=3)
-_BURST: Final = timedelta(seconds=2)
+_ANY_TIME: Final = datetime.min.replace(tzinfo=UTC)
 _CAUSE: Final = timedelta(seconds=5)
 _MAX_TEXT: Final = 120
 _MAX_PATH: Final = 80
-_WORD: Final = re.compile(r"[^\s/?&=\"'<>()]+")
-_BEHIND_PATH: Final = re.compile(r"(?<=\S)[?#][^\s\"'<>)]*")
+_MAX_REMOVED: Final = 80  # characters of a text that are looked at beyond those that are shown
+_BETWEEN_WORDS: Final = re.compile(r"([ /])")
+_AT: Final = re.compile(
+    r"[\uff20\ufe6b]|%(?:25)*(?:40|EF%(?:25)*BC%(?:25)*A0)|&#(?:64|x40);|&commat;|\\(?:u00|x)40"
+    r"|[\[(]at[\])]",
+    re.IGNORECASE,
+)
+"""The “@” of an address in the spellings of URLs, HTML, JSON and people."""
+
+_QUERY: Final = re.compile(
+    r"(?:[?\uff1f](?![\s.?!,;:)\]}\"']|$)|(?<=[^\s&])#(?=\S)|[;&](?=[\w.%\[\]-]+=)|%(?:25)*(?:3F|23))\S*",
+    re.IGNORECASE,
+)
+"""A query, a fragment or a parameter, up to the next white space."""
+
+_SCHEME: Final = re.compile(r"\b[a-z][a-z0-9+.-]{1,20}://", re.IGNORECASE)
+_CLOSERS: Final = "\"')>]},.;:"
 _MASK: Final = "…"
 
 
@@ -75,7 +90,7 @@ class Window:
         return cls(moment.time - AROUND, moment.end + AROUND)
 
     def is_closed(self, now: datetime) -> bool:
-        """Tell whether nothing in it changes anymore."""
+        """Tell whether nothing happens in it anymore."""
         return self.end + _SETTLED < now
 
 
@@ -109,7 +124,7 @@ class Excerpt(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """Trouble: `count` events of a burst, of which `event` is the first.
+    """Trouble that happened `count` times; `event` is the first.
 
     `cause` is the click shortly before an error, if there was one.
     """
@@ -152,30 +167,47 @@ class Story:
 
 
 def clean(text: str, length: int = _MAX_TEXT) -> str:
-    """Return a text of a page without addresses, query strings and characters that deceive."""
-    plain = INVISIBLE.sub("", CONTROL.sub(" ", text[: 2 * length]))
-    plain = " ".join(_BEHIND_PATH.sub("", _WORD.sub(_without_address, plain)).split())
+    """Return a text of a page without addresses, queries, links and characters that deceive."""
+    longest = length + _MAX_REMOVED
+    plain = " ".join(text[:longest].split())
+    if len(text) > longest:  # the last word may be half an address
+        plain = plain[: max(plain.rfind(" "), plain.rfind("/")) + 1 or None]
+    plain = _SCHEME.sub("", INVISIBLE.sub("", CONTROL.sub("", plain)))
+    plain = _QUERY.sub(_closers, plain)
+    plain = _without_addresses(plain).strip()
     return plain if len(plain) <= length else f"{plain[: length - 1]}…"
 
 
-def _without_address(word: re.Match[str]) -> str:
-    is_address = ("@" in word[0] or "%40" in word[0]) and len(word[0]) > 1
-    return _MASK if is_address else word[0]
+def _closers(query: re.Match[str]) -> str:
+    """Keep what closes a sentence or a bracket behind a query."""
+    return query[0][len(query[0].rstrip(_CLOSERS)) :]
+
+
+def _without_addresses(text: str) -> str:
+    is_rare = _AT.search(text)
+    if not (is_rare or "@" in text):
+        return text
+    words = _BETWEEN_WORDS.split(text)
+    return "".join(
+        _MASK if ("@" in word and len(word) > 1) or (is_rare and _AT.search(word)) else word
+        for word in words
+    )
 
 
 def path_of(url: str) -> str:
-    """Return the path of a page's address: the query and the fragment are never shown."""
+    """Return the path of a page's address; "…" if it has none."""
     try:
-        path = urlsplit(url).path
+        parts = urlsplit(url)
     except ValueError:
         return _MASK
-    return clean(path or "/", _MAX_PATH)
+    is_page = parts.netloc if parts.scheme else parts.path.startswith("/")
+    return (is_page and clean(parts.path or "/", _MAX_PATH)) or _MASK
 
 
 def tell(excerpt: Excerpt) -> Story:
     """Tell what happened; the events may be in any order."""
     ordered = sorted(excerpt.events, key=lambda one: one.time)
-    findings = [_with_cause(one, ordered) for one in _bursts(ordered)]
+    findings = [_with_cause(one, ordered) for one in _merged(ordered)]
     findings.sort(key=lambda one: (TROUBLE.index(one.event.type), one.event.time))
     return Story(
         excerpt._replace(events=ordered),
@@ -192,37 +224,29 @@ def replay_of(story: Story, session: Session, window: Window | None) -> str | No
     return replay_at(session, window.start, timedelta()) if window else None
 
 
-def _bursts(events: Sequence[Event]) -> list[Finding]:
-    """Merge events of one type on one page that are less than two seconds apart."""
-    found: list[Finding] = []
-    open_bursts: dict[tuple[str, str], tuple[int, datetime]] = {}
+def _merged(events: Sequence[Event]) -> list[Finding]:
+    """Return each trouble once, however often it happened: bursts, and requests that fail again."""
+    found: dict[Event, Finding] = {}
     for event in events:
-        if event.type not in TROUBLE:
-            continue
-        key = (event.type, event.path)
-        index, last = open_bursts.get(key, (-1, event.time))
-        if index >= 0 and event.time - last < _BURST:
-            found[index] = replace(found[index], count=found[index].count + 1)
-        else:
-            index = len(found)
-            found.append(Finding(event))
-        open_bursts[key] = (index, event.time)
-    return found
+        if event.type in TROUBLE:
+            same = event._replace(time=_ANY_TIME)
+            before = found.get(same, Finding(event, 0))
+            found[same] = replace(before, count=before.count + 1)
+    return list(found.values())
 
 
 def _with_cause(finding: Finding, events: Sequence[Event]) -> Finding:
-    """Add the last click on the same page in the five seconds before an error."""
+    """Add the last click in the five seconds before an error, if possible on the same page."""
     error = finding.event
     if error.type in CLICKS or error.type == "mouse-thrash":
         return finding
-    before = (
+    before = [
         one
         for one in reversed(events)
-        if one.type in CLICKS
-        and one.path == error.path
-        and timedelta() <= error.time - one.time <= _CAUSE
-    )
-    return replace(finding, cause=next(before, None))
+        if one.type in CLICKS and timedelta() <= error.time - one.time <= _CAUSE
+    ]
+    here = (one for one in before if one.path == error.path)
+    return replace(finding, cause=next(here, before[0] if before else None))
 
 
 def _visits(events: Sequence[Event]) -> Iterator[Visit]:

@@ -11,8 +11,11 @@ from bot.core.sessions import Session
 from bot.core.story import CLICKS, Event, Finding, Story, Window, replay_of
 
 NOTHING_WRONG: Final = "Nothing went wrong that Fullstory noticed."
-NO_EVENTS: Final = "Fullstory noticed no clicks, pages or errors in this part of the session."
-IS_CUT: Final = "There were more events than Fullstory gives at once: some are not told here."
+NO_EVENTS: Final = (
+    "Fullstory noticed no clicks, pages or errors in this part of the session. It may have ended "
+    "before."
+)
+IS_CUT: Final = "There may be more events than the 200 that Fullstory gives at once."
 
 NAMES: Final = {
     "exception": "Error in the page",
@@ -82,16 +85,17 @@ def bug_report(story: Story, session: Session, window: Window | None, *, links: 
     event = worst.event if worst else None
     time = event.time if event else session.started
     lines = [
+        *([f"Page: {event.path}"] if event else []),
+        *([f"When: {time:%Y-%m-%d %H:%M:%S} UTC"] if time else []),
+        f"Browser: {', '.join(filter(None, story.excerpt[2:])) or 'not known'}",
+        *([f"Replay: {replay}"] if replay and len(replay) <= _MAX_LINK else []),
+        "",
         "What was tried",
         *(f"- {line}" for line in _tried(story, event)),
         "",
         "What happened (times in UTC)",
         *(f"- {line}" for line in _happened(story)),
-        "",
-        *([f"Page: {event.path}"] if event else []),
-        *([f"When: {time:%Y-%m-%d %H:%M:%S} UTC"] if time else []),
-        f"Browser: {', '.join(filter(None, story.excerpt[2:])) or 'not known'}",
-        *([f"Replay: {replay}"] if replay and len(replay) <= _MAX_LINK else []),
+        *([f"- {IS_CUT}"] if story.excerpt.is_cut else []),
     ]
     return "\n".join(lines)
 
@@ -101,7 +105,7 @@ def _tried(story: Story, until: Event | None) -> list[str]:
     events = [one for one in story.excerpt.events if until is None or one.time <= until.time]
     steps = [_step(path, list(visit)) for path, visit in groupby(events, lambda one: one.path)]
     left_out = len(steps) - _MAX_PRESSES
-    first = [f"(after {_counted(left_out, 'other page')})"] if left_out > 0 else []
+    first = [f"(after {_counted(left_out, 'earlier step')})"] if left_out > 0 else []
     return [*first, *steps[-_MAX_PRESSES:]] or ["not known: Fullstory noticed nothing before it"]
 
 

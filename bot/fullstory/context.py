@@ -9,21 +9,27 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from datetime import datetime
+from itertools import islice
 from typing import Any, Final
 from urllib.parse import quote
 
 from bot.core.sessions import Session
 from bot.core.story import CLICKS, TYPES, Event, Excerpt, Window, clean, path_of
-from bot.errors import ReplyMalformed
+from bot.errors import ReplyMalformed, ReplyNotJSON
 from bot.fullstory.protocol import Request, as_object, document_of, error_of, text_of, time_of
 
 EVENT_LIMIT: Final = 200
 
-_NAMES: Final = ("fs-button-name", "fs-form-name", "fs-input-name", "fs-dropdown-name", "id")
+_Sent = tuple[str, object, dict[str, Any]]
+
+_NAMES: Final = ("fs-button-name", "fs-form-name", "fs-input-name", "fs-dropdown-name")
 """The properties that say what was pressed. Others may have what was typed."""
 
-_QUOTED: Final = re.compile(r"[“\"'](.{1,200}?)[”\"']")
+_QUOTED: Final = re.compile(r'[^"“]*(?:"([^"]*)"|“([^”]*)”)')
+_MAX_PAGES: Final = 1_000
+_MAX_DESCRIPTION: Final = 400  # characters
 
 
 def request(base_url: str, session: Session, window: Window | None) -> Request:
@@ -49,49 +55,65 @@ def parse(status: int, reply_headers: Mapping[str, str], body: bytes) -> Excerpt
     """Return what happened. Raises the `FullstoryError` for its status or its content."""
     if not 200 <= status < 300:
         raise error_of(status, reply_headers)
-    data = as_object(as_object(document_of(body)).get("context_data"))
-    pages = data.get("pages") or []
-    if not isinstance(pages, list):
+    data = as_object(_document(body)).get("context_data")
+    pages = data.get("pages") or [] if isinstance(data, dict) else None
+    if not isinstance(data, dict) or not isinstance(pages, list):
         raise ReplyMalformed
     device = as_object(as_object(data.get("context")).get("device_context"))
-    # The limit counts what Fullstory sent, also what can't be read.
-    sent = [(page, item) for page in map(as_object, pages) for item in _list(page.get("events"))]
+    sent = list(islice(_sent(pages), EVENT_LIMIT))
+    events = tuple(filter(None, map(_event, sent)))
+    if sent and not events and any(kind in TYPES for _, kind, _ in sent):
+        raise ReplyMalformed
     return Excerpt(
-        tuple(_events(sent[:EVENT_LIMIT])),
+        events,
         len(sent) >= EVENT_LIMIT,
         browser=clean(text_of(device.get("browser"))),
         system=clean(text_of(device.get("operating_system"))),
     )
 
 
-def _events(sent: list[tuple[dict[str, Any], Any]]) -> Iterator[Event]:
-    shown: dict[int, str] = {}
-    for page, item in sent:
-        event = as_object(item)
-        kind, time = event.get("type"), time_of(event.get("timestamp"))
-        if time and isinstance(kind, str) and kind in TYPES:
-            if (path := shown.get(id(page))) is None:
-                url = page.get("url")
-                path = shown[id(page)] = path_of(url if isinstance(url, str) else "")
-            yield Event(kind, time, path, _said(kind, event))
+def _document(body: bytes) -> object:
+    """Parse JSON, also if it has halves of characters: pages have them, and it was paid for."""
+    with suppress(ReplyNotJSON):
+        return document_of(body)
+    try:
+        return json.loads(body.decode("utf-8-sig", "replace"), strict=False)
+    except (ValueError, RecursionError):
+        raise ReplyNotJSON from None
+
+
+def _sent(pages: list[Any]) -> Iterator[_Sent]:
+    """Yield what Fullstory sent: the path of a page, and the type and the fields of an event."""
+    for page in pages[:_MAX_PAGES]:
+        if isinstance(page, dict) and isinstance(events := page.get("events"), list):
+            url = page.get("url")
+            path = path_of(url if isinstance(url, str) else "")
+            for event in events:
+                fields = as_object(event)
+                yield path, fields.get("type"), fields
+
+
+def _event(sent: _Sent) -> Event | None:
+    path, kind, fields = sent
+    time = time_of(fields.get("timestamp"))
+    if time is None or not isinstance(kind, str) or kind not in TYPES:
+        return None
+    return Event(kind, time, path, _said(kind, fields))
 
 
 def _said(kind: str, event: dict[str, Any]) -> str:
     """Return what was pressed, or an error's message; a custom event's description is not read."""
-    properties = as_object(event.get("properties"))
     description = event.get("description")
     if kind == "navigate" or not isinstance(description, str):
         description = ""
     if kind not in CLICKS:
         return clean(description)
-    names = (properties.get(name) for name in _NAMES)
-    named = next((one for one in names if isinstance(one, str) and one.strip()), "")
-    quoted = _QUOTED.search(description)
-    return clean(named or (quoted[1] if quoted else description))
-
-
-def _list(value: object) -> list[Any]:
-    return value if isinstance(value, list) else []
+    properties = as_object(event.get("properties"))
+    quoted = _QUOTED.match(description[:_MAX_DESCRIPTION])
+    shown_on_page = (quoted[1] or quoted[2] or "") if quoted else ""
+    names = [*map(properties.get, _NAMES), shown_on_page, properties.get("id")]
+    cleaned = (clean(name) for name in names if isinstance(name, str))
+    return next(filter(None, cleaned), "")
 
 
 def _rfc3339(time: datetime) -> str:

@@ -170,7 +170,7 @@ def plain_section(sentence: str) -> Block:
 
 def context(text: str) -> Block:
     """Create a small line of plain text."""
-    return {"type": "context", "elements": [{"type": "mrkdwn", "text": escape(text)}]}
+    return {"type": "context", "elements": [plain(text, MAX_SECTION)]}
 
 
 def markdown_context(markdown: str) -> Block:

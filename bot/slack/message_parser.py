@@ -111,7 +111,7 @@ def queries_about(
 
     def moment(*names: Identity) -> Moment | None:
         time = next((forwarded[one.key] for one in names if one.key in forwarded), written)
-        return Moment(time, of_message=True) if time else None
+        return Moment(time, of_message=True, is_here=time is written) if time else None
 
     emails, uids = [one for one in people if one.email], [one for one in people if one.uid]
     if len(emails) == len(uids) == 1:

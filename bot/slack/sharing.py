@@ -17,12 +17,15 @@ from typing import Any, Final
 from bot.core.access import Actor
 from bot.core.audit import Audit, AuditEvent
 from bot.core.outcomes import RESTARTING, Explanation, denial
+from bot.errors import SlackError
 from bot.settings import Settings
+from bot.slack import texts
 from bot.slack.background import BackgroundTasks
 from bot.slack.blocks import (
     Block,
     Message,
     Renderer,
+    View,
     always,
     escape,
     input_block,
@@ -43,12 +46,14 @@ from bot.slack.request import (
 from bot.slack.response_url import Posted
 from bot.slack.signing import BadSignature
 from bot.slack.targets import Targets, new_message
+from bot.slack.web_api import WebApi
 from bot.store.protocol import NotStored
 
 WHERE: Final = "where"
 IN_THREAD: Final = "thread"
 IN_CHANNEL: Final = "channel"
 
+PREPARING: Final = "One moment …"
 NOT_SHARED: Final = "Slack didn't take the message, so nothing was shared. Please share it again."
 NOT_STORED: Final = (
     "My database is not available, so nothing was shared. Please share it again in a minute."
@@ -195,7 +200,7 @@ class _Sharing:
 
 
 class Sharing:
-    """Shares what a modal was submitted for."""
+    """Opens modals for sharing, and shares what they were submitted for."""
 
     def __init__(
         self,
@@ -203,13 +208,37 @@ class Sharing:
         audit: Audit,
         presses: Presses,
         targets: Targets,
+        web_api: WebApi,
         background: BackgroundTasks,
     ) -> None:
         self._settings = settings
         self._audit = audit
         self._presses = presses
         self._targets = targets
+        self._web_api = web_api
         self._background = background
+
+    async def open(
+        self, request: SlackRequest, title: str, form: Callable[[str], Awaitable[View]]
+    ) -> None:
+        """Open a modal at once, and fill it with the `form`, which gets the modal's id."""
+        waiting = modal(title, note(PREPARING)["blocks"])
+        view_id = await self._web_api.open_modal(request.body, waiting)
+        if not view_id:
+            self._presses.tell(texts.MODAL_NOT_OPENED, request)
+            return
+
+        async def fill() -> None:
+            try:
+                await self._web_api.update_modal(view_id, await form(view_id))
+            except SlackError:
+                self._presses.tell(texts.MODAL_NOT_OPENED, request)
+
+        async def say_restarting() -> None:
+            view = modal(title, note(RESTARTING)["blocks"])
+            await self._web_api.update_modal(view_id, view)
+
+        await self._background.notify_if_cancelled(fill(), say_restarting)
 
     async def refuse(self, error: BadSignature, request: SlackRequest, title: str) -> Ack:
         """Refuse a modal that the person must not submit."""

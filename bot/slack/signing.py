@@ -125,7 +125,7 @@ def text_of(query: Query) -> str:
     """Return a query as short text, which `query_of` reads."""
     moment = query.moment and [
         query.moment.time.timestamp(),
-        int(query.moment.of_message),
+        query.moment.of_message + query.moment.is_here,
         int(query.moment.span.total_seconds()),
     ]
     shown = query.shown and [query.shown.as_of.timestamp(), query.shown.fingerprint]
@@ -162,7 +162,8 @@ def query_of(text: str) -> Query:
 
 def _moment(time: float, of_message: int, span: int) -> Moment:
     started = datetime.fromtimestamp(time, UTC)
-    return Moment(started, of_message=bool(of_message), span=timedelta(seconds=span))
+    lasts = timedelta(seconds=span)
+    return Moment(started, of_message=of_message > 0, span=lasts, is_here=of_message > 1)
 
 
 def _is_equal(one: str, other: str) -> bool:

@@ -144,7 +144,7 @@ def insight_message(query: Query, length: int) -> dict[str, Any]:
         *((f"insight:{n}", "x" * 75, buttons(found(query, length)).insight) for n in range(5))
     )
     moment = Moment(NOW, of_message=True)
-    return insight.view.told(story(query), session, window, moment, NOW, row, links=True)
+    return insight.view.render_story(story(query), session, window, moment, NOW, row, links=True)
 
 
 def story(query: Query) -> Story:

@@ -21,7 +21,7 @@ from bot.sandbox.fullstory import FullstorySandbox, Scripted
 from bot.sandbox.scopes import METHOD_SCOPES
 from bot.sandbox.slack import SlackSandbox
 from bot.sandbox.workspace import BOT, BOT_USER, CHANNEL, TEAM, TICKETS, USER, Shown
-from bot.slack import action_ids, texts
+from bot.slack import action_ids, sharing, texts
 from bot.slack.app import App
 from bot.slack.feature import BASE
 from bot.slack.signing import Kind, Signer
@@ -161,7 +161,7 @@ WAYS = {
         Way(
             EntryPoint.SHARE,
             by_sharing,
-            looking=share_feature.PREPARING,
+            looking=sharing.PREPARING,
             # Whose sessions they are is not told again where they are not those that were shown.
             found=share_feature.SESSIONS_CHANGED,
         ),

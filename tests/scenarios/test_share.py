@@ -87,7 +87,7 @@ class TestWindow:
         """The window opens at once, for its trigger lives three seconds; then it is filled."""
         held = fullstory.hold()
         await slack.press(action_ids.SHARE, answer)
-        await until(lambda: share_feature.PREPARING in str(slack.views))
+        await until(lambda: sharing.PREPARING in str(slack.views))
         held.set()
         await until(lambda: "All 3 sessions" in str(slack.views))
 

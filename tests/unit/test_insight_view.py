@@ -89,7 +89,7 @@ def test_hostile_texts(pages: list[dict[str, Any]], browser: str) -> None:
     story = tell(told)
     window = Window(NOON, NOON + timedelta(minutes=6))
     moment = Moment(NOON, of_message=True)
-    message = view.told(story, SESSION, window, moment, NOON, [button()], links=True)
+    message = view.render_story(story, SESSION, window, moment, NOON, [button()], links=True)
     written = story_words.bug_report(story, SESSION, window, links=True)
     posted = report.posted(written, "U1")
     form = report.form(written, Places.HERE, "m")
@@ -137,7 +137,7 @@ def test_any_story_can_be_told(seen: list[tuple[str, int, str]]) -> None:
     """In Slack and in a report; each kind of trouble is counted in the first line."""
     happened = [Event(kind, NOON + timedelta(seconds=n), f"/{page}") for kind, n, page in seen]
     story = tell(Excerpt(happened))
-    message = view.told(story, SESSION, None, None, NOON, [button()], links=True)
+    message = view.render_story(story, SESSION, None, None, NOON, [button()], links=True)
     assert not invalid_blocks(message)
     assert len(story_words.bug_report(story, SESSION, None, links=True)) < 3000
     trouble = sum(one.count for one in story.findings)
@@ -148,12 +148,12 @@ def test_links_open_shortly_before_what_went_wrong() -> None:
     """Ten seconds; without such links, the times are plain."""
     story = tell(Excerpt([Event("exception", NOON + timedelta(seconds=60), "/pay", "x")]))
     for links, expected in ((True, 1), (False, 0)):
-        message = view.told(story, SESSION, None, None, NOON, [button()], links=links)
+        message = view.render_story(story, SESSION, None, None, NOON, [button()], links=links)
         assert sum(LINK in one for one in markups(message)) == expected
     opens = int((NOON + timedelta(seconds=50)).timestamp() * 1000)
     assert replay_of(story, SESSION, None) == f"{LINK}:{opens}"
     written = story_words.bug_report(story, SESSION, None, links=False)
-    assert written.endswith(f"Replay: {LINK}")
+    assert f"\nReplay: {LINK}\n" in written
     assert replay_at(SESSION._replace(link="https://app.fullstory.com/s/abc"), NOON) is None
 
 
@@ -170,9 +170,9 @@ def test_how_long(seconds: int, said: str) -> None:
 def test_many_pages() -> None:
     """The last ones are shown, and how many there were before."""
     seen = [Event("navigate", NOON + timedelta(seconds=n), f"/{n}") for n in range(20)]
-    told = view.told(tell(Excerpt(seen)), SESSION, None, None, NOON, [button()], links=True)
-    assert "8 pages before" in str(told)
-    assert "(after 16 other pages)" in story_words.bug_report(
+    told = view.render_story(tell(Excerpt(seen)), SESSION, None, None, NOON, [button()], links=True)
+    assert "8 earlier steps" in str(told)
+    assert "(after 16 earlier steps)" in story_words.bug_report(
         tell(Excerpt(seen)), SESSION, None, links=True
     )
 

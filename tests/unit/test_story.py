@@ -40,7 +40,6 @@ def test_the_worst_comes_first() -> None:
     assert found == [
         ("exception", 9),
         ("console-error", 0),
-        ("console-error", 2),
         ("dead-click", 4),
     ]
 
@@ -54,15 +53,16 @@ def test_a_rage_is_one_finding() -> None:
     assert finding.event.time == rage[0].time
 
 
-def test_bursts_end_after_two_seconds_and_with_the_page() -> None:
-    """Each page has its own."""
-    events = [
-        at(0, "dead-click"),
-        at(1.9, "dead-click"),
-        at(3.9, "dead-click"),
-        at(4, "dead-click", "/x"),
+def test_different_trouble_is_not_merged() -> None:
+    """Each page, and each message, has its own line; the same comes once, however often it was."""
+    failed = [at(n * 5, "network-error", text="GET /poll 502") for n in range(60)]
+    others = [at(5, "network-error", text="POST /pay 500"), at(6, "network-error", "/x")]
+    findings = tell([*failed, *others]).findings
+    assert [(one.event.text, one.count) for one in findings] == [
+        ("GET /poll 502", 60),
+        ("POST /pay 500", 1),
+        ("", 1),
     ]
-    assert [one.count for one in tell(events).findings] == [2, 1, 1]
 
 
 @pytest.mark.parametrize(
@@ -70,14 +70,21 @@ def test_bursts_end_after_two_seconds_and_with_the_page() -> None:
     [
         (at(5, "click"), True),
         (at(4.9, "click"), False),
-        (at(9, "click", "/x"), False),
+        (at(9, "click", "/x"), True),
         (at(11, "click"), False),
     ],
 )
 def test_the_click_before_an_error_is_its_cause(click: Event, *, is_cause: bool) -> None:
-    """Within five seconds, and on the same page."""
+    """Within five seconds; it may have been on the page before."""
     (finding,) = tell([click, at(10, "network-error")]).findings
     assert finding.cause == (click if is_cause else None)
+
+
+def test_a_click_on_the_same_page_is_more_likely() -> None:
+    """Than a later one elsewhere, in another tab."""
+    clicks = [at(7, "click", text="Pay"), at(9, "click", "/x", "Help")]
+    (finding,) = tell([*clicks, at(10, "exception")]).findings
+    assert finding.cause == clicks[0]
 
 
 def test_the_way_through_the_pages() -> None:
@@ -107,7 +114,14 @@ def test_nothing_at_all() -> None:
         ("https://shop.example/u/jane@example.com/orders", "/u/…/orders"),
         ("https://shop.example/u/jane%40example.com", "/u/…"),
         ("https://[broken", "…"),
-        ("", "/"),
+        ("/relative", "/relative"),
+        ("", "…"),
+        ("about:blank", "…"),
+        ("data:text/html;base64,PGI+", "…"),
+        ("file:///home/jane/x", "…"),
+        ("https://shop.example/cart;jsessionid=1A53?x=1", "/cart"),
+        ("https://shop.example/u/jane%2540example.com", "/u/…"),
+        ("https://shop.example/\u200b", "/"),
     ],
 )
 def test_paths(url: str, path: str) -> None:
@@ -119,8 +133,22 @@ def test_paths(url: str, path: str) -> None:
     ("text", "shown"),
     [
         ("POST /api/pay?card=4111 failed: 500", "POST /api/pay failed: 500"),
+        ("POST https://api.example/pay 502", "POST api.example/pay 502"),
+        ('GET /cb?state="x"&code=abc 400', "GET /cb 400"),
+        ("GET /o?$filter=contains(name,'J')&token=abc 400", "GET /o 400"),
+        ("POST /pay?name=Jane Doe&card=4111 failed", "POST /pay Doe failed"),
+        ("GET /cb ?code=abc", "GET /cb"),
+        ("GET /r%3Ftoken=abc 404", "GET /r 404"),
+        ("GET /a;jsessionid=1A5 404", "GET /a 404"),
+        ("failed (see /help?id=4).", "failed (see /help)."),
+        ("Forgot password?", "Forgot password?"),
+        ("C# error #42", "C# error #42"),
+        ("user jane%2540x.com", "user …"),
+        ("user jane\uff20x.com and jane[at]x.com", "user … and …"),
+        ("user jane\\u0040x.com &lt; jane&#64;x.com", "user … &lt; …"),
+        ("5 @ 3", "5 @ 3"),
         ("no user jane@example.com", "no user …"),
-        ("a\u202eb\u200b\nc\x00d", "ab c d"),
+        ("a\u202eb\u200b\nc\x00d", "ab cd"),
         ("x" * 200, "x" * 119 + "…"),
     ],
 )
@@ -225,13 +253,59 @@ def test_any_document_is_an_excerpt_or_malformed(document: Any) -> None:  # noqa
 
 @pytest.mark.parametrize(
     ("description", "said"),
-    [('Clicked "Pay now" in the form', "Pay now"), ("Clicked a picture", "Clicked a picture")],
+    [
+        ('Clicked "Pay now" in the form', "Pay now"),
+        ("Clicked “Pay now” in “Card”", "Pay now"),
+        ("Clicked a picture", ""),
+        ('Clicked "Don\'t save"', "Don't save"),
+        ('Clicked the customer\'s "Pay" button', "Pay"),
+        ('Clicked "" then "4111"', ""),
+        ("“" * 400_000, ""),
+    ],
 )
 def test_a_click_without_properties(description: str, said: str) -> None:
     """Its description quotes the text on the screen."""
     click = {"type": "click", "timestamp": "2026-11-28T12:00:00Z", "description": description}
     (event,) = context.parse(200, {}, reply(page(click))).events
     assert event.text == said
+
+
+def test_the_names_that_say_most_come_first() -> None:
+    """An id is often a machine's; what can't be seen is no name."""
+    said = {"type": "click", "timestamp": "2026-11-28T12:00:00Z", "description": 'Clicked "Pay"'}
+    for properties, expected in (
+        ({"id": ":r3:"}, "Pay"),
+        ({"fs-button-name": "\u200b", "id": "x"}, "Pay"),
+        ({"fs-button-name": "Buy", "id": "x"}, "Buy"),
+    ):
+        (event,) = context.parse(200, {}, reply(page(said | {"properties": properties}))).events
+        assert event.text == expected
+
+
+def test_half_a_character() -> None:
+    """Pages cut their texts anywhere; what was paid for is read all the same."""
+    click = {"type": "exception", "timestamp": "2026-11-28T12:00:00Z", "description": "x\ud83d y"}
+    for body in (reply(page(click)), reply(page(click)).replace(b'"x', b'"x\xff')):
+        (event,) = context.parse(200, {}, body).events
+        assert event.text.startswith("x")
+        assert Excerpt.from_json(Excerpt([event]).to_json()).events == [event]
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        {},
+        [],
+        1,
+        {"context_data": None},
+        {"context_data": {"pages": {"x": 1}}},
+        {"context_data": {"pages": [{"events": [{"type": "click", "timestamp": 17}] * 3}]}},
+    ],
+)
+def test_what_can_not_be_read_is_not_nothing(document: Any) -> None:  # noqa: ANN401
+    """Otherwise people would be told that nothing had happened."""
+    with pytest.raises(ReplyMalformed):
+        context.parse(200, {}, json.dumps(document).encode())
 
 
 def test_more_than_was_asked_for() -> None:

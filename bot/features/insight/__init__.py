@@ -16,10 +16,10 @@ from typing import Any, ClassVar, Final
 
 from bot.core.access import Actor, EntryPoint
 from bot.core.audit import Audit, Result
-from bot.core.insight import Insights, NoInsight, Told, explain_no_insight
+from bot.core.insight import Insights, Told, explain_no_insight
 from bot.core.lookup import Lookup
-from bot.core.outcomes import Found
-from bot.core.sessions import Moment, Query, Session, SessionList
+from bot.core.outcomes import AccessDenied, Explanation, Found, explain
+from bot.core.sessions import Moment, Query, Session, SessionList, newest_first
 from bot.core.story import Story, Window, replay_of, tell
 from bot.core.story_words import bug_report
 from bot.features.insight import report, view
@@ -27,12 +27,23 @@ from bot.settings import Settings
 from bot.slack import action_ids, messages, texts
 from bot.slack.app import App
 from bot.slack.background import BackgroundTasks
-from bot.slack.blocks import Block, Message, Renderer, actions, always, button, modal, note
+from bot.slack.blocks import (
+    Block,
+    Message,
+    Renderer,
+    View,
+    actions,
+    always,
+    button,
+    modal,
+    note,
+)
 from bot.slack.delivery import Delivery
 from bot.slack.feature import Manifest
 from bot.slack.lookups import Lookups
 from bot.slack.presses import Presses
 from bot.slack.request import Ack, SlackRequest
+from bot.slack.response_url import IsCurrent, always_current
 from bot.slack.sharing import Content, Sharing, origin_of, places
 from bot.slack.signing import BadSignature, Kind, Signer, insight_of, insight_text
 from bot.slack.targets import ReplyTarget, Targets
@@ -71,9 +82,7 @@ class Insight:
     background: BackgroundTasks
 
     def register(self, app: App) -> None:
-        """Register the buttons and the preview of a bug report, if insights are on."""
-        if not self.settings.insights:
-            return
+        """Register the buttons, and the preview of a bug report."""
         pressed = re.compile(f"{action_ids.INSIGHT}(:[a-z]+)?")
         app.action(pressed, EntryPoint.BUTTON, self.on_press)
         app.action(view.REPORT, EntryPoint.BUTTON, self.on_report)
@@ -84,25 +93,28 @@ class Insight:
     async def on_press(self, request: SlackRequest) -> Ack:
         """Tell what happened in a modal, which opens at once; a press in that modal stays in it."""
         text = self.presses.text(request, Kind.INSIGHT)
-        if text is not None:
+        if text is not None and not self.settings.insights:  # the answer is older than that
+            self.presses.tell(view.IS_OFF, request)
+        elif text is not None:
             self.background.start(self._tell(text, request))
         return None
 
     async def _tell(self, text: str, request: SlackRequest) -> None:
         if not await request.job.take_interaction():
             return
+        is_current: IsCurrent = always_current
+        if _is_ours(request):
+            is_current = await self.presses.begin(request.body, request.job)
         target = await self._target(request)
         work = self._render(text, request)
-        self.delivery.after_ack(work, request, target, progress=_ASKING)
+        self.delivery.after_ack(work, request, target, is_current=is_current, progress=_ASKING)
 
     async def _target(self, request: SlackRequest) -> ReplyTarget:
         """Return the modal that is open, or a new one; a message if Slack doesn't open it."""
         body, shown = request.body, request.body.get("view") or {}
         metadata = str(shown.get("private_metadata") or "")
-        if shown.get("callback_id") == view.VIEW:
-            target = self.targets.modal(body, partial(view.in_insight_modal, metadata=metadata))
-            self.background.start(target.send_progress(_ASKING))
-            return target
+        if _is_ours(request):
+            return self.targets.modal(body, partial(view.in_insight_modal, metadata=metadata))
         actor = self.presses.actor(request)
         remembered = f"{actor.channel}\n{json.dumps(origin_of(body, actor))}"
         metadata = self.signer.sign(remembered, actor.user, Kind.CHANNEL)
@@ -127,11 +139,10 @@ class Insight:
             may_pay=not request.job.is_resumed,
         )
         if not isinstance(insight, Told):
-            again = self.signer.sign(text, actor.user, Kind.INSIGHT)
-            return always(self._not_told(insight, again))
+            return always(self._problem(explain_no_insight(insight), text, actor.user))
         story = tell(insight.excerpt)
         return always(
-            view.told(
+            view.render_story(
                 story,
                 part.session,
                 part.window,
@@ -147,7 +158,9 @@ class Insight:
         ids, query, at_end = insight_of(text)
         outcome = await self.lookup.run(query, actor, seen_before=True)
         if not isinstance(outcome, Found):
-            return self.lookups.explained(outcome)
+            if isinstance(outcome, AccessDenied):
+                return self.lookups.explained(outcome)
+            return self._problem(explain(outcome), text, actor.user)
         found = outcome.sessions
         session = next((one for one in found.sessions if one.ids == ids), None)
         if session is None:
@@ -156,10 +169,10 @@ class Insight:
         moment = found.moment_of_first if is_first and not at_end else None
         return _Part(session, Window.around(moment), moment, found)
 
-    def _not_told(self, insight: NoInsight, again: str) -> Message:
-        explanation = explain_no_insight(insight)
+    def _problem(self, explanation: Explanation, text: str, user: str) -> Message:
         message = messages.problem(explanation, self.settings.admin_contact)
         if explanation.can_retry:
+            again = self.signer.sign(text, user, Kind.INSIGHT)
             message["blocks"].append(actions(button(view.AGAIN, texts.TRY_AGAIN, again)))
         return message
 
@@ -196,19 +209,11 @@ class Insight:
         """Open a preview of the report, which can be changed, copied and posted."""
         text = self.presses.text(request, Kind.REPORT)
         if text is not None:
-            self.background.start(self._preview(text, request))
+            form = partial(self._form, text, request)
+            self.background.start(self.sharing.open(request, report.TITLE, form))
         return None
 
-    async def _preview(self, text: str, request: SlackRequest) -> None:
-        waiting = modal(report.TITLE, note(report.PREPARING)["blocks"])
-        view_id = await self.web_api.open_modal(request.body, waiting)
-        if not view_id:
-            self.presses.tell(texts.MODAL_NOT_OPENED, request)
-            return
-        shown = await self._form(text, request)
-        await self.web_api.update_modal(view_id, shown)
-
-    async def _form(self, text: str, request: SlackRequest) -> dict[str, Any]:
+    async def _form(self, text: str, request: SlackRequest, _: str) -> View:
         actor = self.presses.actor(request)
         part = await self._part(text, actor)
         if not isinstance(part, _Part):
@@ -218,7 +223,7 @@ class Insight:
             return modal(report.TITLE, note(report.FORGOTTEN)["blocks"])
         links = self.settings.replay_at_moment
         written = bug_report(tell(excerpt), part.session, part.window, links=links)
-        origin = self._origin(request, part.moment)
+        origin = self._origin(request, part.found.query.moment)
         metadata = f"{json.dumps(origin)}\n{text}"
         return report.form(
             written, places(origin), self.signer.sign(metadata, actor.user, Kind.REPORT_FORM)
@@ -232,7 +237,7 @@ class Insight:
         except BadSignature:
             return origin_of(request.body, request.actor)
         origin: dict[str, Any] = json.loads(text.partition("\n")[2])
-        if moment and moment.of_message and "response_url" in origin:
+        if moment and moment.is_here and "response_url" in origin:
             container = origin["container"]
             container["thread_ts"] = container["thread_ts"] or f"{moment.time.timestamp():.6f}"
         return origin
@@ -258,11 +263,16 @@ class Insight:
         return Content(report.posted(written, actor.user), event, report.posted_in)
 
 
+def _is_ours(request: SlackRequest) -> bool:
+    """Tell whether a button was pressed in the modal *What happened?*."""
+    return (request.body.get("view") or {}).get("callback_id") == view.VIEW
+
+
 def _neighbors(
     session: Session, sessions: tuple[Session, ...]
 ) -> tuple[Session | None, Session | None]:
     """Return the sessions of the list that started right before and after one of them."""
-    ordered = sorted((one for one in sessions if one.started), key=lambda one: str(one.started))
+    ordered = newest_first(sessions, len(sessions))[::-1]
     if session not in ordered:
         return None, None
     number = ordered.index(session)

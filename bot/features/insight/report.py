@@ -33,14 +33,13 @@ FORM: Final = "bug_report_form"
 TEXT: Final = "text"
 OPEN: Final = "Bug report…"
 TITLE: Final = "Bug report"
-PREPARING: Final = "One moment …"
 FORGOTTEN: Final = "That was too long ago. Please press What happened? again."
 EVERYONE: Final = (
     "Change it as you like, and copy it, or post it: everyone in the conversation will see it, and "
     "that you posted it. "
 )
 _SPOKEN: Final = 500  # characters for screen readers and notifications
-_LINK: Final = re.compile(r"https://[^\s<>]+")
+_REPLAY: Final = re.compile(r"(?<=^Replay: )https://\S+$", re.MULTILINE)
 
 
 def form(written: str, where: Places, metadata: str) -> View:
@@ -74,10 +73,10 @@ def posted(written: str, user: str) -> Message:
 
 
 def _elements(written: str) -> list[Block]:
-    """Split a text at its links; those that are not Fullstory's stay text."""
+    """Split a text at the link to the replay; others stay text, as they may be the page's."""
     elements: list[Block] = []
     end = 0
-    for found in _LINK.finditer(written):
+    for found in _REPLAY.finditer(written):
         if link := usable_link(found[0]):
             elements += _text(written[end : found.start()])
             elements.append({"type": "link", "url": link})

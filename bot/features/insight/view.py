@@ -35,7 +35,8 @@ from bot.slack.blocks import (
 VIEW: Final = "insight"
 TITLE: Final = "What happened?"
 ASKING: Final = "Asking Fullstory what happened … You can close this window any time."
-STILL_RUNNING: Final = "The session may still be going on: ask again in a few minutes."
+STILL_RUNNING: Final = "The session may still be going on: try again in a few minutes."
+IS_OFF: Final = "What happened? is turned off. The replay itself still opens."
 SESSION_GONE: Final = (
     "Fullstory doesn't list this session anymore. Please refresh the answer, then try again."
 )
@@ -64,7 +65,7 @@ def in_insight_modal(message: Message, metadata: str, *, is_final: bool = True) 
     return modal(TITLE, message["blocks"], VIEW, metadata=metadata)
 
 
-def told(
+def render_story(
     story: Story,
     session: Session,
     window: Window | None,
@@ -141,7 +142,7 @@ def _way(story: Story) -> str:
     """Return the pages in their order, each with how long it was seen."""
     visits = story.visits
     left_out = len(visits) - _MAX_VISITS
-    before = [f"{left_out} pages before"] if left_out > 0 else []
+    before = [f"{texts.counted(left_out, 'earlier step')}"] if left_out > 0 else []
     shown = [
         f"{code(shorten(visit.path, _SHOWN_IN_WAY))} {story_words.short(visit.duration)}"
         for visit in visits[-_MAX_VISITS:]

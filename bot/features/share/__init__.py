@@ -21,23 +21,20 @@ from cachetools import TTLCache
 from bot.core.access import Actor, EntryPoint
 from bot.core.audit import Audit, Result
 from bot.core.lookup import Lookup
-from bot.core.outcomes import RESTARTING, Found, NoResult
+from bot.core.outcomes import Found, NoResult
 from bot.core.sessions import Query, SessionList
-from bot.errors import SlackError
 from bot.features.share.form import FORM, TITLE, Choice, options, read_choice, share_form
-from bot.slack import action_ids, answer, texts
+from bot.slack import action_ids, answer
 from bot.slack.app import App
 from bot.slack.background import BackgroundTasks
-from bot.slack.blocks import RESPONSE_URL, Message, Renderer, SizeLimit, modal, note
+from bot.slack.blocks import RESPONSE_URL, Message, Renderer, SizeLimit, View, modal, note
 from bot.slack.feature import Manifest
 from bot.slack.lookups import Lookups
 from bot.slack.presses import Presses
 from bot.slack.request import Ack, SlackRequest, pressed_value
 from bot.slack.sharing import Content, Sharing, origin_of, places
 from bot.slack.signing import BadSignature, Kind, Signer
-from bot.slack.web_api import WebApi
 
-PREPARING: Final = "One moment …"
 SESSIONS_CHANGED: Final = (
     "The sessions have changed, so nothing was shared. Please refresh the answer, then share."
 )
@@ -54,7 +51,6 @@ class Share:
     audit: Audit
     lookup: Lookup
     lookups: Lookups
-    web_api: WebApi
     signer: Signer
     presses: Presses
     sharing: Sharing
@@ -73,46 +69,23 @@ class Share:
     async def on_press(self, request: SlackRequest) -> Ack:
         """Open the modal at once, and fill it when the sessions are there."""
         if query := self.presses.query(request, Kind.SHARE):
-            self.background.start(self._open(query, request))
+            form = partial(self._form, query, request)
+            self.background.start(self.sharing.open(request, TITLE, form))
         return None
 
-    async def _open(self, query: Query, request: SlackRequest) -> None:
-        waiting = modal(TITLE, note(PREPARING)["blocks"])
-        view_id = await self.web_api.open_modal(request.body, waiting)
-        if not view_id:
-            self.presses.tell(texts.MODAL_NOT_OPENED, request)
-            return
-
-        async def say_restarting() -> None:
-            await self._update(view_id, note(RESTARTING))
-
-        filling = self._fill(view_id, query, request)
-        await self.background.notify_if_cancelled(filling, say_restarting)
-
-    async def _fill(self, view_id: str, query: Query, request: SlackRequest) -> None:
+    async def _form(self, query: Query, request: SlackRequest, view_id: str) -> View:
         actor = self.presses.actor(request)
         outcome = await self.lookup.run(query, actor)
         if not isinstance(outcome, Found) or not _was_shown(outcome.sessions, query):
-            await self._update(view_id, self._why_not(outcome))
-            return
+            return modal(TITLE, self._why_not(outcome)["blocks"])
         self._in_modals[view_id] = outcome
-        form = share_form(
+        metadata = f"{json.dumps(origin_of(request.body, actor))}\n{pressed_value(request.body)}"
+        return share_form(
             options(outcome.sessions, await self.lookups.reader(actor)),
             query.person,
-            self.signer.sign(
-                f"{json.dumps(origin_of(request.body, actor))}\n{pressed_value(request.body)}",
-                actor.user,
-                Kind.SHARE_FORM,
-            ),
+            self.signer.sign(metadata, actor.user, Kind.SHARE_FORM),
             places=places(request.body),
         )
-        try:
-            await self.web_api.update_modal(view_id, form)
-        except SlackError:
-            self.presses.tell(texts.MODAL_NOT_OPENED, request)
-
-    async def _update(self, view_id: str, message: Message) -> None:
-        await self.web_api.update_modal(view_id, modal(TITLE, message["blocks"]))
 
     def _why_not(self, outcome: Found | NoResult) -> Message:
         if isinstance(outcome, Found):

@@ -179,7 +179,9 @@ class WorkflowStep:
             why = explain_no_insight(insight).in_one_line(self.settings.admin_contact)
             return texts.no_report(why)
         story, links = tell(insight.excerpt), self.settings.replay_at_moment
-        return bug_report(story, session, window, links=links)
+        report = bug_report(story, session, window, links=links)
+        # Where the workflow shows it, markup of the recorded page could mean something.
+        return report.replace("<", "(").replace(">", ")")
 
     def _search(self, inputs: dict[str, Any]) -> Search:
         limits = self.settings.limits
