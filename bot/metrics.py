@@ -5,53 +5,44 @@ https://prometheus.io/docs/practices/naming/
 
 from __future__ import annotations
 
+import asyncio
+from collections import deque
 from collections.abc import Callable, Iterator
+from typing import Final
 
 from aiohttp import web
-from prometheus_client import CollectorRegistry, Counter, Histogram
+from prometheus_client import CollectorRegistry, Histogram
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.registry import Collector
 
-from bot import logs
-from bot.core.audit import AuditStore
+from bot.counters import NAMES, counts
+
+_SAMPLE_SECONDS: Final = 1.0
+_SAMPLES: Final = 60
+
+Values = dict[str, tuple[str, Callable[[], float]]]
+"""The names of metrics, each with its help and a function that returns the present value."""
 
 
 class Metrics:
-    """Lookups by outcome and their seconds, insights, and the state of the process.
+    """What `bot.counters` counts, the seconds of lookups, and values of other parts.
 
-    Outcomes are `found`, `none`, `crashed`, `cancelled`, or the name of an error. The audit's queue
-    and the database are included if there is one.
+    `totals` never decrease while the process lives; `gauges` are present values.
     """
 
-    def __init__(
-        self, store: AuditStore | None = None, is_unavailable: Callable[[], bool] | None = None
-    ) -> None:
+    def __init__(self, totals: Values, gauges: Values) -> None:
         self._registry = CollectorRegistry()
-        self._lookups = Counter(
-            "fsessions_lookups", "Lookups by outcome", ["outcome"], registry=self._registry
-        )
         self._seconds = Histogram(
             "fsessions_lookup_seconds",
             "Time of a lookup, retries included",
             registry=self._registry,
         )
-        self._insights = Counter(
-            "fsessions_insights",
-            "Presses on What happened? by outcome: each that is paid costs an Activation",
-            ["outcome"],
-            registry=self._registry,
-        )
-        self._registry.register(_Process(store, is_unavailable))
+        self._registry.register(_Process(totals, gauges))
 
-    def observe(self, outcome: str, seconds: float) -> None:
-        """Count one lookup."""
-        self._lookups.labels(outcome).inc()
+    def observe(self, seconds: float) -> None:
+        """Record how long a lookup took."""
         self._seconds.observe(seconds)
-
-    def observe_insight(self, outcome: str) -> None:
-        """Count one press on *What happened?*."""
-        self._insights.labels(outcome).inc()
 
     def app(self) -> web.Application:
         """Return an app that serves `GET /metrics`."""
@@ -66,31 +57,39 @@ class Metrics:
 
 
 class _Process(Collector):
-    """What other parts of the process count."""
-
-    def __init__(self, store: AuditStore | None, is_unavailable: Callable[[], bool] | None) -> None:
-        self._store = store
-        self._is_unavailable = is_unavailable
+    def __init__(self, totals: Values, gauges: Values) -> None:
+        self._totals = totals
+        self._gauges = gauges
 
     def collect(self) -> Iterator[Metric]:
         """Yield the present values."""
-        yield CounterMetricFamily(
-            "fsessions_log_lines_lost", "Log lines that could not be written", logs.lines_lost()
-        )
-        if self._is_unavailable:
-            yield GaugeMetricFamily(
-                "fsessions_database_up",
-                "1 while the database answers; otherwise this process uses its own memory",
-                int(not self._is_unavailable()),
-            )
-        if self._store:
-            yield GaugeMetricFamily(
-                "fsessions_audit_events_waiting",
-                "Audit events that are not in the database yet",
-                self._store.waiting,
-            )
-            yield CounterMetricFamily(
-                "fsessions_audit_events_dropped",
-                "Audit events that are only in the log",
-                self._store.dropped,
-            )
+        for name, (about, labels) in NAMES.items():
+            family = CounterMetricFamily(f"fsessions_{name}", about, labels=labels)
+            for (counted, *values), times in list(counts.items()):
+                if counted == name:
+                    family.add_metric(values, times)
+            yield family
+        for name, (about, value) in self._totals.items():
+            yield CounterMetricFamily(f"fsessions_{name}", about, value())
+        for name, (about, value) in self._gauges.items():
+            yield GaugeMetricFamily(f"fsessions_{name}", about, value())
+
+
+class EventLoopLag:
+    """Measures how late the event loop runs what is due: `longest` in the last minute."""
+
+    def __init__(self) -> None:
+        self._samples: deque[float] = deque(maxlen=_SAMPLES)
+
+    @property
+    def longest(self) -> float:
+        """Seconds."""
+        return max(self._samples, default=0.0)
+
+    async def run(self) -> None:
+        """Measure until cancelled."""
+        loop = asyncio.get_running_loop()
+        while True:
+            due = loop.time() + _SAMPLE_SECONDS
+            await asyncio.sleep(_SAMPLE_SECONDS)
+            self._samples.append(max(0.0, loop.time() - due))

@@ -5,19 +5,21 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import structlog
 
+from bot import logs
 from bot.connections import Connections, open_connections
 from bot.core.access import Access
 from bot.core.audit import Audit
 from bot.core.insight import Insights
-from bot.core.lookup import Lookup
+from bot.core.lookup import Limits, Lookup
 from bot.core.read_audit import ReadAudit
-from bot.errors import KeyRejected, SettingsError, SlackError
+from bot.errors import SettingsError
 from bot.features import FEATURES, HELP_LINES
 from bot.fullstory.client import FullstoryClient, client_of
+from bot.health import Health
 from bot.listener import Address, CantListen, address_of, is_optional, listen
 from bot.settings import Settings
 from bot.slack import http as slack_http
@@ -35,14 +37,11 @@ from bot.slack.signing import Signer
 from bot.slack.socket_mode import SocketMode
 from bot.slack.targets import Targets
 from bot.slack.users import Users
-from bot.slack.web_api import TOKEN_ERRORS, SlackClient, WebApi, slack_client
+from bot.slack.web_api import SlackClient, WebApi, slack_client
 from bot.store.memory import InMemory
 from bot.store.protocol import Shared, State
 from bot.store.stores import Stores, audit_of, open_stores
 from bot.timeouts import Timeouts, end
-
-if TYPE_CHECKING:
-    from bot.metrics import Metrics
 
 _log = structlog.get_logger()
 
@@ -50,15 +49,8 @@ _log = structlog.get_logger()
 class Service:
     """The started bot: where it listens, and whether it is ready."""
 
-    def __init__(
-        self,
-        web_api: WebApi,
-        fullstory: FullstoryClient,
-        socket_mode: SocketMode | None,
-        stores: Stores,
-    ) -> None:
-        self._web_api = web_api
-        self._fullstory = fullstory
+    def __init__(self, health: Health, socket_mode: SocketMode | None, stores: Stores) -> None:
+        self.health = health
         self._stores = stores
         self._socket_mode = socket_mode
         self.port = 0
@@ -81,16 +73,15 @@ class Service:
         """Return `starting`, `ready` or `draining`."""
         if self.is_draining:
             return "draining"
-        return "ready" if self._socket_mode is None or self._socket_mode.connected else "starting"
+        return (
+            "ready" if self._socket_mode is None or self._socket_mode.was_connected else "starting"
+        )
 
     async def serve_until(self, stop: asyncio.Event) -> None:
         """Return when `stop` is set. Raises `SettingsError` if Slack rejects a token."""
         stopping = asyncio.create_task(stop.wait())
-        checks = [
-            asyncio.create_task(self._check_token()),
-            asyncio.create_task(self._check_key()),
-        ]
-        running = {stopping, checks[0]} | ({self.connecting} if self.connecting else set())
+        checking = asyncio.create_task(self._check())
+        running = {stopping, checking} | ({self.connecting} if self.connecting else set())
         try:
             while not stopping.done():
                 done, running = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
@@ -98,26 +89,18 @@ class Service:
                     task.result()
         finally:
             stopping.cancel()
-            for check in checks:
-                await end(check)
+            await end(checking)
 
-    async def _check_token(self) -> None:
-        """Raise `SettingsError` if Slack rejects the bot token: no one would get an answer."""
-        try:
-            await self._web_api.bot_identity()
-        except SlackError as error:
-            if error.code in TOKEN_ERRORS:
-                raise SettingsError([f"SLACK_BOT_TOKEN: Slack says {error.code}"]) from None
-            _log.warning("bot token not checked: Slack doesn't answer", exc_info=error)
+    async def _check(self) -> None:
+        """Check the token and the key, again and again.
 
-    async def _check_key(self) -> None:
-        """Log that Fullstory rejects the key, before the first person finds out."""
-        try:
-            await self._fullstory.organization()
-        except KeyRejected:
-            _log.error("Fullstory rejects FULLSTORY_API_KEY: every lookup will fail")
-        except Exception as error:  # noqa: BLE001 - the bot can serve all the same
-            _log.warning("API key not checked: Fullstory doesn't answer", exc_info=error)
+        Raises `SettingsError` if Slack rejects the bot token at the start: no one would get an
+        answer. Later, a restart would not help, and those who ask are told why.
+        """
+        await self.health.check_token()
+        if self.health.token_error:
+            raise SettingsError([f"SLACK_BOT_TOKEN: Slack says {self.health.token_error}"])
+        await self.health.run()
 
 
 class SlackParts:
@@ -132,19 +115,19 @@ class SlackParts:
         timeouts: Timeouts,
         audit: Audit,
         shared: Shared,
-        metrics: Metrics | None = None,
     ) -> None:
         client = slack_client(settings, connections.slack, settings.bot_token, timeouts)
         self.web_api = WebApi(client)
         users = Users(self.web_api, timeouts)
         access = Access(users, settings.access_rules)
-        lookup = Lookup(
+        self.lookup = lookup = Lookup(
             fullstory,
             access,
             audit,
-            metrics.observe if metrics else None,
             is_ending=lambda: background.is_draining and not shared.durable,
             replay_at_moment=settings.replay_at_moment,
+            # Counted here, not in the database: a lookup would wait for it.
+            limits=Limits(settings.max_lookups_in_flight, settings.lookups_per_minute, InMemory()),
         )
         signer = Signer(settings.signing_keys)
         recents = Recents(shared, background, settings.hours_in_home)
@@ -154,7 +137,6 @@ class SlackParts:
             shared,
             audit,
             settings.insights_per_day,
-            metrics.observe_insight if metrics else None,
         )
         targets = Targets(ResponseUrls(connections.response_urls, timeouts), self.web_api)
         delivery = Delivery(background, settings, timeouts)
@@ -200,8 +182,7 @@ async def running(
         background = BackgroundTasks(timeouts)
         # Once no new request can come: finish those that came while draining.
         stack.push_async_callback(background.drain)
-        metrics = await _metrics(settings, timeouts, stack, stores)
-        fullstory = client_of(settings, connections.fullstory)
+        fullstory = client_of(settings, connections.fullstory, timeouts.sessions_kept)
         slack = SlackParts(
             settings,
             connections,
@@ -210,17 +191,19 @@ async def running(
             timeouts,
             audit_of(settings, stores.audit),
             stores.shared or InMemory(),
-            metrics,
         )
         if stores.shared:
             sharing = stores.shared.run(slack.app.resume, lambda: not background.is_draining)
             stack.push_async_callback(stores.shared.finish, asyncio.create_task(sharing))
         client = slack_client(settings, connections.slack)
         socket_mode = _socket_mode(settings, slack.app, client, connections, background, timeouts)
-        service = Service(slack.web_api, fullstory, socket_mode, stores)
+        health = Health(slack.web_api, fullstory, socket_mode, timeouts)
+        service = Service(health, socket_mode, stores)
+        if settings.metrics_port is not None:
+            await _serve_metrics(settings, timeouts, stack, stores, health, slack.lookup)
         if service.connecting:
             stack.push_async_callback(end, service.connecting)
-        web_app = slack_http.health_app(service.state, service.remarks)
+        web_app = slack_http.health_app(service.state, health.problems, service.remarks)
         if settings.slack_signing_secret and not socket_mode:
             secret = settings.slack_signing_secret.get_secret_value()
             slack_http.add_slack_events(web_app, slack.app, secret, background, timeouts.body)
@@ -254,17 +237,44 @@ def _socket_mode(
     return SocketMode(app, client, connections.slack, token, background, timeouts)
 
 
-async def _metrics(
-    settings: Settings, timeouts: Timeouts, stack: AsyncExitStack, stores: Stores
-) -> Metrics | None:
-    if settings.metrics_port is None:
-        return None
-    from bot.metrics import Metrics
+async def _serve_metrics(
+    settings: Settings,
+    timeouts: Timeouts,
+    stack: AsyncExitStack,
+    stores: Stores,
+    health: Health,
+    lookup: Lookup,
+) -> None:
+    from bot.metrics import EventLoopLag, Metrics, Values
 
-    shared = stores.shared
-    metrics = Metrics(stores.audit, (lambda: shared.is_unavailable) if shared else None)
+    lag = EventLoopLag()
+    stack.push_async_callback(end, asyncio.create_task(lag.run()))
+    totals: Values = {"log_lines_lost": ("Log lines that could not be written", logs.lines_lost)}
+    gauges: Values = {
+        "lookups_in_flight": ("Lookups in progress", lambda: lookup.in_flight),
+        "event_loop_lag_seconds": ("Longest delay in the last minute", lambda: lag.longest),
+        "slack_token_accepted": ("1 while Slack accepts it", lambda: not health.token_error),
+        "slack_connected": (
+            "1 while Slack can reach the bot, as far as it knows",
+            lambda: health.is_connected,
+        ),
+        "fullstory_key_accepted": (
+            "1 while Fullstory accepts it",
+            lambda: not health.is_key_refused,
+        ),
+    }
+    if events := stores.audit:
+        about = "Audit events that are only in the log"
+        totals["audit_events_dropped"] = about, lambda: events.dropped
+        about = "Audit events that are not in the database yet"
+        gauges["audit_events_waiting"] = about, lambda: events.waiting
+    if shared := stores.shared:
+        about = "1 while the database answers; otherwise this process uses its own memory"
+        gauges["database_up"] = about, lambda: not shared.is_unavailable
+        gauges["pending_jobs"] = "Jobs that this process has to finish", lambda: shared.pending
+    metrics = Metrics(totals, gauges)
+    lookup.observe = metrics.observe
     names = ("HOST", "METRICS_PORT")
-    address = Address(settings.metrics_host, settings.metrics_port, names)
+    address = Address(settings.metrics_host, settings.metrics_port or 0, names)
     port = await listen(metrics.app(), address, timeouts, stack)
     _log.info("metrics", host=settings.metrics_host, port=port)
-    return metrics

@@ -49,11 +49,20 @@ class Timeouts:
     profile_for_run: float = 60.0
     """The same for a run of a workflow, which has time."""
 
+    sessions_kept: float = 15.0
+    """How long the sessions of a customer are not asked for again, unless someone refreshes."""
+
     offer_retries: tuple[float, ...] = (5.0, 30.0, 120.0)
     """Before each further attempt at an offer: no one waits, and Slack doesn't repeat the event."""
 
     hello: float = 30.0
     """For Slack's hello on a new Socket Mode connection."""
+
+    reconnect_grace: float = 30.0
+    """Without a Socket Mode connection before the bot is not ready: Slack refreshes them."""
+
+    health: float = 60.0
+    """Between two checks of the token and the key."""
 
     reconnect: float = 0.5
     """Before the second Socket Mode connection; then twice as long, up to 30."""

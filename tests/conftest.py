@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 import pytest
 from hypothesis import HealthCheck, settings
 
-from bot import logs
+from bot import counters, logs
 from bot.connections import open_connections
 from bot.core.sessions import Query, SessionList
 from bot.fullstory.client import FullstoryClient
@@ -51,6 +51,7 @@ signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 QUICK = Timeouts(
     first_retry=0.02,
+    sessions_kept=0.0,
     reconnect=0.02,
     profile_for_run=5.0,
     offer_retries=(0.1, 0.2),
@@ -93,6 +94,12 @@ def no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever the machine is set to: tests talk to this machine alone."""
     monkeypatch.setenv("NO_PROXY", "*")
     monkeypatch.delenv("no_proxy", raising=False)
+
+
+@pytest.fixture(autouse=True)
+def counted() -> None:
+    """Count what happens in this test alone."""
+    counters.counts.clear()
 
 
 @pytest.fixture(autouse=True)

@@ -14,6 +14,7 @@ from typing import Final, Protocol
 
 import structlog
 
+from bot import counters
 from bot.core.access import Actor
 from bot.core.audit import Audit, AuditEvent, Result
 from bot.core.outcomes import (
@@ -102,10 +103,7 @@ Insight = Told | NoInsight
 
 
 class Insights:
-    """Tells what happened in sessions, at most `per_day` times; a day is one in UTC.
-
-    `observe` is called with the result of each press, for metrics.
-    """
+    """Tells what happened in sessions, at most `per_day` times; a day is one in UTC."""
 
     def __init__(
         self,
@@ -113,14 +111,12 @@ class Insights:
         memory: Memory,
         audit: Audit,
         per_day: int,
-        observe: Callable[[str], None] | None = None,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._fullstory = fullstory
         self._memory = memory
         self._audit = audit
         self._per_day = per_day
-        self._observe = observe or (lambda _: None)
         self._clock = clock
 
     async def run(
@@ -141,7 +137,7 @@ class Insights:
         try:
             insight = await self._get(session, window, event, may_pay=may_pay)
         except asyncio.CancelledError:
-            self._observe(Result.CANCELLED)
+            counters.count("insights", Result.CANCELLED.value)
             self._audit.complete(event, failure=Result.CANCELLED)
             raise
         except FullstoryError as error:
@@ -150,7 +146,7 @@ class Insights:
         except Exception as error:  # noqa: BLE001 - no one is left without an answer
             insight = Crashed(event.reference)
             _log.error("insight crashed", reference=event.reference, exc_info=error)
-        self._observe(_outcome(insight))
+        counters.count("insights", _outcome(insight))
         match insight:
             case Told(is_paid=True):
                 self._audit.complete(event)

@@ -7,17 +7,19 @@ Fullstory is asked, then the outcome is recorded.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from time import perf_counter
 from typing import Protocol
 
 import structlog
 
+from bot import counters
 from bot.core.access import Access, Actor, DenialReason, EntryPoint
 from bot.core.audit import Audit, Details, Result
 from bot.core.outcomes import (
     AccessDenied,
+    Busy,
     Crashed,
     Failed,
     Found,
@@ -25,6 +27,7 @@ from bot.core.outcomes import (
     NotRecorded,
     Outcome,
     Restarting,
+    TooMany,
 )
 from bot.core.sessions import Query, SessionList
 from bot.core.suggestions import respelled
@@ -41,15 +44,28 @@ class Sessions(Protocol):
         """Return the person's sessions. Raises `FullstoryError`."""
 
 
-Observe = Callable[[str, float], None]
-"""Called with the result and the seconds of each lookup."""
+class Counts(Protocol):
+    """Counts what there may be so often in a time: a `bot.store.protocol.State`."""
+
+    async def count(self, limits: Mapping[tuple[str, ...], int], seconds: float) -> bool:
+        """Count one more for every key, or for none if a limit would be exceeded."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How many lookups a process may have in progress, and a person may begin in a minute."""
+
+    in_flight: int
+    per_minute: int
+    counts: Counts
 
 
 class Lookup:
     """Finds sessions for actors who may see them, and records every attempt.
 
     With `replay_at_moment`, a list has a link that opens the replay at the moment. While
-    `is_ending()`, nothing is looked up. `observe` is for metrics.
+    `is_ending()`, nothing is looked up, nor beyond the `limits`. `observe` is
+    called with the seconds of each lookup; `in_flight` are in progress.
     """
 
     def __init__(
@@ -57,17 +73,19 @@ class Lookup:
         fullstory: Sessions,
         access: Access,
         audit: Audit,
-        observe: Observe | None = None,
         *,
         is_ending: Callable[[], bool] = lambda: False,
         replay_at_moment: bool = True,
+        limits: Limits | None = None,
     ) -> None:
         self._fullstory = fullstory
         self._access = access
         self._audit = audit
-        self._observe = observe
+        self.observe: Callable[[float], None] = lambda _: None
         self._is_ending = is_ending
         self._replay_at_moment = replay_at_moment
+        self._limits = limits
+        self.in_flight = 0
 
     async def denial(self, actor: Actor) -> DenialReason | None:
         """Return why the actor may not see sessions, for when no lookup follows; it is recorded."""
@@ -90,18 +108,26 @@ class Lookup:
         if self._is_ending():
             self._audit.note(actor, Result.FAILED, reason="restarting", query=query)
             return Restarting()
+        if refused := await self._beyond_limits(actor):
+            self._audit.note(actor, Result.FAILED, reason=_name(refused), query=query)
+            _count(actor, _name(refused))
+            return refused
         started = perf_counter()
+        self.in_flight += 1
         try:
             outcome = await self._run(query, actor)
         except asyncio.CancelledError:
             seconds = perf_counter() - started
-            self._count(Result.CANCELLED, seconds)
+            _count(actor, Result.CANCELLED)
             self._audit.note(actor, Result.CANCELLED, query=query, seconds=seconds)
             raise
+        finally:
+            self.in_flight -= 1
         seconds = perf_counter() - started
         result, details = _audit_fields(outcome)
         if not isinstance(outcome, AccessDenied):
-            self._count(details.get("reason") or result, seconds)
+            self.observe(seconds)
+            _count(actor, details.get("reason") or result)
         if seen_before and isinstance(outcome, Found):
             return outcome
         details |= {"query": query, "seconds": seconds}
@@ -114,9 +140,17 @@ class Lookup:
         _log.error("answer withheld: the lookup was not recorded", reference=event.reference)
         return NotRecorded(event.reference)
 
-    def _count(self, result: str, seconds: float) -> None:
-        if self._observe:
-            self._observe(result, seconds)
+    async def _beyond_limits(self, actor: Actor) -> Busy | TooMany | None:
+        limits = self._limits
+        if limits is None:
+            return None
+        if self.in_flight >= limits.in_flight:
+            return Busy()
+        if actor.user:  # otherwise it is a workflow
+            key = ("lookups", actor.workspace, actor.user)
+            if not await limits.counts.count({key: limits.per_minute}, 60.0):
+                return TooMany(limits.per_minute)
+        return None
 
     async def _run(self, query: Query, actor: Actor) -> LookupResult:
         try:
@@ -161,6 +195,14 @@ def _crashed(error: Exception) -> Crashed:
     reference = new_reference()
     _log.error("lookup crashed", reference=reference, exc_info=error)
     return Crashed(reference)
+
+
+def _count(actor: Actor, outcome: str) -> None:
+    counters.count("lookups", actor.entry_point.value, outcome)
+
+
+def _name(refused: Busy | TooMany) -> str:
+    return "busy" if isinstance(refused, Busy) else "too many"
 
 
 def _audit_fields(outcome: LookupResult) -> tuple[Result, Details]:

@@ -70,10 +70,22 @@ class Restarting:
     """The process is about to end; nothing was looked up."""
 
 
+@dataclass(frozen=True, slots=True)
+class Busy:
+    """So many lookups are in progress that no other is begun."""
+
+
+@dataclass(frozen=True, slots=True)
+class TooMany:
+    """The actor has looked up `per_minute` people in the last minute."""
+
+    per_minute: int
+
+
 LookupResult = Found | AccessDenied | Failed | Crashed
 """An outcome before it is recorded."""
 
-NoResult = AccessDenied | Failed | Crashed | NotRecorded | Restarting
+NoResult = AccessDenied | Failed | Crashed | NotRecorded | Restarting | Busy | TooMany
 Outcome = Found | NoResult
 
 RESTARTING: Final = "I'm restarting right now. Please try again in a minute."
@@ -165,6 +177,12 @@ def explain(outcome: NoResult) -> Explanation:
             return Explanation(what, _TRY_AGAIN, reference, can_retry=True)
         case Restarting():
             return Explanation(RESTARTING, can_retry=True)
+        case Busy():
+            what = "I'm looking up many people right now."
+            return Explanation(what, "Please try again in a moment.", can_retry=True)
+        case TooMany(per_minute):
+            what = f"That was more than {per_minute} lookups in a minute."
+            return Explanation(what, "Please try again in a minute.", can_retry=True)
 
 
 def denial(reason: DenialReason) -> Explanation:

@@ -75,7 +75,8 @@ class Query:
     """Whose sessions to find, and how many at most.
 
     With both an e-mail and a uid, the answer has the sessions of both. The session at the `moment`
-    comes first. To show what was `shown` before, later sessions are left out.
+    comes first. To show what was `shown` before, later sessions are left out. If it `is_fresh`,
+    Fullstory is asked again, even if it was asked seconds ago.
     """
 
     email: str | None
@@ -83,6 +84,7 @@ class Query:
     limit: int
     moment: Moment | None = None
     shown: Snapshot | None = None
+    is_fresh: bool = field(default=False, compare=False)
 
     def __post_init__(self) -> None:
         if not (self.email or self.uid):

@@ -94,7 +94,9 @@ class AnswerButtons:
         if await request.job.take_interaction():
             value = pressed_value(body)
             self.delivery.after_ack(
-                self.lookups.query(replace(query, shown=None), self.presses.actor(request)),
+                self.lookups.query(
+                    replace(query, shown=None, is_fresh=True), self.presses.actor(request)
+                ),
                 request,
                 self.targets.in_place(body),
                 is_current=is_current,

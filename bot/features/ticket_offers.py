@@ -14,6 +14,7 @@ from typing import Any, ClassVar, Final
 
 import structlog
 
+from bot import counters
 from bot.core.access import EntryPoint
 from bot.errors import SlackError
 from bot.logs import ThrottledLog
@@ -100,6 +101,7 @@ class TicketOffers:
             work = self._offer_with_retries(event, len(queries_about(people, event, 1)), job)
             self.background.start(self.background.notify_if_cancelled(work, job.hand_over))
         else:
+            counters.count("offers", "passed over")
             self._throttled_log.warn("too many messages, no offers for now", channel=channel)
             self.background.start(job.done())
         return None
@@ -126,6 +128,7 @@ class TicketOffers:
                         continue
                     if await job.hand_over():
                         return
+                counters.count("offers", "failed")
                 _log.warning("no offer made", channel=event["channel"], exc_info=error)
             await job.done()
             return
@@ -140,6 +143,7 @@ class TicketOffers:
         if await self._offers_below(channel, ts, bot) or not await job.is_ours():
             return
         posted = await self.web_api.post_message(channel, offer(count), ts)
+        counters.count("offers", "made")
         if (await self._offers_below(channel, ts, bot))[:1] not in ([], [posted]):
             await self.web_api.delete_message(channel, posted)
 

@@ -1,8 +1,13 @@
-"""Lists sessions with Fullstory's API: one deadline for a lookup, retries included."""
+"""Lists sessions with Fullstory's API: one deadline for a lookup, retries included.
+
+Who asks for the same at the same time, or within seconds, shares one request: what Fullstory
+answers doesn't depend on who asks here. Who may see it is decided in `bot.core.lookup`.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Callable, Mapping
 from typing import Final
 from urllib.parse import quote, urlsplit
@@ -11,6 +16,8 @@ import aiohttp
 import structlog
 from yarl import URL
 
+from bot import counters
+from bot.cache import Cache
 from bot.connections import proxy_for
 from bot.core.no_sessions import KnownUser, Quota
 from bot.core.sessions import Query, Session, SessionList
@@ -31,10 +38,16 @@ _log = structlog.get_logger()
 _WAITS: Final = (0.1, 0.4, 1.6)  # seconds before the second, third and fourth attempt
 # An attempt that gets no byte for this part of the time is abandoned, to leave time for another.
 _SILENCE: Final = 0.6
+_MAX_KEPT: Final = 500  # customers: some MB of sessions
+_MAX_PAUSE: Final = 5 * 60.0
 
 
 class FullstoryClient:
-    """Lists sessions over `http`. `timeout` is for one lookup, in seconds, retries included."""
+    """Lists sessions over `http`.
+
+    `timeout` is for one lookup, retries included, and `kept` is how long its result is used again,
+    both in seconds. While Fullstory asks to wait (429), nothing is asked.
+    """
 
     def __init__(
         self,
@@ -43,11 +56,15 @@ class FullstoryClient:
         endpoint: protocol.Endpoint,
         key: str,
         timeout: float,
+        kept: float = 0.0,
     ) -> None:
         self._http = http
         self._endpoint = endpoint
         self._headers = protocol.headers(key)
         self.timeout = timeout
+        self._kept = kept
+        self._lists: Cache[list[Session]] = Cache(max_keys=_MAX_KEPT)
+        self._paused_until = 0.0
         self._longest_silence = _SILENCE * timeout
         # The total deadline is our own.
         self._timeouts = aiohttp.ClientTimeout(
@@ -61,13 +78,22 @@ class FullstoryClient:
         Raises `FullstoryError`. On 429, 5xx and broken or silent connections, it tries again while
         there is time; a `Retry-After` that doesn't fit is raised at once.
         """
+        name = json.dumps([query.email, query.uid, query.fetch_limit])
+        if query.is_fresh:
+            self._lists.forget(name)
+
+        async def ask() -> tuple[list[Session], float]:
+            return await self._list(query), self._kept
+
+        return SessionList.of(query, await self._lists.get(name, ask))
+
+    async def _list(self, query: Query) -> list[Session]:
         deadline = asyncio.get_running_loop().time() + self.timeout
         try:
             async with asyncio.timeout_at(deadline):
-                found = await self._pages(query, _retry_policy(deadline))
+                return await self._pages(query, _retry_policy(deadline))
         except (TimeoutError, DeadlineExceeded):
             raise DeadlineExceeded(self.timeout) from None
-        return SessionList.of(query, found)
 
     async def organization(self) -> str:
         """Return the id of the key's organization; "" if this is not Fullstory's API.
@@ -129,13 +155,27 @@ class FullstoryClient:
     ) -> protocol.Page:
         while True:
             try:
+                self._check_pause()
                 return protocol.parse_reply(*await self._send(request))
             except FullstoryError as error:
+                if isinstance(error, RateLimited) and error.retry_after:
+                    self._pause(error.retry_after)
                 wait = again(error)
                 if wait is None:
                     raise
+                counters.count("fullstory_retries")
                 _log.info("retrying", wait_seconds=wait, error=type(error).__name__)
             await asyncio.sleep(wait)
+
+    def _pause(self, seconds: float) -> None:
+        until = asyncio.get_running_loop().time() + min(seconds, _MAX_PAUSE)
+        self._paused_until = max(self._paused_until, until)
+
+    def _check_pause(self) -> None:
+        """Raise `RateLimited` with the rest of the time that Fullstory asked to wait."""
+        left = self._paused_until - asyncio.get_running_loop().time()
+        if left > 0:
+            raise RateLimited(left)
 
     async def _send(self, request: protocol.Request) -> tuple[int, Mapping[str, str], bytes]:
         is_get = request.body is None
@@ -154,17 +194,21 @@ class FullstoryClient:
                     body += chunk
                     if len(body) > protocol.MAX_REPLY_BYTES:
                         raise ReplyTooLarge
+                counters.count("fullstory_responses", str(response.status))
                 return response.status, response.headers, bytes(body)
-        except aiohttp.ClientPayloadError as error:
-            raise ReplyCutOff from error
-        except aiohttp.ServerTimeoutError as error:
-            raise DeadlineExceeded(self._longest_silence) from error
         except (aiohttp.ClientError, OSError) as error:
+            counters.count("fullstory_responses", "none")
+            if isinstance(error, aiohttp.ClientPayloadError):
+                raise ReplyCutOff from error
+            if isinstance(error, aiohttp.ServerTimeoutError):
+                raise DeadlineExceeded(self._longest_silence) from error
             raise Unavailable from error
 
 
-def client_of(settings: Settings, http: aiohttp.ClientSession) -> FullstoryClient:
-    """Create the client that the settings describe."""
+def client_of(
+    settings: Settings, http: aiohttp.ClientSession, kept: float = 0.0
+) -> FullstoryClient:
+    """Create the client that the settings describe; it keeps results for so many seconds."""
     return FullstoryClient(
         http,
         endpoint=protocol.Endpoint(
@@ -174,6 +218,7 @@ def client_of(settings: Settings, http: aiohttp.ClientSession) -> FullstoryClien
         ),
         key=settings.fullstory_api_key.get_secret_value(),
         timeout=settings.fullstory_timeout_seconds,
+        kept=kept,
     )
 
 

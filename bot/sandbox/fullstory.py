@@ -58,7 +58,8 @@ class FullstorySandbox:
     """Knows `people`; `received` is what it was asked, and `told` what it replied.
 
     `seconds` is how long it takes for any answer, and after `hold` none is given until the event is
-    set; whoever asks once `held` is None doesn't wait. `on_answer` is told of each: what was asked,
+    set; whoever asks once `held` is None doesn't wait. `me` is what the organization's endpoint
+    answers instead. `on_answer` is told of each: what was asked,
     the status, the reply, and how many milliseconds it took. `script` is what it will answer first.
     `clock` says when now is: the latest session began some minutes before. It stands still, so that
     the sessions stay where they were. `used` is how many sessions of the quota are used, and
@@ -84,6 +85,7 @@ class FullstorySandbox:
         self.clock: Callable[[], datetime] = lambda: started
         self.script: deque[Scripted] = deque()
         self.always: Scripted | None = None
+        self.me: Scripted | None = None
         self.seconds = 0.0
         self.held: asyncio.Event | None = None
         self.on_answer: Callable[[str, int, str, int], None] = lambda *_: None
@@ -112,7 +114,9 @@ class FullstorySandbox:
         self.held_contexts = asyncio.Event()
         return self.held_contexts
 
-    async def _me(self, request: web.Request) -> web.Response:
+    async def _me(self, request: web.Request) -> web.StreamResponse:
+        if self.me:
+            return await _play(self.me, request)
         if request.headers.get("Authorization") != f"Basic {self.key}":
             return _error(401, "unauthorized", "Invalid API key")
         return _json({"email": "", "orgId": ORGANISATION, "role": "STANDARD"})

@@ -17,6 +17,7 @@ from typing import Any, Final, TypeVar
 
 import structlog
 
+from bot import counters
 from bot.core.outcomes import RESTARTING, crash
 from bot.logs import new_reference
 from bot.settings import Settings
@@ -60,11 +61,14 @@ class Delivery:
         if self._resumes_otherwise(work, request, target):
             return None
         task = await self.within_budget(work)
+        counters.count("answers", "in ack" if task.done() else "late")
         if task.done():
             renderer = self._result(task)
 
             def send_if_lost(acknowledged: Acknowledged) -> None:
-                if not acknowledged.result():
+                is_sent = acknowledged.result()
+                counters.count("deliveries", "ack", "taken" if is_sent else "unknown")
+                if not is_sent:
                     self._background.start(self._send(renderer, request, target))
 
             request.acknowledged.add_done_callback(send_if_lost)
@@ -101,6 +105,7 @@ class Delivery:
 
         async def answer() -> None:
             task = await self.within_budget(work)
+            counters.count("answers", "after ack" if task.done() else "late")
             await request.acknowledged
             progressing = None
             if not (task.done() or request.job.is_resumed) and await is_current():

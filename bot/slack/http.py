@@ -86,12 +86,15 @@ class Connection(web.RequestHandler):
 
 
 def health_app(
-    state: Callable[[], str], remarks: Callable[[], dict[str, str]] = dict
+    state: Callable[[], str],
+    problems: Callable[[], dict[str, str]] = dict,
+    remarks: Callable[[], dict[str, str]] = dict,
 ) -> web.Application:
     """Create an app with `/healthz` and `/readyz`, and a `/` for people.
 
-    `/healthz` is 200 while the process lives, `/readyz` while `state()` is "ready". `remarks()` are
-    added to the latter.
+    `/healthz` is 200 while the process lives, `/readyz` while `state()` is "ready" and there are no
+    `problems()`; both they and `remarks()` are in its body. `?exclude=slack` doesn't count the
+    problem `slack`: then a load balancer still sends requests, and people are told what is wrong.
     """
 
     async def root(_: web.Request) -> web.Response:
@@ -100,9 +103,11 @@ def health_app(
     async def healthz(_: web.Request) -> web.Response:
         return web.json_response({"status": "alive"})
 
-    async def readyz(_: web.Request) -> web.Response:
-        now = state()
-        said = {"status": now, **remarks()}
+    async def readyz(request: web.Request) -> web.Response:
+        now, found = state(), problems()
+        if now == "ready" and found.keys() - set(request.query.getall("exclude", [])):
+            now = "not ready"
+        said = {"status": now, **found, **remarks()}
         return web.json_response(said, status=200 if now == "ready" else 503)
 
     app = web.Application(client_max_size=MAX_BODY_BYTES)

@@ -14,6 +14,7 @@ import aiohttp
 import stamina
 import structlog
 
+from bot import counters
 from bot.connections import CONNECT_SECONDS, Request, proxy_for, watch_request
 from bot.logs import new_reference
 from bot.timeouts import Timeouts
@@ -119,8 +120,10 @@ class ResponseUrls:
                         return Posted.NOT_CURRENT
                     await self._post(response_url, message, seconds or self._timeouts.response_url)
         except _NotTaken as error:
+            counters.count("deliveries", "response_url", error.posted.name.lower())
             _log.error("answer not delivered", reference=new_reference(), reason=str(error))
             return Posted.UNKNOWN if may_have_arrived else error.posted
+        counters.count("deliveries", "response_url", "taken")
         return Posted.TAKEN
 
     async def _post(self, response_url: str, message: dict[str, Any], seconds: float) -> None:

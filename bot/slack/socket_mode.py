@@ -63,11 +63,23 @@ class SocketMode:
         self._timeouts = timeouts
         self._refused = _MAX_REFUSALS - 1  # a token that never worked is refused once
         self._receiving: dict[_Connection, asyncio.Task[None]] = {}
+        self._lost_at: float | None = None
 
     @property
     def connected(self) -> bool:
         """Tell whether there is a connection on which Slack can reach the bot."""
         return any(one.greeted and not one.leaving.is_set() for one in self._receiving)
+
+    @property
+    def was_connected(self) -> bool:
+        """Tell whether there is a connection, or was one."""
+        return self.connected or self._lost_at is not None
+
+    def is_alive(self, grace: float) -> bool:
+        """Tell whether there is a connection, or was one in the last `grace` seconds."""
+        if self.connected or self._lost_at is None:
+            return True
+        return asyncio.get_running_loop().time() - self._lost_at < grace
 
     async def run(self) -> None:
         """Connect and reconnect until cancelled.
@@ -129,6 +141,8 @@ class SocketMode:
         finally:
             del self._receiving[connection]
             connection.leaving.set()
+            if connection.greeted:
+                self._note_loss()
 
     def _take(self, text: str, connection: _Connection) -> None:
         try:
@@ -143,8 +157,13 @@ class SocketMode:
         elif kind == "disconnect":
             _log.info("Slack refreshes the connection")
             connection.leaving.set()
+            self._note_loss()
         elif isinstance(identifier, str) and isinstance(envelope.get("payload"), dict):
             self._background.start(self._answer(envelope["payload"], identifier, connection.socket))
+
+    def _note_loss(self) -> None:
+        if not self.connected:
+            self._lost_at = asyncio.get_running_loop().time()
 
     async def _answer(
         self, body: dict[str, Any], envelope_id: str, socket: aiohttp.ClientWebSocketResponse

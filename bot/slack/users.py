@@ -18,11 +18,11 @@ from typing import Any, Final, NamedTuple
 
 import structlog
 
+from bot.cache import Cache
 from bot.core.access import DenialReason
 from bot.core.times import zone
 from bot.errors import ProfileError, ProfileProblem, SlackError
 from bot.slack.web_api import BotIdentity, WebApi
-from bot.store.cache import Cache
 from bot.timeouts import Timeouts
 
 _log = structlog.get_logger()

@@ -19,11 +19,12 @@ from slack_sdk.errors import SlackApiError, SlackClientError
 from slack_sdk.web.async_client import AsyncWebClient
 from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
+from bot import counters
+from bot.cache import Cache
 from bot.connections import Request, proxy_for, watch_request
 from bot.errors import SlackError
 from bot.settings import Settings
 from bot.slack.blocks import Message, View
-from bot.store.cache import Cache
 from bot.timeouts import Timeouts
 
 _log = structlog.get_logger()
@@ -52,6 +53,7 @@ _MAY_BE_DONE: Final = frozenset({"fatal_error", "internal_error"})
 
 _MODAL_CLOSED: Final = frozenset({"not_found", "view_not_found"})
 _CODE: Final = re.compile(r"[a-z_]{1,80}")
+_METHOD: Final = re.compile(r"[a-zA-Z.]{1,60}")
 _RATE_LIMITED: Final = frozenset({"rate_limited", "ratelimited"})  # Slack writes both
 _ATTEMPTS: Final = 4
 _MAX_WAIT: Final = 30.0
@@ -138,6 +140,8 @@ async def call_api(call: Awaitable[AsyncSlackResponse]) -> AsyncSlackResponse:
         except SlackApiError as error:
             data = getattr(error.response, "data", None)
             code = _code(data.get("error")) if isinstance(data, dict) else ""
+            method = str(getattr(error.response, "api_url", "")).rpartition("/")[2]
+            counters.count("slack_errors", method if _METHOD.fullmatch(method) else "", code)
             wait = str(getattr(error.response, "headers", {}).get("Retry-After", ""))
             raise SlackError(
                 code,
@@ -145,6 +149,7 @@ async def call_api(call: Awaitable[AsyncSlackResponse]) -> AsyncSlackResponse:
                 may_have_arrived=code in _MAY_BE_DONE or (not code and _may_be_done(request)),
             ) from error
         except _UNREADABLE as error:
+            counters.count("slack_errors", "", "no answer")
             raise SlackError("", may_have_arrived=_may_be_done(request)) from error
 
 
@@ -190,6 +195,18 @@ def is_by_person(event: dict[str, Any]) -> bool:
     return bool(event.get("user") and not event.get("bot_id") and not event.get("hidden"))
 
 
+async def _delivered(way: str, sending: Awaitable[AsyncSlackResponse]) -> AsyncSlackResponse:
+    """Count whether Slack took a message."""
+    try:
+        response = await sending
+    except SlackError as error:
+        result = "unknown" if error.may_have_arrived else "refused"
+        counters.count("deliveries", way, result)
+        raise
+    counters.count("deliveries", way, "taken")
+    return response
+
+
 class WebApi:
     """The methods that the bot calls, with the bot token of `client`.
 
@@ -207,6 +224,10 @@ class WebApi:
         https://docs.slack.dev/reference/methods/auth.test
         """
         return await self._identity.get("bot", self._ask_identity)
+
+    async def check_token(self) -> None:
+        """Raise `SlackError` if Slack doesn't accept the token now."""
+        await call_api(self.client.auth_test())
 
     async def _ask_identity(self) -> tuple[BotIdentity, float]:
         answer = await self.client.call_with_retries(self.client.auth_test)
@@ -259,20 +280,24 @@ class WebApi:
         call: Callable[[], Awaitable[AsyncSlackResponse]],
         attempts: bool,  # noqa: FBT001 - passed on
     ) -> AsyncSlackResponse:
-        if attempts:
-            return await self.client.call_with_retries(call, is_repeatable=False)
-        return await call_api(call())
+        posted = (
+            self.client.call_with_retries(call, is_repeatable=False)
+            if attempts
+            else call_api(call())
+        )
+        return await _delivered("message", posted)
 
     async def update_message(self, channel: str, ts: str, message: Message) -> None:
         """Replace one of the bot's own messages, but not an ephemeral one.
 
         https://docs.slack.dev/reference/methods/chat.update
         """
-        await self.client.call_with_retries(
+        updated = self.client.call_with_retries(
             lambda: self.client.chat_update(
                 channel=channel, ts=ts, text=message["text"], blocks=message["blocks"]
             )
         )
+        await _delivered("update", updated)
 
     async def delete_message(self, channel: str, ts: str) -> None:
         """Delete one of the bot's own messages, but not an ephemeral one.
@@ -332,9 +357,10 @@ class WebApi:
         https://docs.slack.dev/reference/methods/views.update
         """
         try:
-            await self.client.call_with_retries(
+            updated = self.client.call_with_retries(
                 lambda: self.client.views_update(view_id=view_id, view=view)
             )
+            await _delivered("modal", updated)
         except SlackError as error:
             if error.code not in _MODAL_CLOSED:
                 _log.error("modal not updated", exc_info=error)

@@ -98,6 +98,11 @@ class SharedState:
         """Tell whether another process can resume our jobs."""
         return not self.is_unavailable
 
+    @property
+    def pending(self) -> int:
+        """How many jobs this process has to finish."""
+        return len(self._held)
+
     # -- State ------------------------------------------------------------------------------------
 
     async def count(self, limits: Mapping[Key, int], seconds: float) -> bool:

@@ -368,7 +368,8 @@ async def test_hanging_lookups_leave_room(
     """Two hundred wait for Fullstory, and the next one is answered all the same."""
     fullstory.script.extend([Scripted(seconds=30)] * 200)
     client = client_for(http, fullstory.url, fullstory.key, timeout=60)
-    waiting = [asyncio.create_task(client.sessions(JANE)) for _ in range(200)]
+    others = [Query(f"customer{number}@example.com", None, 5) for number in range(200)]
+    waiting = [asyncio.create_task(client.sessions(one)) for one in others]
     await until(lambda: len(fullstory.received) == 200)
     assert len((await client.sessions(JANE)).sessions) == 5
     assert not any(task.done() for task in waiting)

@@ -32,7 +32,7 @@ async def test_lookups_are_counted(
         (port,) = [line["port"] for line in logged() if line["event"] == "metrics"]
         async with http.get(f"http://127.0.0.1:{port}/metrics") as response:
             text = await response.text()
-    samples = {
+    samples: dict[tuple[str, str | None], float] = {
         (sample.name, sample.labels.get("outcome")): sample.value
         for family in text_string_to_metric_families(text)
         for sample in family.samples

@@ -53,10 +53,10 @@ async def test_an_ack_goes_where_its_request_came_from(
 
 
 async def test_a_lost_connection_is_made_anew(bot: Service, slack: SlackSandbox) -> None:
-    """Without a word from Slack; meanwhile the bot says that it isn't ready."""
+    """Without a word from Slack, and within the time of grace."""
     await slack.close_sockets()
-    await until(lambda: bot.state() == "starting")
-    await until(lambda: bot.state() == "ready")
+    await slack.connected()
+    assert bot.state() == "ready"
     assert await answers(slack)
 
 
@@ -74,12 +74,12 @@ async def test_slack_in_trouble_at_the_start(
         assert await answers(slack)
 
 
-async def test_a_ticket_is_used_once(bot: Service, slack: SlackSandbox) -> None:
+@pytest.mark.usefixtures("bot")
+async def test_a_ticket_is_used_once(slack: SlackSandbox) -> None:
     """Each connection asks for an address of its own."""
     for _ in range(3):
         await slack.close_sockets()
-        await until(lambda: bot.state() == "starting")
-        await until(lambda: bot.state() == "ready")
+        await slack.connected()
     assert slack.api_calls == ["apps.connections.open"] * 4
 
 

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from bot.store.cache import Cache
+from bot.cache import Cache
 
 
 async def test_answers_are_asked_for_once() -> None:

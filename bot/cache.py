@@ -14,15 +14,17 @@ from cachetools import TLRUCache
 
 _T = TypeVar("_T")
 
-_MAX_KEYS: Final = 10_000
+MAX_KEYS: Final = 10_000
 
 
 class Cache(Generic[_T]):
     """Answers by name. Concurrent callers wait for the same request; `clock` returns seconds."""
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, clock: Callable[[], float] = time.monotonic, max_keys: int = MAX_KEYS
+    ) -> None:
         self._answers: TLRUCache[str, tuple[_T, float]] = TLRUCache(
-            _MAX_KEYS, ttu=lambda _, answer, now: now + answer[1], timer=clock
+            max_keys, ttu=lambda _, answer, now: now + answer[1], timer=clock
         )
         self._pending: dict[str, asyncio.Task[_T]] = {}
 
@@ -38,6 +40,10 @@ class Cache(Generic[_T]):
             task.add_done_callback(lambda _: self._pending.pop(name, None))
         # If one caller is cancelled, the others still wait.
         return await asyncio.shield(self._pending[name])
+
+    def forget(self, name: str) -> None:
+        """Ask again next time."""
+        self._answers.pop(name, None)
 
     async def _ask(self, name: str, ask: Callable[[], Awaitable[tuple[_T, float]]]) -> _T:
         answer, seconds = await ask()
