@@ -62,7 +62,7 @@ def test_probes() -> None:
     assert paths == {
         "startupProbe": "/healthz",
         "livenessProbe": "/healthz",
-        "readinessProbe": "/readyz",
+        "readinessProbe": "/readyz?exclude=slack&exclude=fullstory",
     }
     assert "/healthz" in (ROOT / "Dockerfile").read_text()
 
