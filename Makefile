@@ -17,9 +17,9 @@ demo: $(READY)
 test: $(READY_TO_TEST)
 	@$(VENV)/bin/python -m pytest -q -n $(WORKERS) --dist worksteal $(ARGS)
 
-# Kills, freezes and restarts processes, again and again, for some minutes.
+# Kills, freezes and restarts processes, and tries many inputs, for some minutes.
 test-chaos: $(READY_TO_TEST)
-	@$(VENV)/bin/python -m pytest -q -n $(WORKERS) --dist worksteal -m chaos $(ARGS)
+	@FUZZ_CASES=2500 $(VENV)/bin/python -m pytest -q -n $(WORKERS) --dist worksteal -m "chaos or fuzz" $(ARGS)
 
 check: $(READY_TO_TEST)
 	@$(VENV)/bin/ruff format --check .

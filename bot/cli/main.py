@@ -99,13 +99,14 @@ def demo(once: str | None, *, no_browser: bool) -> None:
 
 
 @main.command()
-def check() -> None:
+@click.option("--lookup", metavar="PERSON", help="Also look a person up, and compare the reply.")
+def check(lookup: str | None) -> None:
     """Check each part of this deployment, and say how to fix it."""
     from bot.cli.check import run
 
     loaded = _settings(for_slack=True)
     logs.configure("CRITICAL")  # its findings are printed
-    sys.exit(0 if _run(run(loaded)) else 1)
+    sys.exit(0 if _run(run(loaded, lookup)) else 1)
 
 
 @main.command()

@@ -112,8 +112,8 @@ class TicketOffers:
         is_current = await self.presses.begin(request.body, request.job)
         if await request.job.take_interaction():
             channel, ts = request.actor.channel, message_thread(request.body)
-            work = self.lookups.message_at(channel, ts, request.actor)
             target = self.targets.beside(request.body)
+            work = self.lookups.message_at(channel, ts, request.actor)
             self.delivery.after_ack(work, request, target, is_current=is_current)
         return None
 

@@ -30,7 +30,7 @@ from bot.errors import (
     ReplyTooLarge,
     Unavailable,
 )
-from bot.fullstory import context, protocol
+from bot.fullstory import api, context, protocol
 from bot.settings import Settings
 
 _log = structlog.get_logger()
@@ -100,15 +100,15 @@ class FullstoryClient:
 
         Raises `FullstoryError`. https://developer.fullstory.com/server/me/
         """
-        return protocol.organization(*await self._get("/me"))
+        return protocol.organization(*await self._get(api.ME.path))
 
     async def quota(self) -> Quota | None:
         """Return the quota of sessions; None if Fullstory doesn't say. Raises `FullstoryError`."""
-        return protocol.quota(*await self._get("/v2/organization/quotas"))
+        return protocol.quota(*await self._get(api.QUOTAS.path))
 
     async def user(self, uid: str) -> KnownUser | None:
         """Return the user with the uid; None if there is none. Raises `FullstoryError`."""
-        return protocol.user(*await self._get(f"/users/v1/individual/{quote(uid, safe='')}"))
+        return protocol.user(*await self._get(api.USER.path.format(uid=quote(uid, safe=""))))
 
     @property
     def region(self) -> str:
@@ -121,12 +121,12 @@ class FullstoryClient:
         It costs an Activation, so it is not tried again.
         """
         request = context.request(self._endpoint.base_url, session, window)
-        return context.parse(*await self._once(request))
+        return context.parse(*await self.reply(request))
 
     async def _get(self, path: str) -> tuple[int, Mapping[str, str], bytes]:
-        return await self._once(protocol.Request(f"{self._endpoint.base_url}{path}"))
+        return await self.reply(protocol.Request(f"{self._endpoint.base_url}{path}"))
 
-    async def _once(self, request: protocol.Request) -> tuple[int, Mapping[str, str], bytes]:
+    async def reply(self, request: protocol.Request) -> tuple[int, Mapping[str, str], bytes]:
         """Return the reply to one request without retries. Raises `FullstoryError`."""
         try:
             async with asyncio.timeout(self.timeout):

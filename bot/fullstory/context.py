@@ -18,6 +18,7 @@ from urllib.parse import quote
 from bot.core.sessions import Session
 from bot.core.story import CLICKS, TYPES, Event, Excerpt, Window, clean, path_of
 from bot.errors import ReplyMalformed, ReplyNotJSON
+from bot.fullstory.api import CONTEXT
 from bot.fullstory.protocol import Request, as_object, document_of, error_of, text_of, time_of
 
 EVENT_LIMIT: Final = 200
@@ -48,7 +49,7 @@ def request(base_url: str, session: Session, window: Window | None) -> Request:
     }
     # Ordinary quoting leaves the colon as it is, but Fullstory wants it encoded.
     name = quote(session.ids, safe="")
-    return Request(f"{base_url}/v2/sessions/{name}/context", json.dumps(body).encode())
+    return Request(f"{base_url}{CONTEXT.path.format(id=name)}", json.dumps(body).encode())
 
 
 def parse(status: int, reply_headers: Mapping[str, str], body: bytes) -> Excerpt:

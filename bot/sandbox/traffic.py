@@ -24,7 +24,6 @@ from urllib.parse import parse_qsl, urlencode
 import aiohttp
 from aiohttp import web
 
-from bot.sandbox.scopes import EVENT_SCOPES
 from bot.sandbox.server import serving
 from bot.sandbox.web_api import WebApi
 from bot.sandbox.workspace import (
@@ -42,6 +41,7 @@ from bot.sandbox.workspace import (
     Workspace,
     invalid_blocks,
 )
+from bot.slack.api import EVENT_SCOPES
 
 ACK_SECONDS: Final = 3.0
 RESPONSE_URL_USES: Final = 5

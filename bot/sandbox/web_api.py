@@ -13,7 +13,6 @@ from typing import Any, Final
 
 from aiohttp import web
 
-from bot.sandbox.scopes import HISTORY_SCOPES
 from bot.sandbox.workspace import (
     APP,
     BOT,
@@ -28,6 +27,7 @@ from bot.sandbox.workspace import (
     invalid_blocks,
     invalid_view,
 )
+from bot.slack.api import HISTORY_SCOPES
 
 TRIGGER_SECONDS: Final = 3.0
 MAX_VIEWS: Final = 3

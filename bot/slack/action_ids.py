@@ -22,9 +22,6 @@ that a button would have."""
 REFRESH: Final = "refresh"
 DISMISS: Final = "dismiss"
 HELP: Final = "help"
-MAX_MENU_VALUE: Final = 150
-"""https://docs.slack.dev/reference/block-kit/composition-objects/option-object"""
-
 CHOOSE: Final = "choose_identity"
 """Followed by a colon and a number."""
 

@@ -17,9 +17,8 @@ from typing import Final
 from bot.core.sessions import Moment, Session, SessionList
 from bot.core.suggestions import Suggestion, suggest
 from bot.slack import action_ids, texts
+from bot.slack.api import MAX_BLOCKS, MAX_BUTTON_URL, MAX_MENU_VALUE
 from bot.slack.blocks import (
-    MAX_BLOCKS,
-    MAX_BUTTON_URL,
     SHOWN,
     Block,
     Message,
@@ -171,7 +170,7 @@ def _menu_entries(size_limit: SizeLimit, buttons: Buttons) -> list[tuple[str, st
     if size_limit.can_dismiss:
         entries.append((texts.DISMISS, action_ids.DISMISS))
     entries.append((texts.HELP_TITLE, action_ids.HELP))
-    return [one for one in entries if len(one[1]) <= action_ids.MAX_MENU_VALUE]
+    return [one for one in entries if len(one[1]) <= MAX_MENU_VALUE]
 
 
 def _actions(found: SessionList, size_limit: SizeLimit, buttons: Buttons) -> list[Block]:

@@ -1,6 +1,6 @@
 """Block Kit as plain dicts from small functions, within Slack's limits.
 
-Text from outside is escaped here. Limits: https://docs.slack.dev/reference/block-kit/blocks
+Text from outside is escaped here; `bot.slack.api` has the limits.
 Text: https://docs.slack.dev/messaging/formatting-message-text
 """
 
@@ -13,25 +13,24 @@ from datetime import datetime
 from typing import Any, Final
 
 from bot.fast_json import dumps
+from bot.slack.api import (
+    MAX_BUTTON_TEXT,
+    MAX_FIELD,
+    MAX_HEADER,
+    MAX_OPTION_TEXT,
+    MAX_SECTION,
+    MAX_TITLE,
+)
 
 Block = dict[str, Any]
 Message = dict[str, Any]
 View = dict[str, Any]
 
-MAX_BLOCKS: Final = 50
-MAX_SECTION: Final = 3000
-MAX_BUTTON_URL: Final = 3000
-MAX_TITLE: Final = 24
-MAX_FIELD: Final = 150
-MAX_OPTIONS: Final = 100
 SHOWN: Final = 100
 """Characters that are shown of a person's address, uid or text."""
 
-_MAX_HEADER: Final = 150
 _MENTION: Final = re.compile(r"<[@#][A-Z0-9]+>")
 _MARKUP: Final = re.compile(r"[*_~`:]|^\s|\s$")
-_MAX_BUTTON_TEXT: Final = 75
-_MAX_OPTION: Final = 75
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +153,7 @@ def _size(text: str) -> int:
 
 def header(text: str) -> Block:
     """Create a header."""
-    return {"type": "header", "text": plain(text, _MAX_HEADER)}
+    return {"type": "header", "text": plain(text, MAX_HEADER)}
 
 
 def section(markdown: str) -> Block:
@@ -185,20 +184,20 @@ def actions(*elements: Block) -> Block:
 
 def button(action_id: str, text: str, value: str) -> Block:
     """Create a button; Slack sends its value back when it is pressed."""
-    label = plain(text, _MAX_BUTTON_TEXT)
+    label = plain(text, MAX_BUTTON_TEXT)
     return {"type": "button", "action_id": action_id, "text": label, "value": value}
 
 
 def link_button(action_id: str, text: str, url: str, value: str = "") -> Block:
     """Create a primary button that opens a link; Slack also sends its value back, if it has one."""
-    label = plain(text, _MAX_BUTTON_TEXT)
+    label = plain(text, MAX_BUTTON_TEXT)
     link = {"type": "button", "action_id": action_id, "style": "primary", "text": label, "url": url}
     return link | ({"value": value} if value else {})
 
 
 def option(text: str, value: str) -> Block:
     """Create an option of a menu, a select or radio buttons."""
-    return {"text": plain(text, _MAX_OPTION), "value": value}
+    return {"text": plain(text, MAX_OPTION_TEXT), "value": value}
 
 
 def menu(action_id: str, entries: Sequence[tuple[str, str]]) -> Block:

@@ -14,8 +14,8 @@ from bot.core.query import Limits
 from bot.errors import SlackError
 from bot.settings import Settings
 from bot.slack import texts
+from bot.slack.api import MAX_FIELD
 from bot.slack.blocks import (
-    MAX_FIELD,
     Block,
     Message,
     View,

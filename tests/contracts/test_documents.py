@@ -109,12 +109,23 @@ def test_lock_files_agree() -> None:
     assert pins("requirements.txt") < pins("requirements-dev.txt")
 
 
-def test_the_tests_in_the_security_document_exist() -> None:
-    """Each claim about a threat names the tests that show it."""
-    for file, name in re.findall(
-        r"`(tests/[\w/]+\.py)::([\w:]+)`", (ROOT / "SECURITY.md").read_text()
-    ):
+@pytest.mark.parametrize("document", ["SECURITY.md", "docs/faults.md"])
+def test_the_tests_that_a_document_names_exist(document: str) -> None:
+    """Each claim about a threat or a fault names the tests that show it."""
+    text = (ROOT / document).read_text()
+    named = re.findall(r"`(tests/[\w/]+\.py)::([\w:]+)`", text)
+    assert named
+    for file, name in named:
         source = (ROOT / file).read_text()
         for part in name.split("::"):
             exists = re.search(rf"(?:def|class) {part}\b", source)
-            assert exists, f"SECURITY.md: there is no {part} in {file}"
+            assert exists, f"{document}: there is no {part} in {file}"
+
+
+def test_every_fault_has_a_test() -> None:
+    """A row without one is a hope."""
+    rows = re.findall(
+        r"^\| (?!fault|---)(.*) \|$", (ROOT / "docs/faults.md").read_text(), re.MULTILINE
+    )
+    assert len(rows) > 40
+    assert [row for row in rows if "::test_" not in row] == []

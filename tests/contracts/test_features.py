@@ -18,7 +18,7 @@ from bot.features.workflow_step import texts as step_texts
 from bot.features.workflow_step.outputs import outputs as step_outputs
 from bot.manifest import FILES
 from bot.manifest import manifest as manifest_text
-from bot.sandbox.scopes import EVENT_SCOPES
+from bot.slack.api import EVENT_SCOPES
 from bot.slack.app import USAGE_HINT, App
 from bot.slack.feature import OPTIONAL_SCOPES
 
@@ -66,7 +66,7 @@ def test_declared_events_are_those_with_handlers(app: App) -> None:
 def test_events_have_their_scopes(feature: Any) -> None:  # noqa: ANN401
     """As the sandbox knows them from Slack's reference."""
     for event in feature.manifest.events:
-        assert event in EVENT_SCOPES, f"add {event} and its scope to bot/sandbox/scopes.py"
+        assert event in EVENT_SCOPES, f"add {event} and its scope to bot/slack/api.py"
         scope = EVENT_SCOPES[event]
         has_scope = not scope or scope in feature.manifest.scopes
         assert has_scope, f"{feature.__module__}: add {scope} to its manifest, for {event}"

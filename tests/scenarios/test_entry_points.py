@@ -18,10 +18,10 @@ from bot.core.sessions import Query, Snapshot
 from bot.features import share as share_feature
 from bot.features.workflow_step import texts as step_texts
 from bot.sandbox.fullstory import FullstorySandbox, Scripted
-from bot.sandbox.scopes import METHOD_SCOPES
 from bot.sandbox.slack import SlackSandbox
 from bot.sandbox.workspace import BOT, BOT_USER, CHANNEL, TEAM, TICKETS, USER, Shown
 from bot.slack import action_ids, sharing, texts
+from bot.slack.api import METHOD_SCOPES
 from bot.slack.app import App
 from bot.slack.feature import BASE
 from bot.slack.signing import Kind, Signer
@@ -287,7 +287,7 @@ async def test_a_feature_declares_the_scopes_of_the_methods_that_it_calls(
         feature = handler.__self__  # type: ignore[attr-defined]
         declared = {*feature.manifest.scopes, *BASE.scopes}
         for method in slack.api_calls:
-            assert method in METHOD_SCOPES, f"bot/sandbox/scopes.py: add {method} and its scopes"
+            assert method in METHOD_SCOPES, f"bot/slack/api.py: add {method} and its scopes"
             needed = METHOD_SCOPES[method]
             missing = needed and declared.isdisjoint(needed)
             module = type(feature).__module__

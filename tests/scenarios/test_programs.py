@@ -784,6 +784,37 @@ async def test_check_of_insights_costs_nothing(
     assert "Insights" not in (await check(environment(slack, fullstory)))[1]
 
 
+async def test_check_compares_a_lookup(slack: SlackSandbox, fullstory: FullstorySandbox) -> None:
+    """Its fields, order and links, and whether a POST would do; it says nothing of the person."""
+    arguments = ("check", "--lookup", "jane@example.com")
+    env = environment(slack, fullstory)
+    code, out, _ = await run(*arguments, env=env)
+    assert code == 0
+    for said in (
+        "the reply has userId, sessionId, createdTime, fsUrl",
+        "20 sessions, oldest first",
+        "take a moment",
+        "accepted",
+    ):
+        assert said in out
+    assert "jane" not in out
+    newer = env | {"FULLSTORY_SESSIONS_PATH": "/v2/sessions"}
+    code, out, _ = await run(*arguments, env=newer)
+    assert (code, "the reply has id, created_time, app_url" in out, "POST" in out) == (
+        0,
+        True,
+        False,
+    )
+    for person, said in (
+        ("zoe@example.com", "nothing to compare"),
+        ("odd@example.com", "not safe"),
+    ):
+        assert said in (await run("check", "--lookup", person, env=env))[1]
+    fullstory.always = Scripted(200, b'{"sessions": [{"userId": "1", "created": 1}]}')
+    code, out, _ = await run(*arguments, env=env)
+    assert (code, "the reply has no sessionId, createdTime, fsUrl" in out) == (1, True)
+
+
 async def test_check_tries_the_host_of_late_answers() -> None:
     """It is another than the API's, and a firewall may know only that one."""
     settings = Settings.model_validate({"fullstory_api_key": "x"})

@@ -9,16 +9,19 @@ import click
 
 from bot.cli.check import slack
 from bot.cli.check.finding import Finding
-from bot.cli.check.fullstory import fullstory_key, insights
+from bot.cli.check.fullstory import compared, fullstory_key, insights
 from bot.connections import open_connections
 from bot.settings import Settings
 from bot.settings.loading import misspelled
 
 
-async def run(settings: Settings) -> bool:
-    """Print a line for each part; return whether everything works."""
+async def run(settings: Settings, person: str | None = None) -> bool:
+    """Print a line for each part; return whether everything works.
+
+    With a `person`, what Fullstory answers about them is compared with what the bot relies on.
+    """
     is_well = True
-    async for finding in _findings(settings):
+    async for finding in _findings(settings, person):
         is_well = is_well and not finding.fix
         mark = click.style("✓", fg="green") if finding.is_known else click.style("?", fg="yellow")
         mark = click.style("✗", fg="red") if finding.fix else mark
@@ -28,7 +31,7 @@ async def run(settings: Settings) -> bool:
     return is_well
 
 
-async def _findings(settings: Settings) -> AsyncIterator[Finding]:
+async def _findings(settings: Settings, person: str | None) -> AsyncIterator[Finding]:
     yield _settings(settings)
     async with open_connections() as connections:
         yield await slack.bot_token(settings, connections)
@@ -46,6 +49,9 @@ async def _findings(settings: Settings) -> AsyncIterator[Finding]:
         yield await fullstory_key(settings, connections)
         if settings.insights:
             yield await insights(settings, connections)
+        if person:
+            async for finding in compared(person, settings, connections):
+                yield finding
     if settings.database:
         from bot.cli.check.database import database
 

@@ -10,8 +10,8 @@ from typing import Any, Final
 
 from bot.core.sessions import usable_link
 from bot.slack import texts
+from bot.slack.api import MAX_SECTION
 from bot.slack.blocks import (
-    MAX_SECTION,
     Block,
     Message,
     Renderer,

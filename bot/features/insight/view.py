@@ -13,8 +13,8 @@ from bot.core import story_words
 from bot.core.sessions import Moment, Session, replay_at
 from bot.core.story import BEFORE_FINDING, CLICKS, Finding, Story, Window
 from bot.slack import action_ids, texts
+from bot.slack.api import MAX_BUTTON_URL
 from bot.slack.blocks import (
-    MAX_BUTTON_URL,
     Block,
     Message,
     View,

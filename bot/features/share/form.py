@@ -12,9 +12,8 @@ from typing import Any, Final
 from bot.core.sessions import SessionList
 from bot.slack import answer, texts
 from bot.slack.answer import Reader
+from bot.slack.api import MAX_FIELD, MAX_OPTIONS
 from bot.slack.blocks import (
-    MAX_FIELD,
-    MAX_OPTIONS,
     View,
     context,
     input_block,

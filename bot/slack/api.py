@@ -1,12 +1,22 @@
-"""Which scope of the bot token an event or a method needs, from Slack's reference pages.
+"""What the bot relies on of Slack's API: one place to compare with the vendor's pages.
+
+Which scope an event or a method needs, and how much a block takes. The features' manifests have the
+events and scopes that the bot asks for; they, the bot's requests and the stand-in are tested
+against this.
 
 - https://docs.slack.dev/reference/events
 - https://docs.slack.dev/reference/methods
+- https://docs.slack.dev/reference/block-kit/blocks
+- https://docs.slack.dev/reference/block-kit/block-elements
+- https://docs.slack.dev/reference/views
 """
 
 from __future__ import annotations
 
 from typing import Final
+
+READ_ON: Final = "2026-11-22"
+"""When the pages were read."""
 
 EVENT_SCOPES: Final = {
     "app_home_opened": "",
@@ -59,3 +69,21 @@ METHOD_SCOPES: Final[dict[str, tuple[str, ...]]] = {
     "views.update": (),
 }
 """The scopes that each method needs, one of which is enough."""
+
+MAX_BLOCKS: Final = 50
+"""In a message; a view takes 100."""
+
+MAX_SECTION: Final = 3000
+MAX_HEADER: Final = 150
+MAX_FIELD: Final = 150
+"""Of a label, a hint or a placeholder."""
+
+MAX_BUTTON_TEXT: Final = 75
+MAX_BUTTON_URL: Final = 3000
+MAX_BUTTON_VALUE: Final = 2000
+MAX_OPTIONS: Final = 100
+MAX_OPTION_TEXT: Final = 75
+MAX_MENU_VALUE: Final = 150
+MAX_TITLE: Final = 24
+MAX_METADATA: Final = 3000
+"""Characters of a view's `private_metadata`."""
