@@ -215,6 +215,7 @@ class World:
             "SLACK_API_URL": f"{url}/api/",
             "FULLSTORY_API_KEY": "benchmark",
             "FULLSTORY_API_URL": url,
+            "LOOKUPS_PER_MINUTE": "1000000",
             "HOST": "127.0.0.1",
             "NO_PROXY": "*",
             "SSL_CERT_FILE": trusted,
@@ -278,7 +279,7 @@ class World:
         return head, body
 
     def _signed(self, name: str) -> bytes:
-        customer = f"jane{int(name) % 5_000}@example.com"
+        customer = f"jane{int(name)}@example.com"  # another each time: none is answered twice
         fields = {
             "team_id": "T0BENCHMARK",
             "channel_id": "C0SUPPORT",

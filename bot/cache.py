@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from typing import Final, Generic, TypeVar
 
@@ -27,6 +28,7 @@ class Cache(Generic[_T]):
             max_keys, ttu=lambda _, answer, now: now + answer[1], timer=clock
         )
         self._pending: dict[str, asyncio.Task[_T]] = {}
+        self._waiting: Counter[asyncio.Task[_T]] = Counter()
 
     async def get(self, name: str, ask: Callable[[], Awaitable[tuple[_T, float]]]) -> _T:
         """Return the cached answer, or that of `ask`, which also says how many seconds to keep it.
@@ -38,8 +40,16 @@ class Cache(Generic[_T]):
         if name not in self._pending:
             self._pending[name] = task = asyncio.create_task(self._ask(name, ask))
             task.add_done_callback(lambda _: self._pending.pop(name, None))
-        # If one caller is cancelled, the others still wait.
-        return await asyncio.shield(self._pending[name])
+        task = self._pending[name]
+        self._waiting[task] += 1
+        try:
+            # If one caller is cancelled, the others still wait.
+            return await asyncio.shield(task)
+        finally:
+            self._waiting[task] -= 1
+            if not self._waiting[task]:
+                del self._waiting[task]
+                task.cancel()  # which does nothing once it is done
 
     def forget(self, name: str) -> None:
         """Ask again next time."""

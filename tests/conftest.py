@@ -239,6 +239,7 @@ def start_bot(
     ) -> AsyncIterator[Service]:
         # As long as can be, where a test says nothing: a slow machine is no reason to be late.
         settings.setdefault("answer_budget_seconds", 2.5)
+        settings.setdefault("lookups_per_minute", 1_000_000)
         database = {
             "database_url": everybodys_database[transport],
             "audit_key": "everybody's",

@@ -32,6 +32,7 @@ def environment(slack: SlackSandbox, fullstory: FullstorySandbox, **other: str) 
         "SLACK_API_URL": slack.api_url,
         "FULLSTORY_API_KEY": fullstory.key,
         "FULLSTORY_API_URL": fullstory.url,
+        "LOOKUPS_PER_MINUTE": "100000",
         "HOST": "127.0.0.1",
         "PORT": "0",
     } | other

@@ -248,7 +248,7 @@ class FullstorySandbox:
                     return web.Response(status=503, text="<html>Service unavailable</html>")
                 case Trouble.BUSY:
                     busy = _error(429, "too_many_requests", "Slow down")
-                    busy.headers["Retry-After"] = "30"
+                    busy.headers["Retry-After"] = "11"
                     return busy
         if not known:
             # For an unknown uid and an unknown address the real thing differs; both happen.

@@ -57,7 +57,7 @@ _FULLSTORY: Final[dict[str, tuple[Scripted | None, float]]] = {
     "slow": (None, 3.0),
     "crawling": (None, 4.5),
     "down": (Scripted(503, b"<html>Service unavailable</html>"), 0.0),
-    "busy": (Scripted(429, b"{}", {"Retry-After": "30"}), 0.0),
+    "busy": (Scripted(429, b"{}"), 0.0),
     "key": (Scripted(401, b"{}"), 0.0),
 }
 _RESPONSE_URL: Final = {"fine": 200, "failing": 500, "gone": 404}

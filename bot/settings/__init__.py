@@ -65,7 +65,7 @@ class Settings(BaseModel):
 
     sessions_limit: Annotated[int, Field(ge=1, le=MAX_SESSIONS)] = 20
     max_lookups_in_flight: Annotated[int, Field(ge=1, le=10_000)] = 200
-    lookups_per_minute: Annotated[int, Field(ge=1, le=10_000)] = 30
+    lookups_per_minute: Annotated[int, Field(ge=1, le=1_000_000)] = 30
     answer_budget_seconds: Annotated[float, Field(gt=0, le=2.5)] = 1.5
 
     support_channels: Channels = ()

@@ -90,7 +90,7 @@ async def test_a_slow_progress_message(
     """What the first press is told meanwhile doesn't come after the answer to the second."""
     timeouts = replace(QUICK, progress=60)
     async with start_bot(timeouts, answer_budget_seconds=0.05, fullstory_timeout_seconds=60):
-        answer = await asked(slack)
+        await slack.command(f"/fsessions {JANE} 20")
         await until(lambda: JANE in str(slack.screen[-1].message))
         answer = slack.screen[-1]
         held, hangs = fullstory.hold(), slack.hang()
@@ -99,12 +99,12 @@ async def test_a_slow_progress_message(
         fullstory.held = slack.hangs = None
         second = await slack.press(action_ids.SHOW_MORE, answer)
         await settled(slack)
-        assert "Latest 20" not in str(second.later)  # the answer waits
+        assert "28 sessions" not in str(second.later)  # the answer waits
         hangs.set()
-        await until(lambda: len(links(answer)) == 20)
+        await until(lambda: len(links(answer)) == 28)
         held.set()
         await settled(slack)
-        assert len(links(answer)) == 20
+        assert len(links(answer)) == 28
 
 
 async def test_a_retry_of_what_is_not_wanted_any_more(

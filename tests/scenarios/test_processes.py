@@ -25,6 +25,7 @@ import pytest
 from bot.core.outcomes import crash
 from bot.features.workflow_step import FIND_SESSIONS_STEP
 from bot.sandbox.fullstory import FullstorySandbox
+from bot.sandbox.people import Person
 from bot.sandbox.slack import SlackSandbox
 from bot.sandbox.workspace import AGENT, BOT_USER, TICKETS, USER, Exchange, Shown
 from bot.slack import action_ids, sharing, texts
@@ -35,6 +36,7 @@ from tests.programs import HERE, ROOT, assert_nothing_personal, environment
 from tests.scenarios.answers import JANE, offers, public, share_window, submit_share
 
 WAITS: Final = {
+    "sessions_kept": 0.0,
     # On a slow machine, too, a question to the database is answered in time, and a process that is
     # only slow is not taken for dead.
     "state": 20.0,
@@ -166,6 +168,13 @@ def answers_in(exchange: Exchange) -> list[str]:
     return [text for text in shown_to_all(exchange) if text.startswith("Latest")]
 
 
+def different(fullstory: FullstorySandbox, count: int) -> list[str]:
+    """Return commands about so many customers: the same ones would share a request."""
+    names = [f"customer{number}@example.com" for number in range(count)]
+    fullstory.people += tuple(Person(one, "a customer", email=one, sessions=5) for one in names)
+    return [f"/fsessions {one} 3" for one in names]
+
+
 async def test_a_dead_process_has_nothing_pending(bot: Bot, fullstory: FullstorySandbox) -> None:
     """Killed in the middle of a lookup: another one looks, and answers where it was asked."""
     first = await bot.start()
@@ -190,7 +199,7 @@ async def test_a_dead_process_that_owed_many(
     first = await bot.start(**slow)
     may_answer = fullstory.hold()
     slack.request_url = first
-    exchanges = await asyncio.gather(*(bot.command(first) for _ in range(30)))
+    exchanges = await asyncio.gather(*(bot.command(first, one) for one in different(fullstory, 30)))
     assert all(shown_to_all(one) == [texts.STILL_LOOKING] for one in exchanges)
     await bot.kill(first)
     for _ in range(2):
@@ -356,7 +365,7 @@ async def test_behind_pgbouncer(bot: Bot, fullstory: FullstorySandbox, postgres:
         assert len(answers_in(await bot.command(first))) <= 1
         may_answer = fullstory.hold()
         asked = len(fullstory.received)
-        exchanges = [await bot.command(first) for _ in range(5)]
+        exchanges = [await bot.command(first, one) for one in different(fullstory, 5)]
         await bot.kill(first)
         second = await bot.start()
         await until(lambda: len(fullstory.received) == asked + 10, PATIENCE)
