@@ -51,6 +51,10 @@ class Cache(Generic[_T]):
                 del self._waiting[task]
                 task.cancel()  # which does nothing once it is done
 
+    def has(self, name: str) -> bool:
+        """Tell whether there is an answer."""
+        return name in self._answers
+
     def forget(self, name: str) -> None:
         """Ask again next time."""
         self._answers.pop(name, None)

@@ -37,13 +37,13 @@ class Health:
         self.is_key_refused = False
 
     async def run(self) -> None:
-        """Check until cancelled, the first time at once."""
+        """Check again and again, until cancelled."""
         while True:
-            await asyncio.gather(self.check_token(), self.check_key())
             await asyncio.sleep(self._timeouts.health)
+            await asyncio.gather(self.check_token(), self.check_key())
 
     async def check_token(self) -> None:
-        """Ask Slack for the bot's identity."""
+        """Ask Slack whose token it is."""
         before = self.token_error
         try:
             await self._web_api.check_token()

@@ -100,6 +100,7 @@ class Service:
         await self.health.check_token()
         if self.health.token_error:
             raise SettingsError([f"SLACK_BOT_TOKEN: Slack says {self.health.token_error}"])
+        await self.health.check_key()
         await self.health.run()
 
 

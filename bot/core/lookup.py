@@ -64,8 +64,8 @@ class Lookup:
     """Finds sessions for actors who may see them, and records every attempt.
 
     With `replay_at_moment`, a list has a link that opens the replay at the moment. While
-    `is_ending()`, nothing is looked up, nor beyond the `limits`. `observe` is
-    called with the seconds of each lookup; `in_flight` are in progress.
+    `is_ending()`, nothing is looked up, nor beyond the `limits`. `observe` is called with the
+    seconds of each lookup; `in_flight` are in progress.
     """
 
     def __init__(

@@ -226,8 +226,11 @@ class WebApi:
         return await self._identity.get("bot", self._ask_identity)
 
     async def check_token(self) -> None:
-        """Raise `SlackError` if Slack doesn't accept the token now."""
-        await call_api(self.client.auth_test())
+        """Raise `SlackError` if Slack doesn't accept the token now; learn who it belongs to."""
+        if self._identity.has("bot"):
+            await call_api(self.client.auth_test())
+        else:
+            await self.bot_identity()
 
     async def _ask_identity(self) -> tuple[BotIdentity, float]:
         answer = await self.client.call_with_retries(self.client.auth_test)
