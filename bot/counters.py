@@ -26,6 +26,18 @@ NAMES: Final = {
 }
 """Each counter, its help and its labels."""
 
+FROM_START: Final = (
+    ("lookups", "command", "busy"),
+    ("fullstory_responses", "429"),
+    ("insights", "over the limit"),
+    *(
+        ("deliveries", way, result)
+        for way in ("ack", "response_url", "message", "update", "modal")
+        for result in ("taken", "unknown")
+    ),
+)
+"""Shown before they happen: Prometheus sees an increase only of what it has seen before."""
+
 counts: Counter[tuple[str, ...]] = Counter()
 """How often, by the counter and the values of its labels."""
 

@@ -16,7 +16,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.registry import Collector
 
-from bot.counters import NAMES, counts
+from bot.counters import FROM_START, NAMES, counts
 
 _SAMPLE_SECONDS: Final = 1.0
 _SAMPLES: Final = 60
@@ -65,9 +65,9 @@ class _Process(Collector):
         """Yield the present values."""
         for name, (about, labels) in NAMES.items():
             family = CounterMetricFamily(f"fsessions_{name}", about, labels=labels)
-            for (counted, *values), times in list(counts.items()):
+            for counted, *values in counts.keys() | set(FROM_START):
                 if counted == name:
-                    family.add_metric(values, times)
+                    family.add_metric(values, counts[counted, *values])
             yield family
         for name, (about, value) in self._totals.items():
             yield CounterMetricFamily(f"fsessions_{name}", about, value())
