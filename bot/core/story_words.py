@@ -106,7 +106,7 @@ def _tried(story: Story, until: Event | None) -> list[str]:
     steps = [_step(path, list(visit)) for path, visit in groupby(events, lambda one: one.path)]
     left_out = len(steps) - _MAX_PRESSES
     first = [f"(after {_counted(left_out, 'earlier step')})"] if left_out > 0 else []
-    return [*first, *steps[-_MAX_PRESSES:]] or ["not known: Fullstory noticed nothing before it"]
+    return [*first, *steps[-_MAX_PRESSES:]] or ["not known"]
 
 
 def _step(path: str, events: Sequence[Event]) -> str:
