@@ -21,7 +21,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
-from statistics import median, quantiles
+from statistics import median
 from tempfile import TemporaryDirectory
 from typing import Any, Final
 
@@ -29,7 +29,6 @@ import aiohttp
 import yaml
 
 from benchmarks.dashboard import draw
-from bot.core.outcomes import RESTARTING
 from bot.sandbox.fullstory import FullstorySandbox, Scripted
 from bot.sandbox.people import Person
 from bot.sandbox.postgres import Postgres, postgres_server, programs
@@ -44,7 +43,10 @@ RATE: Final = 50  # lookups a second
 PEOPLE: Final = 1_000
 AGENTS: Final = 300
 FAULT_SECONDS: Final = 8.0
+HANGING_SECONDS: Final = 12.0  # longer than the bot waits
 PAUSE_SECONDS: Final = 7.0
+MOST_GROWTH: Final = 1.1
+MOST_HEALTH_SECONDS: Final = 0.1
 
 Fault = Callable[[], Coroutine[Any, Any, None]]
 
@@ -93,7 +95,7 @@ class Soak:
     async def hanging(self) -> None:
         """Let Fullstory not answer."""
         held = self.fullstory.hold()
-        await asyncio.sleep(FAULT_SECONDS)
+        await asyncio.sleep(HANGING_SECONDS)
         self.fullstory.held = None
         held.set()
 
@@ -130,7 +132,8 @@ class Soak:
 
     async def ask(self, number: int) -> None:
         """Type a command."""
-        person, agent = f"c{number * 7 % PEOPLE}@example.com", f"U0SOAK{number % AGENTS}"
+        agent = f"U0SOAK{number % AGENTS}"
+        person = f"c{random.randrange(PEOPLE)}@example.com"  # noqa: S311
         self.exchanges.append(await self.slack.command(f"/fsessions {person}", user_id=agent))
         if number % RATE == 0:  # and each second a ticket, below which the bot makes an offer
             await self.slack.write(f"It is broken: {person}", channel=TICKETS)
@@ -164,9 +167,13 @@ class Soak:
     # -- What came of it --------------------------------------------------------------------------
 
     def report(self) -> tuple[str, bool]:
-        """Return what happened, and whether everyone got exactly one answer."""
+        """Return what happened, and whether it is as it should be.
+
+        Everyone got exactly one answer, the memory is flat, and `/healthz` answers in time.
+        """
         wrong: Counter[str] = Counter()
         kinds: Counter[str] = Counter()
+        said: Counter[str] = Counter()
         for exchange in self.exchanges:
             if exchange.ack is None:
                 wrong["not acked"] += 1
@@ -176,18 +183,27 @@ class Soak:
             kinds["late" if is_late else "in the ack"] += 1
             if len(answers) != 1:
                 wrong[f"{len(answers)} answers"] += 1
-            elif RESTARTING in str(answers[0].get("text")):
-                wrong["restarting"] += 1
+                continue
+            said[_kind(str(answers[0].get("text")))] += 1
         tenth = max(1, len(self.memory) // 10)
         first, last = (median(self.memory[a:b]) for a, b in ((tenth, 3 * tenth), (-tenth, None)))
-        slowest = quantiles(self.health, n=100)[98]
+        slowest = sorted(self.health)[len(self.health) * 99 // 100]
         lines = [
             f"{len(self.exchanges)} commands: {dict(kinds)}; wrong: {dict(wrong) or 'none'}",
+            f"answers: {dict(said.most_common())}",
             f"faults: {dict(self.faults)}",
             f"memory: {first / 1024:.1f} MiB early, {last / 1024:.1f} MiB at the end",
             f"/healthz: p99 {slowest * 1000:.0f} ms, at most {max(self.health) * 1000:.0f} ms",
         ]
-        return "\n".join(lines), not wrong
+        is_well = not wrong and last < MOST_GROWTH * first
+        return "\n".join(lines), is_well and max(self.health) < MOST_HEALTH_SECONDS
+
+
+def _kind(text: str) -> str:
+    """Return what an answer says, without the person and the numbers."""
+    if "No sessions found" in text:
+        return "none"
+    return "found" if "session" in text and "@" in text else text.partition(".")[0][:60]
 
 
 @asynccontextmanager
@@ -260,7 +276,7 @@ async def _prometheus(folder: Path, target: int) -> AsyncIterator[str]:
 
 
 async def main(minutes: float) -> int:
-    """Run it, print the report, and return 0 if everyone got exactly one answer."""
+    """Run it, print the report, and return 0 if all is well."""
     found = programs()
     if found is None:
         print("PostgreSQL is not installed")

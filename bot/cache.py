@@ -35,11 +35,12 @@ class Cache(Generic[_T]):
 
         With 0 seconds it is not kept. What `ask` raises is raised for everyone who waits.
         """
+        self._answers.expire()
         if name in self._answers:
             return self._answers[name][0]
         if name not in self._pending:
-            self._pending[name] = task = asyncio.create_task(self._ask(name, ask))
-            task.add_done_callback(lambda _: self._pending.pop(name, None))
+            task = self._pending[name] = asyncio.create_task(self._ask(name, ask))
+            task.add_done_callback(lambda task: self._drop(name, task))
         task = self._pending[name]
         self._waiting[task] += 1
         try:
@@ -49,7 +50,12 @@ class Cache(Generic[_T]):
             self._waiting[task] -= 1
             if not self._waiting[task]:
                 del self._waiting[task]
+                self._drop(name, task)  # who comes now must not wait for a cancelled one
                 task.cancel()  # which does nothing once it is done
+
+    def _drop(self, name: str, task: asyncio.Task[_T]) -> None:
+        if self._pending.get(name) is task:
+            del self._pending[name]
 
     def has(self, name: str) -> bool:
         """Tell whether there is an answer."""

@@ -27,13 +27,13 @@ NAMES: Final = {
 """Each counter, its help and its labels."""
 
 FROM_START: Final = (
-    ("lookups", "command", "busy"),
+    *(("lookups", one, "busy") for one in ("command", "button", "form", "offer", "mention")),
     ("fullstory_responses", "429"),
     ("insights", "over the limit"),
     *(
         ("deliveries", way, result)
         for way in ("ack", "response_url", "message", "update", "modal")
-        for result in ("taken", "unknown")
+        for result in ("taken", "unknown", "refused", "failed", "not_sent")
     ),
 )
 """Shown before they happen: Prometheus sees an increase only of what it has seen before."""

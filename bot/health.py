@@ -6,7 +6,7 @@ import asyncio
 
 import structlog
 
-from bot.errors import FullstoryError, KeyRejected, SlackError
+from bot.errors import FullstoryError, KeyRejected, PermissionMissing, SlackError
 from bot.fullstory.client import FullstoryClient
 from bot.slack.socket_mode import SocketMode
 from bot.slack.web_api import TOKEN_ERRORS, WebApi
@@ -62,7 +62,7 @@ class Health:
         try:
             await self._fullstory.organization()
             self.is_key_refused = False
-        except KeyRejected:
+        except (KeyRejected, PermissionMissing):
             self.is_key_refused = True
         except FullstoryError as error:
             _log.warning("API key not checked", exc_info=error)

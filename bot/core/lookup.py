@@ -107,6 +107,7 @@ class Lookup:
         """
         if self._is_ending():
             self._audit.note(actor, Result.FAILED, reason="restarting", query=query)
+            _count(actor, "restarting")
             return Restarting()
         if refused := await self._beyond_limits(actor):
             self._audit.note(actor, Result.FAILED, reason=_name(refused), query=query)
@@ -125,14 +126,18 @@ class Lookup:
             self.in_flight -= 1
         seconds = perf_counter() - started
         result, details = _audit_fields(outcome)
+        name = details.get("reason") or result.value
         if not isinstance(outcome, AccessDenied):
             self.observe(seconds)
-            _count(actor, details.get("reason") or result)
         if seen_before and isinstance(outcome, Found):
+            _count(actor, name)
             return outcome
         details |= {"query": query, "seconds": seconds}
         event = self._audit.event(actor, result, **details)
         is_recorded = await self._audit.record(event)
+        is_withheld = isinstance(outcome, Found) and not is_recorded
+        if not isinstance(outcome, AccessDenied):
+            _count(actor, "not recorded" if is_withheld else name)
         if not isinstance(outcome, Found):
             return outcome
         if is_recorded:
@@ -146,7 +151,7 @@ class Lookup:
             return None
         if self.in_flight >= limits.in_flight:
             return Busy()
-        if actor.user:  # otherwise it is a workflow
+        if actor.entry_point is not EntryPoint.WORKFLOW_STEP:
             key = ("lookups", actor.workspace, actor.user)
             if not await limits.counts.count({key: limits.per_minute}, 60.0):
                 return TooMany(limits.per_minute)

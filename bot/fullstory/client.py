@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable, Mapping
-from typing import Final
+from typing import Final, NamedTuple
 from urllib.parse import quote, urlsplit
 
 import aiohttp
@@ -42,6 +42,17 @@ _MAX_KEPT: Final = 500  # customers: some MB of sessions
 _MAX_PAUSE: Final = 5 * 60.0
 
 
+class _Fetched(NamedTuple):
+    """The latest sessions of a customer, of which `limit` were asked for."""
+
+    limit: int
+    sessions: list[Session]
+
+    def is_enough(self, limit: int) -> bool:
+        """Tell whether so many could be asked of it."""
+        return limit <= self.limit or len(self.sessions) < self.limit
+
+
 class FullstoryClient:
     """Lists sessions over `http`.
 
@@ -63,7 +74,7 @@ class FullstoryClient:
         self._headers = protocol.headers(key)
         self.timeout = timeout
         self._kept = kept
-        self._lists: Cache[list[Session]] = Cache(max_keys=_MAX_KEPT)
+        self._lists: Cache[_Fetched] = Cache(max_keys=_MAX_KEPT)
         self._paused_until = 0.0
         self._longest_silence = _SILENCE * timeout
         # The total deadline is our own.
@@ -78,14 +89,18 @@ class FullstoryClient:
         Raises `FullstoryError`. On 429, 5xx and broken or silent connections, it tries again while
         there is time; a `Retry-After` that doesn't fit is raised at once.
         """
-        name = json.dumps([query.email, query.uid, query.fetch_limit])
+        name = json.dumps([query.email, query.uid])
         if query.is_fresh:
             self._lists.forget(name)
 
-        async def ask() -> tuple[list[Session], float]:
-            return await self._list(query), self._kept
+        async def ask() -> tuple[_Fetched, float]:
+            return _Fetched(query.fetch_limit, await self._list(query)), self._kept
 
-        return SessionList.of(query, await self._lists.get(name, ask))
+        fetched = await self._lists.get(name, ask)
+        while not fetched.is_enough(query.fetch_limit):
+            self._lists.forget(name)
+            fetched = await self._lists.get(name, ask)
+        return SessionList.of(query, fetched.sessions)
 
     async def _list(self, query: Query) -> list[Session]:
         deadline = asyncio.get_running_loop().time() + self.timeout
@@ -121,16 +136,20 @@ class FullstoryClient:
         It costs an Activation, so it is not tried again.
         """
         request = context.request(self._endpoint.base_url, session, window)
-        return context.parse(*await self.reply(request))
+        # Its 429 may be about Activations: lookups go on.
+        return context.parse(*await self.reply(request, may_pause=False))
 
     async def _get(self, path: str) -> tuple[int, Mapping[str, str], bytes]:
         return await self.reply(protocol.Request(f"{self._endpoint.base_url}{path}"))
 
-    async def reply(self, request: protocol.Request) -> tuple[int, Mapping[str, str], bytes]:
+    async def reply(
+        self, request: protocol.Request, *, may_pause: bool = True
+    ) -> tuple[int, Mapping[str, str], bytes]:
         """Return the reply to one request without retries. Raises `FullstoryError`."""
+        self._check_pause()
         try:
             async with asyncio.timeout(self.timeout):
-                return await self._send(request)
+                return await self._send(request, may_pause=may_pause)
         except TimeoutError:
             raise DeadlineExceeded(self.timeout) from None
 
@@ -153,22 +172,23 @@ class FullstoryClient:
     async def _page(
         self, request: protocol.Request, again: Callable[[FullstoryError], float | None]
     ) -> protocol.Page:
+        is_retry = False
         while True:
             try:
                 self._check_pause()
+                if is_retry:
+                    counters.count("fullstory_retries")
                 return protocol.parse_reply(*await self._send(request))
             except FullstoryError as error:
-                if isinstance(error, RateLimited) and error.retry_after:
-                    self._pause(error.retry_after)
                 wait = again(error)
                 if wait is None:
                     raise
-                counters.count("fullstory_retries")
+                is_retry = True
                 _log.info("retrying", wait_seconds=wait, error=type(error).__name__)
             await asyncio.sleep(wait)
 
-    def _pause(self, seconds: float) -> None:
-        until = asyncio.get_running_loop().time() + min(seconds, _MAX_PAUSE)
+    def _pause(self, seconds: float | None) -> None:
+        until = asyncio.get_running_loop().time() + min(seconds or 0.0, _MAX_PAUSE)
         self._paused_until = max(self._paused_until, until)
 
     def _check_pause(self) -> None:
@@ -177,7 +197,9 @@ class FullstoryClient:
         if left > 0:
             raise RateLimited(left)
 
-    async def _send(self, request: protocol.Request) -> tuple[int, Mapping[str, str], bytes]:
+    async def _send(
+        self, request: protocol.Request, *, may_pause: bool = True
+    ) -> tuple[int, Mapping[str, str], bytes]:
         is_get = request.body is None
         try:
             async with self._http.request(
@@ -195,6 +217,8 @@ class FullstoryClient:
                     if len(body) > protocol.MAX_REPLY_BYTES:
                         raise ReplyTooLarge
                 counters.count("fullstory_responses", str(response.status))
+                if response.status == 429 and may_pause:
+                    self._pause(protocol.retry_after(response.headers))
                 return response.status, response.headers, bytes(body)
         except (aiohttp.ClientError, OSError) as error:
             counters.count("fullstory_responses", "none")

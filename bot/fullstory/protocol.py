@@ -169,7 +169,7 @@ def error_of(status: int, reply_headers: Mapping[str, str]) -> FullstoryError:
         case 403:
             return PermissionMissing()
         case 429:
-            return RateLimited(_retry_after(reply_headers.get("Retry-After", "")))
+            return RateLimited(retry_after(reply_headers))
         case _ if status >= 500:
             return Unavailable(status)
         case _ if 300 <= status < 400:
@@ -178,9 +178,9 @@ def error_of(status: int, reply_headers: Mapping[str, str]) -> FullstoryError:
             return RequestRejected(status)
 
 
-def _retry_after(value: str) -> float | None:
+def retry_after(reply_headers: Mapping[str, str]) -> float | None:
     """Return whole seconds, as documented; None for anything else."""
-    value = value.strip()
+    value = reply_headers.get("Retry-After", "").strip()
     return float(value) if value.isascii() and value.isdigit() and len(value) < 10 else None
 
 

@@ -63,21 +63,17 @@ class SocketMode:
         self._timeouts = timeouts
         self._refused = _MAX_REFUSALS - 1  # a token that never worked is refused once
         self._receiving: dict[_Connection, asyncio.Task[None]] = {}
-        self._lost_at: float | None = None
+        self._lost_at = 0.0
+        self.was_connected = False
 
     @property
     def connected(self) -> bool:
         """Tell whether there is a connection on which Slack can reach the bot."""
         return any(one.greeted and not one.leaving.is_set() for one in self._receiving)
 
-    @property
-    def was_connected(self) -> bool:
-        """Tell whether there is a connection, or was one."""
-        return self.connected or self._lost_at is not None
-
     def is_alive(self, grace: float) -> bool:
-        """Tell whether there is a connection, or was one in the last `grace` seconds."""
-        if self.connected or self._lost_at is None:
+        """Tell whether there is a connection, or has been none for less than `grace` seconds."""
+        if self.connected:
             return True
         return asyncio.get_running_loop().time() - self._lost_at < grace
 
@@ -87,6 +83,7 @@ class SocketMode:
         Raises `SettingsError` if Slack refuses the token: waiting won't help.
         """
         loop = asyncio.get_running_loop()
+        self._lost_at = loop.time()
         wait = self._timeouts.reconnect
         try:
             while True:
@@ -152,7 +149,7 @@ class SocketMode:
             _log.warning("request refused", reason="body")
             return
         if kind == "hello":
-            connection.greeted = True
+            connection.greeted = self.was_connected = True
             _log.info("connected to Slack")
         elif kind == "disconnect":
             _log.info("Slack refreshes the connection")

@@ -141,7 +141,8 @@ async def call_api(call: Awaitable[AsyncSlackResponse]) -> AsyncSlackResponse:
             data = getattr(error.response, "data", None)
             code = _code(data.get("error")) if isinstance(data, dict) else ""
             method = str(getattr(error.response, "api_url", "")).rpartition("/")[2]
-            counters.count("slack_errors", method if _METHOD.fullmatch(method) else "", code)
+            name = method if _METHOD.fullmatch(method) else "unknown"
+            counters.count("slack_errors", name, code or "unreadable")
             wait = str(getattr(error.response, "headers", {}).get("Retry-After", ""))
             raise SlackError(
                 code,
@@ -149,7 +150,7 @@ async def call_api(call: Awaitable[AsyncSlackResponse]) -> AsyncSlackResponse:
                 may_have_arrived=code in _MAY_BE_DONE or (not code and _may_be_done(request)),
             ) from error
         except _UNREADABLE as error:
-            counters.count("slack_errors", "", "no answer")
+            counters.count("slack_errors", "unknown", "no answer")
             raise SlackError("", may_have_arrived=_may_be_done(request)) from error
 
 
@@ -201,7 +202,8 @@ async def _delivered(way: str, sending: Awaitable[AsyncSlackResponse]) -> AsyncS
         response = await sending
     except SlackError as error:
         result = "unknown" if error.may_have_arrived else "refused"
-        counters.count("deliveries", way, result)
+        if error.code not in _MODAL_CLOSED:
+            counters.count("deliveries", way, result)
         raise
     counters.count("deliveries", way, "taken")
     return response

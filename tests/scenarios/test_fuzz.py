@@ -323,18 +323,16 @@ REPLIES: Final = st.binary(max_size=100) | st.builds(
 
 
 @fuzz
-@given(REPLIES, st.sampled_from([200, 201, 204, 302, 400, 401, 403, 404, 418]), TEXTS)
+@given(REPLIES, st.sampled_from([200, 201, 204, 302, 400, 401, 403, 404, 418]))
 async def test_replies(
     bot: Service,
     slack: SlackSandbox,
     fullstory: FullstorySandbox,
     reply: bytes,
     status: int,
-    header: str,
 ) -> None:
     """Whatever Fullstory says, the person gets one answer."""
-    plain = "".join(filter(str.isalnum, header.encode("ascii", "ignore").decode()))[:40]
-    fullstory.always = Scripted(status, reply, headers={"Retry-After": plain})
+    fullstory.always = Scripted(status, reply)
     code, text = await send(bot, slack, *encoded(SEEDS[0]))
     assert json.loads(text)["blocks"]
     check(slack, code, text)

@@ -12,8 +12,9 @@ import aiohttp
 import pytest
 
 from bot.sandbox.fullstory import FullstorySandbox, Scripted
+from bot.sandbox.settings import settings_for
 from bot.sandbox.slack import SlackSandbox
-from bot.service import Service
+from bot.service import Service, running
 from tests.conftest import QUICK, StartBot
 
 SOON = replace(QUICK, health=0.02, reconnect_grace=0.3)
@@ -82,6 +83,18 @@ async def test_trouble_says_nothing_about_a_key(
         fullstory.me = Scripted(503)
         await asyncio.sleep(0.2)
         assert await ready(service) == READY
+
+
+async def test_a_connection_that_never_was(
+    slack: SlackSandbox, fullstory: FullstorySandbox
+) -> None:
+    """A closed firewall at the first start: it says why, and so does the metric."""
+    slack.api_errors["apps.connections.open"] = "internal_error"
+    settings = settings_for(slack, fullstory, slack_app_token=slack.app_token)
+    async with running(settings, SOON) as service:
+        reason = "not connected over Socket Mode"
+        await becomes(service, (503, {"status": "starting", "slack": reason}))
+        assert not service.health.is_connected
 
 
 @pytest.mark.parametrize("transport", ["socket"])

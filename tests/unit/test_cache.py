@@ -43,3 +43,45 @@ async def test_failures_are_not_kept() -> None:
         await answers.get("U1", ask)
     assert await answers.get("U1", ask) == "unknown"
     assert await answers.get("U1", ask) == "yes"
+
+
+async def test_no_one_waits_for_what_was_given_up() -> None:
+    """The last caller leaves: the request is cancelled, and who comes right after asks anew."""
+    cache: Cache[int] = Cache()
+    asked: list[asyncio.Event] = []
+
+    async def ask() -> tuple[int, float]:
+        asked.append(asyncio.Event())
+        await asked[-1].wait()
+        return len(asked), 0.0
+
+    first = asyncio.create_task(cache.get("x", ask))
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    first.cancel()
+    await asyncio.sleep(0)
+    second = asyncio.create_task(cache.get("x", ask))
+    await asyncio.sleep(0.01)
+    for event in asked:
+        event.set()
+    assert await second == 2
+    assert first.cancelled()
+
+
+async def test_what_has_expired_is_not_kept() -> None:
+    """It may be about a person."""
+    now = 0.0
+    cache: Cache[str] = Cache(lambda: now)
+
+    async def ask() -> tuple[str, float]:
+        return "jane", 15.0
+
+    async def fail() -> tuple[str, float]:
+        raise LookupError
+
+    await cache.get("x", ask)
+    now = 16.0
+    with pytest.raises(LookupError):
+        await cache.get("y", fail)
+    assert not cache.has("x")
+    assert len(cache._answers) == 0

@@ -15,6 +15,7 @@ from bot.errors import (
     KeyRejected,
     PermissionMissing,
     RateLimited,
+    RequestRejected,
     Unavailable,
 )
 from bot.fullstory.api import READ_ON, SESSIONS, SESSIONS_V2, Operation, has_field
@@ -113,8 +114,12 @@ async def compared(
             status, headers, body = await client.reply(endpoint.request(query))
             page = parse_reply(status, headers, body)
         except FullstoryError as error:
-            if in_body:
+            if isinstance(error, RequestRejected | PermissionMissing) and in_body:
                 yield Finding("POST", f"not accepted ({error}): FULLSTORY_METHOD has to be GET")
+            elif in_body:
+                yield Finding(
+                    "POST", f"not checked: {type(error).__name__} {error}", is_known=False
+                )
             else:
                 yield Finding(part, f"fails: {type(error).__name__} {error}", LATER)
                 return
