@@ -15,17 +15,15 @@ from cachetools import TLRUCache
 
 _T = TypeVar("_T")
 
-MAX_KEYS: Final = 10_000
+_MAX_KEYS: Final = 10_000
 
 
 class Cache(Generic[_T]):
     """Answers by name. Concurrent callers wait for the same request; `clock` returns seconds."""
 
-    def __init__(
-        self, clock: Callable[[], float] = time.monotonic, max_keys: int = MAX_KEYS
-    ) -> None:
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._answers: TLRUCache[str, tuple[_T, float]] = TLRUCache(
-            max_keys, ttu=lambda _, answer, now: now + answer[1], timer=clock
+            _MAX_KEYS, ttu=lambda _, answer, now: now + answer[1], timer=clock
         )
         self._pending: dict[str, asyncio.Task[_T]] = {}
         self._waiting: Counter[asyncio.Task[_T]] = Counter()
@@ -60,10 +58,6 @@ class Cache(Generic[_T]):
     def has(self, name: str) -> bool:
         """Tell whether there is an answer."""
         return name in self._answers
-
-    def forget(self, name: str) -> None:
-        """Ask again next time."""
-        self._answers.pop(name, None)
 
     async def _ask(self, name: str, ask: Callable[[], Awaitable[tuple[_T, float]]]) -> _T:
         answer, seconds = await ask()

@@ -14,6 +14,7 @@ from urllib.parse import quote, urlsplit
 
 import aiohttp
 import structlog
+from cachetools import TTLCache
 from yarl import URL
 
 from bot import counters
@@ -73,8 +74,8 @@ class FullstoryClient:
         self._endpoint = endpoint
         self._headers = protocol.headers(key)
         self.timeout = timeout
-        self._kept = kept
-        self._lists: Cache[_Fetched] = Cache(max_keys=_MAX_KEPT)
+        self._asking: Cache[_Fetched] = Cache()
+        self._known: TTLCache[tuple[str | None, str | None], _Fetched] = TTLCache(_MAX_KEPT, kept)
         self._paused_until = 0.0
         self._longest_silence = _SILENCE * timeout
         # The total deadline is our own.
@@ -89,18 +90,17 @@ class FullstoryClient:
         Raises `FullstoryError`. On 429, 5xx and broken or silent connections, it tries again while
         there is time; a `Retry-After` that doesn't fit is raised at once.
         """
-        name = json.dumps([query.email, query.uid])
-        if query.is_fresh:
-            self._lists.forget(name)
+        self._known.expire()
+        customer, limit = (query.email, query.uid), query.fetch_limit
+        known = None if query.is_fresh else self._known.get(customer)
+        if known is None or not known.is_enough(limit):
 
-        async def ask() -> tuple[_Fetched, float]:
-            return _Fetched(query.fetch_limit, await self._list(query)), self._kept
+            async def ask() -> tuple[_Fetched, float]:
+                return _Fetched(limit, await self._list(query)), 0.0
 
-        fetched = await self._lists.get(name, ask)
-        while not fetched.is_enough(query.fetch_limit):
-            self._lists.forget(name)
-            fetched = await self._lists.get(name, ask)
-        return SessionList.of(query, fetched.sessions)
+            known = await self._asking.get(json.dumps([*customer, limit]), ask)
+            self._known[customer] = known
+        return SessionList.of(query, known.sessions)
 
     async def _list(self, query: Query) -> list[Session]:
         deadline = asyncio.get_running_loop().time() + self.timeout
