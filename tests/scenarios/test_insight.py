@@ -438,7 +438,7 @@ async def test_it_is_recorded_or_not_told(
     settings = {"insights": True, "database_url": f"sqlite:///{file}", "audit_required": True}
     async with start_bot(hasty, **settings):
         await final(await slack.command(f"/fsessions {JANE} 3"))
-        with closing(sqlite3.connect(file, isolation_level=None)) as locking:
+        with closing(sqlite3.connect(file, timeout=60, isolation_level=None)) as locking:
             locking.execute("BEGIN EXCLUSIVE")
             shown = await press_again(slack)
     assert "could not be recorded" in said(shown)
