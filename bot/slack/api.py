@@ -80,10 +80,7 @@ MAX_FIELD: Final = 150
 
 MAX_BUTTON_TEXT: Final = 75
 MAX_BUTTON_URL: Final = 3000
-MAX_BUTTON_VALUE: Final = 2000
 MAX_OPTIONS: Final = 100
 MAX_OPTION_TEXT: Final = 75
 MAX_MENU_VALUE: Final = 150
 MAX_TITLE: Final = 24
-MAX_METADATA: Final = 3000
-"""Characters of a view's `private_metadata`."""
